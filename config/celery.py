@@ -1,0 +1,27 @@
+"""The Celery app and the beat schedule: what runs by itself, and when (UTC).
+
+A task lives beside its domain function in `<app>/tasks.py`. To have it run by itself, add one
+entry here: its name, its dotted task and a `crontab` or a number of seconds.
+"""
+
+import os
+from typing import Any
+
+from celery import Celery
+from celery.signals import setup_logging
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+
+app = Celery("call_credits")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()
+
+BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
+    # "expire grants": {"task": "billing.tasks.expire_grants", "schedule": crontab(minute="*/5")},
+}
+app.conf.beat_schedule = BEAT_SCHEDULE
+
+
+@setup_logging.connect
+def leave_logging_to_django(**_: object) -> None:
+    """Keep Celery from setting up a second logging beside the one in settings.LOGGING."""

@@ -1,0 +1,12 @@
+"""Who may sign in: people who were invited. Nobody signs up by themselves."""
+
+from allauth.account.adapter import DefaultAccountAdapter
+from django.http import HttpRequest
+
+
+class ClosedSignUpAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth has no types
+    """allauth, with open sign-up closed."""
+
+    def is_open_for_signup(self, request: HttpRequest) -> bool:
+        """Refuse: an admin of the account adds its users."""
+        return False
