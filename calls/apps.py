@@ -1,9 +1,10 @@
-"""The calls app."""
+"""Django's registration of calls."""
 
 from django.apps import AppConfig
 
 
 class CallsConfig(AppConfig):
-    """Names the app for Django."""
+    """Call records and their charges. Knows billing, and nothing of requests or pages."""
 
     name = "calls"
+    verbose_name = "Calls"

@@ -1,0 +1,72 @@
+"""Credits that do not come from a plan: top-ups and an operator's adjustments.
+
+Each is one posting with a reference, so asking twice posts once.
+"""
+
+from datetime import datetime
+
+from billing import ledger
+from billing.cycles import add_months
+from billing.models import Account, GrantSource, Kind
+
+TOP_UP_VALID_MONTHS = 12
+
+
+class AdjustmentError(ValueError):
+    """An adjustment that can't be posted: the message says why."""
+
+
+def credit_top_up(
+    *, account: Account, credits: int, reference: str, remarks: str, paid_at: datetime, now: datetime
+) -> bool:
+    """Add the ``credits`` of a paid top-up, valid for 12 months from ``paid_at``.
+
+    Returns whether they were new: a second call with the same ``reference`` adds nothing.
+    """
+    posting = ledger.Posting(
+        account_id=account.pk,
+        kind=Kind.TOP_UP,
+        credits=credits,
+        reference=f"top-up:{reference}",
+        occurred_at=paid_at,
+        remarks=remarks,
+        grant=ledger.NewGrant(
+            GrantSource.TOP_UP, add_months(paid_at, TOP_UP_VALID_MONTHS, account.zone)
+        ),
+    )
+    return bool(ledger.post(postings=[posting], posted_at=now))
+
+
+def adjust(
+    *,
+    account: Account,
+    credits: int,
+    reason: str,
+    reference: str,
+    at: datetime,
+    expires_at: datetime | None = None,
+) -> bool:
+    """Add (or, negative, take) ``credits`` for ``reason``; return whether it was new.
+
+    Credits added expire at ``expires_at`` (None: never). Raises AdjustmentError where nothing
+    would move, the reason is missing, or the expiry is not in the future.
+    """
+    reason = " ".join(reason.split())
+    if not credits:
+        raise AdjustmentError("credits: an adjustment of 0 credits changes nothing.")
+    if not reason:
+        raise AdjustmentError("reason: say why, the account sees it in its log.")
+    if expires_at is not None and credits < 0:
+        raise AdjustmentError("expires_at: only credits that are added can expire.")
+    if expires_at is not None and expires_at <= at:
+        raise AdjustmentError("expires_at: must be in the future.")
+    posting = ledger.Posting(
+        account_id=account.pk,
+        kind=Kind.ADJUSTMENT,
+        credits=credits,
+        reference=f"adjustment:{reference}",
+        occurred_at=at,
+        remarks=reason,
+        grant=ledger.NewGrant(GrantSource.ADJUSTMENT, expires_at) if credits > 0 else None,
+    )
+    return bool(ledger.post(postings=[posting], posted_at=at))

@@ -1,0 +1,477 @@
+"""The ledger: the only writer of entries, balances, grants and daily usage.
+
+`post` is the one way in. It refuses nothing that has happened: a charge is booked even below zero,
+because a completed call is a fact. What must never be is said by the constraints of the tables.
+
+How credits flow (rules: "Where credits come from", "How credits are consumed"):
+
+- Credits leave the grant that expires soonest; ties go to the oldest. When no grant has anything
+  left, the balance goes below zero: that is debt.
+- Credits that come in pay the debt first; only the rest can be consumed.
+- Credits that a correction gives back return to the grants consumed last, that is, in the
+  opposite order. What fits in none of them (theirs have expired) becomes a grant of its own.
+- A grant that is past its expiry is expired, visibly, before anything else is posted.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from operator import attrgetter
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from django.db import connection, transaction
+
+from billing.copy import copy_rows
+from billing.models import Account, Balance, CreditGrant, DailyUsage, GrantSource, Kind, LedgerEntry
+from billing.models.ledger import USAGE_KINDS
+
+# Credits given back after their grant is gone are as good as bought ones.
+RETURNED_CREDITS_VALID_FOR = timedelta(days=365)
+
+NEVER = datetime.max.replace(tzinfo=UTC)
+
+ROLLUP_COLUMNS = (
+    "day",
+    "kind",
+    "usage_type",
+    "agent",
+    "entries",
+    "calls",
+    "credits_used",
+    "credits_added",
+    "billed_seconds",
+)
+
+ENTRY_COLUMNS = (
+    "account_id",
+    "seq",
+    "kind",
+    "credits",
+    "balance_after",
+    "reference",
+    "occurred_at",
+    "posted_at",
+    "remarks",
+    "call_id",
+    "usage_type",
+    "agent",
+    "billed_seconds",
+)
+
+GRANT_COLUMNS = (
+    "account_id",
+    "reference",
+    "source",
+    "credits",
+    "remaining",
+    "granted_at",
+    "expires_at",
+)
+
+# The rollup as a function of the entries, for rebuilding and proving it. `_write` computes the
+# same in Python, for what it adds.
+DAILY_USAGE_OF_ENTRIES = """
+    SELECT entry.account_id,
+           (entry.occurred_at AT TIME ZONE account.time_zone)::date AS day,
+           entry.kind,
+           entry.usage_type,
+           entry.agent,
+           count(*) AS entries,
+           count(*) FILTER (WHERE entry.kind = 'call') AS calls,
+           coalesce(-sum(entry.credits) FILTER (WHERE entry.call_id <> ''), 0) AS credits_used,
+           coalesce(sum(entry.credits) FILTER (WHERE entry.call_id = ''), 0) AS credits_added,
+           sum(entry.billed_seconds) AS billed_seconds
+      FROM billing_ledgerentry entry
+      JOIN billing_account account ON account.id = entry.account_id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class NewGrant:
+    """Makes the credits of a posting consumable until ``expires_at`` (None: for ever)."""
+
+    source: GrantSource
+    expires_at: datetime | None
+
+
+class Posting(NamedTuple):
+    """One movement of credits to be booked: negative ``credits`` are used, positive added.
+
+    ``reference`` is unique within the account and names the cause. ``grant`` goes with credits
+    added, except those that a correction gives back. ``grant_reference`` names the grant to take
+    credits from before any other. (A named tuple, because a batch makes thousands.)
+    """
+
+    account_id: int
+    kind: Kind
+    credits: int
+    reference: str
+    occurred_at: datetime
+    remarks: str = ""
+    call_id: str = ""
+    usage_type: str = ""
+    agent: str = ""
+    billed_seconds: int = 0
+    grant: NewGrant | None = None
+    grant_reference: str | None = None
+
+
+class Posted(NamedTuple):
+    """A posting as it was booked."""
+
+    posting: Posting
+    seq: int
+    balance_after: int
+
+
+@dataclass(slots=True)
+class _Grant:
+    """A grant while its account is locked. ``key`` is its place in the order of consumption."""
+
+    id: int | None  # None: not stored yet
+    account_id: int
+    reference: str
+    source: str
+    credits: int
+    remaining: int
+    granted_at: datetime
+    expires_at: datetime | None
+    touched: bool = False
+
+    @property
+    def key(self) -> tuple[datetime, datetime, float]:
+        return (
+            self.expires_at or NEVER,
+            self.granted_at,
+            float("inf") if self.id is None else self.id,
+        )
+
+    def change(self, credits: int) -> None:
+        self.remaining += credits
+        self.touched = True
+
+
+class _LockedAccount:
+    """One account while its balance row is locked: books postings in memory, in order."""
+
+    def __init__(self, balance: Balance, zone: ZoneInfo, grants: list[_Grant]) -> None:
+        self.account_id = balance.account_id
+        self.credits = balance.credits
+        self.last_seq = balance.last_seq
+        self.zone = zone
+        self.grants = grants  # in the order of consumption
+        self.expired: list[_Grant] = []
+        self.posted: list[Posted] = []
+
+    def expire(self, at: datetime) -> None:
+        """Book the expiry of what is left of every grant that is due at ``at``."""
+        due = [g for g in self.grants if g.remaining and g.expires_at and g.expires_at <= at]
+        for grant in due:
+            assert grant.expires_at is not None
+            left = grant.remaining
+            grant.change(-left)
+            self._append(
+                Posting(
+                    account_id=self.account_id,
+                    kind=Kind.EXPIRY,
+                    credits=-left,
+                    reference=f"expiry:{grant.reference}",
+                    occurred_at=grant.expires_at,
+                    remarks=f"{GrantSource(grant.source).label}: {left:,} of {grant.credits:,} "
+                    "credits were not used and expired",
+                )
+            )
+        if due:
+            self.expired = due
+            self.grants = [grant for grant in self.grants if grant not in due]
+
+    def book(self, posting: Posting, posted_at: datetime) -> None:
+        """Move the credits of ``posting`` into or out of the grants, and append its entry."""
+        if posting.credits < 0:
+            self._consume(-posting.credits, posting.grant_reference)
+        elif posting.credits > 0:
+            spendable = max(0, posting.credits - max(0, -self.credits))
+            if posting.grant is not None:
+                self._open(posting, posting.grant, spendable, posted_at)
+            else:
+                self._give_back(posting, spendable, posted_at)
+        self._append(posting)
+
+    def touched_grants(self) -> list[_Grant]:
+        """The grants to store."""
+        return [grant for grant in (*self.grants, *self.expired) if grant.touched]
+
+    def _append(self, posting: Posting) -> None:
+        self.last_seq += 1
+        self.credits += posting.credits
+        self.posted.append(Posted(posting, self.last_seq, self.credits))
+
+    def _consume(self, credits: int, first: str | None) -> None:
+        grants = self.grants
+        if first is not None:
+            grants = sorted(grants, key=lambda grant: grant.reference != first)
+        for grant in grants:
+            if not credits:
+                return
+            if grant.remaining:
+                part = min(credits, grant.remaining)
+                grant.change(-part)
+                credits -= part
+
+    def _open(self, posting: Posting, grant: NewGrant, spendable: int, posted_at: datetime) -> None:
+        opened = _Grant(
+            id=None,
+            account_id=self.account_id,
+            reference=posting.reference,
+            source=grant.source,
+            credits=posting.credits,
+            remaining=spendable,
+            granted_at=min(posting.occurred_at, posted_at),
+            expires_at=grant.expires_at,
+            touched=True,
+        )
+        self.grants.append(opened)
+        self.grants.sort(key=attrgetter("key"))
+
+    def _give_back(self, posting: Posting, credits: int, posted_at: datetime) -> None:
+        for grant in reversed(self.grants):
+            if not credits:
+                return
+            part = min(credits, grant.credits - grant.remaining)
+            if part:
+                grant.change(part)
+                credits -= part
+        if credits:
+            returned = posting._replace(credits=credits, occurred_at=posted_at)
+            until = posted_at + RETURNED_CREDITS_VALID_FOR
+            self._open(returned, NewGrant(GrantSource.RETURN, until), credits, posted_at)
+
+
+def post(
+    *, postings: Sequence[Posting], posted_at: datetime, accounts: Iterable[int] = ()
+) -> list[Posted]:
+    """Book ``postings`` in the order given, at ``posted_at``; return those that were new.
+
+    One transaction. The accounts' balances are locked once, in order of their ids, and held until
+    the caller's transaction ends: call it last. A posting whose reference the account already has
+    is left out. Grants due at ``posted_at`` are expired first, in the ``accounts`` named and in
+    those of the postings; so ``post(postings=[], accounts=…)`` just expires.
+
+    Raises IntegrityError where a posting breaks a constraint; then nothing is booked.
+    """
+    account_ids = sorted({posting.account_id for posting in postings} | set(accounts))
+    if not account_ids:
+        return []
+    by_account: dict[int, list[Posting]] = defaultdict(list)
+    for posting in postings:
+        by_account[posting.account_id].append(posting)
+    with transaction.atomic():
+        giving_back = [
+            account_id
+            for account_id, own in by_account.items()
+            if any(p.credits > 0 and p.grant is None for p in own)
+        ]
+        locked = _lock(account_ids, giving_back=giving_back, at=posted_at)
+        booked = _references_booked(postings)
+        for account in locked:
+            account.expire(posted_at)
+            for posting in by_account[account.account_id]:
+                key = (posting.account_id, posting.reference)
+                if key not in booked:
+                    booked.add(key)
+                    account.book(posting, posted_at)
+        changed = [account for account in locked if account.posted]
+        _write(changed, posted_at)
+    return [posted for account in changed for posted in account.posted]
+
+
+def grants_due(*, at: datetime) -> list[int]:
+    """The ids of the accounts with credits that should have expired by ``at``."""
+    due = CreditGrant.objects.filter(remaining__gt=0, expires_at__lte=at)
+    return list(due.order_by("account_id").values_list("account_id", flat=True).distinct())
+
+
+def rebuild_daily_usage(*, account: Account) -> None:
+    """Sum the account's entries into days again, after its time zone has changed.
+
+    One transaction, under the account's lock, so that no posting falls between the two zones.
+    """
+    with transaction.atomic():
+        _locked_balances([account.pk])
+        DailyUsage.objects.filter(account=account).delete()
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"""
+                INSERT INTO billing_dailyusage (account_id, {", ".join(ROLLUP_COLUMNS)})
+                {DAILY_USAGE_OF_ENTRIES} WHERE account.id = %s GROUP BY 1, 2, 3, 4, 5
+                """,
+                [account.pk],
+            )
+
+
+def _lock(
+    account_ids: Sequence[int], *, giving_back: Sequence[int], at: datetime
+) -> list[_LockedAccount]:
+    """Lock the balances of the accounts in order, and read what their grants have left."""
+    balances = _locked_balances(account_ids)
+    if len(balances) < len(account_ids):
+        missing = set(account_ids) - {balance.account_id for balance in balances}
+        Balance.objects.bulk_create(
+            [Balance(account_id=account_id) for account_id in sorted(missing)],
+            ignore_conflicts=True,
+        )
+        balances = _locked_balances(account_ids)
+    grants: dict[int, list[_Grant]] = defaultdict(list)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT id, account_id, reference, source, credits, remaining, granted_at, expires_at
+              FROM billing_creditgrant
+             WHERE account_id = ANY(%s) AND remaining > 0
+             UNION ALL
+            SELECT id, account_id, reference, source, credits, remaining, granted_at, expires_at
+              FROM billing_creditgrant
+             WHERE account_id = ANY(%s) AND remaining = 0
+               AND (expires_at IS NULL OR expires_at > %s)
+            """,
+            [list(account_ids), list(giving_back), at],
+        )
+        for row in cursor.fetchall():
+            grants[row[1]].append(_Grant(*row))
+    return [
+        _LockedAccount(
+            balance,
+            balance.account.zone,
+            sorted(grants[balance.account_id], key=attrgetter("key")),
+        )
+        for balance in balances
+    ]
+
+
+def _locked_balances(account_ids: Sequence[int]) -> list[Balance]:
+    return list(
+        Balance.objects.filter(account_id__in=account_ids)
+        .select_related("account")
+        .select_for_update(of=("self",), no_key=True)
+        .order_by("account_id")
+    )
+
+
+def _references_booked(postings: Sequence[Posting]) -> set[tuple[int, str]]:
+    """Which of the postings the ledger has already. Needs the lock, or the answer may change."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT account_id, reference
+              FROM billing_ledgerentry
+              JOIN unnest(%s::bigint[], %s::text[]) AS asked (account_id, reference) USING (account_id, reference)
+            """,
+            [[p.account_id for p in postings], [p.reference for p in postings]],
+        )
+        return set(cursor.fetchall())
+
+
+def _write(accounts: Sequence[_LockedAccount], posted_at: datetime) -> None:
+    """Store what was booked: entries by COPY, everything else in one statement a table."""
+    if not accounts:
+        return
+    copy_rows(
+        LedgerEntry,
+        ENTRY_COLUMNS,
+        [
+            (
+                p.account_id,
+                posted.seq,
+                p.kind.value,
+                p.credits,
+                posted.balance_after,
+                p.reference,
+                p.occurred_at,
+                posted_at,
+                p.remarks,
+                p.call_id,
+                p.usage_type,
+                p.agent,
+                p.billed_seconds,
+            )
+            for account in accounts
+            for posted in account.posted
+            for p in (posted.posting,)
+        ],
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE billing_balance SET credits = new.credits, last_seq = new.last_seq
+              FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[]) AS new (account_id, credits, last_seq)
+             WHERE billing_balance.account_id = new.account_id
+            """,
+            _columns([(a.account_id, a.credits, a.last_seq) for a in accounts]),
+        )
+    _write_grants([grant for account in accounts for grant in account.touched_grants()])
+    _add_to_daily_usage(accounts)
+
+
+def _write_grants(grants: Sequence[_Grant]) -> None:
+    stored = [(grant.id, grant.remaining) for grant in grants if grant.id is not None]
+    if stored:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """
+                UPDATE billing_creditgrant SET remaining = new.remaining
+                  FROM unnest(%s::bigint[], %s::bigint[]) AS new (id, remaining)
+                 WHERE billing_creditgrant.id = new.id
+                """,
+                _columns(stored),
+            )
+    opened = [grant for grant in grants if grant.id is None]
+    if opened:
+        copy_rows(
+            CreditGrant,
+            GRANT_COLUMNS,
+            [[getattr(grant, column) for column in GRANT_COLUMNS] for grant in opened],
+        )
+
+
+def _add_to_daily_usage(accounts: Sequence[_LockedAccount]) -> None:
+    totals: dict[tuple[int, date, Kind, str, str], list[int]] = {}
+    for account in accounts:
+        zone = account.zone
+        for posted in account.posted:
+            p = posted.posting
+            day = p.occurred_at.astimezone(zone).date()
+            key = (p.account_id, day, p.kind, p.usage_type, p.agent)
+            total = totals.get(key)
+            if total is None:
+                total = totals[key] = [0, 0, 0, 0, 0]
+            total[0] += 1
+            total[1] += p.kind is Kind.CALL
+            if p.kind in USAGE_KINDS:
+                total[2] -= p.credits
+            else:
+                total[3] += p.credits
+            total[4] += p.billed_seconds
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            INSERT INTO billing_dailyusage AS daily (account_id, {", ".join(ROLLUP_COLUMNS)})
+            SELECT * FROM unnest(
+                %s::bigint[], %s::date[], %s::text[], %s::text[], %s::text[],
+                %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[]
+            )
+            ON CONFLICT (account_id, day, kind, usage_type, agent) DO UPDATE
+               SET entries = daily.entries + excluded.entries,
+                   calls = daily.calls + excluded.calls,
+                   credits_used = daily.credits_used + excluded.credits_used,
+                   credits_added = daily.credits_added + excluded.credits_added,
+                   billed_seconds = daily.billed_seconds + excluded.billed_seconds
+            """,
+            _columns([(*key, *total) for key, total in totals.items()]),
+        )
+
+
+def _columns(rows: Sequence[Sequence[object]]) -> list[list[object]]:
+    """Rows as columns, which is how ``unnest`` takes them."""
+    return [list(column) for column in zip(*rows, strict=True)]

@@ -1,0 +1,94 @@
+"""Accounts and who may act in them.
+
+An account is the company that runs agents and owns one pool of credits. Its balance is a row of
+its own (`billing.models.ledger.Balance`), so that saving an account can never overwrite it.
+"""
+
+from zoneinfo import ZoneInfo, available_timezones
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.validators import RegexValidator
+from django.db import models
+
+
+def validate_time_zone(name: str) -> None:
+    """Accept the names of the IANA time zone database only, such as ``Asia/Kolkata``."""
+    if name not in available_timezones():
+        raise ValidationError(
+            "“%(name)s” is not a time zone. Use a name such as Asia/Kolkata or Europe/London.",
+            params={"name": name},
+        )
+
+
+class Account(models.Model):
+    """A company. Days, cycles and everything shown to it are in its ``time_zone``."""
+
+    name = models.CharField(max_length=200)
+    slug = models.SlugField(
+        max_length=60, unique=True, help_text="Names the account in addresses and on the command line."
+    )
+    time_zone = models.CharField(
+        max_length=64,
+        default="UTC",
+        validators=[validate_time_zone],
+        help_text="IANA name, such as Asia/Kolkata.",
+    )
+    currency = models.CharField(
+        max_length=3,
+        default="INR",
+        validators=[RegexValidator(r"\A[A-Z]{3}\Z", "Three capital letters, such as INR.")],
+        help_text="ISO 4217 code of the currency the account pays in.",
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["name", "id"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The account's time zone as an object."""
+        return ZoneInfo(self.time_zone)
+
+
+class Role(models.TextChoices):
+    """What a member may do. Rule: "Who may do what"."""
+
+    SUPERADMIN = "superadmin", "Superadmin"
+    ADMIN = "admin", "Admin"
+    MEMBER = "member", "Member"
+
+
+class Membership(models.Model):
+    """One person's place in one account."""
+
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships"
+    )
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="memberships")
+    role = models.CharField(max_length=20, choices=Role, default=Role.MEMBER)
+
+    class Meta:
+        ordering = ["account", "id"]
+        constraints = [
+            models.UniqueConstraint(fields=["user", "account"], name="membership_once_per_account"),
+            models.CheckConstraint(
+                condition=models.Q(role__in=Role.values), name="membership_role_known"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} in {self.account}: {self.get_role_display()}"
+
+    @property
+    def may_pay(self) -> bool:
+        """Whether the person may top up and see plans, subscription and invoices."""
+        return self.role == Role.SUPERADMIN
+
+    @property
+    def may_manage_people(self) -> bool:
+        """Whether the person may manage the account's users and API keys."""
+        return self.role in {Role.SUPERADMIN, Role.ADMIN}

@@ -1,0 +1,265 @@
+"""The ledger's tables: entries, the balance, grants and the daily rollup.
+
+Only `billing.ledger` writes them. Entries are append-only: the model, its querysets and the
+database (triggers) each refuse to change or delete one.
+"""
+
+from typing import Any, NoReturn
+
+import pgtrigger
+from django.db import models
+from django.db.models import F, Q
+
+from billing.models.account import Account
+from billing.rating import UsageType
+
+APPEND_ONLY = "Ledger entries are append-only: post a correction or an adjustment instead."
+
+CALL_ID_LENGTH_MAX = 200
+AGENT_LENGTH_MAX = 100
+REMARKS_LENGTH_MAX = 500
+
+
+class AppendOnlyError(TypeError):
+    """Somebody tried to change or delete a ledger entry."""
+
+
+class Kind(models.TextChoices):
+    """Why credits moved. The first two are usage, the others move credits in or out."""
+
+    CALL = "call", "Call"
+    CORRECTION = "correction", "Correction"
+    TOP_UP = "top_up", "Top-up"
+    PLAN_CREDITS = "plan_credits", "Plan credits"
+    EXPIRY = "expiry", "Expiry"
+    ADJUSTMENT = "adjustment", "Adjustment"
+    REFUND = "refund", "Refund"
+
+
+USAGE_KINDS = (Kind.CALL, Kind.CORRECTION)
+
+USAGE_TYPES = [(usage.value, usage.value.capitalize()) for usage in UsageType]
+
+
+class AppendOnlyQuerySet(models.QuerySet):
+    """Reads like any queryset, and refuses to update or delete."""
+
+    def update(self, **kwargs: Any) -> NoReturn:
+        raise AppendOnlyError(APPEND_ONLY)
+
+    def delete(self) -> NoReturn:
+        raise AppendOnlyError(APPEND_ONLY)
+
+
+class LedgerEntry(models.Model):
+    """One movement of credits, with the balance it left.
+
+    ``occurred_at`` is when it happened in the world, ``posted_at`` when it was booked; ``seq``
+    counts an account's entries in posting order, without gaps, and ``balance_after`` follows it.
+    Credits used are negative, credits added positive.
+    """
+
+    # The database does not check this key: checking it for each row halves the speed of a batch.
+    # No entry is written without the lock on the account's Balance, whose key is checked, and
+    # audit_ledger proves it again.
+    account = models.ForeignKey(
+        Account,
+        on_delete=models.PROTECT,
+        related_name="entries",
+        db_constraint=False,
+        db_index=False,
+    )
+    seq = models.BigIntegerField()
+    kind = models.CharField(max_length=12, choices=Kind)
+    credits = models.BigIntegerField()
+    balance_after = models.BigIntegerField()
+    reference = models.CharField(
+        max_length=255, help_text="Unique within the account, so that a retry posts nothing twice."
+    )
+    occurred_at = models.DateTimeField()
+    posted_at = models.DateTimeField()
+    remarks = models.CharField(max_length=REMARKS_LENGTH_MAX, blank=True)
+    # What the log is filtered by. Empty on rows that no call caused.
+    call_id = models.CharField(max_length=CALL_ID_LENGTH_MAX, blank=True, db_collation="C")
+    usage_type = models.CharField(max_length=11, blank=True, choices=USAGE_TYPES)
+    agent = models.CharField(max_length=AGENT_LENGTH_MAX, blank=True)
+    billed_seconds = models.BigIntegerField(
+        default=0, help_text="Billed by the call, or the difference that a correction makes."
+    )
+
+    objects = AppendOnlyQuerySet.as_manager()
+
+    class Meta:
+        verbose_name_plural = "ledger entries"
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["account", "seq"], name="entry_seq_once"),
+            models.UniqueConstraint(fields=["account", "reference"], name="entry_reference_once"),
+            models.CheckConstraint(
+                condition=Q(seq__gte=1) & ~Q(reference=""), name="entry_identified"
+            ),
+            models.CheckConstraint(
+                condition=Q(kind=Kind.CALL, credits__lte=0)
+                | Q(kind=Kind.CORRECTION)
+                | Q(kind__in=[Kind.TOP_UP, Kind.PLAN_CREDITS], credits__gt=0)
+                | Q(kind__in=[Kind.EXPIRY, Kind.REFUND], credits__lt=0)
+                | (Q(kind=Kind.ADJUSTMENT) & ~Q(credits=0) & ~Q(remarks="")),
+                name="entry_sign_fits_kind",
+            ),
+            models.CheckConstraint(
+                condition=Q(kind__in=USAGE_KINDS) & ~Q(call_id="") & ~Q(usage_type="")
+                | ~Q(kind__in=USAGE_KINDS) & Q(call_id="", usage_type="", agent=""),
+                name="entry_names_its_call",
+            ),
+        ]
+        indexes = [
+            # Pages the log: written ascending, read backwards, so that it stays dense.
+            models.Index(fields=["account", "occurred_at", "id"], name="entry_log"),
+            # Rows that are not calls are few among millions: their filter has its own index.
+            models.Index(
+                fields=["account", "kind", "occurred_at", "id"],
+                name="entry_log_not_calls",
+                condition=~Q(kind=Kind.CALL),
+            ),
+            models.Index(
+                fields=["account", "agent", "occurred_at", "id"],
+                name="entry_log_agent",
+                condition=~Q(agent=""),
+            ),
+            models.Index(
+                fields=["account", "call_id"], name="entry_call", condition=~Q(call_id="")
+            ),
+        ]
+        triggers = [
+            pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} {self.credits:+d} ({self.reference})"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Insert only."""
+        if not self._state.adding:
+            raise AppendOnlyError(APPEND_ONLY)
+        super().save(*args, **kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Refuse."""
+        raise AppendOnlyError(APPEND_ONLY)
+
+
+class Balance(models.Model):
+    """What an account has now: the ledger's last line, and the row that postings lock.
+
+    Negative credits are debt. While there is debt no grant has anything left, and the next one
+    pays it first; so ``credits = sum(remaining of grants) - debt`` needs no column for debt.
+    """
+
+    account = models.OneToOneField(
+        Account, on_delete=models.PROTECT, primary_key=True, related_name="balance"
+    )
+    credits = models.BigIntegerField(default=0)
+    last_seq = models.BigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"{self.credits} credits"
+
+    @property
+    def debt(self) -> int:
+        """Credits owed."""
+        return max(0, -self.credits)
+
+
+class GrantSource(models.TextChoices):
+    """Where credits came from."""
+
+    PLAN = "plan", "Plan credits"
+    TOP_UP = "top_up", "Top-up"
+    ADJUSTMENT = "adjustment", "Adjustment"
+    RETURN = "return", "Returned by a correction"
+
+
+class CreditGrant(models.Model):
+    """Credits that were added together and expire together.
+
+    ``remaining`` is what calls have not consumed yet. ``reference`` is that of its ledger entry.
+    """
+
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="grants")
+    reference = models.CharField(max_length=255)
+    source = models.CharField(max_length=10, choices=GrantSource)
+    credits = models.BigIntegerField()
+    remaining = models.BigIntegerField()
+    granted_at = models.DateTimeField()
+    expires_at = models.DateTimeField(null=True, blank=True, help_text="Empty: never.")
+
+    class Meta:
+        ordering = [F("expires_at").asc(nulls_last=True), "granted_at", "id"]
+        constraints = [
+            models.UniqueConstraint(fields=["account", "reference"], name="grant_reference_once"),
+            models.CheckConstraint(
+                condition=Q(credits__gt=0, remaining__gte=0, remaining__lte=F("credits")),
+                name="grant_remaining_within_credits",
+            ),
+            models.CheckConstraint(
+                condition=Q(expires_at__isnull=True) | Q(expires_at__gt=F("granted_at")),
+                name="grant_expires_after_it_began",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["account", "expires_at"],
+                name="grant_open",
+                condition=Q(remaining__gt=0),
+            ),
+            models.Index(
+                fields=["expires_at"], name="grant_open_expiry", condition=Q(remaining__gt=0)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_source_display()}: {self.remaining} of {self.credits} credits left"
+
+
+class DailyUsage(models.Model):
+    """The entries of one account-local day, summed by what the log can be filtered by.
+
+    ``credits_used`` is what usage kinds took (a correction may give some back), ``credits_added``
+    what the other kinds brought (an expiry takes); so over any set of days
+    ``change of balance = credits_added - credits_used``.
+    """
+
+    account = models.ForeignKey(
+        Account,
+        on_delete=models.PROTECT,
+        related_name="daily_usage",
+        db_constraint=False,
+        db_index=False,
+    )
+    day = models.DateField(help_text="In the account's time zone.")
+    kind = models.CharField(max_length=12, choices=Kind)
+    usage_type = models.CharField(max_length=11, blank=True, choices=USAGE_TYPES)
+    agent = models.CharField(max_length=AGENT_LENGTH_MAX, blank=True)
+    entries = models.BigIntegerField(default=0)
+    calls = models.BigIntegerField(default=0)
+    credits_used = models.BigIntegerField(default=0)
+    credits_added = models.BigIntegerField(default=0)
+    billed_seconds = models.BigIntegerField(default=0)
+
+    class Meta:
+        verbose_name_plural = "daily usage"
+        ordering = ["-day"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["account", "day", "kind", "usage_type", "agent"], name="daily_usage_once"
+            ),
+            models.CheckConstraint(
+                condition=Q(entries__gte=1, calls__gte=0, calls__lte=F("entries")),
+                name="daily_usage_counts",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.day} {self.kind}: {self.entries} entries"
+
+

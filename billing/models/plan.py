@@ -1,0 +1,146 @@
+"""Plans, their effective-dated terms, and which account is on which plan since when.
+
+Nothing here has an end date: of the rows that apply, the latest one whose ``effective_from`` has
+come is in force. So there are no gaps and no overlaps to check, and a change is always a new row.
+Which tariff that makes at an instant is `billing.tariffs`.
+"""
+
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models import Q
+
+from billing.models.account import Account
+from billing.rating import Tariff
+
+# A day is far above every increment that is sold, and keeps a typing error from costing a year.
+INCREMENT_SECONDS_MAX = 86_400
+CREDITS_PER_INCREMENT_MAX = 1_000_000
+CREDITS_PER_CYCLE_MAX = 1_000_000_000
+
+
+class Plan(models.Model):
+    """What an account can subscribe to. Its numbers are in its terms."""
+
+    name = models.CharField(max_length=80, unique=True)
+    description = models.CharField(max_length=300, blank=True)
+    order = models.PositiveSmallIntegerField(default=0, help_text="Lower comes first.")
+    is_active = models.BooleanField(
+        default=True, help_text="Inactive plans stay with who has them, and are no longer offered."
+    )
+
+    class Meta:
+        ordering = ["order", "name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Terms(models.Model):
+    """The numbers of a plan from an instant on. An empty one is agreed with each account."""
+
+    effective_from = models.DateTimeField(db_index=False)
+    price_minor = models.PositiveBigIntegerField(
+        "price per cycle, in minor units",
+        null=True,
+        blank=True,
+        help_text="199900 is INR 1,999.00. Empty: agreed with each account.",
+    )
+    currency = models.CharField(max_length=3, default="INR")
+    credits_per_cycle = models.PositiveBigIntegerField(
+        null=True,
+        blank=True,
+        validators=[MaxValueValidator(CREDITS_PER_CYCLE_MAX)],
+        help_text="Granted at the start of each billing cycle. Empty: agreed with each account.",
+    )
+    increment_seconds = models.PositiveIntegerField(
+        "billing increment, seconds",
+        validators=[MinValueValidator(1), MaxValueValidator(INCREMENT_SECONDS_MAX)],
+    )
+    credits_per_increment = models.PositiveIntegerField(
+        validators=[MinValueValidator(1), MaxValueValidator(CREDITS_PER_INCREMENT_MAX)],
+    )
+    concurrent_calls = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text="Empty: agreed with each account.",
+    )
+
+    class Meta:
+        abstract = True
+        ordering = ["-effective_from"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(increment_seconds__range=(1, INCREMENT_SECONDS_MAX)),
+                name="%(class)s_increment_seconds_in_range",
+            ),
+            models.CheckConstraint(
+                condition=Q(credits_per_increment__range=(1, CREDITS_PER_INCREMENT_MAX)),
+                name="%(class)s_credits_per_increment_in_range",
+            ),
+        ]
+
+    @property
+    def tariff(self) -> Tariff:
+        """Increment and price per increment, as rating takes them."""
+        return Tariff(
+            increment_seconds=self.increment_seconds,
+            credits_per_increment=self.credits_per_increment,
+        )
+
+
+class PlanTerms(Terms):
+    """What a plan gives to everyone on it, from ``effective_from`` on."""
+
+    plan = models.ForeignKey(Plan, on_delete=models.CASCADE, related_name="terms")
+
+    class Meta(Terms.Meta):
+        verbose_name_plural = "plan terms"
+        constraints = [
+            *Terms.Meta.constraints,
+            models.UniqueConstraint(
+                fields=["plan", "effective_from"], name="planterms_one_per_instant"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.plan} from {self.effective_from:%d %b %Y}"
+
+
+class Subscription(models.Model):
+    """An account is on ``plan`` from ``effective_from`` until its next subscription."""
+
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="subscriptions")
+    plan = models.ForeignKey(Plan, on_delete=models.PROTECT, related_name="subscriptions")
+    effective_from = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-effective_from"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["account", "effective_from"], name="subscription_one_per_instant"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.account} on {self.plan} from {self.effective_from:%d %b %Y}"
+
+
+class CustomTerms(Terms):
+    """Terms agreed with one account, in place of its plan's, for as long as it stays on it."""
+
+    subscription = models.ForeignKey(
+        Subscription, on_delete=models.CASCADE, related_name="custom_terms"
+    )
+
+    class Meta(Terms.Meta):
+        verbose_name_plural = "custom terms"
+        constraints = [
+            *Terms.Meta.constraints,
+            models.UniqueConstraint(
+                fields=["subscription", "effective_from"], name="customterms_one_per_instant"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.subscription.account}: custom terms from {self.effective_from:%d %b %Y}"

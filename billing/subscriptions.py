@@ -1,0 +1,122 @@
+"""Subscriptions: which plan an account is on, and the plan credits of each billing cycle.
+
+A cycle is a month from the subscription's start in the account's zone. Changing the plan starts a
+new cycle; plan credits granted before the change keep their own date of expiry.
+"""
+
+from datetime import datetime, timedelta
+
+from django.db import transaction
+
+from billing import ledger
+from billing.cycles import Cycle, cycle_at, cycles
+from billing.models import (
+    Account,
+    Balance,
+    CreditGrant,
+    CustomTerms,
+    GrantSource,
+    Kind,
+    Plan,
+    Subscription,
+)
+from billing.tariffs import Agreement, NoTariffError, TariffBook, agreement_at
+
+A_MOMENT = timedelta(microseconds=1)
+
+
+class SubscriptionError(ValueError):
+    """A subscription that can't be: the message says why."""
+
+
+def subscribe(
+    *, account: Account, plan: Plan, at: datetime, custom_terms: CustomTerms | None = None
+) -> Subscription:
+    """Put ``account`` on ``plan`` from ``at`` on, and grant the credits of the cycle that begins.
+
+    ``custom_terms`` (unsaved, without subscription) replace the plan's own terms from ``at`` on.
+    History stays: raises SubscriptionError where ``at`` is not after the account's latest change.
+    """
+    with transaction.atomic():
+        Balance.objects.get_or_create(account=account)
+        Balance.objects.select_for_update(no_key=True).get(account=account)
+        latest = account.subscriptions.first()
+        if latest is not None and at <= latest.effective_from:
+            raise SubscriptionError(
+                f"The account changed its plan at {latest.effective_from:%d %b %Y, %H:%M} UTC; "
+                "a change before that would rewrite its history."
+            )
+        subscription = Subscription.objects.create(account=account, plan=plan, effective_from=at)
+        if custom_terms is not None:
+            custom_terms.subscription = subscription
+            custom_terms.effective_from = at
+            custom_terms.save()
+        renew(account=account, now=at)
+    return subscription
+
+
+def renew(*, account: Account, now: datetime) -> int:
+    """Grant the plan credits of every cycle begun by ``now`` that lacks them; return how many.
+
+    Missed cycles are granted in order, each expiring at its own end, and what is left of expired
+    ones is expired. Safe to repeat: a cycle's grant has a reference of its own.
+    """
+    granted = 0
+    with transaction.atomic():
+        already = set(
+            CreditGrant.objects.filter(account=account, source=GrantSource.PLAN).values_list(
+                "reference", flat=True
+            )
+        )
+        subscriptions = list(account.subscriptions.select_related("plan").order_by("effective_from"))
+        book = TariffBook([account.pk])
+        for subscription, later in zip(subscriptions, [*subscriptions[1:], None], strict=True):
+            until = now if later is None else min(now, later.effective_from - A_MOMENT)
+            for cycle in cycles(
+                anchor=subscription.effective_from, zone=account.zone, until=until
+            ):
+                reference = f"plan-credits:{subscription.pk}:{cycle.number}"
+                if reference in already:
+                    continue
+                credits = _credits_of(book, account, cycle, until)
+                if not credits:
+                    continue
+                posting = ledger.Posting(
+                    account_id=account.pk,
+                    kind=Kind.PLAN_CREDITS,
+                    credits=credits,
+                    reference=reference,
+                    occurred_at=cycle.starts_at,
+                    remarks=f"{subscription.plan}: {credits:,} credits of the cycle that began on "
+                    f"{cycle.starts_at.astimezone(account.zone):%d %b %Y}",
+                    grant=ledger.NewGrant(GrantSource.PLAN, cycle.ends_at),
+                )
+                granted += len(ledger.post(postings=[posting], posted_at=now))
+        ledger.post(postings=[], posted_at=now, accounts=[account.pk])
+    return granted
+
+
+def current_cycle(*, account: Account, at: datetime) -> Cycle | None:
+    """The billing cycle that ``account`` is in at ``at``; None while it has no plan."""
+    try:
+        agreement = agreement_at(account=account, at=at)
+    except NoTariffError:
+        return None
+    return cycle_at(anchor=agreement.subscription.effective_from, zone=account.zone, at=at)
+
+
+def _credits_of(book: TariffBook, account: Account, cycle: Cycle, until: datetime) -> int:
+    """What the cycle grants: by the terms at its start, else by those agreed during it.
+
+    The second half lets an operator put an account on a custom plan first and enter the terms
+    afterwards, without the account waiting a month for its credits.
+    """
+
+    def credits(at: datetime) -> int:
+        agreement: Agreement = book.at(account.pk, at)
+        return agreement.terms.credits_per_cycle or 0
+
+    try:
+        return credits(cycle.starts_at) or credits(min(until, cycle.ends_at - A_MOMENT))
+    except NoTariffError:
+        return 0

@@ -1,0 +1,99 @@
+"""Call records: what is known of each call, and the charge frozen with it.
+
+Only `calls.charging` writes them.
+"""
+
+from django.db import models
+from django.db.models import F, Q
+
+from billing.models import Account
+from billing.models.ledger import (
+    AGENT_LENGTH_MAX,
+    CALL_ID_LENGTH_MAX,
+    REMARKS_LENGTH_MAX,
+    USAGE_TYPES,
+)
+from billing.rating import Tariff
+
+
+class Status(models.TextChoices):
+    """How a call ended. Only a completed one was connected, and only it costs anything."""
+
+    COMPLETED = "completed", "Completed"
+    NO_ANSWER = "no_answer", "No answer"
+    BUSY = "busy", "Busy"
+    FAILED = "failed", "Failed"
+    BLOCKED = "blocked", "Blocked"
+
+
+class Call(models.Model):
+    """One call as its latest record tells it, with the charge that the ledger holds for it.
+
+    The charge carries what it was computed from (plan, increment, credits per increment, billable
+    seconds, increments), so that no later change of a plan can change it.
+    """
+
+    # Not checked by the database, for the reason given at LedgerEntry.account.
+    account = models.ForeignKey(
+        Account,
+        on_delete=models.PROTECT,
+        related_name="calls",
+        db_constraint=False,
+        db_index=False,
+    )
+    call_id = models.CharField("call ID", max_length=CALL_ID_LENGTH_MAX, db_collation="C")
+    usage_type = models.CharField(max_length=11, choices=USAGE_TYPES)
+    agent = models.CharField(max_length=AGENT_LENGTH_MAX, blank=True)
+    from_number = models.CharField("from", max_length=100, blank=True)
+    to_number = models.CharField("to", max_length=100, blank=True)
+    started_at = models.DateTimeField()
+    connected_at = models.DateTimeField(null=True, blank=True)
+    ended_at = models.DateTimeField(null=True, blank=True)
+    status = models.CharField(max_length=9, choices=Status)
+    remarks = models.CharField(max_length=REMARKS_LENGTH_MAX, blank=True)
+    revised_at = models.DateTimeField(
+        null=True, blank=True, help_text="When its source last changed the record, if it says so."
+    )
+
+    plan_name = models.CharField("plan", max_length=80)
+    increment_seconds = models.PositiveIntegerField()
+    credits_per_increment = models.PositiveIntegerField()
+    billable_seconds = models.DecimalField(max_digits=16, decimal_places=6)
+    billed_seconds = models.BigIntegerField()
+    increments = models.BigIntegerField()
+    credits = models.BigIntegerField()
+
+    recorded_at = models.DateTimeField(help_text="When its first record arrived.")
+    corrections = models.PositiveIntegerField(
+        default=0, help_text="How often a later record changed it."
+    )
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["account", "call_id"], name="call_once"),
+            models.CheckConstraint(
+                condition=Q(status=Status.COMPLETED, connected_at__isnull=False)
+                & Q(ended_at__gte=F("connected_at"), connected_at__gte=F("started_at"))
+                | ~Q(status=Status.COMPLETED) & Q(connected_at__isnull=True),
+                name="call_completed_means_connected",
+            ),
+            models.CheckConstraint(
+                condition=Q(
+                    billed_seconds=F("increments") * F("increment_seconds"),
+                    credits=F("increments") * F("credits_per_increment"),
+                    increments__gte=0,
+                    billable_seconds__gte=0,
+                    billable_seconds__lte=F("billed_seconds"),
+                ),
+                name="call_charge_adds_up",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.call_id
+
+    @property
+    def tariff(self) -> Tariff:
+        """The tariff the charge was computed with."""
+        return Tariff(self.increment_seconds, self.credits_per_increment)
