@@ -1,0 +1,3 @@
+"""What every test can use: the personas."""
+
+pytest_plugins = ["tests.personas"]
