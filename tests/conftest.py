@@ -1,3 +1,221 @@
-"""What every test can use: the personas."""
+"""What every test may ask for: isolation of keys, a real browser, a real Celery worker.
+
+Marks: `browser` tests use `page` (and `sign_in`, `assert_accessible`), `broker` tests use
+`celery_worker`. Both commit for real, so their database is emptied after each test.
+"""
+
+import contextlib
+import os
+import secrets
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from celery import current_app
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.core.cache import caches
+from django.db import connection
+from django.test import Client
+from kombu.exceptions import OperationalError
+from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, sync_playwright
+
+from config import browser as chromium
 
 pytest_plugins = ["tests.personas"]
+
+ROOT = Path(__file__).resolve().parent.parent
+WORKER_START_SECONDS = 60
+WORKER_IDLE_SECONDS = 60
+CHROMIUM_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+]
+WITHOUT_BROWSER = (
+    "THE BROWSER TESTS DID NOT RUN: there is no Chromium. Install it: " + chromium.HOW_TO_INSTALL
+)
+
+
+# ── Without a browser: said at the end, and a failure in CI ───────────────────────────────────
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Skip the browser tests when there is no browser to run them in."""
+    if chromium.executable():
+        return
+    for item in items:
+        if item.get_closest_marker("browser"):
+            item.add_marker(pytest.mark.skip(reason=WITHOUT_BROWSER))
+
+
+def _browser_tests_left_out(terminal: Any) -> bool:
+    return any(WITHOUT_BROWSER in str(report.longrepr) for report in terminal.stats.get("skipped", []))
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Say loudly what a skipped browser suite means."""
+    if _browser_tests_left_out(terminalreporter):
+        terminalreporter.write_sep("!", WITHOUT_BROWSER, bold=True, red=True)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """In CI a suite without its browser tests has failed, whatever else passed."""
+    terminal = session.config.pluginmanager.get_plugin("terminalreporter")
+    if terminal and _browser_tests_left_out(terminal) and os.environ.get("CI") == "true":
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+# ── Keys ──────────────────────────────────────────────────────────────────────────────────────
+@pytest.fixture(autouse=True)
+def _own_cache_keys() -> None:
+    """Give each test an empty cache: keys of its own, as clearing would empty the broker too."""
+    caches.settings["default"]["KEY_PREFIX"] = f"{settings.REDIS_KEY_PREFIX}:{secrets.token_hex(6)}"
+    with contextlib.suppress(AttributeError):  # this thread has not used the cache yet
+        del caches["default"]
+
+
+# ── Browser ───────────────────────────────────────────────────────────────────────────────────
+@pytest.fixture(scope="session")
+def playwright() -> Iterator[Playwright]:
+    """Yield Playwright."""
+    with sync_playwright() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def browser(playwright: Playwright) -> Iterator[Browser]:
+    """Yield the machine's own Chromium, headless."""
+    running = playwright.chromium.launch(
+        executable_path=chromium.executable(), headless=True, args=CHROMIUM_FLAGS
+    )
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def page(browser: Browser, live_server: Any, transactional_db: None) -> Iterator[Page]:
+    """Yield an empty page of a live server: `page.goto("/…")`.
+
+    A script error or a breach of the Content-Security-Policy on any page visited fails the test.
+    """
+    faults: list[str] = []
+
+    def note(message: ConsoleMessage) -> None:
+        if message.type == "error" and "Content Security Policy" in message.text:
+            faults.append(message.text)
+
+    context = browser.new_context(base_url=live_server.url, locale="en-GB")
+    context.set_default_timeout(15_000)
+    page = context.new_page()
+    page.on("console", note)
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    yield page
+    context.close()
+    assert faults == []
+
+
+@pytest.fixture
+def sign_in(page: Page, live_server: Any) -> Callable[[User], None]:
+    """Return a function that signs a user in without the form: `sign_in(user)`."""
+
+    def sign_in(user: User) -> None:
+        client = Client()
+        client.force_login(user)
+        session = client.cookies[settings.SESSION_COOKIE_NAME].value
+        page.context.add_cookies(
+            [{"name": settings.SESSION_COOKIE_NAME, "value": session, "url": live_server.url}]
+        )
+
+    return sign_in
+
+
+@pytest.fixture
+def assert_accessible() -> Callable[[Page], None]:
+    """Return a function that fails with axe's report when a page has a breach it can find."""
+
+    def assert_accessible(page: Page) -> None:
+        results = Axe().run(page)
+        assert results.violations_count == 0, results.generate_report()
+
+    return assert_accessible
+
+
+# ── Worker ────────────────────────────────────────────────────────────────────────────────────
+def _worker_is_idle() -> bool:
+    """Tell whether nothing is queued, received or running. A busy solo worker does not answer."""
+    inspect = current_app.control.inspect(timeout=1)
+    answers = [inspect.active(), inspect.reserved(), inspect.scheduled()]
+    if any(answer is None or any(answer.values()) for answer in answers):
+        return False
+    with current_app.connection_for_read() as broker, broker.channel() as channel:
+        queue = current_app.conf.task_default_queue
+        return channel.queue_declare(queue=queue, passive=False).message_count == 0
+
+
+@pytest.fixture(scope="session")
+def _worker_process(
+    django_db_setup: None, django_db_blocker: Any, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run one real worker per test process, on its test database and under its own keys."""
+    with django_db_blocker.unblock():
+        name = connection.settings_dict["NAME"]
+    server, _, _ = os.environ["DATABASE_URL"].rpartition("/")
+    log = tmp_path_factory.mktemp("worker") / "worker.log"
+    command = ["worker", "--pool=solo", "--concurrency=1", "--loglevel=INFO", "--without-mingle"]
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "celery", "--app=config", *command],
+            cwd=ROOT,
+            env={**os.environ, "DATABASE_URL": f"{server}/{name}"},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    deadline = time.monotonic() + WORKER_START_SECONDS
+    try:
+        while not _ping():
+            if process.poll() is not None or time.monotonic() > deadline:
+                pytest.fail(f"The Celery worker did not start:\n{log.read_text()}")
+        yield process
+        if process.poll() is not None:
+            pytest.fail(f"The Celery worker died:\n{log.read_text()}")
+    finally:
+        process.terminate()
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _ping() -> bool:
+    with contextlib.suppress(OperationalError, ConnectionError):
+        return bool(current_app.control.ping(timeout=0.5))
+    return False
+
+
+@pytest.fixture
+def celery_worker(
+    _worker_process: subprocess.Popen[bytes], transactional_db: None
+) -> Iterator[Callable[[], None]]:
+    """Run a real worker for this test; yields a function that waits until it has nothing to do."""
+
+    def wait_until_idle() -> None:
+        deadline = time.monotonic() + WORKER_IDLE_SECONDS
+        while not _worker_is_idle():
+            assert _worker_process.poll() is None, "the Celery worker died"
+            assert time.monotonic() < deadline, "the Celery worker does not come to rest"
+
+    yield wait_until_idle
+    # Before the database is emptied: a task that still runs would write into the next test.
+    wait_until_idle()

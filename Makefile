@@ -1,0 +1,45 @@
+# Needs Python 3.11 with pip, and make. Everything else is installed into .venv from the lock file.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+PY := .venv/bin/python
+# Named after the lock file's content: another lock, another stamp, another install.
+STAMP := .venv/installed-$(shell cksum < requirements-dev.txt | tr ' ' '-')
+
+.PHONY: run test reset check format lock
+
+run: $(STAMP)
+	@$(PY) -m config.stack run
+
+# One file: make test PYTEST_ARGS="tests/billing -k ledger"
+test: $(STAMP)
+	@$(PY) -m config.stack test $(PYTEST_ARGS)
+
+reset: $(STAMP)
+	@$(PY) -m config.stack reset
+
+# What CI checks before the tests. DEBUG stands for development values: no server is asked.
+check: export DEBUG = true
+check: $(STAMP)
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy .
+	$(PY) -c "import importlinter.cli, sys; sys.argv[0] = 'lint-imports'; importlinter.cli.lint_imports_command()"
+
+format: $(STAMP)
+	$(PY) -m ruff check --fix .
+	$(PY) -m ruff format .
+
+# The lock files hold hashes and no addresses, so that any mirror will do.
+lock:
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+		--no-annotate pyproject.toml -o requirements.txt
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+		--no-annotate --extra dev -c requirements.txt pyproject.toml -o requirements-dev.txt
+
+$(STAMP): requirements-dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Python 3.11 or newer is needed; PYTHON=/path/to/python names one." >&2; exit 1; }
+	@echo "Installing the locked dependencies into .venv …"
+	@$(PYTHON) -m venv .venv
+	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@rm -f .venv/installed-*
+	@touch $@

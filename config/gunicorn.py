@@ -1,0 +1,18 @@
+"""How gunicorn serves the site: `gunicorn --config python:config.gunicorn config.wsgi`."""
+
+from config.environment import Environment
+
+env = Environment()
+
+host: str = env.str("HOST", default="0.0.0.0")  # noqa: S104  # a container is reached from outside
+port = env.number("PORT", default=8000, minimum=1)
+
+bind = f"{host}:{port}"
+workers = env.number("WEB_CONCURRENCY", default=2, minimum=1)
+threads = 4
+timeout = 30
+graceful_timeout = 20
+max_requests = 10_000
+max_requests_jitter = 1_000
+accesslog = "-"
+control_socket_disable = True

@@ -1,0 +1,171 @@
+"""Runs several processes as one: start, prefix their output, stop all when one ends, recover.
+
+A record of what was started stays on disk while it runs, so that the next start can end what a
+killed supervisor left behind. A Procfile runner could do neither that nor watch the servers which
+must be up before the first process starts.
+"""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import psutil
+
+GRACE_SECONDS = 20
+POLL_SECONDS = 0.1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Running:
+    """A process that was started, and the signal that asks it to end in good order."""
+
+    name: str
+    popen: subprocess.Popen[bytes]
+    stop_signal: signal.Signals
+
+
+def say(text: str) -> None:
+    """Print a line of our own at once, also into a pipe."""
+    print(text, flush=True)
+
+
+def signal_group(pid: int, number: signal.Signals) -> None:
+    """Signal the process group led by `pid`, if there is one left."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, number)
+
+
+def _started_at(pid: int) -> float | None:
+    try:
+        process = psutil.Process(pid)
+        return None if process.status() == psutil.STATUS_ZOMBIE else process.create_time()
+    except psutil.NoSuchProcess:
+        return None
+
+
+class Supervisor:
+    """Owns the processes of one state directory."""
+
+    def __init__(self, state: Path) -> None:
+        self.record = state / "processes.json"
+        self.running: list[Running] = []
+
+    def recover(self) -> None:
+        """End what an earlier supervisor of this directory left running when it was killed."""
+        if not self.record.exists():
+            return
+        try:
+            entries = json.loads(self.record.read_text())
+        except ValueError:  # killed in the middle of writing: nothing was started after it
+            entries = []
+        for entry in entries:
+            pid, started_at = entry["pid"], entry["started_at"]
+            # The same number may belong to another process by now; the start time tells.
+            if _started_at(pid) != started_at:
+                continue
+            say(f"Stopping {entry['name']} (pid {pid}), left over from a start that was killed.")
+            signal_group(pid, signal.Signals(entry["stop_signal"]))
+            deadline = time.monotonic() + GRACE_SECONDS
+            while _started_at(pid) == started_at and time.monotonic() < deadline:
+                time.sleep(POLL_SECONDS)
+            signal_group(pid, signal.SIGKILL)
+        self.record.unlink()
+
+    def start(
+        self,
+        *,
+        name: str,
+        command: Sequence[str],
+        env: Mapping[str, str],
+        log: Path | None = None,
+        user: int | None = None,
+        cwd: Path | None = None,
+        stop_signal: signal.Signals = signal.SIGTERM,
+    ) -> Running:
+        """Start a process in a group of its own; its output goes to `log`, or here with its name."""
+        with contextlib.ExitStack() as stack:
+            output: IO[bytes] | int = subprocess.PIPE
+            if log is not None:
+                output = stack.enter_context(log.open("ab"))
+            popen = subprocess.Popen(
+                command,
+                env=dict(env),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                # Ctrl-C reaches only the supervisor, which then stops all in order.
+                start_new_session=True,
+                user=user,
+                group=None if user is None else _group_of(user),
+                extra_groups=None if user is None else [],
+                cwd=cwd,
+            )
+        process = Running(name=name, popen=popen, stop_signal=stop_signal)
+        self.running.append(process)
+        self._write_record()
+        if log is None:
+            threading.Thread(target=_relay, args=(process,), daemon=True).start()
+        return process
+
+    def wait_for_first_exit(self) -> Running:
+        """Block until any process ends; return it."""
+        while True:
+            for process in self.running:
+                if process.popen.poll() is not None:
+                    return process
+            time.sleep(POLL_SECONDS)
+
+    def stop(self, processes: Sequence[Running] | None = None) -> None:
+        """Ask the processes (all, last started first) to end; kill what does not."""
+        for process in reversed(self.running if processes is None else processes):
+            if process.popen.poll() is None:
+                signal_group(process.popen.pid, process.stop_signal)
+            try:
+                process.popen.wait(GRACE_SECONDS)
+            except subprocess.TimeoutExpired:
+                say(f"{process.name} did not stop within {GRACE_SECONDS} s and was killed.")
+            signal_group(process.popen.pid, signal.SIGKILL)
+            process.popen.wait()
+            self.running = [other for other in self.running if other is not process]
+            self._write_record()
+        if not self.running:
+            self.record.unlink(missing_ok=True)
+
+    def _write_record(self) -> None:
+        entries = [
+            {
+                "name": process.name,
+                "pid": process.popen.pid,
+                "started_at": _started_at(process.popen.pid),
+                "stop_signal": int(process.stop_signal),
+            }
+            for process in self.running
+        ]
+        unfinished = self.record.with_suffix(".new")
+        unfinished.write_text(json.dumps(entries))
+        unfinished.replace(self.record)
+
+
+def _group_of(user: int) -> int:
+    import pwd  # noqa: PLC0415  # not on Windows, where this is never called
+
+    return pwd.getpwuid(user).pw_gid
+
+
+def _relay(process: Running) -> None:
+    output = process.popen.stdout
+    if output is None:
+        return
+    for line in output:
+        sys.stdout.write(f"{process.name:<8}| {line.decode(errors='replace').rstrip()}\n")
+        sys.stdout.flush()
+    output.close()

@@ -1,0 +1,276 @@
+"""One command for everything that runs: `python -m config.stack run|test|reset|exec`.
+
+    run            servers, migrations, demo data, then web + worker + beat until Ctrl-C
+    test [ARGS]    the test suite on servers of its own, beside a running `run`
+    reset          delete the state of `run`
+    exec -- CMD    one command with the servers of `test` up and the environment set
+
+State lives in var/ (STATE_DIR moves it). DATABASE_URL and REDIS_URL name servers of your own;
+without them embedded ones are started and stopped here.
+"""
+
+import contextlib
+import fcntl
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+from config import browser
+from config.embedded_postgres import forget_sockets, postgres_home, start_postgres
+from config.embedded_server import ServerDidNotStart
+from config.embedded_valkey import start_valkey
+from config.environment import Environment
+from config.processes import Supervisor, say
+
+env = Environment()
+BASE_DIR = Path(__file__).resolve().parent.parent
+STATE_DIR = Path(env.str("STATE_DIR", default=str(BASE_DIR / "var"))).absolute()
+MANAGE = (sys.executable, "manage.py")
+TEST_SLOTS = 16
+
+
+class Stopped(Exception):
+    """Somebody asked us to stop (Ctrl-C, SIGTERM, the terminal closed)."""
+
+
+class Refused(Exception):
+    """The command cannot do its work; the message says why and what helps."""
+
+
+def _stop_on_signals() -> None:
+    def stop(_number: int, _frame: FrameType | None) -> NoReturn:
+        # Once: a second Ctrl-C must not interrupt the stopping.
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+        raise Stopped
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, stop)
+
+
+@contextlib.contextmanager
+def _owned(state: Path) -> Iterator[bool]:
+    """Hold the lock of a state directory; yields False when another process holds it."""
+    state.mkdir(parents=True, exist_ok=True)
+    with (state / "lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+
+
+@contextlib.contextmanager
+def servers(state: Path, *, durable: bool) -> Iterator[tuple[Supervisor, dict[str, str]]]:
+    """Yield a supervisor and an environment with both servers up; stop all at the end."""
+    supervisor = Supervisor(state)
+    supervisor.recover()
+    environment = dict(os.environ)
+    try:
+        if not environment.get("DATABASE_URL"):
+            environment["DATABASE_URL"] = start_postgres(supervisor, state=state, durable=durable)
+        if not environment.get("REDIS_URL"):
+            environment["REDIS_URL"] = start_valkey(supervisor, state=state, durable=durable)
+        yield supervisor, environment
+    finally:
+        supervisor.stop()
+        forget_sockets(state)
+
+
+def _step(command: Sequence[str], environment: dict[str, str]) -> str:
+    """Run one command to its end, return its output; a failure stops everything."""
+    done = subprocess.run(
+        command, env=environment, cwd=BASE_DIR, capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        raise Refused(f"{' '.join(command[1:])} failed:\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+# ── run ───────────────────────────────────────────────────────────────────────────────────────
+def _secret_key(state: Path) -> str:
+    path = state / "secret_key"
+    if not path.exists():
+        path.touch(mode=0o600)
+        path.write_text(secrets.token_urlsafe(50))
+    return path.read_text()
+
+
+def _require_free_port(host: str, port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise Refused(
+                f"Port {port} is taken ({error.strerror}). Choose another: make run PORT={port + 1}"
+            ) from error
+
+
+def run() -> int:
+    """Run the product on this machine until it is asked to stop."""
+    host = env.str("HOST", default="127.0.0.1")
+    port = env.number("PORT", default=8000, minimum=1)
+    state = STATE_DIR
+    with _owned(state) as ours:
+        if not ours:
+            raise Refused(f"Already running: another `make run` uses {state}.")
+        embedded = not os.environ.get("DATABASE_URL")
+        with servers(state, durable=True) as (supervisor, environment):
+            _require_free_port(host, port)
+            address = f"http://{'localhost' if host == '127.0.0.1' else host}:{port}"
+            defaults = {
+                "SECRET_KEY": _secret_key(state),
+                "ALLOWED_HOSTS": f"localhost,127.0.0.1,{host}",
+                "SITE_URL": address,
+                "EMAIL_URL": "consolemail://",
+                "STATIC_ROOT": str(state / "static"),
+            }
+            environment = {**defaults, **environment, "HOST": host, "PORT": str(port)}
+            environment["PYTHONUNBUFFERED"] = "1"
+            say("Preparing the database …")
+            _step((*MANAGE, "migrate", "--no-input"), environment)
+            sign_ins = ""
+            # Demo data is for the embedded database; one of your own gets it only when asked for.
+            if env.flag("SEED_DEMO", default=embedded):
+                _step((*MANAGE, "seed_demo", "--if-empty"), environment)
+                sign_ins = _step((*MANAGE, "seed_demo", "--show-sign-ins"), environment)
+            say("Collecting static files …")
+            _step((*MANAGE, "collectstatic", "--no-input", "--verbosity=0"), environment)
+            celery = (sys.executable, "-m", "celery", "--app=config")
+            level = environment.get("LOG_LEVEL") or "INFO"
+            gunicorn = (sys.executable, "-m", "gunicorn", "--config=python:config.gunicorn")
+            schedule = state / "beat-schedule"
+            for name, command in {
+                "worker": (*celery, "worker", "--concurrency=2", f"--loglevel={level}"),
+                "beat": (*celery, "beat", f"--schedule={schedule}", "--pidfile="),
+                "web": (*gunicorn, "config.wsgi"),
+            }.items():
+                supervisor.start(name=name, command=command, env=environment, cwd=BASE_DIR)
+            _wait_until_healthy(host, port, supervisor)
+            say(f"\n{sign_ins.rstrip()}\n\n  Ready at {address}   (Ctrl-C stops everything)\n")
+            ended = supervisor.wait_for_first_exit()
+            raise Refused(
+                f"{ended.name} ended by itself (exit status {ended.popen.returncode});"
+                " everything else was stopped too. Its last lines above say why;"
+                f" the servers' logs are in {state}."
+            )
+
+
+def _wait_until_healthy(host: str, port: int, supervisor: Supervisor) -> None:
+    """Return once the site answers its health check; a process that ended is found by the caller."""
+    import time
+    from http.client import HTTPConnection
+
+    while all(process.popen.poll() is None for process in supervisor.running):
+        connection = HTTPConnection(host, port, timeout=5)
+        try:
+            connection.request("GET", "/health/")
+            if connection.getresponse().status == 200:
+                return
+        except OSError:
+            pass
+        finally:
+            connection.close()
+        time.sleep(0.1)
+
+
+def reset() -> int:
+    """Delete the state of `run`: database, queue, secret key, static files."""
+    with _owned(STATE_DIR) as ours:
+        if not ours:
+            raise Refused(f"`make run` is running on {STATE_DIR}: stop it first (Ctrl-C).")
+        Supervisor(STATE_DIR).recover()
+        forget_sockets(STATE_DIR)
+        home = postgres_home(STATE_DIR)
+        for entry in STATE_DIR.iterdir():
+            if entry.name in {"lock", "test"}:
+                continue
+            shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+        if home != STATE_DIR:
+            shutil.rmtree(home, ignore_errors=True)
+    say("Everything that `make run` kept is deleted; the next start begins anew.")
+    return 0
+
+
+# ── test ──────────────────────────────────────────────────────────────────────────────────────
+@contextlib.contextmanager
+def _test_servers() -> Iterator[dict[str, str]]:
+    """Yield the environment of a test run, on the first set of servers that nobody else uses."""
+    for slot in range(TEST_SLOTS):
+        state = STATE_DIR / "test" / str(slot)
+        with _owned(state) as ours:
+            if not ours:
+                continue
+            with servers(state, durable=False) as (_, environment):
+                yield {
+                    **environment,
+                    # Development values: plain HTTP and static files straight from the source.
+                    "DEBUG": "true",
+                    "EMAIL_URL": "memorymail://",
+                    # Playwright's own event loop runs in the thread of the tests.
+                    "DJANGO_ALLOW_ASYNC_UNSAFE": "1",
+                    "PYTHONUNBUFFERED": "1",
+                }
+                return
+    raise Refused(f"{TEST_SLOTS} test runs at once are too many: wait for one to end.")
+
+
+def execute(command: Sequence[str]) -> int:
+    """Run one command on the test servers; return its exit status."""
+    with _test_servers() as environment:
+        # Its own group, so that one Ctrl-C is passed on once and the servers outlast the command.
+        child = subprocess.Popen(command, env=environment, cwd=BASE_DIR, start_new_session=True)
+        try:
+            return child.wait()
+        except Stopped:
+            os.killpg(child.pid, signal.SIGINT)
+            try:
+                child.wait(20)
+            except subprocess.TimeoutExpired:
+                os.killpg(child.pid, signal.SIGKILL)
+                child.wait()
+            raise
+
+
+def test(arguments: Sequence[str]) -> int:
+    """Run the test suite; `arguments` go to pytest."""
+    browser.install_if_missing()
+    return execute((sys.executable, "-m", "pytest", *(arguments or ("-n", "2"))))
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Carry out one command of this module's docstring; return the exit status."""
+    _stop_on_signals()
+    try:
+        match list(arguments):
+            case ["run"]:
+                return run()
+            case ["reset"]:
+                return reset()
+            case ["test", *rest]:
+                return test(rest)
+            case ["exec", "--", *command] if command:
+                return execute(command)
+            case _:
+                say(__doc__ or "")
+                return 2
+    except Stopped:
+        say("Stopped.")
+        return 0 if list(arguments) == ["run"] else 130
+    except (Refused, ServerDidNotStart) as error:
+        say(f"\n{error}")
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,121 @@
+"""The site as a whole: health, headers, sign-in, static files."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from celery import current_app
+from django.contrib.auth.models import User
+from django.contrib.staticfiles import finders
+from django.core.cache import cache
+from django.test import Client
+from playwright.sync_api import Page, expect
+
+from config import checks, health
+from config.environment import Environment
+
+pytestmark = pytest.mark.django_db
+
+
+def test_health_says_that_database_and_broker_answer(client: Client) -> None:
+    response = client.get("/health/", headers={"host": "10.1.2.3"})
+    assert response.status_code == 200
+    assert response.json() == {"database": "ok", "broker": "ok"}
+
+
+def test_health_is_503_and_names_a_broker_that_is_down(client: Client, settings: Any) -> None:
+    settings.REDIS_URL = "redis://127.0.0.1:1/0"
+    health._broker.cache_clear()
+    try:
+        response = client.get("/health/")
+    finally:
+        health._broker.cache_clear()
+    assert response.status_code == 503
+    assert response.json() == {"database": "ok", "broker": "down"}
+
+
+def test_pages_allow_no_inline_script_or_style(client: Client) -> None:
+    policy = client.get("/accounts/login/").headers["Content-Security-Policy"]
+    assert "default-src 'self'" in policy
+    assert "unsafe" not in policy
+
+
+def test_admin_gets_what_its_theme_needs_and_no_foreign_source(admin_client: Client) -> None:
+    policy = admin_client.get("/admin/").headers["Content-Security-Policy"]
+    assert "script-src 'self' 'unsafe-inline' 'unsafe-eval'" in policy
+    assert "http" not in policy
+
+
+def test_nobody_signs_up_by_themselves(client: Client) -> None:
+    response = client.post(
+        "/accounts/signup/",
+        {"email": "new@example.com", "password1": "long-and-odd-7", "password2": "long-and-odd-7"},
+    )
+    assert response.status_code == 200
+    assert not User.objects.filter(email="new@example.com").exists()
+
+
+def test_the_email_address_signs_in(client: Client) -> None:
+    User.objects.create_user("asha", "asha@example.com", "long-and-odd-7")
+    response = client.post(
+        "/accounts/login/", {"login": "asha@example.com", "password": "long-and-odd-7"}
+    )
+    assert response.status_code == 302
+    assert response.headers["Location"] == "/"
+
+
+def test_chart_script_is_found() -> None:
+    assert finders.find(checks.CHART_SCRIPT)
+    assert checks.chart_script_is_found() == []
+
+
+def test_a_missing_chart_script_is_an_error(settings: Any) -> None:
+    settings.STATICFILES_FINDERS = ["django.contrib.staticfiles.finders.FileSystemFinder"]
+    finders.get_finder.cache_clear()
+    try:
+        assert [error.id for error in checks.chart_script_is_found()] == ["platform.E001"]
+    finally:
+        finders.get_finder.cache_clear()
+
+
+@pytest.mark.parametrize("attempt", [1, 2])
+def test_each_test_starts_with_an_empty_cache(attempt: int) -> None:
+    assert cache.get("left-over") is None
+    cache.set("left-over", attempt)
+
+
+def test_environment_names_the_variable_that_it_cannot_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SECURE_SSL_REDIRECT", "ja")
+    with pytest.raises(Exception, match="SECURE_SSL_REDIRECT: 'ja' is neither true nor false"):
+        Environment().flag("SECURE_SSL_REDIRECT", default=True)
+
+
+@pytest.mark.parametrize("value", ["many", "0", "1.5"])
+def test_environment_refuses_a_number_it_cannot_use(
+    value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WEB_CONCURRENCY", value)
+    with pytest.raises(Exception, match="WEB_CONCURRENCY"):
+        Environment().number("WEB_CONCURRENCY", default=2, minimum=1)
+
+
+@pytest.mark.broker
+def test_a_real_worker_runs_a_task(celery_worker: Callable[[], None]) -> None:
+    current_app.send_task("celery.backend_cleanup")
+    celery_worker()
+    [stats] = current_app.control.inspect(timeout=5).stats().values()
+    assert stats["total"] == {"celery.backend_cleanup": 1}
+
+
+@pytest.mark.browser
+def test_the_sign_in_page_works_and_is_accessible(
+    page: Page, assert_accessible: Callable[[Page], None]
+) -> None:
+    User.objects.create_user("asha", "asha@example.com", "long-and-odd-7")
+    page.goto("/accounts/login/")
+    page.get_by_role("textbox", name="Email").fill("asha@example.com")
+    page.get_by_label("Password").fill("long-and-odd-7")
+    page.get_by_role("button", name="Sign In").click()
+    expect(page).not_to_have_url(f"{page.url.split('/accounts')[0]}/accounts/login/")
