@@ -17,7 +17,13 @@ class AdjustmentError(ValueError):
 
 
 def credit_top_up(
-    *, account: Account, credits: int, reference: str, remarks: str, paid_at: datetime, now: datetime
+    *,
+    account: Account,
+    credits: int,
+    reference: str,
+    remarks: str,
+    paid_at: datetime,
+    now: datetime,
 ) -> bool:
     """Add the ``credits`` of a paid top-up, valid for 12 months from ``paid_at``.
 

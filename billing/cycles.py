@@ -6,6 +6,7 @@ returns to the 31st.
 """
 
 from calendar import monthrange
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -46,8 +47,5 @@ def cycles(*, anchor: datetime, zone: ZoneInfo, until: datetime) -> Iterator[Cyc
 
 def cycle_at(*, anchor: datetime, zone: ZoneInfo, at: datetime) -> Cycle:
     """The cycle that ``at`` lies in; the first one, where ``at`` is before ``anchor``."""
-    cycle = None
-    for cycle in cycles(anchor=anchor, zone=zone, until=max(at, anchor)):  # noqa: B007
-        pass
-    assert cycle is not None
-    return cycle
+    found = deque(cycles(anchor=anchor, zone=zone, until=max(at, anchor)), maxlen=1)
+    return found.pop()

@@ -366,7 +366,8 @@ def _references_booked(postings: Sequence[Posting]) -> set[tuple[int, str]]:
             """
             SELECT account_id, reference
               FROM billing_ledgerentry
-              JOIN unnest(%s::bigint[], %s::text[]) AS asked (account_id, reference) USING (account_id, reference)
+              JOIN unnest(%s::bigint[], %s::text[]) AS asked (account_id, reference)
+                   USING (account_id, reference)
             """,
             [[p.account_id for p in postings], [p.reference for p in postings]],
         )
@@ -405,7 +406,8 @@ def _write(accounts: Sequence[_LockedAccount], posted_at: datetime) -> None:
         cursor.execute(
             """
             UPDATE billing_balance SET credits = new.credits, last_seq = new.last_seq
-              FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[]) AS new (account_id, credits, last_seq)
+              FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[])
+                   AS new (account_id, credits, last_seq)
              WHERE billing_balance.account_id = new.account_id
             """,
             _columns([(a.account_id, a.credits, a.last_seq) for a in accounts]),

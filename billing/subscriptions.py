@@ -68,13 +68,13 @@ def renew(*, account: Account, now: datetime) -> int:
                 "reference", flat=True
             )
         )
-        subscriptions = list(account.subscriptions.select_related("plan").order_by("effective_from"))
+        subscriptions = list(
+            account.subscriptions.select_related("plan").order_by("effective_from")
+        )
         book = TariffBook([account.pk])
         for subscription, later in zip(subscriptions, [*subscriptions[1:], None], strict=True):
             until = now if later is None else min(now, later.effective_from - A_MOMENT)
-            for cycle in cycles(
-                anchor=subscription.effective_from, zone=account.zone, until=until
-            ):
+            for cycle in cycles(anchor=subscription.effective_from, zone=account.zone, until=until):
                 reference = f"plan-credits:{subscription.pk}:{cycle.number}"
                 if reference in already:
                     continue

@@ -153,7 +153,7 @@ def assert_accessible() -> Callable[[Page], None]:
 # ── Worker ────────────────────────────────────────────────────────────────────────────────────
 def _worker_is_idle() -> bool:
     """Tell whether nothing is queued, received or running. A busy solo worker does not answer."""
-    inspect = current_app.control.inspect(timeout=1)
+    inspect = current_app.control.inspect(timeout=1, limit=1)
     answers = [inspect.active(), inspect.reserved(), inspect.scheduled()]
     if any(answer is None or any(answer.values()) for answer in answers):
         return False
@@ -200,7 +200,7 @@ def _worker_process(
 
 def _ping() -> bool:
     with contextlib.suppress(OperationalError, ConnectionError):
-        return bool(current_app.control.ping(timeout=0.5))
+        return bool(current_app.control.ping(timeout=0.5, limit=1))
     return False
 
 

@@ -26,7 +26,9 @@ class Account(models.Model):
 
     name = models.CharField(max_length=200)
     slug = models.SlugField(
-        max_length=60, unique=True, help_text="Names the account in addresses and on the command line."
+        max_length=60,
+        unique=True,
+        help_text="Names the account in addresses and on the command line.",
     )
     time_zone = models.CharField(
         max_length=64,

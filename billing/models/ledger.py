@@ -261,5 +261,3 @@ class DailyUsage(models.Model):
 
     def __str__(self) -> str:
         return f"{self.day} {self.kind}: {self.entries} entries"
-
-

@@ -1,0 +1,200 @@
+"""What must always be true of the ledger, proved from the stored rows: one function an invariant.
+
+Each function reads with set-based SQL, so that a million entries take seconds, and yields a
+`Breach` for every account or entry that breaks it. Nothing here writes or repairs.
+
+Rule: "The ledger": balance = sum(entries) = sum(remaining of live grants) - debt.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import connection
+
+from billing.ledger import DAILY_USAGE_OF_ENTRIES, ROLLUP_COLUMNS
+
+
+@dataclass(frozen=True, slots=True)
+class Breach:
+    """One thing that should not be: which rule, whose, where, and what was found."""
+
+    invariant: str
+    account: str
+    subject: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.invariant}: account {self.account}: {self.subject}: {self.message}"
+
+
+Invariant = Callable[[], Iterator[Breach]]
+
+
+def breaches_of(invariant: str, sql: str) -> Iterator[Breach]:
+    """Run ``sql``, which selects (account id, subject, message) of each breach of ``invariant``."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            SELECT coalesce(account.slug, 'id ' || found.account_id), found.subject, found.message
+              FROM ({sql}) AS found (account_id, subject, message)
+              LEFT JOIN billing_account account ON account.id = found.account_id
+             ORDER BY found.account_id, found.subject
+            """
+        )
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+    for account, subject, message in rows:
+        yield Breach(invariant, account, subject, message)
+
+
+def balance_is_sum_of_entries() -> Iterator[Breach]:
+    """The balance is what all entries of the account add up to."""
+    return breaches_of(
+        "balance",
+        """
+        SELECT account_id, 'balance',
+               format('is %s, but its entries add up to %s', balance.credits, entries.credits)
+          FROM (SELECT account_id, credits FROM billing_balance) balance
+          FULL JOIN (SELECT account_id, sum(credits) AS credits
+                       FROM billing_ledgerentry GROUP BY account_id) entries USING (account_id)
+         WHERE coalesce(balance.credits, 0) <> coalesce(entries.credits, 0)
+        """,
+    )
+
+
+def entries_form_a_chain() -> Iterator[Breach]:
+    """Entries are numbered 1, 2, 3, … and each balance is the one before plus the entry."""
+    return breaches_of(
+        "chain",
+        """
+        SELECT account_id, format('entry %s (%s)', seq, reference),
+               format('follows entry %s with balance %s, so with %s credits it must be entry %s '
+                      'with balance %s, not %s',
+                      seq_before, balance_before, credits, seq_before + 1,
+                      balance_before + credits, balance_after)
+          FROM (SELECT account_id, seq, reference, credits, balance_after,
+                       lag(seq, 1, 0::bigint) OVER posting AS seq_before,
+                       lag(balance_after, 1, 0::bigint) OVER posting AS balance_before
+                  FROM billing_ledgerentry
+                WINDOW posting AS (PARTITION BY account_id ORDER BY seq)) chained
+         WHERE seq <> seq_before + 1 OR balance_after <> balance_before + credits
+        """,
+    )
+
+
+def balance_knows_the_last_entry() -> Iterator[Breach]:
+    """The number that the next entry counts on from is that of the last one."""
+    return breaches_of(
+        "last entry",
+        """
+        SELECT account_id, 'balance',
+               format('says the last entry is %s, it is %s', balance.last_seq, entries.last_seq)
+          FROM (SELECT account_id, last_seq FROM billing_balance) balance
+          FULL JOIN (SELECT account_id, max(seq) AS last_seq
+                       FROM billing_ledgerentry GROUP BY account_id) entries USING (account_id)
+         WHERE coalesce(balance.last_seq, 0) <> coalesce(entries.last_seq, 0)
+        """,
+    )
+
+
+def grants_hold_the_balance() -> Iterator[Breach]:
+    """What grants have left is the balance; while there is debt they have nothing left."""
+    return breaches_of(
+        "grants",
+        """
+        SELECT account_id, 'grants',
+               format('have %s credits left, the balance is %s', left_over, credits)
+          FROM (SELECT account_id, credits FROM billing_balance) balance
+          FULL JOIN (SELECT account_id, sum(remaining) AS left_over
+                       FROM billing_creditgrant GROUP BY account_id) grants USING (account_id)
+         WHERE coalesce(left_over, 0) <> greatest(0, coalesce(credits, 0))
+        """,
+    )
+
+
+def grants_have_their_entry() -> Iterator[Breach]:
+    """Every grant was added by an entry of as many credits, and the other way round.
+
+    Credits that a correction gives back may partly return to older grants: theirs can be less.
+    """
+    return breaches_of(
+        "grant entries",
+        """
+        SELECT account_id, format('grant %s', reference),
+               CASE WHEN entry.credits IS NULL THEN 'has no ledger entry'
+                    ELSE format('of %s credits, but its entry added %s',
+                                granted.credits, entry.credits) END
+          FROM billing_creditgrant granted
+          LEFT JOIN billing_ledgerentry entry USING (account_id, reference)
+         WHERE entry.credits IS NULL
+            OR (granted.source = 'return' AND granted.credits > entry.credits)
+            OR (granted.source <> 'return' AND granted.credits <> entry.credits)
+         UNION ALL
+        SELECT account_id, format('entry %s (%s)', entry.seq, reference), 'has no grant'
+          FROM billing_ledgerentry entry
+          LEFT JOIN billing_creditgrant granted USING (account_id, reference)
+         WHERE entry.credits > 0 AND entry.kind <> 'correction' AND granted.id IS NULL
+        """,
+    )
+
+
+def expiries_name_their_grant() -> Iterator[Breach]:
+    """An expiry names a grant of the account, which then has nothing left."""
+    return breaches_of(
+        "expiries",
+        """
+        SELECT entry.account_id, format('entry %s (%s)', entry.seq, entry.reference),
+               CASE WHEN granted.id IS NULL THEN 'names no grant of the account'
+                    ELSE format('its grant still has %s credits', granted.remaining) END
+          FROM billing_ledgerentry entry
+          LEFT JOIN billing_creditgrant granted
+                 ON granted.account_id = entry.account_id
+                AND 'expiry:' || granted.reference = entry.reference
+         WHERE entry.kind = 'expiry' AND (granted.id IS NULL OR granted.remaining <> 0)
+        """,
+    )
+
+
+def rollups_are_sums_of_entries() -> Iterator[Breach]:
+    """Each day of the rollup is what the entries of that day, in the account's zone, add up to."""
+    key = ("account_id", "day", "kind", "usage_type", "agent")
+    measures = [column for column in ROLLUP_COLUMNS if column not in key]
+    stored = ", ".join(f"coalesce(stored.{measure}, 0)" for measure in measures)
+    proved = ", ".join(f"coalesce(proved.{measure}, 0)" for measure in measures)
+    return breaches_of(
+        "daily usage",
+        f"""
+        SELECT account_id, concat_ws(' ', day, kind, usage_type, agent),
+               format('({", ".join(measures)}) is %s, its entries make %s',
+                      row({stored})::text, row({proved})::text)
+          FROM billing_dailyusage stored
+          FULL JOIN ({DAILY_USAGE_OF_ENTRIES} GROUP BY 1, 2, 3, 4, 5) proved
+               USING ({", ".join(key)})
+         WHERE ({stored}) IS DISTINCT FROM ({proved})
+        """,
+    )
+
+
+def entries_have_an_account() -> Iterator[Breach]:
+    """Entries and rollups belong to an account: the database does not check that key."""
+    return breaches_of(
+        "account",
+        """
+        SELECT account_id, found, 'belongs to no account'
+          FROM (SELECT DISTINCT account_id, 'ledger entries' AS found FROM billing_ledgerentry
+                 UNION SELECT DISTINCT account_id, 'daily usage' FROM billing_dailyusage) owned
+         WHERE NOT EXISTS (SELECT FROM billing_account account WHERE account.id = account_id)
+        """,
+    )
+
+
+INVARIANTS: tuple[Invariant, ...] = (
+    balance_is_sum_of_entries,
+    entries_form_a_chain,
+    balance_knows_the_last_entry,
+    grants_hold_the_balance,
+    grants_have_their_entry,
+    expiries_name_their_grant,
+    rollups_are_sums_of_entries,
+    entries_have_an_account,
+)

@@ -1,0 +1,69 @@
+"""Short names for the postings that ledger tests are made of."""
+
+from datetime import UTC, datetime, timedelta
+
+from billing.ledger import NewGrant, Posting
+from billing.models import Account, GrantSource, Kind
+
+NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
+YEAR = timedelta(days=365)
+
+
+def call(account: Account, call_id: str, credits: int, *, at: datetime = NOW, **more) -> Posting:
+    """A call's charge."""
+    return Posting(
+        account_id=account.pk,
+        kind=Kind.CALL,
+        credits=-credits,
+        reference=f"call:{call_id}",
+        occurred_at=at,
+        call_id=call_id,
+        **{"usage_type": "outbound", "billed_seconds": credits * 30, **more},
+    )
+
+
+def correction(
+    account: Account, call_id: str, credits: int, *, number: int = 1, at: datetime = NOW
+) -> Posting:
+    """The difference that a corrected record makes: positive gives credits back."""
+    return Posting(
+        account_id=account.pk,
+        kind=Kind.CORRECTION,
+        credits=credits,
+        reference=f"correction:{number}:{call_id}",
+        occurred_at=at,
+        call_id=call_id,
+        usage_type="outbound",
+        billed_seconds=-credits * 30,
+    )
+
+
+def top_up(
+    account: Account,
+    credits: int,
+    reference: str,
+    *,
+    at: datetime = NOW,
+    expires_at: datetime | None = NOW + YEAR,
+) -> Posting:
+    """Credits that were bought."""
+    return Posting(
+        account_id=account.pk,
+        kind=Kind.TOP_UP,
+        credits=credits,
+        reference=reference,
+        occurred_at=at,
+        grant=NewGrant(GrantSource.TOP_UP, expires_at),
+    )
+
+
+def refund(account: Account, credits: int, reference: str, *, grant: str) -> Posting:
+    """Credits taken back from one grant."""
+    return Posting(
+        account_id=account.pk,
+        kind=Kind.REFUND,
+        credits=credits,
+        reference=reference,
+        occurred_at=NOW,
+        grant_reference=grant,
+    )

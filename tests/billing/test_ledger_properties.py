@@ -1,0 +1,92 @@
+"""Random histories against a plain model: a list of grants and a number, nothing clever."""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.django import TestCase
+
+from billing import ledger
+from billing.audit import INVARIANTS
+from billing.models import Balance, CreditGrant
+from tests.billing.postings import NOW, call, top_up
+from tests.factories import AccountFactory
+
+HOUR = timedelta(hours=1)
+
+calls = st.tuples(st.just("call"), st.integers(0, 40), st.integers(0, 9))
+grants = st.tuples(st.just("grant"), st.integers(1, 60), st.integers(1, 12) | st.none())
+waits = st.tuples(st.just("wait"), st.integers(1, 6), st.none())
+batches = st.lists(st.lists(calls | grants, max_size=8) | waits.map(lambda w: [w]), max_size=12)
+
+
+@dataclass
+class Model:
+    """What the ledger should say: grants as [expiry, credits left], and what is owed."""
+
+    hour: int = 0
+    grants: list = field(default_factory=list)
+    debt: int = 0
+
+    def expire(self):
+        self.grants = [grant for grant in self.grants if grant[0] > self.hour]
+
+    def call(self, credits):
+        for grant in sorted(self.grants, key=lambda grant: grant[0]):
+            part = min(credits, grant[1])
+            grant[1] -= part
+            credits -= part
+        self.debt += credits
+
+    def grant(self, credits, expires):
+        paid = min(credits, self.debt)
+        self.debt -= paid
+        self.grants.append([expires, credits - paid])
+
+    @property
+    def balance(self):
+        return sum(left for _, left in self.grants) - self.debt
+
+
+class LedgerFollowsTheModel(TestCase):
+    """Batches in any mix, each posted twice, leave what the model says."""
+
+    @given(history=batches)
+    @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+    def test_random_history(self, history):
+        account = AccountFactory()
+        model = Model()
+        posted = 0
+        for batch in history:
+            postings = []
+            model.expire()
+            for action, number, detail in batch:
+                if action == "wait":
+                    model.hour += number
+                    continue
+                posted += 1
+                if action == "call":
+                    model.call(number)
+                    at = NOW - detail * HOUR
+                    postings.append(call(account, f"call-{posted}", number, at=at))
+                else:
+                    expires = float("inf") if detail is None else model.hour + detail
+                    model.grant(number, expires)
+                    until = None if detail is None else NOW + expires * HOUR
+                    reference = f"grant-{posted}"
+                    postings.append(top_up(account, number, reference, expires_at=until))
+            for _ in range(2):
+                ledger.post(
+                    postings=postings,
+                    posted_at=NOW + model.hour * HOUR,
+                    accounts=[account.pk],
+                )
+            model.expire()
+            balance = Balance.objects.get(account=account)
+            assert balance.credits == model.balance
+            stored = CreditGrant.objects.filter(account=account, remaining__gt=0)
+            assert sorted(stored.values_list("remaining", flat=True)) == sorted(
+                left for _, left in model.grants if left
+            )
+        assert [str(breach) for invariant in INVARIANTS for breach in invariant()] == []
