@@ -13,7 +13,12 @@ TOP_UP_VALID_MONTHS = 12
 
 
 class AdjustmentError(ValueError):
-    """An adjustment that can't be posted: the message says why."""
+    """An adjustment that can't be posted: ``field`` is what to mend, ``message`` says why."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(f"{field}: {message}")
+        self.field = field
+        self.message = message
 
 
 def credit_top_up(
@@ -40,7 +45,7 @@ def credit_top_up(
             GrantSource.TOP_UP, add_months(paid_at, TOP_UP_VALID_MONTHS, account.zone)
         ),
     )
-    return bool(ledger.post(postings=[posting], posted_at=now))
+    return ledger.post_one(posting=posting, posted_at=now)
 
 
 def adjust(
@@ -59,13 +64,13 @@ def adjust(
     """
     reason = " ".join(reason.split())
     if not credits:
-        raise AdjustmentError("credits: an adjustment of 0 credits changes nothing.")
+        raise AdjustmentError("credits", "an adjustment of 0 credits changes nothing.")
     if not reason:
-        raise AdjustmentError("reason: say why, the account sees it in its log.")
+        raise AdjustmentError("reason", "say why, the account sees it in its log.")
     if expires_at is not None and credits < 0:
-        raise AdjustmentError("expires_at: only credits that are added can expire.")
+        raise AdjustmentError("expires_at", "only credits that are added can expire.")
     if expires_at is not None and expires_at <= at:
-        raise AdjustmentError("expires_at: must be in the future.")
+        raise AdjustmentError("expires_at", "must be in the future.")
     posting = ledger.Posting(
         account_id=account.pk,
         kind=Kind.ADJUSTMENT,
@@ -75,4 +80,4 @@ def adjust(
         remarks=reason,
         grant=ledger.NewGrant(GrantSource.ADJUSTMENT, expires_at) if credits > 0 else None,
     )
-    return bool(ledger.post(postings=[posting], posted_at=at))
+    return ledger.post_one(posting=posting, posted_at=at)

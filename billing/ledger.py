@@ -252,12 +252,13 @@ class _LockedAccount:
 def post(
     *, postings: Sequence[Posting], posted_at: datetime, accounts: Iterable[int] = ()
 ) -> list[Posted]:
-    """Book ``postings`` in the order given, at ``posted_at``; return those that were new.
+    """Book ``postings`` in the order given, at ``posted_at``; return what was booked.
 
     One transaction. The accounts' balances are locked once, in order of their ids, and held until
     the caller's transaction ends: call it last. A posting whose reference the account already has
     is left out. Grants due at ``posted_at`` are expired first, in the ``accounts`` named and in
-    those of the postings; so ``post(postings=[], accounts=…)`` just expires.
+    those of the postings, and are among what is returned; ``post(postings=[], accounts=…)`` just
+    expires.
 
     Raises IntegrityError where a posting breaks a constraint; then nothing is booked.
     """
@@ -285,6 +286,12 @@ def post(
         changed = [account for account in locked if account.posted]
         _write(changed, posted_at)
     return [posted for account in changed for posted in account.posted]
+
+
+def post_one(*, posting: Posting, posted_at: datetime) -> bool:
+    """Book one posting as `post` does; return whether it was new."""
+    booked = post(postings=[posting], posted_at=posted_at)
+    return any(posted.posting is posting for posted in booked)
 
 
 def grants_due(*, at: datetime) -> list[int]:

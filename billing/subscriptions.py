@@ -91,7 +91,7 @@ def renew(*, account: Account, now: datetime) -> int:
                     f"{cycle.starts_at.astimezone(account.zone):%d %b %Y}",
                     grant=ledger.NewGrant(GrantSource.PLAN, cycle.ends_at),
                 )
-                granted += len(ledger.post(postings=[posting], posted_at=now))
+                granted += ledger.post_one(posting=posting, posted_at=now)
         ledger.post(postings=[], posted_at=now, accounts=[account.pk])
     return granted
 
