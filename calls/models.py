@@ -15,6 +15,8 @@ from billing.models.ledger import (
 )
 from billing.rating import Tariff
 
+NUMBER_LENGTH_MAX = 100  # telephone numbers, SIP addresses, names of web clients
+
 
 class Status(models.TextChoices):
     """How a call ended. Only a completed one was connected, and only it costs anything."""
@@ -44,8 +46,8 @@ class Call(models.Model):
     call_id = models.CharField("call ID", max_length=CALL_ID_LENGTH_MAX, db_collation="C")
     usage_type = models.CharField(max_length=11, choices=USAGE_TYPES)
     agent = models.CharField(max_length=AGENT_LENGTH_MAX, blank=True)
-    from_number = models.CharField("from", max_length=100, blank=True)
-    to_number = models.CharField("to", max_length=100, blank=True)
+    from_number = models.CharField("from", max_length=NUMBER_LENGTH_MAX, blank=True)
+    to_number = models.CharField("to", max_length=NUMBER_LENGTH_MAX, blank=True)
     started_at = models.DateTimeField()
     connected_at = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)

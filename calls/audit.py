@@ -1,0 +1,108 @@
+"""What must always be true between calls and the ledger: one function an invariant.
+
+The same kind of functions as `billing.audit`, which owns what is true of the ledger alone.
+Nothing here writes or repairs.
+
+Rule: "How credits are consumed", 5: a call is charged exactly once.
+"""
+
+from collections.abc import Iterator
+
+from billing.audit import Breach, Invariant, breaches_of
+
+
+def calls_have_exactly_their_charge() -> Iterator[Breach]:
+    """Each call has one charge, and with as many corrections as it counts they make its credits."""
+    return breaches_of(
+        "charge",
+        """
+        SELECT account_id, format('call %s', call_id),
+               CASE WHEN entries.charges IS NULL THEN 'has no entry'
+                    WHEN entries.charges <> 1
+                    THEN format('has %s charges instead of one', entries.charges)
+                    WHEN entries.corrections <> calls.corrections
+                    THEN format('was corrected %s times, but has %s entries of corrections',
+                                calls.corrections, entries.corrections)
+                    WHEN entries.credits <> calls.credits
+                    THEN format('costs %s credits, but its entries used %s',
+                                calls.credits, entries.credits)
+                    ELSE format('is billed %s s, but its entries billed %s s',
+                                calls.billed_seconds, entries.billed_seconds) END
+          FROM (SELECT account_id, call_id, credits, billed_seconds, corrections
+                  FROM calls_call) calls
+          LEFT JOIN (SELECT account_id, call_id,
+                            count(*) FILTER (WHERE kind = 'call') AS charges,
+                            count(*) FILTER (WHERE kind = 'correction') AS corrections,
+                            -sum(credits) AS credits,
+                            sum(billed_seconds) AS billed_seconds
+                       FROM billing_ledgerentry
+                      WHERE call_id <> ''
+                      GROUP BY account_id, call_id) entries USING (account_id, call_id)
+         WHERE (entries.charges, entries.corrections, entries.credits, entries.billed_seconds)
+               IS DISTINCT FROM
+               (1, calls.corrections, calls.credits, calls.billed_seconds)
+        """,
+    )
+
+
+def usage_has_its_call() -> Iterator[Breach]:
+    """No entry of usage without the call that caused it."""
+    return breaches_of(
+        "cause",
+        """
+        SELECT entry.account_id, format('entry %s (%s)', entry.seq, entry.reference),
+               format('there is no call %s', entry.call_id)
+          FROM billing_ledgerentry entry
+         WHERE entry.call_id <> ''
+           AND NOT EXISTS (SELECT FROM calls_call call
+                            WHERE call.account_id = entry.account_id
+                              AND call.call_id = entry.call_id)
+        """,
+    )
+
+
+def charges_follow_from_their_facts() -> Iterator[Breach]:
+    """The frozen charge is what the call's own times and frozen tariff make.
+
+    `billing.rating` is where charges are computed; this proves the stored result another way.
+    """
+    return breaches_of(
+        "rating",
+        """
+        SELECT account_id, format('call %s', call_id),
+               format('%s s by increments of %s s make %s increments, not %s (%s s)',
+                      trim_scale(billable), increment_seconds, proved, increments,
+                      trim_scale(billable_seconds))
+          FROM (SELECT account_id, call_id, increment_seconds, increments, billable_seconds,
+                       billable,
+                       CASE WHEN connected_at IS NULL THEN 0
+                            ELSE greatest(1, ceil(billable / increment_seconds)) END AS proved
+                  FROM (SELECT *, CASE WHEN connected_at IS NULL THEN 0
+                                       WHEN usage_type = 'outbound'
+                                       THEN extract(epoch FROM ended_at - connected_at)
+                                       ELSE extract(epoch FROM ended_at - started_at)
+                                  END AS billable
+                          FROM calls_call) timed) rated
+         WHERE proved <> increments OR billable <> billable_seconds
+        """,
+    )
+
+
+def calls_have_an_account() -> Iterator[Breach]:
+    """Calls belong to an account: the database does not check that key."""
+    return breaches_of(
+        "account",
+        """
+        SELECT DISTINCT account_id, 'calls', 'belong to no account'
+          FROM calls_call
+         WHERE NOT EXISTS (SELECT FROM billing_account account WHERE account.id = account_id)
+        """,
+    )
+
+
+INVARIANTS: tuple[Invariant, ...] = (
+    calls_have_exactly_their_charge,
+    usage_has_its_call,
+    charges_follow_from_their_facts,
+    calls_have_an_account,
+)

@@ -1,0 +1,384 @@
+"""Recording calls: rate each one, freeze its charge with it, post the credits.
+
+`record_calls` is the only writer of calls. A call is charged exactly once, however often and in
+whatever order its records arrive, also from several processes at a time. It refuses nothing that
+has happened: only a record that nothing can price (unknown account, no plan) is rejected.
+
+Locks are always taken in the same order, so that no two batches can wait for each other:
+the keys of new calls, sorted; then rows of calls that change, sorted; then accounts, sorted.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, NamedTuple, TypeAlias
+from zoneinfo import ZoneInfo
+
+from django.db import IntegrityError, connection, transaction
+
+from billing import ledger
+from billing.copy import Value, copy_rows
+from billing.models import Account, Kind
+from billing.rating import MICROSECONDS_PER_SECOND, Charge, Tariff, UsageType, rate
+from billing.tariffs import NoTariffError, TariffBook
+from calls import remarks
+from calls.models import Call, Status
+from calls.records import CallRecord, Rejected
+
+FACT_COLUMNS = CallRecord._fields
+CHARGE_COLUMNS = (
+    "plan_name",
+    "increment_seconds",
+    "credits_per_increment",
+    "billable_seconds",
+    "billed_seconds",
+    "increments",
+    "credits",
+)
+NEW_COLUMNS = (*FACT_COLUMNS, *CHARGE_COLUMNS, "recorded_at", "corrections")
+CHANGED_COLUMNS = ("corrections", *FACT_COLUMNS, *CHARGE_COLUMNS)
+
+# Django's queries can't ask for many pairs at once, nor give many rows a value each.
+ASKED_FOR = """
+    JOIN unnest(%s::bigint[], %s::text[]) AS asked (account_id, call_id) USING (account_id, call_id)
+"""
+
+CALL_ONCE = "call_once"  # the constraint: one row per account and call ID
+
+Key: TypeAlias = tuple[int, str]  # account and call ID, which is how a CallRecord begins
+
+
+class Result(StrEnum):
+    """What became of a record."""
+
+    CREATED = "created"
+    UNCHANGED = "unchanged"
+    CORRECTED = "corrected"
+    REJECTED = "rejected"
+
+
+class Outcome(NamedTuple):
+    """What became of a record, and the ``credits`` it used (negative: gave back).
+
+    ``field`` and ``reason`` say why it was rejected.
+    """
+
+    result: Result
+    credits: int = 0
+    field: str = ""
+    reason: str = ""
+
+
+UNCHANGED = Outcome(Result.UNCHANGED)
+
+
+class _Rated(NamedTuple):
+    """A charge with what it was computed from."""
+
+    plan_name: str
+    tariff: Tariff
+    charge: Charge
+
+
+class _Stored(NamedTuple):
+    """A call as the database has it."""
+
+    id: int
+    corrections: int
+    record: CallRecord
+    rated: _Rated
+
+
+def record_calls(*, records: Sequence[CallRecord], now: datetime) -> list[Outcome]:
+    """Record validated ``records`` of any accounts at ``now``; one outcome each, in their order.
+
+    One transaction. Of several records of one call the last one counts, unless its ``revised_at``
+    is older than what is known already; one that changes nothing, or comes too late, is unchanged.
+    A changed one is corrected: the difference is posted as a new entry at the call's own time.
+
+    A call is rated by the tariff in force when it started. A correction keeps the tariff frozen
+    with the call, unless it moves the start.
+    """
+    if not records:
+        return []
+    with transaction.atomic():
+        batch = _Batch(records, now)
+        batch.insert_new()
+        batch.correct_changed()
+        ledger.post(postings=batch.postings_in_order(), posted_at=now)
+    return batch.outcomes_in_order()
+
+
+class _Prices:
+    """What calls of some accounts cost at any time, read once for a batch."""
+
+    def __init__(self, account_ids: Collection[int]) -> None:
+        accounts = Account.objects.filter(pk__in=account_ids).only("time_zone")
+        self.zones = {account.pk: account.zone for account in accounts}
+        self._book = TariffBook(self.zones)
+
+    def rate(self, record: CallRecord) -> _Rated:
+        """Rate ``record`` by the tariff in force when it started. Raises Rejected."""
+        try:
+            agreement = self._book.at(record.account_id, record.started_at)
+        except NoTariffError as error:
+            if record.account_id not in self.zones:
+                raise Rejected("account", "does not exist.") from None
+            raise Rejected(
+                "account", f"can't be charged: {error}. Put it on a plan, then try again."
+            ) from None
+        return _rate(record, agreement.plan.name, agreement.terms.tariff)
+
+
+class _Batch:
+    """The records of one `record_calls`, while their transaction is open."""
+
+    def __init__(self, records: Sequence[CallRecord], now: datetime) -> None:
+        self.now = now
+        self.records = records
+        self.outcomes = [UNCHANGED] * len(records)
+        self.latest = _latest_of_each_call(records)
+        self.prices = _Prices({account_id for account_id, _ in self.latest})
+        self.known: dict[Key, CallRecord] = {}
+        self._rejected: dict[Key, Outcome] = {}
+        self._postings: dict[int, ledger.Posting] = {}
+
+    def postings_in_order(self) -> list[ledger.Posting]:
+        """What is to be booked, in the order of the records."""
+        return [self._postings[position] for position in sorted(self._postings)]
+
+    def outcomes_in_order(self) -> list[Outcome]:
+        """What became of each record. An earlier record of a rejected call is rejected with it."""
+        if not self._rejected:
+            return self.outcomes
+        return [
+            self._rejected.get(record.key, outcome)
+            for record, outcome in zip(self.records, self.outcomes, strict=True)
+        ]
+
+    def insert_new(self) -> None:
+        """Insert the calls that are not known yet, and learn the records of those that are.
+
+        Ends: a round that is not the last one has met a call which another process inserted in
+        the meantime, and the next one knows it.
+        """
+        while True:
+            self.known = _known(self.latest)
+            created = self._rate_new()
+            try:
+                with transaction.atomic():
+                    copy_rows(
+                        Call,
+                        NEW_COLUMNS,
+                        [(*record, *_frozen(rated), self.now, 0) for _, record, rated in created],
+                    )
+            except IntegrityError as error:
+                if CALL_ONCE not in str(error):
+                    raise
+            else:
+                break
+        for position, record, rated in created:
+            self.outcomes[position] = Outcome(Result.CREATED, rated.charge.credits)
+            self._postings[position] = _charge_posting(record, rated)
+
+    def _rate_new(self) -> list[tuple[int, CallRecord, _Rated]]:
+        """The new calls with their positions, in the order in which every process inserts."""
+        created = []
+        for key in sorted(self.latest.keys() - self.known.keys()):
+            position, record = self.latest[key]
+            try:
+                created.append((position, record, self.prices.rate(record)))
+            except Rejected as rejected:
+                self._reject(key, rejected)
+        return created
+
+    def correct_changed(self) -> None:
+        """Change the known calls that their latest record tells differently."""
+        changed = [key for key, known in self.known.items() if _revised(known, self.latest[key][1])]
+        if not changed:
+            return
+        updates = []
+        for stored in _locked(changed):
+            position, record = self.latest[stored.record.key]
+            revised = _revised(stored.record, record)
+            if revised is None:  # another process has told the same in the meantime
+                continue
+            if revised.facts == stored.record.facts:  # only its revision is newer
+                updates.append((stored.id, stored.corrections, *revised, *_frozen(stored.rated)))
+                continue
+            try:
+                rated = self._rate_again(stored, revised)
+            except Rejected as rejected:
+                self._reject(stored.record.key, rejected)
+                continue
+            posting = _correction_posting(stored, revised, rated, self.prices.zones)
+            updates.append((stored.id, stored.corrections + 1, *revised, *_frozen(rated)))
+            self.outcomes[position] = Outcome(Result.CORRECTED, -posting.credits)
+            self._postings[position] = posting
+        _update(updates)
+
+    def _reject(self, key: Key, rejected: Rejected) -> None:
+        self._rejected[key] = Outcome(Result.REJECTED, field=rejected.field, reason=rejected.reason)
+
+    def _rate_again(self, stored: _Stored, revised: CallRecord) -> _Rated:
+        """By the frozen tariff; only a call that started at another time is priced anew."""
+        if revised.started_at != stored.record.started_at:
+            return self.prices.rate(revised)
+        return _rate(revised, stored.rated.plan_name, stored.rated.tariff)
+
+
+def _latest_of_each_call(records: Iterable[CallRecord]) -> dict[Key, tuple[int, CallRecord]]:
+    """The record that counts of each call, with its position, as if they came one by one."""
+    latest: dict[Key, tuple[int, CallRecord]] = {}
+    for position, record in enumerate(records):
+        key = record.key
+        earlier = latest.get(key)
+        if earlier is None:
+            latest[key] = (position, record)
+            continue
+        revised = _revised(earlier[1], record)
+        if revised is not None:
+            latest[key] = (position, revised)
+    return latest
+
+
+def _revised(known: CallRecord, record: CallRecord) -> CallRecord | None:
+    """``record`` as it takes the place of ``known``; None where it is older or says the same.
+
+    The newest revision heard of is remembered, also when a record without one comes after it.
+    """
+    if known.revised_at is not None:
+        if record.revised_at is None:
+            record = record._replace(revised_at=known.revised_at)
+        elif record.revised_at < known.revised_at:
+            return None
+    return None if record == known else record
+
+
+def _rate(record: CallRecord, plan_name: str, tariff: Tariff) -> _Rated:
+    charge = rate(
+        tariff=tariff,
+        usage_type=record.usage_type,
+        started_at=record.started_at,
+        connected_at=record.connected_at,
+        ended_at=record.ended_at,
+    )
+    return _Rated(plan_name, tariff, charge)
+
+
+def _frozen(rated: _Rated) -> tuple[Value, ...]:
+    """The values of CHARGE_COLUMNS."""
+    plan_name, tariff, charge = rated
+    whole, rest = divmod(charge.billable_us, MICROSECONDS_PER_SECOND)
+    return (
+        plan_name,
+        tariff.increment_seconds,
+        tariff.credits_per_increment,
+        f"{whole}.{rest:06d}",
+        charge.billed_seconds,
+        charge.increments,
+        charge.credits,
+    )
+
+
+def _charge_posting(record: CallRecord, rated: _Rated) -> ledger.Posting:
+    return ledger.Posting(
+        account_id=record.account_id,
+        kind=Kind.CALL,
+        credits=-rated.charge.credits,
+        reference=f"call:{record.call_id}",
+        occurred_at=record.started_at,
+        remarks=remarks.of_charge(record, rated.tariff, rated.charge),
+        call_id=record.call_id,
+        usage_type=record.usage_type,
+        agent=record.agent,
+        billed_seconds=rated.charge.billed_seconds,
+    )
+
+
+def _correction_posting(
+    stored: _Stored, revised: CallRecord, rated: _Rated, zones: Mapping[int, ZoneInfo]
+) -> ledger.Posting:
+    """The difference, as usage of the corrected type and agent, at the corrected time."""
+    old, new = stored.rated.charge, rated.charge
+    return ledger.Posting(
+        account_id=revised.account_id,
+        kind=Kind.CORRECTION,
+        credits=old.credits - new.credits,
+        reference=f"correction:{stored.corrections + 1}:{revised.call_id}",
+        occurred_at=revised.started_at,
+        remarks=remarks.of_correction(
+            before=stored.record,
+            after=revised,
+            billable_us=(old.billable_us, new.billable_us),
+            credits=(old.credits, new.credits),
+            zone=zones[revised.account_id],
+        ),
+        call_id=revised.call_id,
+        usage_type=revised.usage_type,
+        agent=revised.agent,
+        billed_seconds=new.billed_seconds - old.billed_seconds,
+    )
+
+
+def _known(keys: Collection[Key]) -> dict[Key, CallRecord]:
+    """The records of the calls with these keys, as they are now, without a lock."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT {', '.join(FACT_COLUMNS)} FROM calls_call {ASKED_FOR}", _columns(keys)
+        )
+        records = map(_record, cursor.fetchall())
+        return {record.key: record for record in records}
+
+
+def _locked(keys: Collection[Key]) -> list[_Stored]:
+    """The calls with these keys, locked one after the other in order of the keys."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            SELECT {", ".join(FACT_COLUMNS)},
+                   id, corrections, plan_name, increment_seconds, credits_per_increment,
+                   (billable_seconds * 1000000)::bigint, increments, billed_seconds, credits
+              FROM calls_call {ASKED_FOR}
+             ORDER BY account_id, call_id
+               FOR NO KEY UPDATE OF calls_call
+            """,
+            _columns(keys),
+        )
+        return [
+            _Stored(
+                id=row[12],
+                corrections=row[13],
+                record=_record(row[:12]),
+                rated=_Rated(row[14], Tariff(row[15], row[16]), Charge(*row[17:])),
+            )
+            for row in cursor.fetchall()
+        ]
+
+
+def _record(row: tuple[Any, ...]) -> CallRecord:
+    record = CallRecord(*row)
+    return record._replace(usage_type=UsageType(record.usage_type), status=Status(record.status))
+
+
+def _columns(rows: Iterable[Sequence[Value]]) -> list[list[Value]]:
+    """Rows as columns, which is how ``unnest`` takes them."""
+    return [list(column) for column in zip(*rows, strict=True)]
+
+
+def _update(rows: Sequence[tuple[Value, ...]]) -> None:
+    """Store changed calls; each row is the id, then the values of CHANGED_COLUMNS."""
+    if not rows:
+        return
+    fields = [Call._meta.pk, *(Call._meta.get_field(name) for name in CHANGED_COLUMNS)]
+    arrays = ", ".join(f"%s::{field.db_type(connection)}[]" for field in fields)
+    changes = ", ".join(f"{name} = new.{name}" for name in CHANGED_COLUMNS)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            UPDATE calls_call SET {changes}
+              FROM unnest({arrays}) AS new (id, {", ".join(CHANGED_COLUMNS)})
+             WHERE calls_call.id = new.id
+            """,
+            _columns(rows),
+        )

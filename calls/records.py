@@ -1,0 +1,194 @@
+"""What a call record must be, whatever source it came from: the one place of these rules.
+
+A source (`calls.formats`) reads its own notation, and hands plain values to `validate`. What comes
+out is a `CallRecord`, which `calls.charging` takes without asking again. Nothing here reads or
+writes the database.
+"""
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+from billing.models.ledger import AGENT_LENGTH_MAX, CALL_ID_LENGTH_MAX, REMARKS_LENGTH_MAX
+from billing.rating import UsageType
+from calls.models import NUMBER_LENGTH_MAX, Status
+
+STARTED_NOT_BEFORE = datetime(1990, 1, 1, tzinfo=UTC)
+# Clocks of telephone systems run ahead at times, and some are set to the wrong zone.
+CLOCK_AHEAD_MAX = timedelta(hours=24)
+CALL_LENGTH_MAX = timedelta(days=7)
+
+USAGE_TYPES = {usage_type.value: usage_type for usage_type in UsageType}
+STATUSES = {status.value: status for status in Status}
+
+# Control characters break logs and exports, NUL and lone surrogates can't be stored. Invisible
+# joiners stay: names in many scripts need them.
+UNSTORABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+class Rejected(Exception):
+    """A record breaks a rule: which ``field``, and the ``reason`` in words a user can act on."""
+
+    def __init__(self, field: str, reason: str) -> None:
+        super().__init__(f"{field}: {reason}")
+        self.field = field
+        self.reason = reason
+
+
+class CallRecord(NamedTuple):
+    """What one record tells about one call: validated, all times in UTC.
+
+    ``revised_at``, where a source gives it, is when it last changed the record; it decides which
+    of two records is the later one, and is itself no fact about the call.
+    """
+
+    account_id: int
+    call_id: str
+    usage_type: UsageType
+    agent: str
+    from_number: str
+    to_number: str
+    started_at: datetime
+    connected_at: datetime | None
+    ended_at: datetime | None
+    status: Status
+    remarks: str
+    revised_at: datetime | None = None
+
+    @property
+    def key(self) -> tuple[int, str]:
+        """Which call it is about: account and call ID."""
+        return self[:2]
+
+    @property
+    def facts(self) -> tuple[object, ...]:
+        """All it tells, without ``revised_at``."""
+        return self[:-1]
+
+
+def validate(
+    *,
+    account_id: int,
+    call_id: str,
+    usage_type: str,
+    status: str,
+    started_at: datetime | None,
+    connected_at: datetime | None = None,
+    ended_at: datetime | None = None,
+    agent: str = "",
+    from_number: str = "",
+    to_number: str = "",
+    remarks: str = "",
+    revised_at: datetime | None = None,
+    now: datetime,
+) -> CallRecord:
+    """Return the record, times turned to UTC and blanks around texts removed. Raises Rejected.
+
+    Rules: "How credits are consumed" (what connects is completed, nothing else is), and the limits
+    at the top of this module. A completed translation session connects when it starts.
+    """
+    _check_call_id(call_id)
+    known_usage_type = USAGE_TYPES.get(usage_type)
+    if known_usage_type is None:
+        raise Rejected("usage_type", _not_one_of(usage_type, USAGE_TYPES))
+    known_status = STATUSES.get(status)
+    if known_status is None:
+        raise Rejected("status", _not_one_of(status, STATUSES))
+    started_at = _instant("started_at", started_at)
+    if started_at is None:
+        raise Rejected("started_at", "is missing.")
+    connected_at = _instant("connected_at", connected_at)
+    ended_at = _instant("ended_at", ended_at)
+    if known_status is Status.COMPLETED:
+        if connected_at is None and known_usage_type is UsageType.TRANSLATION:
+            connected_at = started_at
+        if connected_at is None:
+            raise Rejected("connected_at", "is missing: a completed call was connected.")
+        if ended_at is None:
+            raise Rejected("ended_at", "is missing: a completed call has ended.")
+    elif connected_at is not None:
+        raise Rejected(
+            "connected_at", f"must be empty where the status is “{status}”: it never connected."
+        )
+    _check_order(started_at, connected_at, ended_at, now)
+    return CallRecord(
+        account_id,
+        call_id,
+        known_usage_type,
+        _text("agent", agent, AGENT_LENGTH_MAX),
+        _text("from", from_number, NUMBER_LENGTH_MAX),
+        _text("to", to_number, NUMBER_LENGTH_MAX),
+        started_at,
+        connected_at,
+        ended_at,
+        known_status,
+        _text("remarks", remarks, REMARKS_LENGTH_MAX),
+        _instant("revised_at", revised_at),
+    )
+
+
+def _check_call_id(call_id: str) -> None:
+    if not call_id:
+        raise Rejected("call_id", "is missing.")
+    if len(call_id) > CALL_ID_LENGTH_MAX:
+        raise Rejected(
+            "call_id", f"has {len(call_id)} characters; at most {CALL_ID_LENGTH_MAX} are allowed."
+        )
+    if not call_id.isprintable():
+        raise Rejected("call_id", "has a character that can't be printed; remove it.")
+    if call_id[0] == " " or call_id[-1] == " ":
+        raise Rejected("call_id", "begins or ends with a blank; remove it.")
+
+
+def _check_order(
+    started_at: datetime, connected_at: datetime | None, ended_at: datetime | None, now: datetime
+) -> None:
+    if started_at < STARTED_NOT_BEFORE:
+        raise Rejected(
+            "started_at", f"is in {started_at.year}; calls before 1990 are taken for a mistake."
+        )
+    if connected_at is not None and connected_at < started_at:
+        raise Rejected("connected_at", "is before started_at.")
+    if ended_at is not None:
+        if ended_at < started_at:
+            raise Rejected("ended_at", "is before started_at.")
+        if connected_at is not None and ended_at < connected_at:
+            raise Rejected("ended_at", "is before connected_at.")
+        if ended_at - started_at > CALL_LENGTH_MAX:
+            raise Rejected(
+                "ended_at", f"is more than {CALL_LENGTH_MAX.days} days after started_at."
+            )
+    if (ended_at or started_at) > now + CLOCK_AHEAD_MAX:
+        raise Rejected(
+            "started_at" if started_at > now + CLOCK_AHEAD_MAX else "ended_at",
+            "is more than 24 hours in the future; check the time zone.",
+        )
+
+
+def _instant(field: str, at: datetime | None) -> datetime | None:
+    if at is None or at.tzinfo is UTC:
+        return at
+    if at.tzinfo is None:
+        raise Rejected(field, "has no time zone.")
+    try:
+        return at.astimezone(UTC)
+    except OverflowError:
+        raise Rejected(field, "is out of range.") from None
+
+
+def _text(field: str, text: str, length_max: int) -> str:
+    if not text:
+        return text
+    text = " ".join(text.split())
+    if UNSTORABLE.search(text):
+        raise Rejected(field, "has a control character; remove it.")
+    if len(text) > length_max:
+        raise Rejected(field, f"has {len(text)} characters; at most {length_max} are allowed.")
+    return text
+
+
+def _not_one_of(value: str, known: dict[str, UsageType] | dict[str, Status]) -> str:
+    allowed = ", ".join(known)
+    if not value:
+        return f"is missing; it must be one of: {allowed}."
+    return f"is “{value[:40]}”; it must be one of: {allowed}."
