@@ -2,6 +2,8 @@
 
 from enum import StrEnum
 
+from billing.models import Account, Balance
+
 # Low means less than this share of what the plan gives in a cycle.
 LOW_PERCENT = 20
 
@@ -27,3 +29,8 @@ def credit_state(*, credits: int, credits_per_cycle: int | None) -> CreditState:
     if credits * 100 < (credits_per_cycle or 0) * LOW_PERCENT:
         return CreditState.LOW
     return CreditState.OK
+
+
+def balance_of(account: Account) -> Balance:
+    """The account's balance now; zero, unsaved, where nothing was ever posted. One query."""
+    return Balance.objects.filter(account=account).first() or Balance(account=account)

@@ -1,5 +1,42 @@
-"""URLs of the pages."""
+"""URLs of the pages. The account is in the path, so that a link shows everyone the same page."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import include, path, register_converter
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from dashboard import views
+
+
+class CallIdConverter:
+    """Any text: call IDs are made by others, and may have slashes and spaces in them."""
+
+    regex = r"(?s:.+)"
+
+    def to_python(self, value: str) -> str:
+        """Leave it as it is."""
+        return value
+
+    def to_url(self, value: str) -> str:
+        """Leave it as it is; Django quotes it."""
+        return value
+
+
+register_converter(CallIdConverter, "call_id")
+
+app_name = "dashboard"
+
+account_pages = [
+    path("", views.home, name="home"),
+    path("billing/usage/", views.usage, name="usage"),
+    path("billing/usage/export.csv", views.export, name="export"),
+    path("billing/usage/changes/", views.changes, name="changes"),
+    path("billing/usage/rows/<int:seq>/", views.row, name="row"),
+    path("billing/usage/calls/<call_id:call_id>/", views.call, name="call"),
+    path("billing/top-up/", views.top_up, name="top_up"),
+    path("billing/plans/", views.plans, name="plans"),
+    path("billing/subscription/", views.subscription, name="subscription"),
+    path("help/troubleshooting/", views.troubleshooting, name="troubleshooting"),
+]
+
+urlpatterns = [
+    path("", views.landing, name="landing"),
+    path("a/<slug:slug>/", include(account_pages)),
+]

@@ -1,0 +1,114 @@
+"""The one gate to the pages of an account: who may pass, and what they see instead.
+
+Nobody else looks at memberships. Whoever is not a member of an account gets the same answer as
+for an account that does not exist, staff included: operators work in the admin.
+"""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, cast
+
+from django.contrib.auth.models import User
+from django.contrib.auth.views import redirect_to_login
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import render, resolve_url
+from django.utils import timezone
+from django_htmx.http import HttpResponseClientRedirect
+from django_htmx.middleware import HtmxDetails
+
+from billing.models import Account, Balance, Membership, Role
+from billing.snapshot import snapshot
+from dashboard.frame import Frame, build_frame
+
+LAST_ACCOUNT = "account"  # key in the session
+
+
+class AccountRequest(HttpRequest):
+    """A request that has passed the gate."""
+
+    account: Account
+    membership: Membership
+    balance: Balance
+    frame: Frame | None
+    htmx: HtmxDetails
+
+
+View = Callable[..., HttpResponseBase]
+
+
+def account_page(*, pays: bool = False, framed: bool = True) -> Callable[[View], View]:
+    """Make a view one of an account's: ``view(request, …)`` gets ``request.account`` from ``slug``.
+
+    ``pays``: only for those who may pay; others get 403 and are told who can help. ``framed``:
+    whether the answer is a page, with the frame around it, or bare data. Everything that the view
+    reads is read in one snapshot with the frame; it must not write.
+    """
+
+    def decorate(view: View) -> View:
+        @wraps(view)
+        def gate(request: HttpRequest, slug: str, **kwargs: Any) -> HttpResponseBase:
+            if not request.user.is_authenticated:
+                return _sign_in(request)
+            if request.method not in {"GET", "HEAD"}:
+                return HttpResponse(status=405, headers={"Allow": "GET, HEAD"})
+            with snapshot():
+                passed = _enter(request, slug, framed=framed)
+                if pays and not passed.membership.may_pay:
+                    return _no_permission(passed)
+                return view(passed, **kwargs)
+
+        return gate
+
+    return decorate
+
+
+def accounts_of(user: User) -> list[Membership]:
+    """The user's memberships with account and balance, by the account's name; one query."""
+    return list(
+        Membership.objects.filter(user=user)
+        .select_related("account", "account__balance")
+        .order_by("account__name", "account_id")
+    )
+
+
+def _sign_in(request: HttpRequest) -> HttpResponseBase:
+    """Send to the sign-in and back; a part of a page can't show it, so the whole page goes."""
+    if getattr(request, "htmx", None):
+        here = cast(AccountRequest, request).htmx.current_url_abs_path or request.get_full_path()
+        return HttpResponseClientRedirect(redirect_to_login(here).url)
+    return redirect_to_login(request.get_full_path(), resolve_url("account_login"))
+
+
+def _enter(request: HttpRequest, slug: str, *, framed: bool) -> AccountRequest:
+    """Attach the account named ``slug`` to the request. Raises Http404 where there is none."""
+    memberships = accounts_of(cast(User, request.user))
+    membership = next((own for own in memberships if own.account.slug == slug), None)
+    if membership is None:
+        raise Http404("No such account.")
+    passed = cast(AccountRequest, request)
+    passed.account, passed.membership = membership.account, membership
+    passed.balance = getattr(membership.account, "balance", None) or Balance(
+        account=membership.account
+    )
+    passed.frame = None
+    if framed:
+        passed.frame = build_frame(
+            membership=membership,
+            other_accounts=[own.account for own in memberships if own.account.slug != slug],
+            balance=passed.balance.credits,
+            now=timezone.now(),
+        )
+        if passed.session.get(LAST_ACCOUNT) != slug:
+            passed.session[LAST_ACCOUNT] = slug
+    return passed
+
+
+def _no_permission(request: AccountRequest) -> HttpResponse:
+    helpers = (
+        Membership.objects.filter(account=request.account, role=Role.SUPERADMIN)
+        .select_related("user")
+        .order_by("user__email", "user_id")
+    )
+    people = [person for person in helpers if person.user.is_active]
+    context = {"people": people}
+    return render(request, "dashboard/no_permission.html", context, status=403)

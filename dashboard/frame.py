@@ -1,0 +1,103 @@
+"""What stands around every page of an account: who, which account, how its credits are."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.http import HttpRequest
+
+from billing.balances import CreditState, credit_state
+from billing.cycles import Cycle, cycle_at
+from billing.models import Account, CreditGrant, Membership
+from billing.tariffs import Agreement, NoTariffError, agreement_at
+
+
+@dataclass(frozen=True, slots=True)
+class Expiring:
+    """The credits that expire next: how many, when (account's zone), whole days from now."""
+
+    credits: int
+    expires_at: datetime
+    days_left: int
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """The frame of one page. ``now`` is the instant that the whole page speaks of."""
+
+    account: Account
+    membership: Membership
+    balance: int
+    credit_state: CreditState
+    zone: str
+    other_accounts: Sequence[Account]
+    expiring: Expiring | None
+    agreement: Agreement | None
+    cycle: Cycle | None
+    now: datetime
+
+    @property
+    def plan_name(self) -> str:
+        """The plan in force, empty without one."""
+        return self.agreement.plan.name if self.agreement else ""
+
+    @property
+    def credits_per_cycle(self) -> int | None:
+        """What the plan in force gives in a cycle, if it says so."""
+        return self.agreement.terms.credits_per_cycle if self.agreement else None
+
+
+def build_frame(
+    *, membership: Membership, other_accounts: Sequence[Account], balance: int, now: datetime
+) -> Frame:
+    """Return the frame of a page of the account of ``membership``, four queries."""
+    account = membership.account
+    try:
+        agreement = agreement_at(account=account, at=now)
+    except NoTariffError:
+        agreement = None
+    cycle = None
+    if agreement is not None:
+        anchor = agreement.subscription.effective_from
+        cycle = cycle_at(anchor=anchor, zone=account.zone, at=now)
+    return Frame(
+        account=account,
+        membership=membership,
+        balance=balance,
+        credit_state=credit_state(
+            credits=balance,
+            credits_per_cycle=agreement.terms.credits_per_cycle if agreement else None,
+        ),
+        zone=account.time_zone,
+        other_accounts=other_accounts,
+        expiring=_expiring(account, now),
+        agreement=agreement,
+        cycle=cycle,
+        now=now,
+    )
+
+
+def frame(request: HttpRequest) -> dict[str, object]:
+    """Context processor: ``frame``, ``account`` and ``membership``, None outside an account.
+
+    The gate (`dashboard.access`) has read them; nothing is queried here.
+    """
+    built: Frame | None = getattr(request, "frame", None)
+    return {
+        "frame": built,
+        "account": built.account if built else None,
+        "membership": built.membership if built else None,
+    }
+
+
+def _expiring(account: Account, now: datetime) -> Expiring | None:
+    grant = (
+        CreditGrant.objects.filter(account=account, remaining__gt=0, expires_at__gt=now)
+        .order_by("expires_at", "granted_at", "id")
+        .first()
+    )
+    if grant is None or grant.expires_at is None:
+        return None
+    return Expiring(
+        grant.remaining, grant.expires_at.astimezone(account.zone), (grant.expires_at - now).days
+    )

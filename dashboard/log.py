@@ -1,0 +1,183 @@
+"""The rows of the call log: how one is shown, and how any page of millions is found at once.
+
+Nothing here counts entries. How many rows a day has is known (`billing` keeps it), so the day that
+holds an offset is found by adding up days, and only inside that day rows are skipped, from its
+nearer end, in an index and without reading the rows themselves.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
+from django.db.models import QuerySet
+from django.urls import reverse
+
+from billing.models import Account, Kind, LedgerEntry
+from billing.models.ledger import USAGE_KINDS, USAGE_TYPES
+from dashboard.periods import DAY, Period, day_starts_at
+
+ROWS_PER_PAGE = 10
+
+TYPE_LABELS = dict(USAGE_TYPES)
+
+
+@dataclass(frozen=True, slots=True)
+class LogRow:
+    """One line of the log. Times are in the account's zone; used and added credits are signed:
+    a correction downwards is a negative use, an expiry a negative addition."""
+
+    seq: int
+    occurred_at: datetime
+    posted_at: datetime
+    kind: str
+    kind_label: str
+    call_id: str
+    usage_type: str
+    usage_type_label: str
+    agent: str
+    billed_seconds: int
+    credits_used: int
+    credits_added: int
+    balance_after: int
+    remarks: str
+    url: str
+
+    @property
+    def is_call(self) -> bool:
+        """Whether the line is a call itself: neither a correction of one nor other credits."""
+        return self.kind == Kind.CALL
+
+
+@dataclass(frozen=True, slots=True)
+class Paging:
+    """Where in the log a page is. Rows are counted from 1; without rows all of them are 0."""
+
+    number: int
+    last_number: int
+    rows_total: int
+    first_row: int
+    last_row: int
+
+    @property
+    def previous_number(self) -> int | None:
+        """The page of newer rows."""
+        return self.number - 1 if self.number > 1 else None
+
+    @property
+    def next_number(self) -> int | None:
+        """The page of older rows."""
+        return self.number + 1 if self.number < self.last_number else None
+
+    @property
+    def offset(self) -> int:
+        """How many rows are newer than this page's."""
+        return (self.number - 1) * ROWS_PER_PAGE
+
+    @property
+    def page_range(self) -> list[int]:
+        """The pages worth a link: the first, the last and those around this one; 0 is a gap."""
+        near = range(max(1, self.number - 2), min(self.last_number, self.number + 2) + 1)
+        shown = sorted({1, self.last_number, *near})
+        pages: list[int] = []
+        for number in shown:
+            if pages and number - pages[-1] > 1:
+                pages.append(0)
+            pages.append(number)
+        return pages
+
+
+def paging_of(*, rows_total: int, asked: str) -> Paging:
+    """The page that ``asked`` (whatever stands in the link) means; the nearest that exists."""
+    last_number = max(1, -(-rows_total // ROWS_PER_PAGE))
+    number = min(max(1, _page_number(asked)), last_number)
+    first = (number - 1) * ROWS_PER_PAGE
+    return Paging(
+        number=number,
+        last_number=last_number,
+        rows_total=rows_total,
+        first_row=first + 1 if rows_total else 0,
+        last_row=min(first + ROWS_PER_PAGE, rows_total),
+    )
+
+
+def _page_number(asked: str) -> int:
+    digits = asked.strip()
+    if not (digits.isascii() and digits.isdigit()):
+        return 1
+    return int(digits[:18]) if len(digits.lstrip("0")) <= 18 else 10**18
+
+
+def page_of_entries(
+    *,
+    entries: QuerySet[LedgerEntry],
+    period: Period,
+    rows_by_day: Sequence[tuple[date, int]],
+    paging: Paging,
+) -> list[LedgerEntry]:
+    """The entries of a page, newest first, one query.
+
+    ``entries`` are filtered but not by time; ``rows_by_day`` counts them, days ascending, for
+    exactly the days of ``period`` that have any.
+    """
+    size = paging.last_row - paging.offset
+    if size <= 0:
+        return []
+    newest_day, from_newest = _locate(list(reversed(rows_by_day)), paging.offset)
+    oldest_day, from_oldest = _locate(rows_by_day, paging.rows_total - paging.last_row)
+    if from_newest <= from_oldest:
+        ids = entries.filter(
+            occurred_at__gte=period.starts_at,
+            occurred_at__lt=day_starts_at(newest_day + DAY, period.zone),
+        ).order_by("-occurred_at", "-id")[from_newest : from_newest + size]
+    else:
+        ids = entries.filter(
+            occurred_at__gte=day_starts_at(oldest_day, period.zone),
+            occurred_at__lt=period.ends_at,
+        ).order_by("occurred_at", "id")[from_oldest : from_oldest + size]
+    return list(LedgerEntry.objects.filter(id__in=ids.values("id")).order_by("-occurred_at", "-id"))
+
+
+def _locate(rows_by_day: Sequence[tuple[date, int]], offset: int) -> tuple[date, int]:
+    """The day in which the row at ``offset`` lies, and how many rows of that day come before it."""
+    for day, rows in rows_by_day:
+        if offset < rows:
+            return day, offset
+        offset -= rows
+    raise AssertionError("the offset is beyond the rows that were counted")
+
+
+def log_rows(
+    *, account: Account, entries: Sequence[LedgerEntry] | Iterator[LedgerEntry], zone: ZoneInfo
+) -> list[LogRow]:
+    """``entries`` of ``account`` as lines of the log."""
+    return [log_row(account=account, entry=entry, zone=zone) for entry in entries]
+
+
+def log_row(*, account: Account, entry: LedgerEntry, zone: ZoneInfo) -> LogRow:
+    """One entry as a line of the log."""
+    is_usage = entry.kind in USAGE_KINDS
+    return LogRow(
+        seq=entry.seq,
+        occurred_at=entry.occurred_at.astimezone(zone),
+        posted_at=entry.posted_at.astimezone(zone),
+        kind=entry.kind,
+        kind_label=Kind(entry.kind).label,
+        call_id=entry.call_id,
+        usage_type=entry.usage_type,
+        usage_type_label=TYPE_LABELS.get(entry.usage_type, ""),
+        agent=entry.agent,
+        billed_seconds=entry.billed_seconds,
+        credits_used=-entry.credits if is_usage else 0,
+        credits_added=0 if is_usage else entry.credits,
+        balance_after=entry.balance_after,
+        remarks=entry.remarks,
+        url=_url(account, entry),
+    )
+
+
+def _url(account: Account, entry: LedgerEntry) -> str:
+    # Browsers take "." and ".." out of an address, even when they are quoted.
+    if entry.call_id and not {".", ".."}.intersection(entry.call_id.split("/")):
+        return reverse("dashboard:call", args=[account.slug, entry.call_id])
+    return reverse("dashboard:row", args=[account.slug, entry.seq])

@@ -1,0 +1,95 @@
+"""Finding calls by their ID or its beginning: the one filter that daily counts can't answer."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from billing.models import Account, Kind, LedgerEntry
+from billing.models.ledger import USAGE_KINDS
+from dashboard.filters import UsageFilters
+from dashboard.graph import Counted
+from dashboard.periods import Period
+
+# Nobody reads more than these; it bounds what a search may cost.
+ROWS_MAX = 1_000
+
+
+class Found(NamedTuple):
+    """An entry that a search found, with what the numbers are made of."""
+
+    occurred_at: datetime
+    id: int
+    kind: str
+    usage_type: str
+    agent: str
+    credits: int
+    billed_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What a search for ``text`` gave: the entries within the period, newest first.
+
+    ``too_many``: more than `ROWS_MAX` match, and none is shown. ``outside``: nothing lies within
+    the period, but something does between these two days.
+    """
+
+    text: str
+    found: Sequence[Found] = ()
+    too_many: bool = False
+    outside: tuple[date, date] | None = None
+
+    @property
+    def rows_max(self) -> int:
+        """How many entries a search may match."""
+        return ROWS_MAX
+
+
+def search_calls(*, account: Account, filters: UsageFilters, period: Period) -> Search:
+    """Search for the call ID of ``filters`` under the other filters; one query of bounded cost.
+
+    More than `ROWS_MAX` matches give no result even where the other filters would leave fewer: to
+    know that, all of them would have to be read.
+    """
+    matching = (
+        LedgerEntry.objects.filter(account=account, call_id__startswith=filters.call_id)
+        .exclude(call_id="")
+        .values_list(*Found._fields)
+    )
+    rows = [Found(*row) for row in matching[: ROWS_MAX + 1]]
+    if len(rows) > ROWS_MAX:
+        return Search(filters.call_id, too_many=True)
+    passing = sorted(
+        (
+            row
+            for row in rows
+            if all(getattr(row, column) == value for column, value in filters.columns.items())
+        ),
+        reverse=True,
+    )
+    inside = [row for row in passing if period.starts_at <= row.occurred_at < period.ends_at]
+    if inside or not passing:
+        return Search(filters.call_id, inside)
+    outside = (
+        passing[-1].occurred_at.astimezone(period.zone).date(),
+        passing[0].occurred_at.astimezone(period.zone).date(),
+    )
+    return Search(filters.call_id, outside=outside)
+
+
+def count_found(*, found: Sequence[Found], zone: ZoneInfo) -> list[Counted]:
+    """The numbers of ``found`` by day, kind and usage type, as the daily counts have them."""
+    totals: dict[tuple[date, str, str], list[int]] = defaultdict(lambda: [0, 0, 0, 0, 0])
+    for row in found:
+        total = totals[row.occurred_at.astimezone(zone).date(), row.kind, row.usage_type]
+        total[0] += 1
+        total[1] += row.kind == Kind.CALL
+        if row.kind in USAGE_KINDS:
+            total[2] -= row.credits
+        else:
+            total[3] += row.credits
+        total[4] += row.billed_seconds
+    return [Counted(*key, *total) for key, total in sorted(totals.items())]

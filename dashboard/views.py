@@ -1,0 +1,165 @@
+"""The pages. Each view reads what it shows from one selector and renders it."""
+
+from datetime import datetime
+from typing import cast
+
+from django.contrib.auth.decorators import login_required
+from django.contrib.auth.models import User
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.cache import patch_vary_headers
+from django.views.decorators.http import require_safe
+
+from billing.models import LedgerEntry
+from billing.subscriptions import current_cycle
+from dashboard.access import LAST_ACCOUNT, AccountRequest, account_page, accounts_of
+from dashboard.call_page import call_page
+from dashboard.export import export_csv
+from dashboard.forms import UsageForm
+from dashboard.frame import Frame
+from dashboard.graph import chart_data
+from dashboard.log import log_row
+from dashboard.overview import overview
+from dashboard.periods import Preset
+from dashboard.plan_pages import plan_offers, subscription_page
+from dashboard.usage import new_rows, usage_page
+
+
+@require_safe
+@login_required
+def landing(request: HttpRequest) -> HttpResponse:
+    """Go to the account that the person saw last, else to the first of theirs."""
+    slugs = [own.account.slug for own in accounts_of(cast(User, request.user))]
+    if not slugs:
+        return render(request, "dashboard/no_account.html")
+    last = request.session.get(LAST_ACCOUNT)
+    return redirect("dashboard:home", last if last in slugs else slugs[0])
+
+
+@account_page()
+def home(request: AccountRequest) -> HttpResponse:
+    """Show how the account stands: balance, this cycle's use, the latest rows."""
+    context = {"overview": overview(account=request.account, frame=_frame(request))}
+    return render(request, "dashboard/home.html", context)
+
+
+@account_page()
+def usage(request: AccountRequest) -> HttpResponse:
+    """Show Call Usage & Credits; to htmx only the part of it that the filters change."""
+    frame = _frame(request)
+    form = _form(request, now=frame.now)
+    page = usage_page(
+        account=request.account,
+        period=form.chosen_period,
+        filters=form.usage_filters,
+        page_number=request.GET.get("page", "1"),
+    )
+    context = {
+        "usage": page,
+        "period": form.chosen_period,
+        "filters": form,
+        "chart": chart_data(granularity=page.granularity, bars=page.days),
+    }
+    is_part = request.htmx and not request.htmx.history_restore_request
+    template = "dashboard/usage_content.html" if is_part else "dashboard/usage.html"
+    response = render(request, template, context)
+    patch_vary_headers(response, ["HX-Request", "HX-History-Restore-Request"])
+    return response
+
+
+@account_page(framed=False)
+def export(request: AccountRequest) -> StreamingHttpResponse:
+    """Send the log under the page's period and filters as a CSV file."""
+    form = _form(request, now=timezone.now())
+    period = form.chosen_period
+    lines = export_csv(account=request.account, period=period, filters=form.usage_filters)
+    name = f"call-usage-{request.account.slug}-{period.first_day}-to-{period.last_day}.csv"
+    return StreamingHttpResponse(
+        lines,
+        content_type="text/csv; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    )
+
+
+@account_page(framed=False)
+def changes(request: AccountRequest) -> JsonResponse:
+    """Tell a page that is open how many rows were booked since it was read, and the balance."""
+    form = _form(request, now=timezone.now())
+    found = new_rows(
+        balance=request.balance,
+        period=form.chosen_period,
+        filters=form.usage_filters,
+        since=request.GET.get("since", ""),
+    )
+    return JsonResponse(found, headers={"Cache-Control": "no-store"})
+
+
+@account_page()
+def call(request: AccountRequest, call_id: str) -> HttpResponse:
+    """Show one call and the arithmetic of its charge."""
+    page = call_page(account=request.account, call_id=call_id)
+    if page is None:
+        raise Http404("No such call.")
+    return render(request, "dashboard/call.html", {"page": page})
+
+
+@account_page()
+def row(request: AccountRequest, seq: int) -> HttpResponse:
+    """Show one row of the log that is not a call: a top-up, an expiry, an adjustment …"""
+    account = request.account
+    entry = LedgerEntry.objects.filter(account=account, seq=seq).first()
+    if entry is None:
+        raise Http404("No such row.")
+    shown = log_row(account=account, entry=entry, zone=account.zone)
+    return render(request, "dashboard/row.html", {"row": shown})
+
+
+@account_page(pays=True)
+def top_up(request: AccountRequest) -> HttpResponse:
+    """Say how to get more credits."""
+    return render(request, "dashboard/top_up.html")
+
+
+@account_page(pays=True)
+def plans(request: AccountRequest) -> HttpResponse:
+    """Show what the plans include and what calls cost under them."""
+    frame = _frame(request)
+    offers = plan_offers(agreement=frame.agreement, now=frame.now)
+    return render(request, "dashboard/plans.html", {"offers": offers})
+
+
+@account_page(pays=True)
+def subscription(request: AccountRequest) -> HttpResponse:
+    """Show the account's plan, its cycle, and which credits are left until when."""
+    frame = _frame(request)
+    page = subscription_page(
+        account=request.account, agreement=frame.agreement, cycle=frame.cycle, now=frame.now
+    )
+    return render(request, "dashboard/subscription.html", {"page": page})
+
+
+@account_page()
+def troubleshooting(request: AccountRequest) -> HttpResponse:
+    """Explain what people ask about their credits."""
+    return render(request, "dashboard/troubleshooting.html")
+
+
+def _frame(request: AccountRequest) -> Frame:
+    assert request.frame is not None
+    return request.frame
+
+
+def _form(request: AccountRequest, *, now: datetime) -> UsageForm:
+    zone = request.account.zone
+    cycle = None
+    if request.frame is not None:
+        cycle = request.frame.cycle
+    elif request.GET.get("period") == Preset.THIS_CYCLE:
+        cycle = current_cycle(account=request.account, at=now)
+    return UsageForm(
+        request.GET,
+        today=now.astimezone(zone).date(),
+        zone=zone,
+        cycle=(cycle.starts_at, cycle.ends_at) if cycle else None,
+    )
