@@ -4,7 +4,7 @@ PY := .venv/bin/python
 # Named after the lock file's content: another lock, another stamp, another install.
 STAMP := .venv/installed-$(shell cksum < requirements-dev.txt | tr ' ' '-')
 
-.PHONY: run test reset check format lock
+.PHONY: run test reset check format install lock
 
 run: $(STAMP)
 	@$(PY) -m config.stack run
@@ -16,13 +16,16 @@ test: $(STAMP)
 reset: $(STAMP)
 	@$(PY) -m config.stack reset
 
-# What CI checks before the tests. DEBUG stands for development values: no server is asked.
+# What CI checks before the tests. DEBUG stands for development values.
 check: export DEBUG = true
 check: $(STAMP)
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy .
-	$(PY) -c "import importlinter.cli, sys; sys.argv[0] = 'lint-imports'; importlinter.cli.lint_imports_command()"
+	$(PY) -c "from importlinter.cli import lint_imports_command as lint; lint(['--no-logo'])"
+	$(PY) -m config.stack exec -- $(PY) manage.py makemigrations --check --dry-run
+
+install: $(STAMP)
 
 format: $(STAMP)
 	$(PY) -m ruff check --fix .

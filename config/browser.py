@@ -23,7 +23,10 @@ def _prefix() -> tuple[str, ...] | None:
     if os.geteuid() == 0:
         return ()
     sudo = shutil.which("sudo")
-    if sudo and subprocess.run([sudo, "-n", "true"], capture_output=True, check=False).returncode == 0:
+    if (
+        sudo
+        and subprocess.run([sudo, "-n", "true"], capture_output=True, check=False).returncode == 0
+    ):
         return (sudo, "-n")
     return None
 

@@ -134,6 +134,7 @@ def start_postgres(supervisor: Supervisor, *, state: Path, durable: bool) -> str
         options |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
     process = supervisor.start(
         name="postgres",
+        essential=True,
         command=[
             str(programs / "postgres"),
             *("-D", str(data)),
@@ -162,7 +163,7 @@ def _socket_dir(state: Path, user: int | None) -> Path:
     note = state / "sockets"
     if note.exists():
         shutil.rmtree(note.read_text(), ignore_errors=True)
-    sockets = Path(tempfile.mkdtemp(prefix="cc-", dir="/tmp"))  # noqa: S108  # mkdtemp: ours alone
+    sockets = Path(tempfile.mkdtemp(prefix="cc-", dir="/tmp"))
     note.write_text(str(sockets))
     if user is not None:
         os.chown(sockets, user, -1)

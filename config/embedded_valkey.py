@@ -35,6 +35,7 @@ def start_valkey(supervisor: Supervisor, *, state: Path, durable: bool) -> str:
     )
     process = supervisor.start(
         name="valkey",
+        essential=True,
         command=[str(program), str(configuration)],
         env={"PATH": os.defpath, "TZ": "UTC"},
         log=log,

@@ -14,8 +14,8 @@ TRUE_WORDS = frozenset({"1", "true", "yes", "on"})
 FALSE_WORDS = frozenset({"0", "false", "no", "off"})
 
 
-class Environment(environ.Env):  # type: ignore[misc]  # django-environ has no types
-    """django-environ, with strict values: `env.flag`, `env.choice`, and errors which name the variable."""
+class Environment(environ.Env):
+    """django-environ with strict values; its errors name the variable."""
 
     def get_value(self, var: str, *args: Any, **kwargs: Any) -> Any:
         """Return the variable, cast; an unreadable value raises `ImproperlyConfigured` by name."""

@@ -1,4 +1,4 @@
-"""The Content-Security-Policy: strict on every page, with what the admin theme needs under /admin/."""
+"""The Content-Security-Policy: strict, with what the admin theme needs under /admin/."""
 
 from csp.middleware import CSPMiddleware, PolicyParts
 from django.conf import settings

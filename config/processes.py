@@ -8,6 +8,7 @@ must be up before the first process starts.
 import contextlib
 import json
 import os
+import pwd
 import signal
 import subprocess
 import sys
@@ -26,11 +27,15 @@ POLL_SECONDS = 0.1
 
 @dataclass(frozen=True, kw_only=True)
 class Running:
-    """A process that was started, and the signal that asks it to end in good order."""
+    """A process that was started, and the signal that asks it to end in good order.
+
+    What is `essential` (a database) is stopped only after all the others, which use it, have ended.
+    """
 
     name: str
     popen: subprocess.Popen[bytes]
     stop_signal: signal.Signals
+    essential: bool
 
 
 def say(text: str) -> None:
@@ -67,13 +72,13 @@ class Supervisor:
             entries = json.loads(self.record.read_text())
         except ValueError:  # killed in the middle of writing: nothing was started after it
             entries = []
-        for entry in entries:
+        for entry in reversed(entries):
             pid, started_at = entry["pid"], entry["started_at"]
             # The same number may belong to another process by now; the start time tells.
             if _started_at(pid) != started_at:
                 continue
             say(f"Stopping {entry['name']} (pid {pid}), left over from a start that was killed.")
-            signal_group(pid, signal.Signals(entry["stop_signal"]))
+            os.kill(pid, entry["stop_signal"])
             deadline = time.monotonic() + GRACE_SECONDS
             while _started_at(pid) == started_at and time.monotonic() < deadline:
                 time.sleep(POLL_SECONDS)
@@ -90,8 +95,9 @@ class Supervisor:
         user: int | None = None,
         cwd: Path | None = None,
         stop_signal: signal.Signals = signal.SIGTERM,
+        essential: bool = False,
     ) -> Running:
-        """Start a process in a group of its own; its output goes to `log`, or here with its name."""
+        """Start a process in its own group; its output goes to `log`, or here after its name."""
         with contextlib.ExitStack() as stack:
             output: IO[bytes] | int = subprocess.PIPE
             if log is not None:
@@ -109,7 +115,7 @@ class Supervisor:
                 extra_groups=None if user is None else [],
                 cwd=cwd,
             )
-        process = Running(name=name, popen=popen, stop_signal=stop_signal)
+        process = Running(name=name, popen=popen, stop_signal=stop_signal, essential=essential)
         self.running.append(process)
         self._write_record()
         if log is None:
@@ -124,21 +130,25 @@ class Supervisor:
                     return process
             time.sleep(POLL_SECONDS)
 
-    def stop(self, processes: Sequence[Running] | None = None) -> None:
-        """Ask the processes (all, last started first) to end; kill what does not."""
-        for process in reversed(self.running if processes is None else processes):
-            if process.popen.poll() is None:
-                signal_group(process.popen.pid, process.stop_signal)
-            try:
-                process.popen.wait(GRACE_SECONDS)
-            except subprocess.TimeoutExpired:
-                say(f"{process.name} did not stop within {GRACE_SECONDS} s and was killed.")
-            signal_group(process.popen.pid, signal.SIGKILL)
-            process.popen.wait()
-            self.running = [other for other in self.running if other is not process]
-            self._write_record()
-        if not self.running:
-            self.record.unlink(missing_ok=True)
+    def stop(self) -> None:
+        """Ask all processes to end, essential ones last; kill what does not."""
+        for essential in (False, True):
+            stage = [process for process in self.running if process.essential is essential]
+            for process in stage:
+                # Only the leader: Celery's children would drop their task if they got it too.
+                if process.popen.poll() is None:
+                    process.popen.send_signal(process.stop_signal)
+            deadline = time.monotonic() + GRACE_SECONDS
+            for process in stage:
+                try:
+                    process.popen.wait(max(0, deadline - time.monotonic()))
+                except subprocess.TimeoutExpired:
+                    say(f"{process.name} did not stop within {GRACE_SECONDS} s and was killed.")
+                signal_group(process.popen.pid, signal.SIGKILL)
+                process.popen.wait()
+                self.running = [other for other in self.running if other is not process]
+                self._write_record()
+        self.record.unlink(missing_ok=True)
 
     def _write_record(self) -> None:
         entries = [
@@ -156,8 +166,6 @@ class Supervisor:
 
 
 def _group_of(user: int) -> int:
-    import pwd  # noqa: PLC0415  # not on Windows, where this is never called
-
     return pwd.getpwuid(user).pw_gid
 
 

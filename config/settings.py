@@ -35,10 +35,18 @@ SECURE_HSTS_SECONDS = env.number("SECURE_HSTS_SECONDS", default=31_536_000 if HT
 # Behind a proxy that ends TLS and itself sets X-Forwarded-Proto. Anyone else could forge it.
 TRUST_FORWARDED_PROTO = env.flag("TRUST_FORWARDED_PROTO", default=False)
 STATIC_ROOT: str = env.str("STATIC_ROOT", default=str(BASE_DIR / "var" / "static"))
+BEAT_SCHEDULE_FILE: str = env.str(
+    "BEAT_SCHEDULE_FILE", default=str(BASE_DIR / "var" / "beat-schedule")
+)
 
 for name in ("SECRET_KEY", "ALLOWED_HOSTS", "SITE_URL", "DATABASE_URL", "REDIS_URL", "EMAIL_URL"):
     if not globals()[name]:
         raise ImproperlyConfigured(f"Environment variable {name} must be set (DEBUG is off)")
+
+if not SITE_URL.startswith(("http://", "https://")):
+    env.refuse("SITE_URL", f"{SITE_URL!r} begins with neither http:// nor https://")
+if not REDIS_URL.startswith(("redis://", "rediss://")):
+    env.refuse("REDIS_URL", "only redis:// and rediss:// are supported")
 
 # ── Applications ──────────────────────────────────────────────────────────────────────────────
 INSTALLED_APPS = [
@@ -98,6 +106,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "dashboard.frame.frame",
             ],
         },
     },
@@ -109,12 +118,12 @@ DATABASES: dict[str, dict[str, Any]] = {
         **env.db_url_config(DATABASE_URL),
         "CONN_MAX_AGE": 60,
         "CONN_HEALTH_CHECKS": True,
-        # Each domain function opens its own transaction, so that a lock lives no longer than needed.
+        # Each domain function opens its own transaction: a lock lives no longer than needed.
         "ATOMIC_REQUESTS": False,
     }
 }
 if DATABASES["default"].get("ENGINE") != "django.db.backends.postgresql":
-    raise ImproperlyConfigured("Environment variable DATABASE_URL: only postgres:// is supported")
+    env.refuse("DATABASE_URL", "only postgres:// is supported")
 
 CACHES = {
     "default": {
@@ -145,6 +154,7 @@ CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_MAX_LOOP_INTERVAL = 60
+CELERY_BEAT_SCHEDULE_FILENAME = BEAT_SCHEDULE_FILE
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 
 # ── Sign-in ───────────────────────────────────────────────────────────────────────────────────

@@ -18,7 +18,9 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
+from http.client import HTTPConnection
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
@@ -134,6 +136,7 @@ def run() -> int:
                 "SITE_URL": address,
                 "EMAIL_URL": "consolemail://",
                 "STATIC_ROOT": str(state / "static"),
+                "BEAT_SCHEDULE_FILE": str(state / "beat-schedule"),
             }
             environment = {**defaults, **environment, "HOST": host, "PORT": str(port)}
             environment["PYTHONUNBUFFERED"] = "1"
@@ -144,15 +147,15 @@ def run() -> int:
             if env.flag("SEED_DEMO", default=embedded):
                 _step((*MANAGE, "seed_demo", "--if-empty"), environment)
                 sign_ins = _step((*MANAGE, "seed_demo", "--show-sign-ins"), environment)
-            say("Collecting static files …")
-            _step((*MANAGE, "collectstatic", "--no-input", "--verbosity=0"), environment)
+            if not env.flag("DEBUG", default=False):  # with DEBUG they are served from the source
+                say("Collecting static files …")
+                _step((*MANAGE, "collectstatic", "--no-input", "--verbosity=0"), environment)
             celery = (sys.executable, "-m", "celery", "--app=config")
             level = environment.get("LOG_LEVEL") or "INFO"
             gunicorn = (sys.executable, "-m", "gunicorn", "--config=python:config.gunicorn")
-            schedule = state / "beat-schedule"
             for name, command in {
                 "worker": (*celery, "worker", "--concurrency=2", f"--loglevel={level}"),
-                "beat": (*celery, "beat", f"--schedule={schedule}", "--pidfile="),
+                "beat": (*celery, "beat", f"--loglevel={level}"),
                 "web": (*gunicorn, "config.wsgi"),
             }.items():
                 supervisor.start(name=name, command=command, env=environment, cwd=BASE_DIR)
@@ -167,10 +170,7 @@ def run() -> int:
 
 
 def _wait_until_healthy(host: str, port: int, supervisor: Supervisor) -> None:
-    """Return once the site answers its health check; a process that ended is found by the caller."""
-    import time
-    from http.client import HTTPConnection
-
+    """Return once the site is healthy, or a process has ended, which the caller then finds."""
     while all(process.popen.poll() is None for process in supervisor.running):
         connection = HTTPConnection(host, port, timeout=5)
         try:
@@ -245,7 +245,9 @@ def execute(command: Sequence[str]) -> int:
 def test(arguments: Sequence[str]) -> int:
     """Run the test suite; `arguments` go to pytest."""
     browser.install_if_missing()
-    return execute((sys.executable, "-m", "pytest", *(arguments or ("-n", "2"))))
+    return execute(
+        (sys.executable, "-m", "pytest", *(arguments or ("-n", "2", "--dist", "loadgroup")))
+    )
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 from axe_playwright_python.sync_playwright import Axe
 from celery import current_app
 from django.conf import settings
@@ -58,7 +59,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _browser_tests_left_out(terminal: Any) -> bool:
-    return any(WITHOUT_BROWSER in str(report.longrepr) for report in terminal.stats.get("skipped", []))
+    return any(
+        WITHOUT_BROWSER in str(report.longrepr) for report in terminal.stats.get("skipped", [])
+    )
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
@@ -157,9 +160,9 @@ def _worker_is_idle() -> bool:
     answers = [inspect.active(), inspect.reserved(), inspect.scheduled()]
     if any(answer is None or any(answer.values()) for answer in answers):
         return False
-    with current_app.connection_for_read() as broker, broker.channel() as channel:
-        queue = current_app.conf.task_default_queue
-        return channel.queue_declare(queue=queue, passive=False).message_count == 0
+    queue = settings.CELERY_BROKER_TRANSPORT_OPTIONS["global_keyprefix"] + "celery"
+    with contextlib.closing(redis.Redis.from_url(settings.REDIS_URL)) as broker:
+        return broker.llen(queue) == 0
 
 
 @pytest.fixture(scope="session")

@@ -71,11 +71,7 @@ def test_chart_script_is_found() -> None:
 
 def test_a_missing_chart_script_is_an_error(settings: Any) -> None:
     settings.STATICFILES_FINDERS = ["django.contrib.staticfiles.finders.FileSystemFinder"]
-    finders.get_finder.cache_clear()
-    try:
-        assert [error.id for error in checks.chart_script_is_found()] == ["platform.E001"]
-    finally:
-        finders.get_finder.cache_clear()
+    assert [error.id for error in checks.chart_script_is_found()] == ["platform.E001"]
 
 
 @pytest.mark.parametrize("attempt", [1, 2])
@@ -105,8 +101,8 @@ def test_environment_refuses_a_number_it_cannot_use(
 def test_a_real_worker_runs_a_task(celery_worker: Callable[[], None]) -> None:
     current_app.send_task("celery.backend_cleanup")
     celery_worker()
-    [stats] = current_app.control.inspect(timeout=5).stats().values()
-    assert stats["total"] == {"celery.backend_cleanup": 1}
+    replies = current_app.control.inspect(timeout=5, limit=1).stats() or {}
+    assert [stats["total"]["celery.backend_cleanup"] for stats in replies.values()] == [1]
 
 
 @pytest.mark.browser

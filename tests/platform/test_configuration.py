@@ -1,0 +1,87 @@
+"""The environment is documented whole, and a production environment passes Django's own checks."""
+
+import ast
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PRODUCTION = {
+    "SECRET_KEY": "p7Zs0y-PvT6dq1mJx2NqkB8eWf3hUoRtLgYcVnXa5DiMrKbE9wzCQuHj4",
+    "ALLOWED_HOSTS": "credits.example.com",
+    "SITE_URL": "https://credits.example.com",
+    "DATABASE_URL": "postgres://app:secret@db:5432/app",
+    "REDIS_URL": "redis://:secret@redis:6379/0",
+    "EMAIL_URL": "smtp+tls://user:secret@mail.example.com:587",
+    "DEFAULT_FROM_EMAIL": "billing@example.com",
+}
+
+
+def variables_read() -> set[str]:
+    """Return each variable that a module of config/ reads through its `env`."""
+    names = set()
+    for path in (ROOT / "config").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if (
+                isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Attribute)
+                and isinstance(node.func.value, ast.Name)
+                and node.func.value.id == "env"
+                and node.args
+                and isinstance(node.args[0], ast.Constant)
+            ):
+                names.add(str(node.args[0].value))
+    return names
+
+
+def manage(*arguments: str, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run manage.py in nothing but the given environment."""
+    return subprocess.run(
+        [sys.executable, "manage.py", *arguments],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], **env},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_readme_documents_every_variable_and_no_other() -> None:
+    table = (ROOT / "README.md").read_text().partition("## Configuration")[2].partition("\n## ")[0]
+    documented = set(re.findall(r"^\| `([A-Z_]+)` \|", table, flags=re.MULTILINE))
+    assert documented == variables_read()
+
+
+def test_a_production_environment_passes_the_deployment_check() -> None:
+    done = manage("check", "--deploy", "--fail-level=WARNING", env=PRODUCTION)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    "name", ["SECRET_KEY", "ALLOWED_HOSTS", "SITE_URL", "DATABASE_URL", "REDIS_URL", "EMAIL_URL"]
+)
+def test_a_missing_variable_stops_production_and_is_named(name: str) -> None:
+    done = manage("check", env={key: value for key, value in PRODUCTION.items() if key != name})
+    assert done.returncode != 0
+    assert f"Environment variable {name} must be set" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DEBUG", "ture"),
+        ("LOG_LEVEL", "LOUD"),
+        ("SECURE_HSTS_SECONDS", "a year"),
+        ("DATABASE_URL", "mysql://db/app"),
+        ("SITE_URL", "credits.example.com"),
+        ("REDIS_URL", "http://redis"),
+    ],
+)
+def test_an_unusable_value_stops_production_and_is_named(name: str, value: str) -> None:
+    done = manage("check", env={**PRODUCTION, name: value})
+    assert done.returncode != 0
+    assert f"Environment variable {name}" in done.stderr

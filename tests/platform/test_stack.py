@@ -1,0 +1,148 @@
+"""`make run` as its user meets it: it comes up, goes down whole, and survives what may happen."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE_SECONDS = 120
+
+# One after the other on one machine: each starts five processes.
+pytestmark = pytest.mark.xdist_group("stack")
+
+
+class Stack:
+    """A `run` on a state directory and a port of its own."""
+
+    def __init__(self, state: Path) -> None:
+        self.state = state
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.log = state.parent / "run.log"
+        self.process: subprocess.Popen[bytes] | None = None
+        self.seen: set[psutil.Process] = set()
+
+    def command(self, name: str, **more: str) -> tuple[list[str], dict[str, str]]:
+        """Return the command line and its environment, in which no server is given."""
+        given = {"DATABASE_URL", "REDIS_URL", "REDIS_KEY_PREFIX", "EMAIL_URL", "CI"}
+        env = {key: value for key, value in os.environ.items() if key not in given}
+        env |= {"STATE_DIR": str(self.state), "PORT": str(self.port), "SEED_DEMO": "false"}
+        return [sys.executable, "-m", "config.stack", name], {**env, "DEBUG": "true", **more}
+
+    def start(self, **more: str) -> None:
+        """Start and wait until it says that it is ready."""
+        command, env = self.command("run", **more)
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                command, env=env, cwd=ROOT, stdout=log, stderr=log, start_new_session=True
+            )
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while "Ready at" not in self.log.read_text():
+            assert self.process.poll() is None, self.log.read_text()
+            assert time.monotonic() < deadline, self.log.read_text()
+            time.sleep(0.05)
+        self.seen |= set(psutil.Process(self.process.pid).children(recursive=True))
+
+    def once(self, name: str, **more: str) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end beside this stack."""
+        command, env = self.command(name, **more)
+        return subprocess.run(
+            command, env=env, cwd=ROOT, capture_output=True, text=True, check=False
+        )
+
+    def signal(self, number: int) -> int:
+        """Send a signal and return the exit status."""
+        assert self.process
+        self.process.send_signal(number)
+        return self.process.wait(PATIENCE_SECONDS)
+
+    def pid(self, name: str) -> int:
+        """Return the pid of one of the processes."""
+        entries = json.loads((self.state / "processes.json").read_text())
+        return next(int(entry["pid"]) for entry in entries if entry["name"] == name)
+
+    def alive(self) -> list[str]:
+        """Return what still runs of everything that was ever started."""
+        _, alive = psutil.wait_procs(list(self.seen), timeout=10)
+        return [" ".join(process.cmdline()) for process in alive]
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Iterator[Stack]:
+    """Yield a stack that is not yet started, in a path as deep as a socket's name cannot be."""
+    state = tmp_path / ("deep-" * 12) / ("deeper-" * 9) / "var"
+    state.mkdir(parents=True)
+    stack = Stack(state)
+    yield stack
+    if stack.process and stack.process.poll() is None:
+        stack.signal(signal.SIGTERM)
+    for process in stack.seen:
+        if process.is_running():
+            process.kill()
+    stack.once("reset")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_serves_until_a_signal_and_leaves_no_process(stack: Stack, number: int) -> None:
+    stack.start()
+    with urllib.request.urlopen(f"http://127.0.0.1:{stack.port}/health/") as response:
+        assert json.load(response) == {"database": "ok", "broker": "ok"}
+    assert stack.signal(number) == 0
+    assert stack.alive() == []
+    assert not (stack.state / "processes.json").exists()
+    assert not (stack.state / "sockets").exists()
+
+
+@pytest.mark.parametrize("name", ["worker", "postgres"])
+def test_when_one_process_dies_all_stop_and_it_is_named(stack: Stack, name: str) -> None:
+    stack.start()
+    assert stack.process
+    os.kill(stack.pid(name), signal.SIGKILL)
+    assert stack.process.wait(PATIENCE_SECONDS) == 1
+    assert f"{name} ended by itself" in stack.log.read_text()
+    assert stack.alive() == []
+
+
+def test_a_start_after_a_crash_ends_what_was_left_and_keeps_the_data(stack: Stack) -> None:
+    stack.start()
+    key = (stack.state / "secret_key").read_text()
+    assert stack.process
+    stack.process.kill()
+    stack.process.wait()
+    stack.start()
+    assert "left over from a start that was killed" in stack.log.read_text()
+    assert (stack.state / "secret_key").read_text() == key
+    assert stack.signal(signal.SIGINT) == 0
+    assert stack.alive() == []
+
+
+def test_a_taken_port_is_said_with_the_way_out(stack: Stack) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", stack.port))
+        other.listen()
+        done = stack.once("run")
+    assert done.returncode == 1
+    assert re.search(rf"Port {stack.port} is taken .*make run PORT={stack.port + 1}", done.stdout)
+
+
+def test_while_it_runs_a_second_start_and_a_reset_are_refused(stack: Stack) -> None:
+    stack.start()
+    assert "Already running" in stack.once("run").stdout
+    refused = stack.once("reset")
+    assert refused.returncode == 1
+    assert "stop it first" in refused.stdout
+    assert stack.signal(signal.SIGINT) == 0
+    assert stack.once("reset").returncode == 0
+    assert [path.name for path in stack.state.iterdir()] == ["lock"]
