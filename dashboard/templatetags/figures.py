@@ -1,0 +1,91 @@
+"""How numbers are written on the pages: grouped, with a true minus, and spoken where needed.
+
+Owns the marks on paper only; what a number means is decided where it is computed.
+"""
+
+from collections.abc import Iterable
+
+from django import template
+from django.utils.html import format_html
+from django.utils.safestring import SafeString, mark_safe
+
+from billing.money import format_money
+
+register = template.Library()
+
+MINUS = "−"
+# How much of the end of a long word stays when its middle gives way.
+TAIL_LENGTH = 6
+
+NOTHING = mark_safe('<span aria-hidden="true">–</span><span class="spoken">none</span>')
+
+
+@register.filter
+def grouped(number: int) -> str:
+    """1234567 as "1,234,567", -5 as "−5"."""
+    return f"{number:,}".replace("-", MINUS)
+
+
+@register.filter
+def signed(number: int) -> str:
+    """500 as "+500", -80 as "−80", 0 as "0"."""
+    return f"+{number:,}" if number > 0 else grouped(number)
+
+
+@register.filter
+def counted(number: int, words: str) -> str:
+    """The number with its word: ``3|counted:"call,calls"`` is "3 calls"."""
+    one, many = words.split(",")
+    return f"{grouped(number)} {one if number == 1 else many}"
+
+
+@register.filter
+def in_credits(number: int) -> str:
+    """The number with the word: "1 credit", "12,480 credits"."""
+    return counted(number, "credit,credits")
+
+
+@register.filter
+def money(minor: int, currency: str) -> str:
+    """Minor units with their currency: ``199900|money:"INR"`` is "INR 1,999"."""
+    return format_money(minor, currency)
+
+
+@register.filter
+def largest(things: Iterable[object], attribute: str) -> int:
+    """The largest value of an attribute, at least 1, so that a bar has something to be part of."""
+    return max((int(getattr(thing, attribute)) for thing in things), default=1) or 1
+
+
+@register.filter
+def used(credits: int) -> SafeString:
+    """A cell of the column Credits Used: no sign, a dash for 0, a minus where some came back."""
+    if not credits:
+        return NOTHING
+    return format_html("{}", grouped(credits))
+
+
+@register.filter
+def added(credits: int) -> SafeString:
+    """A cell of the column Credits Added: always with its sign, a dash for 0."""
+    if not credits:
+        return NOTHING
+    return format_html(
+        '<span class="{}">{}</span>', "positive" if credits > 0 else "removed", signed(credits)
+    )
+
+
+@register.filter
+def middle(text: str) -> SafeString:
+    """A long word whose middle gives way when there is no room.
+
+    The whole of it stays in the page, so that it is spoken, found and copied whole.
+    """
+    if len(text) <= 2 * TAIL_LENGTH:
+        return format_html('<span class="middle">{}</span>', text)
+    return format_html(
+        '<span class="middle" title="{}"><span class="middle-head">{}</span>{}</span>',
+        text,
+        text[:-TAIL_LENGTH],
+        text[-TAIL_LENGTH:],
+    )

@@ -1,0 +1,30 @@
+// Rows that were booked since the page was read: "12 new rows – show". Asks the address in
+// data-live-url every 10 seconds, only while the page is visible; shows nothing by itself, so that
+// the rows under the reader's eyes never move.
+
+const EVERY_MS = 10_000;
+const numbers = new Intl.NumberFormat("en-GB");
+
+const ask = async () => {
+  const place = document.getElementById("live-rows");
+  if (document.hidden || !place || document.querySelector(".htmx-request")) return;
+  try {
+    const response = await fetch(place.dataset.liveUrl, { headers: { Accept: "application/json" } });
+    if (!response.ok || response.redirected) return;
+    const { rows, balance } = await response.json();
+    // The page may have been exchanged while the answer was on its way.
+    if (!place.isConnected) return;
+    for (const figure of document.querySelectorAll("[data-live-balance]")) {
+      figure.textContent = numbers.format(balance).replace("-", "−");
+    }
+    const button = place.querySelector("a");
+    button.hidden = rows === 0;
+    const words = `${numbers.format(rows)} new ${rows === 1 ? "row" : "rows"} – show`;
+    if (rows && button.textContent !== words) button.textContent = words;
+  } catch {
+    // No connection now: the next time will tell.
+  }
+};
+
+setInterval(ask, EVERY_MS);
+document.addEventListener("visibilitychange", ask);

@@ -1,0 +1,61 @@
+// The log of calls, made quicker: a click anywhere on a row opens it, keys move between rows and
+// pages while the log has the focus, and what a change of page or filter did is said aloud.
+
+const MOVES = { ArrowDown: 1, ArrowUp: -1 };
+const PAGES = { n: "page-next", p: "page-previous" };
+
+const log = () => document.getElementById("log");
+const say = (text) => {
+  document.getElementById("announcement").textContent = text;
+};
+
+document.addEventListener("click", (event) => {
+  const row = event.target.closest(".log-table tbody tr");
+  if (!row || event.target.closest("a, button") || String(getSelection())) return;
+  const link = row.querySelector("a");
+  if (!link) return;
+  if (event.ctrlKey || event.metaKey) open(link.href);
+  else link.click();
+});
+
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input, select")) return;
+  if (!log()?.contains(event.target)) return;
+  if (event.key in PAGES) {
+    document.getElementById(PAGES[event.key])?.click();
+  } else if (event.key in MOVES) {
+    const links = [...log().querySelectorAll(".log-table tbody a")];
+    const next = links[links.indexOf(document.activeElement) + MOVES[event.key]];
+    if (!next) return;
+    event.preventDefault();
+    next.focus();
+  }
+});
+
+// Fields that nobody filled stay out of the address.
+document.addEventListener("htmx:configRequest", (event) => {
+  const { formData } = event.detail;
+  for (const [name, value] of [...formData.entries()]) if (value === "") formData.delete(name);
+});
+
+document.addEventListener("htmx:afterSettle", () => {
+  const shown = log();
+  if (!shown) return;
+  say(shown.dataset.announcement ?? "");
+  document.getElementById("request-problem").hidden = true;
+  // The link that was followed may be gone on the last page: the reader stays at the log.
+  if (document.activeElement === document.body) shown.focus({ preventScroll: true });
+});
+
+const problem = (words) => {
+  const notice = document.getElementById("request-problem");
+  notice.hidden = false;
+  notice.querySelector("[data-words]").textContent = words;
+};
+
+document.addEventListener("htmx:sendError", () =>
+  problem("The numbers could not be loaded: there is no connection. Check it, then try again."),
+);
+document.addEventListener("htmx:responseError", () =>
+  problem("The numbers could not be loaded: the server had a problem. Try again in a minute."),
+);

@@ -1,0 +1,276 @@
+// The graph of Usage Analytics: one canvas, one time axis, two panels. Above: credits used, as bars
+// stacked by usage type with their total as a line, and a mark where credits were added. Below:
+// calls. Reads the numbers from #usage-data and the colours from the stylesheet; draws again when
+// either changes. Needs Chart.js on the page.
+
+const numbers = new Intl.NumberFormat("en-GB");
+const counted = (count, one, many) => `${numbers.format(count)} ${count === 1 ? one : many}`;
+const credits = (count) => counted(count, "credit", "credits");
+
+let chart = null;
+
+// A custom property may hold light-dark(…): only a computed colour says which of the two it is.
+const colours = () => {
+  const probe = document.body.appendChild(document.createElement("i"));
+  const named = (name) => {
+    probe.style.color = `var(--${name})`;
+    return getComputedStyle(probe).color;
+  };
+  const found = {
+    ink: named("ink"),
+    soft: named("soft"),
+    raised: named("raised"),
+    line: named("line"),
+    accent: named("accent"),
+    grid: named("chart-grid"),
+    weekend: named("chart-weekend"),
+    total: named("chart-total"),
+    calls: named("chart-calls"),
+    added: named("chart-added"),
+    high: named("chart-high"),
+    ofType: (type) => named(`chart-${type}`),
+  };
+  const types = {};
+  for (const type of ["outbound", "inbound", "translation"]) types[type] = found.ofType(type);
+  probe.remove();
+  return { ...found, types };
+};
+
+// What the tooltip says of a day under the numbers of the bars, and the reader's voice after them.
+const remarksOn = (day, days) => {
+  const lines = [`Billed time: ${counted(day.billed_minutes, "minute", "minutes")}`];
+  if (day.credits_added) lines.push(`Added: +${credits(day.credits_added)}`);
+  if (day.credits_removed) lines.push(`Expired or taken back: −${credits(day.credits_removed)}`);
+  if (day.high) {
+    const average = days.reduce((sum, each) => sum + each.credits_used, 0) / days.length;
+    lines.push(`High usage: ${(day.credits_used / average).toFixed(1)} × this period's average`);
+  }
+  return lines;
+};
+
+const spoken = (day, days) =>
+  [
+    `${day.label}: ${counted(day.calls, "call", "calls")}`,
+    `${credits(day.credits_used)} used`,
+    ...remarksOn(day, days),
+  ].join(". ");
+
+// Weekends, marks and the column under the pointer, which Chart.js has no datasets for.
+const marks = (days, colour) => ({
+  id: "marks",
+  beforeDatasetsDraw({ ctx, chartArea, scales: { x, credits: panel }, tooltip }) {
+    const width = (chartArea.right - chartArea.left) / days.length;
+    const column = (index, style) => {
+      ctx.fillStyle = style;
+      ctx.fillRect(chartArea.left + index * width, chartArea.top, width, chartArea.height);
+    };
+    ctx.save();
+    days.forEach((day, index) => day.weekend && column(index, colour.weekend));
+    const active = tooltip?.getActiveElements()[0];
+    if (active) {
+      ctx.globalAlpha = 0.1;
+      column(active.index, colour.ink);
+      ctx.globalAlpha = 1;
+    }
+    ctx.fillStyle = colour.added;
+    days.forEach((day, index) => {
+      if (!day.credits_added) return;
+      const middle = x.getPixelForValue(index);
+      ctx.fillRect(middle - 0.75, panel.top, 1.5, panel.bottom - panel.top);
+    });
+    ctx.restore();
+  },
+  afterDatasetsDraw({ ctx, scales: { x, credits: panel } }) {
+    ctx.save();
+    ctx.fillStyle = colour.added;
+    ctx.textAlign = "center";
+    ctx.textBaseline = "bottom";
+    ctx.font = `600 12px ${Chart.defaults.font.family}`;
+    days.forEach((day, index) => {
+      if (day.credits_added) ctx.fillText("+", x.getPixelForValue(index), panel.top);
+    });
+    ctx.fillStyle = colour.high;
+    days.forEach((day, index) => {
+      if (!day.high) return;
+      const middle = x.getPixelForValue(index);
+      const tip = panel.getPixelForValue(day.credits_used) - 7;
+      ctx.beginPath();
+      ctx.moveTo(middle - 5, tip - 8);
+      ctx.lineTo(middle + 5, tip - 8);
+      ctx.lineTo(middle, tip);
+      ctx.fill();
+    });
+    ctx.restore();
+  },
+});
+
+const datasetsOf = ({ days, usage_types: types }, colour) => [
+  {
+    type: "line",
+    label: "Credits used",
+    yAxisID: "credits",
+    data: days.map((day) => day.credits_used),
+    borderColor: colour.total,
+    backgroundColor: colour.total,
+    borderWidth: 1.5,
+    pointRadius: days.length > 31 ? 0 : 2,
+    pointHoverRadius: 3.5,
+    tension: 0,
+    order: 0,
+  },
+  ...types.map(([type, label]) => ({
+    type: "bar",
+    label,
+    yAxisID: "credits",
+    stack: "credits",
+    data: days.map((day) => day.by_type[type] ?? 0),
+    backgroundColor: colour.types[type],
+    borderColor: colour.raised,
+    borderWidth: { top: 1 },
+    borderSkipped: false,
+    maxBarThickness: 56,
+    categoryPercentage: 0.78,
+    barPercentage: 0.92,
+    order: 1,
+  })),
+  {
+    type: "bar",
+    label: "Calls",
+    yAxisID: "calls",
+    data: days.map((day) => day.calls),
+    backgroundColor: colour.calls,
+    maxBarThickness: 56,
+    categoryPercentage: 0.78,
+    barPercentage: 0.92,
+    order: 1,
+  },
+];
+
+const panelScale = (colour, title, weight, values) => ({
+  stack: "panels",
+  stackWeight: weight,
+  stacked: title === "Credits",
+  offset: true,
+  beginAtZero: true,
+  // Without any use the axis would shrink to nothing.
+  suggestedMax: Math.max(4, ...values),
+  grace: "12%",
+  border: { display: false },
+  grid: { color: colour.grid, drawTicks: false },
+  title: { display: true, text: title, color: colour.soft, font: { size: 12 } },
+  ticks: {
+    color: colour.soft,
+    font: { size: 12 },
+    precision: 0,
+    maxTicksLimit: weight > 2 ? 6 : 4,
+    padding: 8,
+    callback: (value) => numbers.format(value),
+  },
+});
+
+const optionsOf = ({ days }, colour) => ({
+  responsive: true,
+  maintainAspectRatio: false,
+  animation: matchMedia("(prefers-reduced-motion: reduce)").matches ? false : { duration: 120 },
+  layout: { padding: { top: 14, right: 4 } },
+  interaction: { mode: "index", intersect: false },
+  scales: {
+    x: {
+      stacked: true,
+      offset: true,
+      border: { color: colour.line },
+      grid: { display: false },
+      ticks: { color: colour.soft, font: { size: 12 }, maxRotation: 0, autoSkipPadding: 14 },
+    },
+    // The first one is the lower panel.
+    calls: panelScale(colour, "Calls", 2, days.map((day) => day.calls)),
+    credits: panelScale(colour, "Credits", 3, days.map((day) => day.credits_used)),
+  },
+  plugins: {
+    legend: { display: false },
+    tooltip: {
+      backgroundColor: colour.raised,
+      borderColor: colour.line,
+      borderWidth: 1,
+      titleColor: colour.ink,
+      bodyColor: colour.ink,
+      footerColor: colour.soft,
+      footerFont: { weight: "normal" },
+      padding: 12,
+      boxPadding: 6,
+      boxWidth: 10,
+      boxHeight: 10,
+      cornerRadius: 6,
+      caretSize: 0,
+      caretPadding: 12,
+      callbacks: {
+        title: ([item]) => days[item.dataIndex].label,
+        label: (item) => `${item.dataset.label}: ${numbers.format(item.raw)}`,
+        labelColor: (item) => ({
+          backgroundColor: item.dataset.backgroundColor,
+          borderColor: item.dataset.backgroundColor,
+        }),
+        footer: ([item]) => remarksOn(days[item.dataIndex], days),
+      },
+    },
+  },
+});
+
+// Arrow keys move the tooltip from day to day, and its content is read aloud.
+const followKeys = (canvas, days, voice) => {
+  let at = -1;
+  const show = (index) => {
+    at = index;
+    const elements =
+      index < 0
+        ? []
+        : chart.data.datasets.map((_, datasetIndex) => ({ datasetIndex, index }));
+    const { x = 0, y = 0 } = index < 0 ? {} : chart.getDatasetMeta(0).data[index];
+    chart.setActiveElements(elements);
+    chart.tooltip.setActiveElements(elements, { x, y });
+    chart.update("none");
+    voice.textContent = index < 0 ? "" : spoken(days[index], days);
+  };
+  const moves = {
+    ArrowLeft: () => Math.max(0, at < 0 ? days.length - 1 : at - 1),
+    ArrowRight: () => Math.min(days.length - 1, at + 1),
+    Home: () => 0,
+    End: () => days.length - 1,
+    Escape: () => -1,
+  };
+  canvas.addEventListener("keydown", (event) => {
+    const move = moves[event.key];
+    if (!move || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    show(move());
+  });
+  canvas.addEventListener("blur", () => show(-1));
+};
+
+const draw = () => {
+  const canvas = document.getElementById("usage-chart");
+  const source = document.getElementById("usage-data");
+  if (chart?.canvas === canvas && canvas) return;
+  chart?.destroy();
+  chart = null;
+  if (!canvas || !source || !window.Chart) return;
+  const usage = JSON.parse(source.textContent);
+  const colour = colours();
+  Chart.defaults.font.family = getComputedStyle(document.body).fontFamily;
+  chart = new Chart(canvas, {
+    data: { labels: usage.days.map((day) => day.short), datasets: datasetsOf(usage, colour) },
+    options: optionsOf(usage, colour),
+    plugins: [marks(usage.days, colour)],
+  });
+  followKeys(canvas, usage.days, document.getElementById("usage-chart-voice"));
+};
+
+const drawAgain = () => {
+  chart?.destroy();
+  chart = null;
+  draw();
+};
+
+draw();
+document.addEventListener("htmx:afterSettle", draw);
+document.addEventListener("themechange", drawAgain);
