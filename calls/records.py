@@ -148,15 +148,15 @@ def _check_order(
             "started_at", f"is in {started_at.year}; calls before 1990 are taken for a mistake."
         )
     if connected_at is not None and connected_at < started_at:
-        raise Rejected("connected_at", "is before started_at.")
+        raise Rejected("connected_at", "is before the call started.")
     if ended_at is not None:
         if ended_at < started_at:
-            raise Rejected("ended_at", "is before started_at.")
+            raise Rejected("ended_at", "is before the call started.")
         if connected_at is not None and ended_at < connected_at:
-            raise Rejected("ended_at", "is before connected_at.")
+            raise Rejected("ended_at", "is before the call connected.")
         if ended_at - started_at > CALL_LENGTH_MAX:
             raise Rejected(
-                "ended_at", f"is more than {CALL_LENGTH_MAX.days} days after started_at."
+                "ended_at", f"is more than {CALL_LENGTH_MAX.days} days after the call started."
             )
     if (ended_at or started_at) > now + CLOCK_AHEAD_MAX:
         raise Rejected(

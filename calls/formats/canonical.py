@@ -1,0 +1,127 @@
+"""The product's own CSV: what an export from any other system should be turned into.
+
+The first line names the columns, in any order. Values are separated by commas; semicolons and tabs
+are recognised. UTF-8, with or without a byte order mark.
+
+==============  ========  =========================================================================
+column          needed    value
+==============  ========  =========================================================================
+call_id         yes       unique within the account, at most 200 printable characters
+usage_type      yes       outbound, inbound, translation
+status          yes       completed, no_answer, busy, failed, blocked
+started_at      yes       when the call was made or received
+connected_at    *         when it was answered; of completed calls only (translation: started_at)
+ended_at        *         when it ended
+agent           no        name of the AI agent, at most 100 characters
+from, to        no        numbers or addresses, at most 100 characters each
+remarks         no        shown in the call log, at most 500 characters
+revised_at      no        when this record was last changed: an older one never replaces a newer one
+==============  ========  =========================================================================
+
+``*`` needed of completed calls. Times are ISO 8601 with up to microseconds: ``2026-11-23T14:05:09``
+or ``2026-11-23 14:05:09.250+05:30``. With an offset (or ``Z``) they are taken as they are; without,
+they are on the wall clock of the time zone of the import, which is the account's unless another is
+named. A wall-clock time that the clocks skipped is rejected; one that they repeated is taken as the
+first of the two, unless that puts the call's times out of order.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from calls.formats import BadFileError, Line, Read
+from calls.formats.clock import meanings, read_time
+from calls.records import CallRecord, Rejected, validate
+
+REQUIRED = ("call_id", "usage_type", "status", "started_at")
+OPTIONAL = ("connected_at", "ended_at", "agent", "from", "to", "remarks", "revised_at")
+DELIMITERS = ",;\t"
+
+
+class CanonicalCsv:
+    """Reads the canonical CSV for one account."""
+
+    def __init__(self, *, account_id: int, zone: ZoneInfo, now: datetime) -> None:
+        self._account_id = account_id
+        self._zone = zone
+        self._now = now
+        self._columns: list[str] = []
+
+    def delimiter(self, first_line: str) -> str:
+        """Whichever of comma, semicolon and tab the header has most of."""
+        return max(DELIMITERS, key=first_line.count)
+
+    def takes_as_header(self, first: Sequence[str]) -> bool:
+        """Always: learn the order of the columns. Raises BadFileError where one is not ours."""
+        columns = [name.strip().lower() for name in first]
+        unknown = [name for name in columns if name not in REQUIRED + OPTIONAL]
+        missing = [name for name in REQUIRED if name not in columns]
+        twice = sorted({name for name in columns if columns.count(name) > 1})
+        if len(unknown) == len(columns):
+            raise BadFileError(
+                "The first line does not name the columns. "
+                f"It must have at least: {', '.join(REQUIRED)}."
+            )
+        if unknown:
+            names = ", ".join(f"“{name[:40]}”" for name in unknown[:5])
+            raise BadFileError(
+                f"Unknown columns: {names}. Known are: {', '.join(REQUIRED + OPTIONAL)}."
+            )
+        if missing:
+            raise BadFileError(f"Missing columns: {', '.join(missing)}.")
+        if twice:
+            raise BadFileError(f"Columns that stand twice: {', '.join(twice)}.")
+        self._columns = columns
+        return True
+
+    def call_id(self, values: Sequence[str]) -> str:
+        """The value of its column."""
+        column = self._columns.index("call_id")
+        return values[column] if column < len(values) else ""
+
+    def read(self, lines: Sequence[Line]) -> Iterator[Read]:
+        """Each line is a record of its own."""
+        for line in lines:
+            try:
+                yield Read([line], self._record(line.values))
+            except Rejected as rejected:
+                yield Read([line], rejected)
+
+    def _record(self, values: list[str]) -> CallRecord:
+        if len(values) != len(self._columns):
+            raise Rejected(
+                "line", f"has {len(values)} values, the header names {len(self._columns)} columns."
+            )
+        row = dict(zip(self._columns, values, strict=True))
+        started_at = self._instant("started_at", row["started_at"])
+        connected_at = self._instant("connected_at", row.get("connected_at"), started_at)
+        return validate(
+            account_id=self._account_id,
+            call_id=row["call_id"],
+            usage_type=_word(row["usage_type"]),
+            status=_word(row["status"]),
+            started_at=started_at,
+            connected_at=connected_at,
+            ended_at=self._instant("ended_at", row.get("ended_at"), connected_at or started_at),
+            agent=row.get("agent", ""),
+            from_number=row.get("from", ""),
+            to_number=row.get("to", ""),
+            remarks=row.get("remarks", ""),
+            revised_at=self._instant("revised_at", row.get("revised_at")),
+            now=self._now,
+        )
+
+    def _instant(
+        self, field: str, text: str | None, not_before: datetime | None = None
+    ) -> datetime | None:
+        if not text or not text.strip():
+            return None
+        possible = meanings(field, read_time(field, text.strip()), self._zone)
+        if not_before is not None and possible[0] < not_before:
+            return possible[-1]
+        return possible[0]
+
+
+def _word(text: str) -> str:
+    """``No answer`` and ``no-answer`` are ``no_answer``."""
+    return text.strip().lower().replace(" ", "_").replace("-", "_")
