@@ -41,6 +41,7 @@ class RecordReader:
         for first_line in lines:
             if first_line.strip():
                 break
+            self._text.clear()
         else:
             raise BadFileError("The file is empty.")
         self.delimiter = self._source.delimiter(first_line)
@@ -52,7 +53,6 @@ class RecordReader:
     def _records(self, lines: Iterator[str]) -> Iterator[Line]:
         reader = csv.reader(lines, delimiter=self.delimiter, strict=True)
         number = self._line_number
-        self._text.clear()
         while True:
             try:
                 values = next(reader, None)
