@@ -30,11 +30,18 @@ class SubscriptionError(ValueError):
 
 
 def subscribe(
-    *, account: Account, plan: Plan, at: datetime, custom_terms: CustomTerms | None = None
+    *,
+    account: Account,
+    plan: Plan,
+    at: datetime,
+    now: datetime | None = None,
+    custom_terms: CustomTerms | None = None,
 ) -> Subscription:
-    """Put ``account`` on ``plan`` from ``at`` on, and grant the credits of the cycle that begins.
+    """Put ``account`` on ``plan`` from ``at`` on, and grant the credits of cycles begun by ``now``.
 
-    ``custom_terms`` (unsaved, without subscription) replace the plan's own terms from ``at`` on.
+    ``now`` is ``at`` where it isn't given; when ``at`` is later than ``now``, the change is planned
+    and `renew` grants its credits when their time comes. ``custom_terms`` (unsaved, without
+    subscription) replace the plan's own terms from ``at`` on.
     History stays: raises SubscriptionError where ``at`` is not after the account's latest change.
     """
     with transaction.atomic():
@@ -51,8 +58,20 @@ def subscribe(
             custom_terms.subscription = subscription
             custom_terms.effective_from = at
             custom_terms.save()
-        renew(account=account, now=at)
+        renew(account=account, now=now or at)
     return subscription
+
+
+def cancel_planned_change(*, subscription: Subscription, now: datetime) -> None:
+    """Delete a ``subscription`` that has not begun. Raises SubscriptionError where it has."""
+    with transaction.atomic():
+        stored = Subscription.objects.select_for_update().get(pk=subscription.pk)
+        if stored.effective_from <= now:
+            raise SubscriptionError(
+                f"The account is on {stored.plan} since {stored.effective_from:%d %b %Y, %H:%M} "
+                "UTC: change its plan instead."
+            )
+        stored.delete()
 
 
 def renew(*, account: Account, now: datetime) -> int:

@@ -1,0 +1,162 @@
+"""What the operators' pages share: who may, how instants read, lists that count no large table."""
+
+from collections.abc import Iterable
+from datetime import date, datetime, time, timedelta, tzinfo
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.contrib import messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from unfold.admin import ModelAdmin
+from unfold.contrib.filters.admin import RangeDateFilter
+from unfold.paginator import InfinitePaginator
+from unfold.utils import parse_date_str
+
+from billing.models import Account
+
+ACCOUNT_PARAMETER = "account__id__exact"
+SEARCH_RESULTS_MAX = 200
+YEARS = range(1970, 3000)
+UNREADABLE = date.max
+
+
+def local(at: datetime, zone: tzinfo) -> str:
+    """``at`` as people write it in ``zone``: "23 Nov 2026, 14:05"."""
+    return f"{at.astimezone(zone):%-d %b %Y, %H:%M}"
+
+
+def local_time(at: datetime | None, zone: ZoneInfo) -> SafeString | str:
+    """The same to the second, with the exact instant in UTC on hover."""
+    if at is None:
+        return "–"
+    return format_html(
+        '<time datetime="{}" title="{} UTC" class="whitespace-nowrap">{}</time>',
+        at.isoformat(),
+        f"{at:%Y-%m-%d %H:%M:%S.%f}",
+        f"{at.astimezone(zone):%-d %b %Y, %H:%M:%S}",
+    )
+
+
+class OperatorAdmin(ModelAdmin):
+    """Pages for staff. Being staff is the permission: every operator may do an operator's work.
+
+    Only who may become staff is reserved, to superusers (`billing.admin.people`).
+    """
+
+    actions = None  # nothing here is safe to do to many rows at once
+    show_full_result_count = False
+    list_per_page = 50
+    sortable_by = ()
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return is_operator(request)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return is_operator(request)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return is_operator(request)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return is_operator(request)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return is_operator(request)
+
+
+def is_operator(request: HttpRequest) -> bool:
+    """Whether the request comes from active staff."""
+    return request.user.is_active and request.user.is_staff
+
+
+class UncountedPaginator(InfinitePaginator):
+    """Pages forward and back without counting the rows, and not so deep that OFFSET gets slow."""
+
+    count = 50_000
+
+
+class RecordAdmin(OperatorAdmin):
+    """Rows that only the domain writes: to read, never to add, change or delete.
+
+    The tables are large, so lists are in the order of an index, uncounted, and searched by the
+    start of an identifier (`identified_by`) within an index.
+    """
+
+    paginator = UncountedPaginator
+    list_select_related = ("account",)
+    # Each (field, whether its beginning is enough), with an index on (account, field).
+    identified_by: Iterable[tuple[str, bool]] = ()
+    ordering_within_account: tuple[str, ...] = ("-id",)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
+        """The order of an index: one of the account's, once the list is one account's."""
+        if request.GET.get(ACCOUNT_PARAMETER):
+            return self.ordering_within_account
+        return ("-pk",)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet, search_term: str
+    ) -> tuple[QuerySet, bool]:
+        """Find by identifier, through the indexes: all of them begin with the account."""
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        found: set[int] = set()
+        for field, prefix in self.identified_by:
+            lookup = f"{field}__startswith" if prefix else field
+            rows = self.model._default_manager.filter(
+                account__in=Account.objects.values("pk"), **{lookup: term}
+            ).exclude(**{field: ""})
+            found.update(rows.values_list("pk", flat=True)[:SEARCH_RESULTS_MAX])
+        return queryset.filter(pk__in=found), False
+
+
+class AccountDayFilter(RangeDateFilter):
+    """From one day to another, both included: days of the account's time zone, like its pages'."""
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        """Keep the rows between the two days; none, with the reason, where that can't be."""
+        first, last = (self._day(request, end) for end in ("from", "to"))
+        if first is None and last is None:
+            return queryset
+        if first is UNREADABLE or last is UNREADABLE:
+            return queryset.none()
+        account = _account_asked_for(request)
+        if account is None:
+            messages.warning(request, "Choose an account too: its time zone says what a day is.")
+            return queryset.none()
+        if first is not None:
+            queryset = queryset.filter(
+                **{f"{self.field_path}__gte": datetime.combine(first, time.min, account.zone)}
+            )
+        if last is not None:
+            after = datetime.combine(last + timedelta(days=1), time.min, account.zone)
+            queryset = queryset.filter(**{f"{self.field_path}__lt": after})
+        return queryset
+
+    def _day(self, request: HttpRequest, end: str) -> date | None:
+        value = self.used_parameters.get(f"{self.parameter_name}_{end}")
+        if not value:
+            return None
+        day: date | None = parse_date_str(value)
+        if day is None or day.year not in YEARS:
+            messages.warning(request, f"“{value}” is not a day. Write 2026-11-23.")
+            return UNREADABLE
+        return day
+
+
+def _account_asked_for(request: HttpRequest) -> Account | None:
+    asked = request.GET.get(ACCOUNT_PARAMETER, "")
+    return Account.objects.filter(pk=asked).first() if asked.isdecimal() else None

@@ -1,0 +1,173 @@
+"""The ledger for operators, to read: entries, balances, grants and daily usage.
+
+Nothing here can be added, changed or deleted. An adjustment is posted from the account's page.
+"""
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.safestring import SafeString
+from unfold.admin import ModelAdmin
+from unfold.contrib.filters.admin import (
+    AutocompleteSelectFilter,
+    ChoicesDropdownFilter,
+    DropdownFilter,
+)
+
+from billing.admin.base import AccountDayFilter, RecordAdmin, local_time
+from billing.models import Balance, CreditGrant, DailyUsage, LedgerEntry
+
+
+@admin.register(LedgerEntry)
+class LedgerEntryAdmin(RecordAdmin):
+    """Every movement of credits, newest first."""
+
+    list_display = (
+        "occurred",
+        "account",
+        "kind",
+        "signed_credits",
+        "balance",
+        "reference",
+        "remarks",
+    )
+    list_filter = (
+        ("account", AutocompleteSelectFilter),
+        ("kind", ChoicesDropdownFilter),
+        ("usage_type", ChoicesDropdownFilter),
+        ("occurred_at", AccountDayFilter),
+    )
+    list_filter_submit = True
+    search_fields = ("reference",)
+    search_help_text = "Start of a call ID, or a whole reference"
+    identified_by = (("call_id", True), ("reference", False))
+    ordering_within_account = ("-occurred_at", "-id")
+    fields = (
+        "account",
+        "seq",
+        "kind",
+        "signed_credits",
+        "balance",
+        "reference",
+        "occurred",
+        "posted",
+        "remarks",
+        "call_id",
+        "usage_type",
+        "agent",
+        "billed_seconds",
+    )
+
+    @admin.display(description="Occurred (account’s time)")
+    def occurred(self, entry: LedgerEntry) -> SafeString | str:
+        """When it happened in the world."""
+        return local_time(entry.occurred_at, entry.account.zone)
+
+    @admin.display(description="Posted (account’s time)")
+    def posted(self, entry: LedgerEntry) -> SafeString | str:
+        """When it was booked."""
+        return local_time(entry.posted_at, entry.account.zone)
+
+    @admin.display(description="Credits")
+    def signed_credits(self, entry: LedgerEntry) -> str:
+        """Added with a plus, used with a minus."""
+        return signed(entry.credits)
+
+    @admin.display(description="Balance after")
+    def balance(self, entry: LedgerEntry) -> str:
+        """What it left."""
+        return signed(entry.balance_after, plus="")
+
+
+@admin.register(CreditGrant)
+class CreditGrantAdmin(RecordAdmin):
+    """What came in, and what calls have left of it."""
+
+    list_display = ("granted", "account", "source", "credits", "remaining", "expires", "reference")
+    list_filter = (
+        ("account", AutocompleteSelectFilter),
+        ("source", ChoicesDropdownFilter),
+    )
+    list_filter_submit = True
+    search_fields = ("reference",)
+    search_help_text = "Start of a reference"
+    identified_by = (("reference", True),)
+    fields = ("account", "source", "credits", "remaining", "granted", "expires", "reference")
+
+    @admin.display(description="Granted (account’s time)")
+    def granted(self, grant: CreditGrant) -> SafeString | str:
+        """When its credits could first be used."""
+        return local_time(grant.granted_at, grant.account.zone)
+
+    @admin.display(description="Expires")
+    def expires(self, grant: CreditGrant) -> SafeString | str:
+        """When what is left of it goes."""
+        return local_time(grant.expires_at, grant.account.zone) if grant.expires_at else "never"
+
+
+class StandingFilter(DropdownFilter):
+    """Accounts by the sign of their balance."""
+
+    title = "balance"
+    parameter_name = "standing"
+    path = "credits"
+
+    def lookups(self, request: HttpRequest, model_admin: ModelAdmin) -> list[tuple[str, str]]:
+        return [("debt", "Below zero"), ("empty", "Zero"), ("credit", "Above zero")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        """Keep the accounts that stand so."""
+        conditions = {
+            "debt": {f"{self.path}__lt": 0},
+            "empty": {self.path: 0},
+            "credit": {f"{self.path}__gt": 0},
+        }
+        return queryset.filter(**conditions.get(self.value() or "", {}))
+
+
+@admin.register(Balance)
+class BalanceAdmin(RecordAdmin):
+    """What each account has now."""
+
+    list_display = ("account", "credits", "owed", "last_seq")
+    list_filter = (("account", AutocompleteSelectFilter), StandingFilter)
+    list_filter_submit = True
+    ordering_within_account = ("-pk",)
+    fields = ("account", "credits", "owed", "last_seq")
+
+    @admin.display(description="Owed")
+    def owed(self, balance: Balance) -> int:
+        """Credits below zero."""
+        return balance.debt
+
+
+@admin.register(DailyUsage)
+class DailyUsageAdmin(RecordAdmin):
+    """The sums that the customers' page is made of."""
+
+    list_display = (
+        "day",
+        "account",
+        "kind",
+        "usage_type",
+        "agent",
+        "entries",
+        "calls",
+        "credits_used",
+        "credits_added",
+        "billed_seconds",
+    )
+    list_filter = (
+        ("account", AutocompleteSelectFilter),
+        ("kind", ChoicesDropdownFilter),
+        ("usage_type", ChoicesDropdownFilter),
+    )
+    list_filter_submit = True
+    ordering_within_account = ("-day", "-id")
+
+
+def signed(credits: int, *, plus: str = "+") -> str:
+    """``+1,500``, ``−3`` (a true minus), ``0``."""
+    if credits < 0:
+        return f"−{-credits:,}"
+    return f"{plus if credits else ''}{credits:,}"
