@@ -1,6 +1,9 @@
 """Django's registration of billing."""
 
 from django.apps import AppConfig
+from django.core import checks
+
+from billing.checks import payments_are_safe
 
 
 class BillingConfig(AppConfig):
@@ -8,3 +11,7 @@ class BillingConfig(AppConfig):
 
     name = "billing"
     verbose_name = "Billing"
+
+    def ready(self) -> None:
+        """Register the system checks."""
+        checks.register(payments_are_safe)

@@ -7,6 +7,8 @@ new cycle; plan credits granted before the change keep their own date of expiry.
 from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.db.models import Exists, OuterRef, Subquery, TextField, Value
+from django.db.models.functions import Cast, Concat
 
 from billing import ledger
 from billing.cycles import Cycle, cycle_at, cycles
@@ -113,6 +115,28 @@ def renew(*, account: Account, now: datetime) -> int:
                 granted += ledger.post_one(posting=posting, posted_at=now)
         ledger.post(postings=[], posted_at=now, accounts=[account.pk])
     return granted
+
+
+def due_for_renewal(*, now: datetime) -> list[int]:
+    """The ids of the accounts whose present subscription has no plan credits for this cycle.
+
+    Also those whose plan gives none: for them `renew` finds nothing to do.
+    """
+    in_force = (
+        Subscription.objects.filter(account=OuterRef("pk"), effective_from__lte=now)
+        .order_by("-effective_from")
+        .values("pk")[:1]
+    )
+    granted = CreditGrant.objects.filter(
+        account=OuterRef("pk"),
+        source=GrantSource.PLAN,
+        expires_at__gt=now,
+        reference__startswith=Concat(
+            Value("plan-credits:"), Cast(OuterRef("in_force"), TextField()), Value(":")
+        ),
+    )
+    due = Account.objects.annotate(in_force=Subquery(in_force)).filter(in_force__isnull=False)
+    return list(due.filter(~Exists(granted)).order_by("pk").values_list("pk", flat=True))
 
 
 def current_cycle(*, account: Account, at: datetime) -> Cycle | None:

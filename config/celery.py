@@ -8,6 +8,7 @@ import os
 from typing import Any
 
 from celery import Celery
+from celery.schedules import crontab
 from celery.signals import setup_logging
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
@@ -17,7 +18,19 @@ app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 
 BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
-    # "expire grants": {"task": "billing.tasks.expire_grants", "schedule": crontab(minute="*/5")},
+    "sweep payments": {"task": "billing.tasks.sweep_payments", "schedule": 10},
+    "watch credits": {"task": "billing.tasks.watch_credits", "schedule": 20},
+    "expire credits": {"task": "billing.tasks.expire_credits", "schedule": 60},
+    "renew subscriptions": {"task": "billing.tasks.renew_subscriptions", "schedule": 60},
+    "sweep notices": {"task": "billing.tasks.sweep_notices", "schedule": 60},
+    "expiring credits": {
+        "task": "billing.tasks.notice_expiring_credits",
+        "schedule": crontab(minute=7),
+    },
+    "audit the ledger": {
+        "task": "calls.tasks.audit_ledger",
+        "schedule": crontab(hour=3, minute=17),
+    },
 }
 app.conf.beat_schedule = BEAT_SCHEDULE
 

@@ -27,6 +27,19 @@ REDIS_URL: str = env.str("REDIS_URL", default="redis://127.0.0.1:6379/0" if DEBU
 REDIS_KEY_PREFIX: str = env.str("REDIS_KEY_PREFIX", default="call-credits")
 EMAIL_URL: str = env.str("EMAIL_URL", default="consolemail://" if DEBUG else "")
 DEFAULT_FROM_EMAIL: str = env.str("DEFAULT_FROM_EMAIL", default="Call Credits <billing@localhost>")
+MAILS_PER_DAY_MAX = env.number("MAILS_PER_DAY_MAX", default=5, minimum=1)
+PAYMENT_GATEWAY = env.choice(
+    "PAYMENT_GATEWAY", ("", "sandbox", "stripe"), default="sandbox" if DEBUG else ""
+)
+# The sandbox gives credits away for nothing; `billing.checks` says where it may.
+SANDBOX_PAYMENTS_ALLOWED = env.flag("SANDBOX_PAYMENTS_ALLOWED", default=DEBUG)
+SANDBOX_WEBHOOK_SECRET: str = env.str("SANDBOX_WEBHOOK_SECRET", default=f"sandbox:{SECRET_KEY}")
+STRIPE_SECRET_KEY: str = env.str("STRIPE_SECRET_KEY", default="")
+STRIPE_WEBHOOK_SECRET: str = env.str("STRIPE_WEBHOOK_SECRET", default="")
+STRIPE_API_BASE: str = env.str("STRIPE_API_BASE", default="https://api.stripe.com").rstrip("/")
+STRIPE_CHECKOUT_ORIGIN: str = env.str(
+    "STRIPE_CHECKOUT_ORIGIN", default="https://checkout.stripe.com"
+).rstrip("/")
 LOG_LEVEL = env.choice("LOG_LEVEL", ("DEBUG", "INFO", "WARNING", "ERROR"), default="INFO")
 # The site's own address says whether it is served over HTTPS. `check --deploy` warns when not.
 HTTPS = SITE_URL.startswith("https://")
@@ -39,7 +52,15 @@ BEAT_SCHEDULE_FILE: str = env.str(
     "BEAT_SCHEDULE_FILE", default=str(BASE_DIR / "var" / "beat-schedule")
 )
 
-for name in ("SECRET_KEY", "ALLOWED_HOSTS", "SITE_URL", "DATABASE_URL", "REDIS_URL", "EMAIL_URL"):
+for name in (
+    "SECRET_KEY",
+    "ALLOWED_HOSTS",
+    "SITE_URL",
+    "DATABASE_URL",
+    "REDIS_URL",
+    "EMAIL_URL",
+    "PAYMENT_GATEWAY",
+):
     if not globals()[name]:
         raise ImproperlyConfigured(f"Environment variable {name} must be set (DEBUG is off)")
 
@@ -218,7 +239,11 @@ CONTENT_SECURITY_POLICY = {
         "img-src": ["'self'", "data:"],  # the QR code of a second factor is a data: image
         "object-src": ["'none'"],
         "base-uri": ["'none'"],
-        "form-action": ["'self'"],
+        # A form that starts a payment is answered with a redirect to the provider's page.
+        "form-action": [
+            "'self'",
+            *([STRIPE_CHECKOUT_ORIGIN] if PAYMENT_GATEWAY == "stripe" else []),
+        ],
         "frame-ancestors": ["'none'"],
     }
 }

@@ -3,8 +3,12 @@
 from django.contrib import admin
 from django.urls import include, path
 
+from dashboard.webhooks import webhook
+
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("accounts/", include("allauth.urls")),
+    path("webhooks/<slug:gateway>/", webhook, name="webhook"),
+    path("sandbox/", include("dashboard.sandbox.urls")),
     path("", include("dashboard.urls")),
 ]

@@ -10,22 +10,41 @@ from billing.models.ledger import (
     Kind,
     LedgerEntry,
 )
+from billing.models.notice import CreditThreshold, CreditWatch, Notice, NoticeKind
 from billing.models.plan import CustomTerms, Plan, PlanTerms, Subscription, Terms
+from billing.models.topup import (
+    Pack,
+    PaymentEvent,
+    SandboxCheckout,
+    TopUp,
+    TopUpPricing,
+    TopUpState,
+)
 
 __all__ = [
     "Account",
     "AppendOnlyError",
     "Balance",
     "CreditGrant",
+    "CreditThreshold",
+    "CreditWatch",
     "CustomTerms",
     "DailyUsage",
     "GrantSource",
     "Kind",
     "LedgerEntry",
     "Membership",
+    "Notice",
+    "NoticeKind",
+    "Pack",
+    "PaymentEvent",
     "Plan",
     "PlanTerms",
     "Role",
+    "SandboxCheckout",
     "Subscription",
     "Terms",
+    "TopUp",
+    "TopUpPricing",
+    "TopUpState",
 ]

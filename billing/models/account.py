@@ -72,6 +72,11 @@ class Membership(models.Model):
     )
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=20, choices=Role, default=Role.MEMBER)
+    wants_credit_mails = models.BooleanField(
+        "mails about credits",
+        default=True,
+        help_text="Whether the person is told when credits are low or about to expire.",
+    )
 
     class Meta:
         ordering = ["account", "id"]

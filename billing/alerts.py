@@ -1,0 +1,180 @@
+"""What the owners of an account are to be told about its credits, noticed once each.
+
+Owns CreditWatch, CreditThreshold and the making of Notices; `billing.notices` sends them.
+
+Low credits: an entry that takes the balance from above a threshold to it or below is a crossing.
+Entries are read in the order of posting from where the last look ended, so no crossing is missed
+or noticed twice, however long nobody looked, and rising above the threshold arms it again.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import connection, transaction
+from django.db.models import F, Q
+
+from billing.balances import LOW_PERCENT
+from billing.models import (
+    Account,
+    Balance,
+    CreditGrant,
+    CreditThreshold,
+    CreditWatch,
+    GrantSource,
+    Membership,
+    Notice,
+    NoticeKind,
+    Role,
+)
+from billing.tariffs import NoTariffError, agreement_at
+
+EXPIRY_WARNINGS_DAYS = (30, 7, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Crossing:
+    threshold: CreditThreshold
+    level: int
+    seq: int
+
+
+def to_watch() -> list[int]:
+    """The accounts with entries that nobody has looked at for crossings."""
+    unread = Balance.objects.filter(last_seq__gt=0).filter(
+        Q(account__credit_watch__isnull=True) | Q(last_seq__gt=F("account__credit_watch__last_seq"))
+    )
+    return list(unread.order_by("account_id").values_list("account_id", flat=True))
+
+
+def watch(*, account: Account, now: datetime) -> list[int]:
+    """Look at the account's new entries; return the ids of the notices made of a crossing.
+
+    Of several thresholds crossed at once only the lowest is noticed. The first look at an account
+    takes what came before as above every threshold, and only its present balance into account.
+    """
+    with transaction.atomic():
+        created = _begin(account)
+        seen = CreditWatch.objects.select_for_update(no_key=True).get(account=account)
+        balance = Balance.objects.get(account=account)
+        if balance.last_seq <= seen.last_seq:
+            return []
+        since = balance.last_seq if created else seen.last_seq
+        crossings = [
+            _Crossing(threshold, level, seq)
+            for threshold, level in levels(account=account, at=now)
+            if (seq := _last_crossing(account, level, since, seen.last_seq)) is not None
+        ]
+        seen.last_seq = balance.last_seq
+        seen.save(update_fields=["last_seq"])
+        if not crossings:
+            return []
+        lowest = min(crossings, key=lambda crossing: crossing.level)
+        return _notify(
+            account=account,
+            kind=NoticeKind.LOW_CREDITS,
+            reference=f"low-credits:{lowest.level}:{lowest.seq}",
+            context={"threshold": str(lowest.threshold), "level": lowest.level},
+            now=now,
+        )
+
+
+def levels(*, account: Account, at: datetime) -> list[tuple[CreditThreshold, int]]:
+    """The account's thresholds with the balance at or below which each is crossed.
+
+    A share of the plan's credits is crossed *below* it, a number of credits *at* it. Shares of a
+    plan without credits are left out.
+    """
+    try:
+        per_cycle = agreement_at(account=account, at=at).terms.credits_per_cycle or 0
+    except NoTariffError:
+        per_cycle = 0
+    found = []
+    for threshold in CreditThreshold.objects.filter(account=account):
+        if threshold.credits is not None:
+            found.append((threshold, threshold.credits))
+        elif threshold.percent_of_plan and per_cycle:
+            found.append((threshold, (per_cycle * threshold.percent_of_plan - 1) // 100))
+    return found
+
+
+def notice_expiring(*, now: datetime) -> list[int]:
+    """Notice what expires within 30, 7 or 1 days, once for each; return the notices' ids.
+
+    A grant that lasts hardly longer than the warning comes early (plan credits, 30 days) is only
+    warned of by the later ones.
+    """
+    soon = CreditGrant.objects.select_related("account").filter(
+        remaining__gt=0,
+        expires_at__gt=now,
+        expires_at__lte=now + timedelta(days=max(EXPIRY_WARNINGS_DAYS)),
+    )
+    made: list[int] = []
+    for grant in soon.order_by("account_id", "expires_at"):
+        assert grant.expires_at is not None
+        left = grant.expires_at - now
+        days = min(days for days in EXPIRY_WARNINGS_DAYS if left <= timedelta(days=days))
+        if grant.expires_at - grant.granted_at <= timedelta(days=days + 1):
+            continue
+        made += _notify(
+            account=grant.account,
+            kind=NoticeKind.EXPIRING,
+            reference=f"expiring:{grant.reference}:{days}",
+            context={
+                "credits": grant.remaining,
+                "source": GrantSource(grant.source).label,
+                "expires_at": grant.expires_at.isoformat(),
+            },
+            now=now,
+        )
+    return made
+
+
+def _begin(account: Account) -> bool:
+    """Start watching the account, with the default thresholds; return whether it is new."""
+    _, created = CreditWatch.objects.get_or_create(account=account)
+    if created and not CreditThreshold.objects.filter(account=account).exists():
+        CreditThreshold.objects.create(account=account, percent_of_plan=LOW_PERCENT)
+        CreditThreshold.objects.create(account=account, credits=0)
+    return created
+
+
+def _last_crossing(account: Account, level: int, since: int, after: int) -> int | None:
+    """The last entry after ``after`` that crossed ``level`` downwards, read from ``since`` on."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT max(seq)
+              FROM (SELECT seq, balance_after, lag(balance_after) OVER (ORDER BY seq) AS before
+                      FROM billing_ledgerentry
+                     WHERE account_id = %s AND seq >= %s) posted
+             WHERE seq > %s AND balance_after <= %s AND (before IS NULL OR before > %s)
+            """,
+            [account.pk, since, after, level, level],
+        )
+        row: Sequence[int | None] = cursor.fetchone()
+    return row[0]
+
+
+def _notify(
+    *,
+    account: Account,
+    kind: NoticeKind,
+    reference: str,
+    context: dict[str, object],
+    now: datetime,
+) -> list[int]:
+    """Make the notice for every owner who wants it and has not got it; return the new ones."""
+    owners = Membership.objects.filter(
+        account=account, role=Role.SUPERADMIN, wants_credit_mails=True, user__is_active=True
+    ).exclude(user__email="")
+    made = []
+    for owner in owners:
+        notice, created = Notice.objects.get_or_create(
+            membership=owner,
+            reference=reference,
+            defaults={"kind": kind, "context": context, "created_at": now},
+        )
+        if created:
+            made.append(notice.pk)
+    return made

@@ -1,0 +1,190 @@
+"""The sandbox provider: pays with nothing, and otherwise behaves like a real one.
+
+Its books are the table SandboxCheckout, its hosted page is `dashboard.sandbox`, and it reports to
+the real webhook address with signed events. `billing.checks` refuses it in production.
+"""
+
+import json
+import secrets
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.urls import reverse
+from django.utils import timezone
+
+from billing.gateways.base import (
+    Checkout,
+    GatewayError,
+    Order,
+    PaymentFacts,
+    PaymentStatus,
+    WebhookError,
+    WebhookEvent,
+)
+from billing.gateways.signatures import verify
+from billing.models import SandboxCheckout
+
+SIGNATURE_HEADER = "Sandbox-Signature"
+
+
+class SandboxGateway:
+    """The Gateway protocol over SandboxCheckout."""
+
+    name = "sandbox"
+
+    def create_checkout(self, order: Order) -> Checkout:
+        """Open a checkout; the same one for the same reference."""
+        checkout, _ = SandboxCheckout.objects.get_or_create(
+            idempotency_key=order.reference,
+            defaults={
+                "checkout_id": f"sandbox_{secrets.token_urlsafe(24)}",
+                "reference": order.reference,
+                "account_reference": order.account_reference,
+                "description": order.description,
+                "amount_minor": order.amount_minor,
+                "currency": order.currency,
+                "return_url": order.return_url,
+                "cancel_url": order.cancel_url,
+                "created_at": timezone.now(),
+                "expires_at": order.expires_at,
+            },
+        )
+        path = reverse("sandbox:checkout", args=[checkout.checkout_id])
+        return Checkout(checkout.checkout_id, settings.SITE_URL + path)
+
+    def cancel_checkout(self, checkout_id: str) -> None:
+        """Close the page, unless it was paid on."""
+        SandboxCheckout.objects.filter(checkout_id=checkout_id, status=PaymentStatus.OPEN).update(
+            status=PaymentStatus.CANCELLED
+        )
+
+    def fetch_payment(self, checkout_id: str) -> PaymentFacts:
+        """How the checkout stands. Raises GatewayError where there is none."""
+        return _facts(checkout_payload(checkout_now(checkout_id=checkout_id, now=timezone.now())))
+
+    def parse_webhook(self, *, body: bytes, headers: Mapping[str, str]) -> WebhookEvent:
+        """Verify and read an event of `event_body`'s shape."""
+        header = headers.get(SIGNATURE_HEADER, "")
+        verify(body=body, header=header, secret=settings.SANDBOX_WEBHOOK_SECRET)
+        try:
+            payload = json.loads(body)
+            return WebhookEvent(str(payload["id"]), str(payload["type"]), dict(payload))
+        except (ValueError, KeyError, TypeError) as error:
+            raise WebhookError("the body is not an event") from error
+
+    def facts_of(self, payload: Mapping[str, Any]) -> PaymentFacts | None:
+        """The checkout as it was when the event was made."""
+        checkout = payload.get("checkout")
+        return _facts(checkout) if isinstance(checkout, dict) else None
+
+    def refund(self, *, payment_id: str, amount_minor: int, reference: str) -> None:
+        """Note the refund in the sandbox's books."""
+        with transaction.atomic():
+            checkout = (
+                SandboxCheckout.objects.select_for_update().filter(payment_id=payment_id).first()
+            )
+            if checkout is None:
+                raise GatewayError(f"The sandbox has no payment {payment_id}.")
+            checkout.refunded_minor = max(checkout.refunded_minor, amount_minor)
+            checkout.save(update_fields=["refunded_minor"])
+
+
+class Decision(StrEnum):
+    """What the person on the sandbox's page can do."""
+
+    PAY = "pay"
+    DECLINE = "decline"
+    PAY_LATE = "pay_late"
+
+
+def checkout_now(*, checkout_id: str, now: datetime) -> SandboxCheckout:
+    """The checkout, after what time has done to it: paid late, or expired. Raises GatewayError."""
+    with transaction.atomic():
+        checkout = (
+            SandboxCheckout.objects.select_for_update(no_key=True)
+            .filter(checkout_id=checkout_id)
+            .first()
+        )
+        if checkout is None:
+            raise GatewayError(f"The sandbox has no checkout {checkout_id}.")
+        if checkout.pays_at is not None and checkout.pays_at <= now and not checkout.payment_id:
+            _pay(checkout)
+        elif (
+            checkout.status == PaymentStatus.OPEN
+            and checkout.pays_at is None
+            and checkout.expires_at <= now
+        ):
+            checkout.status = PaymentStatus.EXPIRED
+        checkout.save()
+    return checkout
+
+
+def decide(
+    *, checkout_id: str, decision: Decision, now: datetime, late_by: timedelta = timedelta()
+) -> SandboxCheckout:
+    """Do what the person chose, if the checkout is still open; return how it stands then."""
+    with transaction.atomic():
+        checkout = checkout_now(checkout_id=checkout_id, now=now)
+        if checkout.status != PaymentStatus.OPEN or checkout.pays_at is not None:
+            return checkout
+        match decision:
+            case Decision.PAY:
+                _pay(checkout)
+            case Decision.PAY_LATE:
+                checkout.pays_at = now + late_by
+            case Decision.DECLINE:
+                checkout.status = PaymentStatus.FAILED
+                checkout.failure_reason = "The card was declined: insufficient funds."
+        checkout.save()
+    return checkout
+
+
+def event_body(*, checkout: SandboxCheckout, event_id: str) -> bytes:
+    """A webhook's body that tells how ``checkout`` stands."""
+    event = {
+        "id": event_id,
+        "type": f"checkout.{checkout.status}",
+        "checkout": checkout_payload(checkout),
+    }
+    return json.dumps(event, separators=(",", ":")).encode()
+
+
+def _pay(checkout: SandboxCheckout) -> None:
+    checkout.status = PaymentStatus.PAID
+    checkout.payment_id = f"payment_{checkout.checkout_id}"
+
+
+def checkout_payload(checkout: SandboxCheckout) -> dict[str, Any]:
+    """A checkout as the sandbox's API and events show it."""
+    return {
+        "id": checkout.checkout_id,
+        "status": checkout.status,
+        "reference": checkout.reference,
+        "account": checkout.account_reference,
+        "amount_minor": checkout.amount_minor,
+        "currency": checkout.currency,
+        "payment_id": checkout.payment_id,
+        "refunded_minor": checkout.refunded_minor,
+        "reason": checkout.failure_reason,
+    }
+
+
+def _facts(payload: Mapping[str, Any]) -> PaymentFacts:
+    try:
+        return PaymentFacts(
+            status=PaymentStatus(payload["status"]),
+            reference=payload["reference"],
+            account_reference=payload["account"],
+            checkout_id=payload["id"],
+            payment_id=payload["payment_id"],
+            amount_minor=int(payload["amount_minor"]),
+            currency=payload["currency"],
+            refunded_minor=int(payload["refunded_minor"]),
+            reason=payload["reason"],
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise WebhookError("the event does not describe a checkout") from error

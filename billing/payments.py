@@ -1,0 +1,84 @@
+"""Events from payment providers: stored when they arrive, processed afterwards, each once.
+
+Owns PaymentEvent. An event is proved by its signature before it is stored; from then on it can be
+processed as often as need be, because `billing.topups.settle` does not mind repetition.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from django.db import transaction
+
+from billing import topups
+from billing.gateways import WebhookError, gateway_named
+from billing.models import PaymentEvent
+
+# A refund or dispute can be reported before the payment that it is about: it waits this long.
+UNKNOWN_PAYMENT_WAITS = timedelta(days=1)
+# An event that was stored a moment ago is being processed already.
+BEING_PROCESSED_FOR = timedelta(seconds=10)
+
+
+def receive(
+    *, gateway: str, body: bytes, headers: Mapping[str, str], now: datetime
+) -> PaymentEvent | None:
+    """Verify and store one event; return it, or None where it was stored before.
+
+    Raises WebhookError (nothing stored) where it is not to be believed, KeyError where there is
+    no such gateway.
+    """
+    event = gateway_named(gateway).parse_webhook(body=body, headers=headers)
+    if not event.event_id or len(event.event_id) > 255:
+        raise WebhookError("the event has no usable id")
+    with transaction.atomic():
+        stored, is_new = PaymentEvent.objects.get_or_create(
+            gateway=gateway,
+            event_id=event.event_id,
+            defaults={
+                "event_type": event.event_type[:100],
+                "payload": event.payload,
+                "received_at": now,
+            },
+        )
+    return stored if is_new else None
+
+
+def process(*, event_id: int, now: datetime) -> str:
+    """Do what a stored event asks for, once; return what came of it, in words for an operator."""
+    with transaction.atomic():
+        event = PaymentEvent.objects.select_for_update(no_key=True).get(pk=event_id)
+        if event.processed_at is not None:
+            return event.outcome
+        event.attempts += 1
+        outcome = _settle(event, now)
+        if outcome is not None:
+            event.outcome, event.processed_at = outcome[:300], now
+        event.save(update_fields=["attempts", "outcome", "processed_at"])
+    return event.outcome
+
+
+def unprocessed(*, now: datetime, limit: int = 500) -> list[int]:
+    """Events whose processing was lost on the way, oldest first."""
+    waiting = PaymentEvent.objects.filter(
+        processed_at__isnull=True, received_at__lt=now - BEING_PROCESSED_FOR
+    )
+    return list(waiting.order_by("received_at").values_list("pk", flat=True)[:limit])
+
+
+def _settle(event: PaymentEvent, now: datetime) -> str | None:
+    """Settle the top-up that the event is about; None where that has to wait."""
+    try:
+        facts = gateway_named(event.gateway).facts_of(event.payload)
+    except WebhookError as error:
+        return f"Not understood: {error}."
+    if facts is None:
+        return "Not about a payment of ours."
+    top_up = topups.find(gateway=event.gateway, facts=facts)
+    if top_up is None:
+        if facts.reference or now - event.received_at > UNKNOWN_PAYMENT_WAITS:
+            return "Names no top-up of ours."
+        return None
+    settled = topups.settle(top_up_id=top_up.pk, facts=facts, now=now)
+    if settled.parked_reason:
+        return f"{settled.receipt} is parked: {settled.parked_reason}"
+    return f"{settled.receipt} is {settled.get_state_display().lower()}."

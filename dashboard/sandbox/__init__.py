@@ -1,0 +1,1 @@
+"""The page of the sandbox payment provider: outside of every account, like a real provider's."""

@@ -1,0 +1,106 @@
+"""The sandbox's hosted page: pay, decline, leave or pay late, and choose how it is reported."""
+
+import logging
+import secrets
+from datetime import timedelta
+
+from django import forms
+from django.conf import settings
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods
+from kombu.exceptions import OperationalError
+
+from billing.gateways import GatewayError, PaymentStatus, sandbox
+from billing.models import SandboxCheckout
+from billing.money import format_money
+from billing.tasks import deliver_sandbox_event
+
+logger = logging.getLogger(__name__)
+
+LATE_SECONDS = 15
+SECONDS_MAX = 3600
+
+
+class DecisionForm(forms.Form):
+    """What to do with the checkout, and how to report it."""
+
+    decision = forms.ChoiceField(choices=[(decision, decision) for decision in sandbox.Decision])
+    late_seconds = forms.IntegerField(
+        label="Pay late after, seconds",
+        min_value=1,
+        max_value=SECONDS_MAX,
+        initial=LATE_SECONDS,
+        required=False,
+    )
+    repeat = forms.BooleanField(label="Report twice", required=False)
+    reorder = forms.BooleanField(label="Report an older event after the newer one", required=False)
+    delay_seconds = forms.IntegerField(
+        label="Delay the report by, seconds",
+        min_value=0,
+        max_value=SECONDS_MAX,
+        initial=0,
+        required=False,
+    )
+    silent = forms.BooleanField(label="Do not report at all", required=False)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def checkout(request: HttpRequest, checkout_id: str) -> HttpResponse:
+    """Show one checkout, and do with it what the visitor decides."""
+    if not settings.SANDBOX_PAYMENTS_ALLOWED:
+        raise Http404
+    now = timezone.now()
+    try:
+        found = sandbox.checkout_now(checkout_id=checkout_id, now=now)
+    except GatewayError as error:
+        raise Http404 from error
+    form = DecisionForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        late_by = timedelta(seconds=form.cleaned_data["late_seconds"] or LATE_SECONDS)
+        found = sandbox.decide(
+            checkout_id=checkout_id,
+            decision=sandbox.Decision(form.cleaned_data["decision"]),
+            now=now,
+            late_by=late_by,
+        )
+        _report(found, form, late_by=late_by)
+        return redirect(found.return_url)
+    return render(
+        request,
+        "sandbox/checkout.html",
+        {
+            "checkout": found,
+            "form": form,
+            "amount": format_money(found.amount_minor, found.currency),
+            "is_open": found.status == "open" and found.pays_at is None,
+        },
+    )
+
+
+def _report(found: SandboxCheckout, form: DecisionForm, *, late_by: timedelta) -> None:
+    """Send the events that were asked for, through the broker as a provider's own queue would.
+
+    A broker that is down loses them, as a provider's report may get lost.
+    """
+    if form.cleaned_data["silent"]:
+        return
+    delay: float = form.cleaned_data["delay_seconds"] or 0
+    if found.pays_at is not None:
+        delay += late_by.total_seconds()
+    event_id = _event_id()
+    reports: list[tuple[tuple[str, ...], float]] = [((found.checkout_id, event_id), delay)]
+    if form.cleaned_data["repeat"]:
+        reports.append(((found.checkout_id, event_id), delay + 1))
+    if form.cleaned_data["reorder"]:
+        reports.append(((found.checkout_id, _event_id(), PaymentStatus.OPEN), delay + 1))
+    for ids, countdown in reports:
+        try:
+            deliver_sandbox_event.apply_async(ids, countdown=countdown)
+        except OperationalError:
+            logger.exception("The sandbox could not report on %s", found.checkout_id)
+
+
+def _event_id() -> str:
+    return f"event_{secrets.token_urlsafe(18)}"

@@ -1,0 +1,54 @@
+"""Where payment providers report to: verify, store, answer; the work is done by a task.
+
+Owns the HTTP side only. Its answers tell a provider whether to send an event again: 2xx is "we
+have it", 4xx "do not believe we ever will", 5xx "try later".
+"""
+
+import logging
+
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_POST
+
+from billing import payments
+from billing.gateways import WebhookError
+from billing.tasks import enqueue, process_payment_event
+
+logger = logging.getLogger(__name__)
+
+BODY_BYTES_MAX = 256 * 1024
+
+
+@csrf_exempt
+@require_POST
+def webhook(request: HttpRequest, gateway: str) -> HttpResponse:
+    """Take one event of ``gateway``.
+
+    200 stored or known already, 400 forged, stale or unreadable, 404 no such gateway, 413 too
+    large. What the event then means for a top-up is logged with the event, never answered.
+    """
+    length = request.headers.get("Content-Length", "")
+    if length.isdigit() and int(length) > BODY_BYTES_MAX:
+        return _refused(gateway, 413, "the body is too large")
+    body = request.read(BODY_BYTES_MAX + 1)
+    if len(body) > BODY_BYTES_MAX:
+        return _refused(gateway, 413, "the body is too large")
+    try:
+        with transaction.atomic():
+            event = payments.receive(
+                gateway=gateway, body=body, headers=request.headers, now=timezone.now()
+            )
+            if event is not None:
+                enqueue(process_payment_event, event.pk)
+    except WebhookError as error:
+        return _refused(gateway, 400, str(error))
+    except KeyError:
+        return _refused(gateway, 404, "there is no such gateway")
+    return HttpResponse("stored" if event else "known", content_type="text/plain")
+
+
+def _refused(gateway: str, status: int, reason: str) -> HttpResponse:
+    logger.warning("Webhook of %.40s refused with %s: %s", gateway, status, reason)
+    return HttpResponse(reason, status=status, content_type="text/plain")

@@ -1,0 +1,296 @@
+"""A purchase from its form to its credits and back, through the sandbox provider."""
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.django import TestCase
+
+from billing import ledger, topups
+from billing.audit import INVARIANTS
+from billing.cycles import add_months
+from billing.gateways import PaymentFacts, PaymentStatus, sandbox
+from billing.models import Balance, CreditGrant, LedgerEntry, Pack, TopUp, TopUpPricing, TopUpState
+from tests.billing.postings import call
+from tests.factories import AccountFactory
+
+pytestmark = pytest.mark.django_db
+
+NOW = datetime.now(UTC)  # the sandbox provider lives by the real clock
+IN_A_YEAR = add_months(NOW, 12, ZoneInfo("Asia/Kolkata"))
+MINUTE = timedelta(minutes=1)
+DAY = timedelta(days=1)
+
+
+@pytest.fixture(autouse=True)
+def clean_ledger(db):
+    yield
+    assert [str(breach) for invariant in INVARIANTS for breach in invariant()] == []
+
+
+def begin(account, credits=500, form_key="form", now=NOW, user=None):
+    return topups.start(
+        account=account,
+        user_id=user.pk if user else None,
+        email="owner@example.com",
+        quoted=topups.quote(account=account, credits=credits),
+        form_key=form_key,
+        return_url="http://localhost/top-ups/{id}/",
+        now=now,
+    )
+
+
+def decide(top_up, decision, now=NOW, **more):
+    sandbox.decide(
+        checkout_id=top_up.checkout_id, decision=sandbox.Decision(decision), now=now, **more
+    )
+
+
+def facts(top_up, **changed):
+    said = {
+        "status": PaymentStatus.PAID,
+        "reference": str(top_up.public_id),
+        "account_reference": top_up.account.slug,
+        "payment_id": "payment_1",
+        "amount_minor": top_up.total_minor,
+        "currency": top_up.currency,
+        **changed,
+    }
+    return PaymentFacts(**said)
+
+
+def balance_of(account):
+    balance = Balance.objects.filter(account=account).first()
+    return balance.credits if balance else 0
+
+
+def test_a_pack_costs_what_operators_set(account):
+    pack = Pack.objects.get(currency="INR", credits=500)
+    quoted = topups.quote(account=account, pack=pack)
+    assert (quoted.credits, quoted.price_minor, quoted.tax_minor) == (500, 599_900, 0)
+
+
+@pytest.mark.parametrize(
+    ("basis_points", "credits", "tax"), [(1800, 100, 28_800), (1825, 11, 3_212), (1, 10, 2)]
+)
+def test_tax_is_rounded_half_up_to_a_minor_unit(account, basis_points, credits, tax):
+    TopUpPricing.objects.filter(currency="INR").update(
+        tax_basis_points=basis_points, tax_name="GST"
+    )
+    quoted = topups.quote(account=account, credits=credits)
+    assert (quoted.tax_minor, quoted.tax_name) == (tax, "GST")
+    assert quoted.total_minor == quoted.price_minor + tax
+
+
+@pytest.mark.parametrize("credits", [None, 0, -5, 9, 100_001])
+def test_an_amount_outside_the_limits_is_refused_with_the_limits(account, credits):
+    with pytest.raises(topups.TopUpError, match="from 10 to 100,000") as refused:
+        topups.quote(account=account, credits=credits)
+    assert refused.value.field == "credits"
+
+
+def test_a_pack_of_another_currency_or_withdrawn_is_refused(account):
+    for pack in (Pack(credits=1, price_minor=1, currency="USD"), Pack(is_active=False)):
+        with pytest.raises(topups.TopUpError, match="no longer on offer"):
+            topups.quote(account=account, pack=pack)
+
+
+def test_nothing_is_credited_before_the_provider_confirms(account):
+    top_up = topups.reconcile(top_up_id=begin(account).pk, now=NOW)
+    assert (top_up.state, balance_of(account)) == (TopUpState.PENDING, 0)
+
+
+def test_a_paid_top_up_is_credited_once_however_often_it_is_reported(account):
+    top_up = begin(account)
+    decide(top_up, "pay")
+    for _ in range(3):
+        top_up = topups.reconcile(top_up_id=top_up.pk, now=NOW)
+        topups.settle(top_up_id=top_up.pk, facts=facts(top_up), now=NOW + MINUTE)
+    assert (top_up.state, balance_of(account)) == (TopUpState.CREDITED, 500)
+    entry = LedgerEntry.objects.get(account=account)
+    assert entry.remarks == f"Top-up of 500 credits, receipt {top_up.receipt}"
+
+
+def test_credits_are_valid_for_twelve_months(account):
+    top_up = begin(account)
+    decide(top_up, "pay")
+    topups.reconcile(top_up_id=top_up.pk, now=NOW)
+    assert CreditGrant.objects.get(account=account).expires_at == IN_A_YEAR
+
+
+def test_the_same_form_sent_twice_is_one_purchase(account):
+    assert begin(account) == begin(account, now=NOW + MINUTE)
+    assert TopUp.objects.count() == 1
+
+
+def test_changing_ones_mind_closes_the_purchase_before(account, owner):
+    first = begin(account, credits=100, user=owner)
+    begin(account, credits=500, form_key="other", user=owner)
+    first.refresh_from_db()
+    assert first.state == TopUpState.CANCELLED
+    decide(first, "pay")
+    assert topups.reconcile(top_up_id=first.pk, now=NOW).state == TopUpState.CANCELLED
+
+
+def test_a_declined_payment_says_why(account):
+    top_up = begin(account)
+    decide(top_up, "decline")
+    top_up = topups.reconcile(top_up_id=top_up.pk, now=NOW)
+    assert top_up.state == TopUpState.FAILED
+    assert "declined" in top_up.failure_reason
+
+
+def test_nobody_paying_for_an_hour_expires_the_purchase(account):
+    top_up = begin(account)
+    top_up = topups.reconcile(top_up_id=top_up.pk, now=NOW + topups.CHECKOUT_VALID_FOR)
+    assert (top_up.state, top_up.expired_at) == (TopUpState.EXPIRED, NOW + timedelta(hours=1))
+
+
+@pytest.mark.parametrize("state", ["failed", "cancelled", "expired"])
+def test_money_that_arrives_after_all_is_credited(account, state):
+    top_up = begin(account)
+    settled = topups.settle(
+        top_up_id=top_up.pk, facts=facts(top_up, status=PaymentStatus(state)), now=NOW
+    )
+    assert settled.state == state
+    settled = topups.settle(top_up_id=top_up.pk, facts=facts(top_up), now=NOW + DAY)
+    assert (settled.state, balance_of(account)) == (TopUpState.CREDITED, 500)
+
+
+@pytest.mark.parametrize("state", ["open", "failed", "cancelled", "expired"])
+def test_older_news_does_not_undo_a_payment(account, state):
+    top_up = begin(account)
+    topups.settle(top_up_id=top_up.pk, facts=facts(top_up), now=NOW)
+    settled = topups.settle(
+        top_up_id=top_up.pk, facts=facts(top_up, status=PaymentStatus(state)), now=NOW
+    )
+    assert (settled.state, balance_of(account)) == (TopUpState.CREDITED, 500)
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"amount_minor": 1}, "an amount of 1"),
+        ({"amount_minor": 10**12}, "an amount of"),
+        ({"currency": "USD"}, "reports USD"),
+        ({"account_reference": "other"}, "names the account other"),
+        ({"checkout_id": "another"}, "another checkout"),
+    ],
+)
+def test_a_payment_of_something_else_is_parked_and_not_credited(account, changed, reason):
+    top_up = begin(account)
+    settled = topups.settle(top_up_id=top_up.pk, facts=facts(top_up, **changed), now=NOW)
+    assert (settled.state, balance_of(account)) == (TopUpState.PENDING, 0)
+    assert reason in settled.parked_reason
+
+
+def paid(account, credits=500):
+    top_up = begin(account, credits=credits)
+    decide(top_up, "pay")
+    return topups.reconcile(top_up_id=top_up.pk, now=NOW)
+
+
+def test_a_refund_removes_the_unused_part_and_makes_debt_of_the_used(account):
+    top_up = paid(account)
+    ledger.post(postings=[call(account, "a", 120)], posted_at=NOW)
+    refunded = topups.refund(top_up_id=top_up.pk, reason="By mistake", now=NOW + DAY)
+    assert (refunded.state, balance_of(account)) == (TopUpState.REFUNDED, -120)
+    entry = LedgerEntry.objects.get(account=account, kind="refund")
+    assert entry.credits == -500
+    assert "By mistake" in entry.remarks
+
+
+def test_a_refund_takes_from_its_own_grant_before_others(account):
+    first, second = paid(account), begin(account, credits=100, form_key="second")
+    decide(second, "pay")
+    topups.reconcile(top_up_id=second.pk, now=NOW)
+    topups.refund(top_up_id=second.pk, reason="x", now=NOW)
+    left = dict(CreditGrant.objects.values_list("reference", "remaining"))
+    assert left == {first.reference: 500, second.reference: 0}
+
+
+def test_a_partial_refund_by_the_provider_takes_that_part_once(account):
+    top_up = paid(account)
+    for _ in range(2):
+        part = facts(top_up, payment_id="", refunded_minor=top_up.total_minor // 4)
+        settled = topups.settle(top_up_id=top_up.pk, facts=part, now=NOW)
+    assert (settled.state, balance_of(account)) == (TopUpState.CREDITED, 375)
+    rest = facts(top_up, payment_id="", refunded_minor=top_up.total_minor)
+    settled = topups.settle(top_up_id=top_up.pk, facts=rest, now=NOW)
+    assert (settled.state, balance_of(account)) == (TopUpState.REFUNDED, 0)
+
+
+def test_a_refund_known_before_the_payment_credits_nothing(account):
+    top_up = begin(account)
+    known = facts(top_up, refunded_minor=top_up.total_minor)
+    assert topups.settle(top_up_id=top_up.pk, facts=known, now=NOW).state == TopUpState.REFUNDED
+    settled = topups.settle(top_up_id=top_up.pk, facts=facts(top_up), now=NOW)
+    assert (settled.state, balance_of(account)) == (TopUpState.REFUNDED, 0)
+
+
+def test_credits_that_expired_are_not_taken_a_second_time(account):
+    top_up = paid(account)
+    later = IN_A_YEAR + DAY
+    ledger.post(postings=[call(account, "a", 100)], posted_at=NOW)
+    ledger.post(postings=[], posted_at=later, accounts=[account.pk])
+    topups.refund(top_up_id=top_up.pk, reason="x", now=later)
+    assert balance_of(account) == -100
+
+
+@pytest.mark.parametrize("state", [s for s in TopUpState if s != TopUpState.CREDITED])
+def test_only_a_credited_top_up_can_be_refunded(account, state):
+    top_up = begin(account)
+    TopUp.objects.filter(pk=top_up.pk).update(state=state)
+    with pytest.raises(topups.TopUpError, match="only a credited top-up"):
+        topups.refund(top_up_id=top_up.pk, reason="x", now=NOW)
+
+
+@pytest.mark.parametrize("before", list(TopUpState))
+@pytest.mark.parametrize("after", list(TopUpState))
+def test_illegal_transitions_raise(before, after):
+    top_up = TopUp(pk=1, state=before)
+    if after in topups.TRANSITIONS[before]:
+        topups.move(top_up, after, NOW)
+        assert getattr(top_up, f"{after.value}_at") == NOW
+    else:
+        with pytest.raises(topups.IllegalTransitionError, match="can't become"):
+            topups.move(top_up, after, NOW)
+
+
+def test_the_provider_is_asked_less_and_less_often(account):
+    top_up = begin(account)
+    asked, now = 0, NOW
+    while now < NOW + timedelta(days=4):
+        if top_up.pk in topups.to_reconcile(now=now):
+            asked += 1
+            TopUp.objects.filter(pk=top_up.pk).update(checked_at=now)
+        now += timedelta(seconds=30) if now < NOW + 5 * MINUTE else 10 * MINUTE
+    assert 20 < asked < 60
+    assert topups.to_reconcile(now=now) == []
+
+
+class AnyOrderOfNews(TestCase):
+    """What a provider says, in any order and number, credits a paid purchase once."""
+
+    @given(
+        news=st.lists(st.sampled_from([(s, r) for s in PaymentStatus for r in (0, 1)]), max_size=8)
+    )
+    @settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
+    def test_any_order(self, news):
+        account = AccountFactory()
+        top_up = begin(account)
+        total = top_up.total_minor
+        for status, refunded in news:
+            paid_and_refunded = refunded and status is PaymentStatus.PAID
+            said = facts(
+                top_up,
+                status=status,
+                payment_id=f"payment_{top_up.pk}",
+                refunded_minor=total if paid_and_refunded else 0,
+            )
+            top_up = topups.settle(top_up_id=top_up.pk, facts=said, now=NOW)
+        was_paid = any(status is PaymentStatus.PAID for status, _ in news)
+        was_refunded = any(status is PaymentStatus.PAID and refunded for status, refunded in news)
+        assert balance_of(account) == (500 if was_paid and not was_refunded else 0)
