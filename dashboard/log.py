@@ -18,6 +18,7 @@ from billing.models.ledger import USAGE_KINDS, USAGE_TYPES
 from dashboard.periods import DAY, Period, day_starts_at
 
 ROWS_PER_PAGE = 10
+DIGITS_MAX = 18  # of a page number; Python refuses to read thousands
 
 TYPE_LABELS = dict(USAGE_TYPES)
 
@@ -102,10 +103,10 @@ def paging_of(*, rows_total: int, asked: str) -> Paging:
 
 
 def _page_number(asked: str) -> int:
-    digits = asked.strip()
+    digits = asked.strip().lstrip("0")
     if not (digits.isascii() and digits.isdigit()):
         return 1
-    return int(digits[:18]) if len(digits.lstrip("0")) <= 18 else 10**18
+    return int(digits) if len(digits) <= DIGITS_MAX else 10**DIGITS_MAX
 
 
 def page_of_entries(

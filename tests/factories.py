@@ -4,14 +4,23 @@ Plans come with the migrations. Credits, calls and entries are posted through th
 so a test never starts from a state that the product could not reach.
 """
 
+from functools import cache
+
 import factory
 from allauth.account.models import EmailAddress
+from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import User
 from factory.django import DjangoModelFactory
 
 from billing.models import Account, Membership, Role
 
 PASSWORD = "correct-horse-battery-staple"
+
+
+@cache
+def hashed_password() -> str:
+    """``PASSWORD`` as it is stored. Hashing is slow on purpose: once is enough for all people."""
+    return make_password(PASSWORD)
 
 
 class EmailAddressFactory(DjangoModelFactory):
@@ -33,7 +42,7 @@ class UserFactory(DjangoModelFactory):
 
     username = factory.Sequence(lambda n: f"person{n}")
     email = factory.LazyAttribute(lambda user: f"{user.username}@example.com")
-    password = factory.django.Password(PASSWORD)
+    password = factory.LazyFunction(hashed_password)
     email_address = factory.RelatedFactory(
         EmailAddressFactory, factory_related_name="user", email=factory.SelfAttribute("..email")
     )

@@ -1,0 +1,179 @@
+"""Who may see which page: every URL, every role. A URL that is not in the table fails."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import URLPattern, URLResolver, reverse
+
+from billing.models import Account, Role
+from dashboard import urls
+from tests.dashboard.conftest import NOW, call, post, top_up
+from tests.factories import MembershipFactory, UserFactory
+
+# For every page of an account: its arguments, and what superadmin, admin and member get.
+EVERYONE = (200, 200, 200)
+PAYERS = (200, 403, 403)
+PAGES: dict[str, tuple[dict[str, Any], tuple[int, int, int]]] = {
+    "home": ({}, EVERYONE),
+    "usage": ({}, EVERYONE),
+    "export": ({}, EVERYONE),
+    "changes": ({}, EVERYONE),
+    "row": ({"seq": 1}, EVERYONE),
+    "call": ({"call_id": "call/1 ?"}, EVERYONE),
+    "top_up": ({}, PAYERS),
+    "plans": ({}, PAYERS),
+    "subscription": ({}, PAYERS),
+    "troubleshooting": ({}, EVERYONE),
+}
+WITHOUT_ACCOUNT = {"landing"}
+
+NAMES = sorted(PAGES)
+
+
+def _names(patterns: list[URLPattern | URLResolver]) -> Iterator[str | None]:
+    for pattern in patterns:
+        if isinstance(pattern, URLResolver):
+            yield from _names(pattern.url_patterns)
+        else:
+            yield pattern.name
+
+
+def address(name: str, slug: str = "acme") -> str:
+    return reverse(f"dashboard:{name}", kwargs={"slug": slug, **PAGES[name][0]})
+
+
+@pytest.fixture(autouse=True)
+def _something_to_see(account: Account) -> None:
+    post(top_up(account, 100, NOW), call(account, "call/1 ?", 3, NOW))
+
+
+def test_every_url_has_its_case() -> None:
+    assert set(_names(urls.urlpatterns)) == set(PAGES) | WITHOUT_ACCOUNT
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_who_is_not_signed_in_is_sent_to_the_sign_in_and_back(client: Client, name: str) -> None:
+    response = client.get(address(name) + "?page=2")
+    assert response.status_code == 302
+    assert response["Location"].startswith("/accounts/login/?next=/a/acme/")
+    assert "page%3D2" in response["Location"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("slug", ["acme", "no-such-account"])
+def test_an_outsider_finds_nothing(client: Client, outsider: User, name: str, slug: str) -> None:
+    client.force_login(outsider)
+    assert client.get(address(name, slug)).status_code == 404
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_operator_who_is_no_member_finds_nothing(
+    client: Client, operator: User, name: str
+) -> None:
+    client.force_login(operator)
+    assert client.get(address(name)).status_code == 404
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_superadmin_sees(client: Client, owner: User, name: str) -> None:
+    client.force_login(owner)
+    assert client.get(address(name)).status_code == PAGES[name][1][0]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_admin_sees(client: Client, admin: User, name: str) -> None:
+    client.force_login(admin)
+    assert client.get(address(name)).status_code == PAGES[name][1][1]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_member_sees(client: Client, member: User, name: str) -> None:
+    client.force_login(member)
+    assert client.get(address(name)).status_code == PAGES[name][1][2]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("method", ["post", "put", "delete"])
+def test_pages_are_only_read(client: Client, owner: User, name: str, method: str) -> None:
+    client.force_login(owner)
+    response = getattr(client, method)(address(name))
+    assert (response.status_code, response["Allow"]) == (405, "GET, HEAD")
+
+
+def test_the_refusal_names_who_can_help(client: Client, member: User, owner: User) -> None:
+    client.force_login(member)
+    response = client.get(address("plans"))
+    assert [person.user for person in response.context["people"]] == [owner]
+
+
+def test_the_refusal_names_nobody_who_can_not_sign_in(
+    client: Client, member: User, owner: User
+) -> None:
+    owner.is_active = False
+    owner.save()
+    client.force_login(member)
+    assert client.get(address("plans")).context["people"] == []
+
+
+def test_a_call_of_another_account_is_not_found_in_ones_own(
+    client: Client, outsider: User, other_account: Account
+) -> None:
+    client.force_login(outsider)
+    assert client.get(address("call", other_account.slug)).status_code == 404
+    assert client.get(address("row", other_account.slug)).status_code == 404
+
+
+def test_a_part_of_a_page_sends_the_whole_page_to_the_sign_in(client: Client) -> None:
+    response = client.get(
+        address("usage") + "?page=2",
+        headers={"HX-Request": "true", "HX-Current-URL": "http://testserver/a/acme/billing/usage/"},
+    )
+    assert response["HX-Redirect"] == "/accounts/login/?next=/a/acme/billing/usage/"
+
+
+# ── / ─────────────────────────────────────────────────────────────────────────────────────────
+def test_the_root_asks_to_sign_in(client: Client) -> None:
+    assert client.get("/")["Location"] == "/accounts/login/?next=/"
+
+
+def test_the_root_leads_to_the_only_account(client: Client, member: User) -> None:
+    client.force_login(member)
+    assert client.get("/")["Location"] == "/a/acme/"
+
+
+def test_the_root_leads_to_the_account_seen_last(
+    client: Client, member: User, other_account: Account
+) -> None:
+    MembershipFactory(user=member, account=other_account, role=Role.MEMBER)
+    client.force_login(member)
+    assert client.get("/")["Location"] == "/a/acme/"
+    client.get("/a/other/billing/usage/")
+    assert client.get("/")["Location"] == "/a/other/"
+
+
+def test_the_root_forgets_an_account_that_the_person_has_left(
+    client: Client, member: User, other_account: Account
+) -> None:
+    membership = MembershipFactory(user=member, account=other_account, role=Role.MEMBER)
+    client.force_login(member)
+    client.get("/a/other/")
+    membership.delete()
+    assert client.get("/")["Location"] == "/a/acme/"
+
+
+def test_the_root_tells_a_person_without_account_who_can_help(client: Client, db: None) -> None:
+    client.force_login(UserFactory())
+    response = client.get("/")
+    assert response.status_code == 200
+    assert "dashboard/no_account.html" in [template.name for template in response.templates]
+
+
+def test_the_frame_offers_the_other_accounts(
+    client: Client, member: User, other_account: Account
+) -> None:
+    MembershipFactory(user=member, account=other_account)
+    client.force_login(member)
+    assert client.get("/a/acme/").context["frame"].other_accounts == [other_account]

@@ -1,0 +1,103 @@
+"""Paging: every page holds exactly the rows that counting from the newest one would give."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from billing.models import Account, LedgerEntry
+from dashboard.log import paging_of
+from dashboard.periods import DAY
+from tests.dashboard.bulk import insert_calls
+from tests.dashboard.conftest import NOW, call, post, top_up
+from tests.dashboard.test_usage import period_of, read
+
+MONTH = period_of("2026-10-25", "2026-11-23")
+
+
+@pytest.mark.parametrize(
+    ("rows_total", "asked", "number"),
+    [
+        (95, "1", 1),
+        (95, "10", 10),
+        (95, "11", 10),
+        (95, "0", 1),
+        (95, "-3", 1),
+        (95, "", 1),
+        (95, "two", 1),
+        (95, "²", 1),
+        (95, "1\x00", 1),
+        (95, "9" * 30, 10),
+        (95, "9" * 6_000, 10),
+        (95, "0" * 6_000 + "2", 2),
+        (0, "5", 1),
+        (100, "10", 10),
+        (101, "11", 11),
+    ],
+)
+def test_the_nearest_page_that_exists_is_shown(rows_total: int, asked: str, number: int) -> None:
+    assert paging_of(rows_total=rows_total, asked=asked).number == number
+
+
+def test_a_page_says_which_rows_it_has() -> None:
+    paging = paging_of(rows_total=95, asked="10")
+    assert (paging.first_row, paging.last_row, paging.previous_number, paging.next_number) == (
+        91,
+        95,
+        9,
+        None,
+    )
+
+
+@pytest.mark.parametrize(
+    ("asked", "pages"),
+    [
+        ("1", [1, 2, 3, 0, 100]),
+        ("50", [1, 0, 48, 49, 50, 51, 52, 0, 100]),
+        ("100", [1, 0, 98, 99, 100]),
+    ],
+)
+def test_links_lead_to_the_ends_and_to_the_neighbours(asked: str, pages: list[int]) -> None:
+    assert paging_of(rows_total=1_000, asked=asked).page_range == pages
+
+
+def test_every_page_is_the_slice_of_the_whole_log(account: Account) -> None:
+    """Days of 0 to 40 rows, many at the same instant, so that pages span days and split ties."""
+    postings = []
+    for day in range(29):
+        for number in range(day * 7 % 41):
+            at = NOW - day * DAY - timedelta(minutes=number // 3)
+            postings.append(call(account, f"{day}-{number}", 1, at))
+    post(*postings, top_up(account, 5, NOW - 30 * DAY))
+    expected = list(
+        LedgerEntry.objects.filter(account=account, call_id__gt="")
+        .order_by("-occurred_at", "-id")
+        .values_list("call_id", flat=True)
+    )
+    pages = range(1, read(account, MONTH).paging.last_number + 1)
+    shown = [[row.call_id for row in read(account, MONTH, str(number)).rows] for number in pages]
+    assert [len(page) for page in shown[:-1]] == [10] * (len(shown) - 1)
+    assert [call_id for page in shown for call_id in page] == expected
+
+
+def rows_skipped(account: Account, page: str) -> int:
+    """The most rows that a node of the page's plan went through."""
+    with CaptureQueriesContext(connection) as captured:
+        read(account, MONTH, page)
+    (sql,) = [query["sql"] for query in captured if "IN (SELECT" in query["sql"]]
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}")
+        plan = cursor.fetchone()[0][0]["Plan"]
+    return _most_rows(plan)
+
+
+def _most_rows(plan: dict) -> int:
+    own = plan["Actual Rows"] * plan["Actual Loops"] + plan.get("Rows Removed by Filter", 0)
+    return max([own, *(_most_rows(part) for part in plan.get("Plans", []))])
+
+
+def test_no_page_skips_more_than_half_of_a_day(account: Account) -> None:
+    insert_calls(account, 30_000, last_at=NOW, days=30)
+    read_pages = {page: rows_skipped(account, page) for page in ("1", "750", "1500", "2999")}
+    assert max(read_pages.values()) <= 500 + 10
