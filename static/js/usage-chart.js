@@ -4,8 +4,20 @@
 // either changes. Needs Chart.js on the page.
 
 const numbers = new Intl.NumberFormat("en-GB");
+const short = new Intl.NumberFormat("en-GB", { notation: "compact", maximumFractionDigits: 1 });
 const counted = (count, one, many) => `${numbers.format(count)} ${count === 1 ? one : many}`;
 const credits = (count) => counted(count, "credit", "credits");
+
+// Not grouped: the bars of the two panels stand above each other, not side by side.
+const BARS = {
+  grouped: false,
+  maxBarThickness: 64,
+  categoryPercentage: 0.8,
+  barPercentage: 0.9,
+  order: 1,
+};
+// With more days there is no room to say how many credits were added.
+const DAYS_WITH_WORDS_MAX = 14;
 
 let chart = null;
 
@@ -62,7 +74,10 @@ const marks = (days, colour) => ({
     const width = (chartArea.right - chartArea.left) / days.length;
     const column = (index, style) => {
       ctx.fillStyle = style;
-      ctx.fillRect(chartArea.left + index * width, chartArea.top, width, chartArea.height);
+      // Whole pixels: two weekend days next to each other show no seam.
+      const left = Math.round(chartArea.left + index * width);
+      const right = Math.round(chartArea.left + (index + 1) * width);
+      ctx.fillRect(left, chartArea.top, right - left, chartArea.height);
     };
     ctx.save();
     days.forEach((day, index) => day.weekend && column(index, colour.weekend));
@@ -76,18 +91,23 @@ const marks = (days, colour) => ({
     days.forEach((day, index) => {
       if (!day.credits_added) return;
       const middle = x.getPixelForValue(index);
-      ctx.fillRect(middle - 0.75, panel.top, 1.5, panel.bottom - panel.top);
+      ctx.fillRect(middle - 0.75, panel.top, 1.5, panel.getPixelForValue(0) - panel.top);
     });
     ctx.restore();
   },
-  afterDatasetsDraw({ ctx, scales: { x, credits: panel } }) {
+  afterDatasetsDraw({ ctx, width, scales: { x, credits: panel } }) {
     ctx.save();
     ctx.fillStyle = colour.added;
     ctx.textAlign = "center";
     ctx.textBaseline = "bottom";
     ctx.font = `600 12px ${Chart.defaults.font.family}`;
     days.forEach((day, index) => {
-      if (day.credits_added) ctx.fillText("+", x.getPixelForValue(index), panel.top);
+      if (!day.credits_added) return;
+      const few = days.length <= DAYS_WITH_WORDS_MAX;
+      const words = few ? `+${short.format(day.credits_added)}` : "+";
+      const half = ctx.measureText(words).width / 2;
+      const middle = x.getPixelForValue(index);
+      ctx.fillText(words, Math.min(middle, width - half), panel.top);
     });
     ctx.fillStyle = colour.high;
     days.forEach((day, index) => {
@@ -128,10 +148,7 @@ const datasetsOf = ({ days, usage_types: types }, colour) => [
     borderColor: colour.raised,
     borderWidth: { top: 1 },
     borderSkipped: false,
-    maxBarThickness: 56,
-    categoryPercentage: 0.78,
-    barPercentage: 0.92,
-    order: 1,
+    ...BARS,
   })),
   {
     type: "bar",
@@ -139,10 +156,7 @@ const datasetsOf = ({ days, usage_types: types }, colour) => [
     yAxisID: "calls",
     data: days.map((day) => day.calls),
     backgroundColor: colour.calls,
-    maxBarThickness: 56,
-    categoryPercentage: 0.78,
-    barPercentage: 0.92,
-    order: 1,
+    ...BARS,
   },
 ];
 
@@ -178,7 +192,7 @@ const optionsOf = ({ days }, colour) => ({
     x: {
       stacked: true,
       offset: true,
-      border: { color: colour.line },
+      border: { display: false },
       grid: { display: false },
       ticks: { color: colour.soft, font: { size: 12 }, maxRotation: 0, autoSkipPadding: 14 },
     },
