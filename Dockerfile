@@ -14,7 +14,8 @@ COPY --from=build /opt/venv /opt/venv
 COPY . .
 # Values for this one command only: collecting static files asks neither database nor broker.
 RUN SECRET_KEY=build ALLOWED_HOSTS=build SITE_URL=https://build EMAIL_URL=consolemail:// \
-    DATABASE_URL=postgres:///build REDIS_URL=redis://build \
+    DATABASE_URL=postgres:///build REDIS_URL=redis://build PAYMENT_GATEWAY=stripe \
+    STRIPE_SECRET_KEY=build STRIPE_WEBHOOK_SECRET=build \
     python manage.py collectstatic --no-input --verbosity=0
 USER app
 EXPOSE 8000

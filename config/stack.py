@@ -135,6 +135,8 @@ def run() -> int:
                 "ALLOWED_HOSTS": f"localhost,127.0.0.1,{host}",
                 "SITE_URL": address,
                 "EMAIL_URL": "consolemail://",
+                "PAYMENT_GATEWAY": "sandbox",
+                "SANDBOX_PAYMENTS_ALLOWED": "true",
                 "STATIC_ROOT": str(state / "static"),
                 "BEAT_SCHEDULE_FILE": str(state / "beat-schedule"),
             }
@@ -143,9 +145,9 @@ def run() -> int:
             say("Preparing the database …")
             _step((*MANAGE, "migrate", "--no-input"), environment)
             sign_ins = ""
-            # Demo data is for the embedded database; one of your own gets it only when asked for.
+            # For the embedded database; one of your own gets it only when asked for, hence --force.
             if env.flag("SEED_DEMO", default=embedded):
-                _step((*MANAGE, "seed_demo", "--if-empty"), environment)
+                _step((*MANAGE, "seed_demo", "--if-empty", "--force"), environment)
                 sign_ins = _step((*MANAGE, "seed_demo", "--show-sign-ins"), environment)
             if not env.flag("DEBUG", default=False):  # with DEBUG they are served from the source
                 say("Collecting static files …")

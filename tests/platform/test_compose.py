@@ -29,6 +29,8 @@ SECRETS = {
     "REDIS_PASSWORD": "secret",
     "EMAIL_URL": "smtp+tls://user:secret@mail.example.com:587",
     "DEFAULT_FROM_EMAIL": "billing@example.com",
+    "STRIPE_SECRET_KEY": "sk_test_1",
+    "STRIPE_WEBHOOK_SECRET": "whsec_1",
 }
 OURS = ("migrate", "web", "worker", "beat")
 VARIABLE = re.compile(r"\$\{(?P<name>[A-Z_]+)(?P<kind>:\?|:-)(?P<rest>[^}]*)\}")

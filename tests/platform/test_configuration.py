@@ -18,6 +18,9 @@ PRODUCTION = {
     "REDIS_URL": "redis://:secret@redis:6379/0",
     "EMAIL_URL": "smtp+tls://user:secret@mail.example.com:587",
     "DEFAULT_FROM_EMAIL": "billing@example.com",
+    "PAYMENT_GATEWAY": "stripe",
+    "STRIPE_SECRET_KEY": "sk_test_1",
+    "STRIPE_WEBHOOK_SECRET": "whsec_1",
 }
 
 
