@@ -113,16 +113,23 @@ class LedgerEntry(models.Model):
             ),
         ]
         indexes = [
-            # Pages the log: written ascending, read backwards, so that it stays dense.
-            models.Index(fields=["account", "occurred_at", "id"], name="entry_log"),
+            # Pages the log: written ascending, read backwards, so that it stays dense. What the
+            # log is filtered by is included, so that rows are skipped in the index alone.
+            models.Index(
+                fields=["account", "occurred_at", "id"],
+                include=["kind", "usage_type", "agent"],
+                name="entry_log",
+            ),
             # Rows that are not calls are few among millions: their filter has its own index.
             models.Index(
                 fields=["account", "kind", "occurred_at", "id"],
+                include=["usage_type", "agent"],
                 name="entry_log_not_calls",
                 condition=~Q(kind=Kind.CALL),
             ),
             models.Index(
                 fields=["account", "agent", "occurred_at", "id"],
+                include=["kind", "usage_type"],
                 name="entry_log_agent",
                 condition=~Q(agent=""),
             ),
