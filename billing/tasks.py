@@ -5,7 +5,6 @@ Whatever the broker loses, a sweeper finds again in the database: no state lives
 
 import logging
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import requests
@@ -34,7 +33,11 @@ RETRYING: dict[str, Any] = {
 
 def enqueue(task: Any, *ids: object) -> None:
     """Send ``task`` after the transaction commits. A broker that is down costs a log line only."""
-    transaction.on_commit(partial(task.delay, *ids), robust=True)
+
+    def send() -> None:  # no partial: Django asks what failed for its __qualname__
+        task.delay(*ids)
+
+    transaction.on_commit(send, robust=True)
 
 
 @shared_task(**RETRYING)

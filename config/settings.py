@@ -162,7 +162,12 @@ CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = {
     # A task which its worker did not acknowledge goes to another one after this long, so it must
     # exceed the longest task (CELERY_TASK_TIME_LIMIT) or that task would run twice at once.
     "visibility_timeout": 900,
+    # A broker that is gone, or hangs, must not hold up a page that has something to send.
+    "socket_connect_timeout": 1,
+    "socket_timeout": 2,
 }
+# Once more, on a new connection: the one in the pool may be from before the broker's restart.
+CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1, "interval_start": 0, "interval_max": 0.2}
 # Acknowledged when done, not when received: a worker that dies loses nothing. Tasks therefore
 # run at least once and must be safe to repeat.
 CELERY_TASK_ACKS_LATE = True
