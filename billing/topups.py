@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, Max, Q, QuerySet
 
 from billing import ledger
 from billing.credits import credit_top_up
@@ -29,6 +29,8 @@ from billing.models import Account, Kind, LedgerEntry, Pack, TopUp, TopUpPricing
 logger = logging.getLogger(__name__)
 
 CHECKOUT_VALID_FOR = timedelta(hours=1)
+# An older checkout is not gone on with: providers want half an hour left, and so do people.
+CONTINUED_FOR = timedelta(minutes=25)
 # How long the provider is asked about a purchase that nobody paid: money can come late.
 WATCHED_FOR = timedelta(days=3)
 BASIS_POINTS = 10_000
@@ -122,6 +124,16 @@ def quote(*, account: Account, pack: Pack | None = None, credits: int | None = N
     )
 
 
+def form_key(*, account: Account, user_id: int) -> str:
+    """What a form of this person sends along, so that sending it again does not buy again.
+
+    It changes when they have paid, and only then: all forms shown between two payments, in however
+    many tabs and browsers, are the same form.
+    """
+    paid = TopUp.objects.filter(account=account, created_by_id=user_id, paid_at__isnull=False)
+    return f"{user_id}-{paid.aggregate(last=Max('pk'))['last'] or 0}"
+
+
 def start(
     *,
     account: Account,
@@ -135,33 +147,26 @@ def start(
     """Begin to buy what was ``quoted``, and open the provider's page for it.
 
     ``form_key`` comes with the form: the same key and the same choice are the same purchase, so a
-    double click, the back button or a second tab does not buy twice. What the same person began
-    and did not pay is closed, so that nobody pays for the choice they changed their mind about.
-    ``return_url`` holds ``{id}`` for the purchase's public id.
+    double click, the back button or a second tab does not buy twice. What was declined, cancelled
+    or begun too long ago is begun anew. What the same person began and did not pay is closed, so
+    that nobody pays for the choice they changed their mind about; had they paid the same choice,
+    that purchase is returned. ``return_url`` holds ``{id}`` for the purchase's public id.
 
     The purchase is stored before the provider hears of it. Raises GatewayError where the provider
     can't be reached; sending the form again goes on where it stopped.
     """
-    with transaction.atomic():
-        top_up, _ = TopUp.objects.get_or_create(
-            account=account,
-            idempotency_key=f"{form_key}:{quoted.credits}:{quoted.total_minor}"[-64:],
-            defaults={
-                "created_by_id": user_id,
-                "credits": quoted.credits,
-                "price_minor": quoted.price_minor,
-                "tax_minor": quoted.tax_minor,
-                "tax_name": quoted.tax_name,
-                "currency": quoted.currency,
-                "gateway": configured_gateway().name,
-                "created_at": now,
-            },
-        )
+    top_up = _begun(account=account, user_id=user_id, quoted=quoted, form_key=form_key, now=now)
     if top_up.state != S.PENDING or top_up.checkout_url:
         return top_up
-    unpaid = TopUp.objects.filter(account=account, created_by_id=user_id, state=S.PENDING)
+    unpaid = TopUp.objects.filter(
+        account=account, created_by_id=user_id, state=S.PENDING, gateway=top_up.gateway
+    )
     for other in unpaid.exclude(pk=top_up.pk).exclude(created_by=None):
-        cancel(top_up=other, now=now)
+        closed = cancel(top_up=other, now=now)
+        same = (closed.credits, closed.total_minor) == (top_up.credits, top_up.total_minor)
+        if closed.paid_at and same:
+            cancel(top_up=top_up, now=now)
+            return closed
     address = return_url.replace("{id}", str(top_up.public_id))
     checkout = gateway_named(top_up.gateway).create_checkout(
         Order(
@@ -307,6 +312,35 @@ def move(top_up: TopUp, state: TopUpState, now: datetime) -> None:
         raise IllegalTransitionError(f"{top_up.receipt}: {top_up.state} can't become {state}")
     top_up.state = state
     setattr(top_up, f"{state.value}_at", now)
+
+
+def _begun(
+    *, account: Account, user_id: int | None, quoted: Quote, form_key: str, now: datetime
+) -> TopUp:
+    """The purchase that the form stands for: the one begun with it, or else a new one.
+
+    Each try has its number in the key, so that two forms at once find the same new one.
+    """
+    attempt = 0
+    while True:
+        attempt += 1
+        top_up, _ = TopUp.objects.get_or_create(
+            account=account,
+            idempotency_key=f"{form_key}.{attempt}:{quoted.credits}:{quoted.total_minor}"[-64:],
+            defaults={
+                "created_by_id": user_id,
+                "credits": quoted.credits,
+                "price_minor": quoted.price_minor,
+                "tax_minor": quoted.tax_minor,
+                "tax_name": quoted.tax_name,
+                "currency": quoted.currency,
+                "gateway": configured_gateway().name,
+                "created_at": now,
+            },
+        )
+        is_old = top_up.state == S.PENDING and now - top_up.created_at > CONTINUED_FOR
+        if not is_old and top_up.state not in _UNPAID.values():
+            return top_up
 
 
 def _locked(top_up_id: int) -> TopUp:

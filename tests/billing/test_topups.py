@@ -125,6 +125,49 @@ def test_the_same_form_sent_twice_is_one_purchase(account):
     assert TopUp.objects.count() == 1
 
 
+@pytest.mark.parametrize("closing", ["decline", "cancel"])
+def test_a_closed_purchase_is_begun_anew_by_the_same_form(account, closing):
+    first = begin(account)
+    if closing == "decline":
+        decide(first, "decline")
+        topups.reconcile(top_up_id=first.pk, now=NOW)
+    else:
+        topups.cancel(top_up=first, now=NOW)
+    second = begin(account)
+    assert second not in (first, begin(account, form_key="other"))
+    assert second == begin(account)
+
+
+def test_a_paid_purchase_is_not_begun_anew_by_the_same_form(account):
+    first = paid(account)
+    assert begin(account) == first
+
+
+def test_the_form_key_changes_when_a_purchase_is_paid_and_only_then(account, owner):
+    before = topups.form_key(account=account, user_id=owner.pk)
+    first = begin(account, user=owner, form_key=before)
+    assert topups.form_key(account=account, user_id=owner.pk) == before
+    decide(first, "pay")
+    topups.reconcile(top_up_id=first.pk, now=NOW)
+    assert topups.form_key(account=account, user_id=owner.pk) != before
+
+
+def test_a_checkout_older_than_25_minutes_is_replaced(account, owner):
+    first = begin(account, user=owner)
+    assert begin(account, user=owner, now=NOW + 25 * MINUTE) == first
+    second = begin(account, user=owner, now=NOW + 26 * MINUTE)
+    first.refresh_from_db()
+    assert (first.state, second.state) == (TopUpState.CANCELLED, TopUpState.PENDING)
+
+
+def test_a_checkout_that_was_paid_unnoticed_is_not_replaced(account, owner):
+    first = begin(account, user=owner)
+    decide(first, "pay")
+    assert begin(account, user=owner, now=NOW + 26 * MINUTE) == first
+    assert balance_of(account) == 500
+    assert not TopUp.objects.filter(state=TopUpState.PENDING).exists()
+
+
 def test_changing_ones_mind_closes_the_purchase_before(account, owner):
     first = begin(account, credits=100, user=owner)
     begin(account, credits=500, form_key="other", user=owner)
