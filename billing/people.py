@@ -1,0 +1,51 @@
+"""People who sign in: made by an operator or an admin, known by their e-mail address.
+
+The address stands in two tables, the user's and the one that sign-in reads; both are written here.
+"""
+
+from allauth.account.models import EmailAddress
+from django.contrib.auth.models import User
+from django.db import transaction
+
+
+class EmailTakenError(ValueError):
+    """Somebody else signs in with this address."""
+
+
+def add_person(*, email: str, password: str, name: str = "", is_operator: bool = False) -> User:
+    """Store a person who signs in with ``email`` and ``password``; operators may do everything.
+
+    Raises EmailTakenError.
+    """
+    user = User(first_name=name, is_staff=is_operator, is_superuser=is_operator)
+    user.set_password(password)
+    set_email(user=user, email=email)
+    return user
+
+
+def set_email(*, user: User, email: str) -> None:
+    """Make ``email`` the only address that ``user`` (stored or not) signs in with.
+
+    Whoever sets it vouches for it, so it counts as verified. Raises EmailTakenError.
+    """
+    email = email.strip().lower()
+    if email_taken(email=email, user=user):
+        raise EmailTakenError(f"Somebody signs in with {email} already.")
+    with transaction.atomic():
+        user.email = user.username = email
+        user.save()
+        EmailAddress.objects.filter(user=user).exclude(email=email).delete()
+        EmailAddress.objects.update_or_create(
+            user=user, email=email, defaults={"primary": True, "verified": True}
+        )
+
+
+def email_taken(*, email: str, user: User) -> bool:
+    """Whether anybody but ``user`` signs in with ``email``."""
+    others = User.objects.exclude(pk=user.pk)
+    addresses = EmailAddress.objects.exclude(user=user.pk)
+    return (
+        others.filter(email__iexact=email).exists()
+        or others.filter(username__iexact=email).exists()
+        or addresses.filter(email__iexact=email).exists()
+    )
