@@ -11,10 +11,11 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.dateparse import parse_datetime
 
+from billing.backoff import due_again
 from billing.models import Account, Balance, DailyUsage, Notice, NoticeKind
 from billing.tariffs import NoTariffError, agreement_at
 
-# A notice that was made a moment ago is being sent already.
+# A notice that was made or tried a moment ago is being sent already.
 BEING_SENT_FOR = timedelta(minutes=1)
 # After that long without success it says nothing of use any more.
 GIVEN_UP_AFTER = timedelta(days=2)
@@ -22,25 +23,25 @@ DAYS_LOOKED_BACK = 7
 
 
 def unsent(*, now: datetime, limit: int = 500) -> list[int]:
-    """Notices whose sending was lost on the way, oldest first."""
+    """Notices whose sending failed or was lost on the way: those due for a try."""
     waiting = Notice.objects.filter(
-        sent_at__isnull=True,
-        suppressed="",
-        created_at__lt=now - BEING_SENT_FOR,
-        created_at__gt=now - GIVEN_UP_AFTER,
+        sent_at=None, suppressed="", created_at__gt=now - GIVEN_UP_AFTER
     )
-    return list(waiting.order_by("created_at").values_list("pk", flat=True)[:limit])
+    due = due_again(waiting, now=now, began="created_at", tried="tried_at", after=BEING_SENT_FOR)
+    return list(due.values_list("pk", flat=True)[:limit])
 
 
 def send(*, notice_id: int, now: datetime) -> bool:
     """Send one notice, unless it was sent, is being sent, or must not be; return whether it was.
 
     At most MAILS_PER_DAY_MAX go to one person within 24 hours; what exceeds it is suppressed.
+    One mail at a time goes to one person of an account, so that two at once can't exceed that.
     Raises what the mail server raises; the notice then stays unsent.
     """
+    failure: OSError | None = None
     with transaction.atomic():
         notice = (
-            Notice.objects.select_for_update(of=("self",), skip_locked=True)
+            Notice.objects.select_for_update(of=("self", "membership"), skip_locked=True)
             .select_related("membership__user", "membership__account")
             .filter(pk=notice_id, sent_at__isnull=True, suppressed="")
             .first()
@@ -55,9 +56,14 @@ def send(*, notice_id: int, now: datetime) -> bool:
         elif sent_today >= settings.MAILS_PER_DAY_MAX:
             notice.suppressed = f"more than {settings.MAILS_PER_DAY_MAX} mails within a day"
         else:
-            _message(notice, now).send()
-            notice.sent_at = now
-        notice.save(update_fields=["sent_at", "suppressed"])
+            try:
+                _message(notice, now).send()
+                notice.sent_at = now
+            except OSError as error:  # smtplib's errors are among them
+                failure, notice.tried_at = error, now
+        notice.save(update_fields=["sent_at", "tried_at", "suppressed"])
+    if failure is not None:
+        raise failure
     return notice.sent_at is not None
 
 

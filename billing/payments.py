@@ -7,15 +7,17 @@ processed as often as need be, because `billing.topups.settle` does not mind rep
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from django.db import transaction
+from django.db import DataError, transaction
+from django.db.models import F
 
 from billing import topups
+from billing.backoff import due_again
 from billing.gateways import WebhookError, gateway_named
 from billing.models import PaymentEvent
 
 # A refund or dispute can be reported before the payment that it is about: it waits this long.
 UNKNOWN_PAYMENT_WAITS = timedelta(days=1)
-# An event that was stored a moment ago is being processed already.
+# An event that was stored or tried a moment ago is being processed already.
 BEING_PROCESSED_FOR = timedelta(seconds=10)
 
 
@@ -28,41 +30,50 @@ def receive(
     no such gateway.
     """
     event = gateway_named(gateway).parse_webhook(body=body, headers=headers)
-    if not event.event_id or len(event.event_id) > 255:
-        raise WebhookError("the event has no usable id")
-    with transaction.atomic():
-        stored, is_new = PaymentEvent.objects.get_or_create(
-            gateway=gateway,
-            event_id=event.event_id,
-            defaults={
-                "event_type": event.event_type[:100],
-                "payload": event.payload,
-                "received_at": now,
-            },
-        )
+    try:
+        with transaction.atomic():
+            stored, is_new = PaymentEvent.objects.get_or_create(
+                gateway=gateway,
+                event_id=event.event_id,
+                defaults={
+                    "event_type": event.event_type[:100],
+                    "payload": event.payload,
+                    "received_at": now,
+                },
+            )
+    except (DataError, ValueError, RecursionError) as error:
+        # JSON knows more than PostgreSQL can store: NUL characters, halves of characters, NaN.
+        raise WebhookError("the event has values that can't be stored") from error
     return stored if is_new else None
 
 
 def process(*, event_id: int, now: datetime) -> str:
     """Do what a stored event asks for, once; return what came of it, in words for an operator."""
+    # Outside the transaction: a try that fails is counted too.
+    PaymentEvent.objects.filter(pk=event_id, processed_at=None).update(
+        attempts=F("attempts") + 1, tried_at=now
+    )
     with transaction.atomic():
         event = PaymentEvent.objects.select_for_update(no_key=True).get(pk=event_id)
         if event.processed_at is not None:
             return event.outcome
-        event.attempts += 1
         outcome = _settle(event, now)
         if outcome is not None:
             event.outcome, event.processed_at = outcome[:300], now
-        event.save(update_fields=["attempts", "outcome", "processed_at"])
+            event.save(update_fields=["outcome", "processed_at"])
     return event.outcome
 
 
 def unprocessed(*, now: datetime, limit: int = 500) -> list[int]:
-    """Events whose processing was lost on the way, oldest first."""
-    waiting = PaymentEvent.objects.filter(
-        processed_at__isnull=True, received_at__lt=now - BEING_PROCESSED_FOR
+    """Events whose processing was lost on the way, failed or has to wait: those due for a try."""
+    due = due_again(
+        PaymentEvent.objects.filter(processed_at=None),
+        now=now,
+        began="received_at",
+        tried="tried_at",
+        after=BEING_PROCESSED_FOR,
     )
-    return list(waiting.order_by("received_at").values_list("pk", flat=True)[:limit])
+    return list(due.values_list("pk", flat=True)[:limit])
 
 
 def _settle(event: PaymentEvent, now: datetime) -> str | None:

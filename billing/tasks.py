@@ -21,13 +21,13 @@ from billing.models import Account
 
 logger = logging.getLogger(__name__)
 
-# Tries within about a quarter of an hour; after that the sweeper goes on.
+# Tries again at once, for what fails for a moment. What fails longer is tried ever less often by a
+# sweeper, which finds in the database when (`billing.backoff`).
 RETRYING: dict[str, Any] = {
     "autoretry_for": (GatewayError, DatabaseError, OSError),
     "retry_backoff": 2,
-    "retry_backoff_max": 300,
     "retry_jitter": True,
-    "max_retries": 8,
+    "max_retries": 3,
 }
 
 
@@ -52,7 +52,7 @@ def reconcile_top_up(top_up_id: int) -> None:
     topups.reconcile(top_up_id=top_up_id, now=timezone.now())
 
 
-@shared_task(**RETRYING)
+@shared_task(**{**RETRYING, "max_retries": 8})
 def deliver_sandbox_event(checkout_id: str, event_id: str, as_status: str = "") -> None:
     """Report from the sandbox provider how a checkout stands, as a real one would: over HTTP.
 
@@ -91,10 +91,10 @@ def renew_subscriptions() -> None:
 
 @shared_task
 def expire_credits() -> None:
-    """Expire the credits that are due."""
+    """Expire the credits that are due, together with the beginning of a cycle that may be due."""
     _for_each(
         ledger.grants_due(at=timezone.now()),
-        lambda account: ledger.post(postings=[], posted_at=timezone.now(), accounts=[account.pk]),
+        lambda account: subscriptions.renew(account=account, now=timezone.now()),
     )
 
 

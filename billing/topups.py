@@ -13,9 +13,10 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F, Max, Q, QuerySet
+from django.db.models import Max, Q, QuerySet
 
 from billing import ledger
+from billing.backoff import due_again
 from billing.credits import credit_top_up
 from billing.gateways import (
     Order,
@@ -33,6 +34,7 @@ CHECKOUT_VALID_FOR = timedelta(hours=1)
 CONTINUED_FOR = timedelta(minutes=25)
 # How long the provider is asked about a purchase that nobody paid: money can come late.
 WATCHED_FOR = timedelta(days=3)
+ASKED_AGAIN_AFTER = timedelta(seconds=20)
 BASIS_POINTS = 10_000
 
 S = TopUpState
@@ -194,8 +196,9 @@ def cancel(*, top_up: TopUp, now: datetime) -> TopUp:
     if top_up.checkout_id:
         gateway.cancel_checkout(top_up.checkout_id)
         facts = gateway.fetch_payment(top_up.checkout_id)
-        if facts.status in (PaymentStatus.EXPIRED, PaymentStatus.OPEN):
-            # Expired because we just asked for it: to the customer that is "cancelled".
+        # Expired because we just asked for it: to the customer that is "cancelled". What is still
+        # open could not be closed, because a payment is on its way: it stays pending.
+        if facts.status is PaymentStatus.EXPIRED:
             facts = replace(facts, status=PaymentStatus.CANCELLED)
     else:
         facts = PaymentFacts(status=PaymentStatus.CANCELLED)
@@ -208,10 +211,11 @@ def reconcile(*, top_up_id: int, now: datetime) -> TopUp:
     TopUp.objects.filter(pk=top_up_id).update(checked_at=now)
     if top_up.checkout_id:
         facts = gateway_named(top_up.gateway).fetch_payment(top_up.checkout_id)
+    elif now >= top_up.created_at + CHECKOUT_VALID_FOR:
+        # The provider never told us of a page, or it would have an id.
+        facts = PaymentFacts(status=PaymentStatus.EXPIRED)
     else:
         facts = PaymentFacts(status=PaymentStatus.OPEN)
-    if facts.status is PaymentStatus.OPEN and now >= top_up.created_at + CHECKOUT_VALID_FOR:
-        facts = replace(facts, status=PaymentStatus.EXPIRED)
     return settle(top_up_id=top_up_id, facts=facts, now=now)
 
 
@@ -226,7 +230,8 @@ def settle(*, top_up_id: int, facts: PaymentFacts, now: datetime) -> TopUp:
         mismatch = _mismatch(top_up, facts)
         if mismatch:
             logger.warning("%s: not settled. %s", top_up.receipt, mismatch)
-            if facts.status is PaymentStatus.PAID and top_up.credited_at is None:
+            is_payment = facts.status is PaymentStatus.PAID and top_up.credited_at is None
+            if is_payment or facts.refunded_minor > top_up.refunded_minor:
                 top_up.parked_reason = mismatch
                 top_up.save(update_fields=["parked_reason"])
             return top_up
@@ -293,17 +298,13 @@ def find(*, gateway: str, facts: PaymentFacts) -> TopUp | None:
 
 def to_reconcile(*, now: datetime, limit: int = 500) -> list[int]:
     """The purchases to ask the provider about now: often while young, then ever less often."""
-    age = now - F("created_at")
-    return list(
-        TopUp.objects.exclude(state__in=[S.CREDITED, S.REFUNDED])
-        .filter(created_at__gt=now - WATCHED_FOR)
-        .filter(
-            Q(checked_at__isnull=True)
-            | Q(checked_at__lt=now - timedelta(seconds=20)) & Q(checked_at__lt=now - age / 8)
-        )
-        .order_by(F("checked_at").asc(nulls_first=True))
-        .values_list("pk", flat=True)[:limit]
+    watched = TopUp.objects.exclude(state__in=[S.CREDITED, S.REFUNDED]).filter(
+        created_at__gt=now - WATCHED_FOR
     )
+    due = due_again(
+        watched, now=now, began="created_at", tried="checked_at", after=ASKED_AGAIN_AFTER
+    )
+    return list(due.values_list("pk", flat=True)[:limit])
 
 
 def move(top_up: TopUp, state: TopUpState, now: datetime) -> None:
@@ -352,7 +353,10 @@ def _locked(top_up_id: int) -> TopUp:
 
 
 def _mismatch(top_up: TopUp, facts: PaymentFacts) -> str:
-    """Why the facts are not those of this purchase; empty where they are. Unsaid is not wrong."""
+    """Why the facts are not those of this purchase; empty where they are.
+
+    What is unsaid is not wrong, except that a payment has to name its amount and currency.
+    """
     if facts.account_reference and facts.account_reference != top_up.account.slug:
         return f"The provider names the account {facts.account_reference}."
     if facts.currency and facts.currency != top_up.currency:
@@ -364,6 +368,16 @@ def _mismatch(top_up: TopUp, facts: PaymentFacts) -> str:
         )
     if facts.checkout_id and top_up.checkout_id and facts.checkout_id != top_up.checkout_id:
         return "The provider names another checkout."
+    if facts.payment_id and facts.payment_id != top_up.payment_id:
+        others = TopUp.objects.filter(gateway=top_up.gateway, payment_id=facts.payment_id)
+        if top_up.payment_id or others.exists():
+            return "The provider names another payment."
+    if (
+        facts.status is PaymentStatus.PAID
+        and top_up.credited_at is None
+        and (facts.amount_minor is None or not facts.currency)
+    ):
+        return "The provider does not say what was paid."
     return ""
 
 

@@ -32,7 +32,11 @@ def webhook(request: HttpRequest, gateway: str) -> HttpResponse:
     length = request.headers.get("Content-Length", "")
     if length.isdigit() and int(length) > BODY_BYTES_MAX:
         return _refused(gateway, 413, "the body is too large")
-    body = request.read(BODY_BYTES_MAX + 1)
+    # Django reads nothing of a body that comes in chunks, without its length. Where the server
+    # knows its end (gunicorn does), it is read all the same.
+    is_terminated = not length and request.META.get("wsgi.input_terminated")
+    stream = request.META["wsgi.input"] if is_terminated else request
+    body: bytes = stream.read(BODY_BYTES_MAX + 1)
     if len(body) > BODY_BYTES_MAX:
         return _refused(gateway, 413, "the body is too large")
     try:

@@ -20,6 +20,8 @@ def sign(*, body: bytes, secret: str, at: datetime) -> str:
 
 def verify(*, body: bytes, header: str, secret: str) -> None:
     """Raise WebhookError unless ``header`` proves ``body`` and is at most 5 minutes old."""
+    if not secret:
+        raise WebhookError("there is no secret to check the signature with")
     try:
         stripe.WebhookSignature.verify_header(body, header, secret, TOLERANCE_SECONDS)
     except (stripe.SignatureVerificationError, UnicodeDecodeError, ValueError) as error:

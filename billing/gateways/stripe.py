@@ -22,9 +22,14 @@ from billing.gateways.base import (
     WebhookError,
     WebhookEvent,
 )
+from billing.gateways.payloads import event_of, mapping, text, whole
 from billing.gateways.signatures import verify
 
-NETWORK_RETRIES = 2
+# Somebody waits for the page. What fails nevertheless is tried again by the sweeper.
+NETWORK_RETRIES = 1
+TIMEOUT_SECONDS = 10
+# How the intent of a completed session stands when the bank did not pay after all.
+GIVEN_UP = ("requires_payment_method", "canceled")
 
 
 class StripeGateway:
@@ -33,14 +38,11 @@ class StripeGateway:
     name = "stripe"
 
     def __init__(self) -> None:
-        addresses: stripe.BaseAddresses = {}
-        if settings.STRIPE_API_BASE:
-            addresses["api"] = settings.STRIPE_API_BASE
         self._api = stripe.StripeClient(
             settings.STRIPE_SECRET_KEY,
-            base_addresses=addresses,
+            base_addresses={"api": settings.STRIPE_API_BASE},
             max_network_retries=NETWORK_RETRIES,
-            http_client=stripe.RequestsClient(timeout=10),
+            http_client=stripe.RequestsClient(timeout=TIMEOUT_SECONDS),
         ).v1
 
     def create_checkout(self, order: Order) -> Checkout:
@@ -99,20 +101,14 @@ class StripeGateway:
         """Verify ``Stripe-Signature`` and read the event."""
         header = headers.get("Stripe-Signature", "")
         verify(body=body, header=header, secret=settings.STRIPE_WEBHOOK_SECRET)
-        try:
-            payload = json.loads(body)
-            return WebhookEvent(str(payload["id"]), str(payload["type"]), dict(payload))
-        except (ValueError, KeyError, TypeError) as error:
-            raise WebhookError("the body is not an event") from error
+        return event_of(body)
 
     def facts_of(self, payload: Mapping[str, Any]) -> PaymentFacts | None:
         """What the event's object says; None for the types that are not about our payments."""
-        event_type = payload.get("type")
-        data = payload.get("data")
-        found = data.get("object") if isinstance(data, dict) else None
-        if not isinstance(found, dict):
+        found = mapping(mapping(payload.get("data")).get("object"))
+        if not found:
             raise WebhookError("the event has no object")
-        match event_type:
+        match payload.get("type"):
             case "checkout.session.async_payment_failed":
                 return _session_facts(found, failed=True)
             case (
@@ -139,66 +135,59 @@ class StripeGateway:
 
 
 def _session_facts(session: Mapping[str, Any], *, failed: bool = False) -> PaymentFacts:
-    if failed:
-        status = PaymentStatus.FAILED
-    elif session.get("payment_status") == "paid":
+    """What a Checkout Session says; of its payment intent the most if that is expanded."""
+    intent = mapping(session.get("payment_intent"))
+    charge = mapping(intent.get("latest_charge"))
+    metadata = mapping(session.get("metadata"))
+    if session.get("payment_status") == "paid":
         status = PaymentStatus.PAID
+    elif failed or (session.get("status") == "complete" and intent.get("status") in GIVEN_UP):
+        status = PaymentStatus.FAILED
     elif session.get("status") == "expired":
         status = PaymentStatus.EXPIRED
-    else:
+    else:  # also when it is complete, and a bank takes days to pay
         status = PaymentStatus.OPEN
-    intent = session.get("payment_intent")
-    refunded, reason = 0, ""
-    if isinstance(intent, dict):
-        charge = intent.get("latest_charge")
-        if isinstance(charge, dict):
-            refunded = _amount(charge.get("amount_refunded")) or 0
-        error = intent.get("last_payment_error")
-        reason = str(error.get("message", "")) if isinstance(error, dict) else ""
-        intent = intent.get("id")
-    metadata = session.get("metadata") or {}
     return PaymentFacts(
         status=status,
-        reference=str(session.get("client_reference_id") or metadata.get("top_up") or ""),
-        account_reference=str(metadata.get("account") or ""),
-        checkout_id=str(session.get("id") or ""),
-        payment_id=str(intent or ""),
-        amount_minor=_amount(session.get("amount_total")),
-        currency=str(session.get("currency") or "").upper(),
-        refunded_minor=refunded,
-        reason=reason,
+        reference=text(session.get("client_reference_id")) or text(metadata.get("top_up")),
+        account_reference=text(metadata.get("account")),
+        checkout_id=text(session.get("id")),
+        payment_id=text(intent.get("id")) or text(session.get("payment_intent")),
+        amount_minor=whole(session.get("amount_total")),
+        currency=text(session.get("currency")).upper(),
+        refunded_minor=whole(charge.get("amount_refunded")) or 0,
+        reason=text(mapping(intent.get("last_payment_error")).get("message")),
     )
 
 
 def _charge_facts(charge: Mapping[str, Any]) -> PaymentFacts:
-    metadata = charge.get("metadata") or {}
+    """What a charge says: Stripe copies the metadata of its payment intent to it."""
+    metadata = mapping(charge.get("metadata"))
     return PaymentFacts(
-        status=PaymentStatus.PAID if charge.get("paid") else PaymentStatus.OPEN,
-        reference=str(metadata.get("top_up") or ""),
-        account_reference=str(metadata.get("account") or ""),
-        payment_id=str(charge.get("payment_intent") or ""),
-        amount_minor=_amount(charge.get("amount")),
-        currency=str(charge.get("currency") or "").upper(),
-        refunded_minor=_amount(charge.get("amount_refunded")) or 0,
+        status=PaymentStatus.PAID if charge.get("paid") is True else PaymentStatus.OPEN,
+        reference=text(metadata.get("top_up")),
+        account_reference=text(metadata.get("account")),
+        payment_id=text(charge.get("payment_intent")),
+        amount_minor=whole(charge.get("amount")),
+        currency=text(charge.get("currency")).upper(),
+        refunded_minor=whole(charge.get("amount_refunded")) or 0,
         reason="Refunded by the payment provider",
     )
 
 
 def _dispute_facts(dispute: Mapping[str, Any]) -> PaymentFacts:
-    metadata = dispute.get("metadata") or {}
+    """What a dispute says: no metadata of ours, only the payment intent.
+
+    An inquiry (``warning_…``) takes no money yet, so it takes no credits.
+    """
+    is_inquiry = text(dispute.get("status")).startswith("warning_")
     return PaymentFacts(
         status=PaymentStatus.OPEN,  # a dispute confirms no payment, it takes one back
-        reference=str(metadata.get("top_up") or ""),
-        payment_id=str(dispute.get("payment_intent") or ""),
-        currency=str(dispute.get("currency") or "").upper(),
-        refunded_minor=_amount(dispute.get("amount")) or 0,
+        payment_id=text(dispute.get("payment_intent")),
+        currency=text(dispute.get("currency")).upper(),
+        refunded_minor=0 if is_inquiry else whole(dispute.get("amount")) or 0,
         reason="The payment was disputed with the bank",
     )
-
-
-def _amount(value: Any) -> int | None:
-    """A whole number of minor units; None where the object has none, or something else."""
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def _words(error: stripe.StripeError) -> str:

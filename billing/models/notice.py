@@ -67,6 +67,9 @@ class Notice(models.Model):
     context = models.JSONField(help_text="The numbers, as they were when it was noticed.")
     created_at = models.DateTimeField()
     sent_at = models.DateTimeField(null=True, blank=True)
+    tried_at = models.DateTimeField(
+        null=True, blank=True, help_text="When sending it last failed, if it did."
+    )
     suppressed = models.CharField(
         max_length=100, blank=True, help_text="Why it was not sent, if it was not."
     )

@@ -205,6 +205,9 @@ class PaymentEvent(models.Model):
     processed_at = models.DateTimeField(null=True, blank=True)
     outcome = models.CharField(max_length=300, blank=True)
     attempts = models.PositiveIntegerField(default=0)
+    tried_at = models.DateTimeField(
+        null=True, blank=True, help_text="When it was last tried to process it."
+    )
 
     class Meta:
         ordering = ["-id"]

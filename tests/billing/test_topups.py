@@ -186,9 +186,28 @@ def test_a_declined_payment_says_why(account):
 
 
 def test_nobody_paying_for_an_hour_expires_the_purchase(account):
+    top_up = begin(account, now=NOW - timedelta(hours=1))
+    top_up = topups.reconcile(top_up_id=top_up.pk, now=NOW)
+    assert (top_up.state, top_up.expired_at) == (TopUpState.EXPIRED, NOW)
+
+
+def test_a_purchase_that_the_provider_never_heard_of_expires(account):
     top_up = begin(account)
-    top_up = topups.reconcile(top_up_id=top_up.pk, now=NOW + topups.CHECKOUT_VALID_FOR)
-    assert (top_up.state, top_up.expired_at) == (TopUpState.EXPIRED, NOW + timedelta(hours=1))
+    TopUp.objects.filter(pk=top_up.pk).update(checkout_id="", checkout_url="")
+    a_moment_before = NOW + timedelta(hours=1) - timedelta(microseconds=1)
+    assert topups.reconcile(top_up_id=top_up.pk, now=a_moment_before).state == TopUpState.PENDING
+    top_up = topups.reconcile(top_up_id=top_up.pk, now=NOW + timedelta(hours=1))
+    assert top_up.state == TopUpState.EXPIRED
+
+
+def test_a_payment_on_its_way_is_not_cancelled_by_another_purchase(account, owner):
+    first = begin(account, user=owner)
+    decide(first, "pay_late", late_by=MINUTE)
+    begin(account, credits=100, form_key="other", user=owner)
+    first.refresh_from_db()
+    assert first.state == TopUpState.PENDING
+    sandbox.checkout_now(checkout_id=first.checkout_id, now=NOW + 2 * MINUTE)
+    assert topups.reconcile(top_up_id=first.pk, now=NOW).state == TopUpState.CREDITED
 
 
 @pytest.mark.parametrize("state", ["failed", "cancelled", "expired"])
@@ -220,6 +239,8 @@ def test_older_news_does_not_undo_a_payment(account, state):
         ({"currency": "USD"}, "reports USD"),
         ({"account_reference": "other"}, "names the account other"),
         ({"checkout_id": "another"}, "another checkout"),
+        ({"amount_minor": None}, "does not say what was paid"),
+        ({"currency": ""}, "does not say what was paid"),
     ],
 )
 def test_a_payment_of_something_else_is_parked_and_not_credited(account, changed, reason):
@@ -227,6 +248,24 @@ def test_a_payment_of_something_else_is_parked_and_not_credited(account, changed
     settled = topups.settle(top_up_id=top_up.pk, facts=facts(top_up, **changed), now=NOW)
     assert (settled.state, balance_of(account)) == (TopUpState.PENDING, 0)
     assert reason in settled.parked_reason
+
+
+def test_one_payment_does_not_pay_two_top_ups(account):
+    first, second = begin(account), begin(account, form_key="second")
+    topups.settle(top_up_id=first.pk, facts=facts(first), now=NOW)
+    settled = topups.settle(top_up_id=second.pk, facts=facts(second), now=NOW)
+    assert (settled.parked_reason, balance_of(account)) == (
+        "The provider names another payment.",
+        500,
+    )
+
+
+def test_a_refund_of_something_else_is_parked_for_an_operator(account):
+    top_up = paid(account)
+    wrong = facts(top_up, payment_id="", currency="USD", refunded_minor=top_up.total_minor)
+    settled = topups.settle(top_up_id=top_up.pk, facts=wrong, now=NOW)
+    assert (settled.state, balance_of(account)) == (TopUpState.CREDITED, 500)
+    assert "reports USD" in settled.parked_reason
 
 
 def paid(account, credits=500):

@@ -1,0 +1,31 @@
+"""When to try again what did not succeed: soon at first, then ever less often, for ever.
+
+The times of the tries are in the rows themselves, so neither a broker that lost its tasks nor two
+sweepers at once make it too seldom or too often.
+"""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import F, QuerySet
+from django.db.models.functions import Coalesce
+
+# The next try comes after this part of the time that has passed since the beginning.
+PART_OF_AGE = 8
+
+
+def due_again(
+    rows: QuerySet[Any], *, now: datetime, began: str, tried: str, after: timedelta
+) -> QuerySet[Any]:
+    """Those of ``rows`` whose next try is due, the longest waiting first.
+
+    ``began`` and ``tried`` are the fields with the time of the beginning and of the latest try
+    (null: none yet). Two tries are at least ``after`` apart.
+    """
+    latest = Coalesce(tried, began)
+    return (
+        rows.alias(latest=latest)
+        .filter(latest__lt=now - after)
+        .filter(latest__lt=now - (now - F(began)) / PART_OF_AGE)
+        .order_by("latest", "pk")
+    )

@@ -1,0 +1,35 @@
+"""Reading what a provider sent: JSON that is signed, and still of a shape that nobody promised."""
+
+import json
+from typing import Any
+
+from billing.gateways.base import WebhookError, WebhookEvent
+
+TEXT_LENGTH_MAX = 255
+
+
+def event_of(body: bytes) -> WebhookEvent:
+    """An event: an object with an ``id`` and a ``type``. Raises WebhookError for all else."""
+    try:
+        payload = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise WebhookError("the body is not JSON") from error
+    event_id, event_type = text(mapping(payload).get("id")), text(mapping(payload).get("type"))
+    if not event_id or not event_type:
+        raise WebhookError("the body is not an event")
+    return WebhookEvent(event_id, event_type, payload)
+
+
+def mapping(value: Any) -> dict[str, Any]:
+    """The object; empty where it is none."""
+    return value if isinstance(value, dict) else {}
+
+
+def text(value: Any) -> str:
+    """The text; empty where it is none, or longer than any id of a provider."""
+    return value if isinstance(value, str) and len(value) <= TEXT_LENGTH_MAX else ""
+
+
+def whole(value: Any) -> int | None:
+    """The whole number of minor units; None where it is none."""
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
