@@ -9,7 +9,7 @@ from django.db.models import Q, QuerySet
 from billing.balances import balance_of
 from billing.models import Account, LedgerEntry
 from dashboard.filters import UsageFilters
-from dashboard.log import LogRow, log_row
+from dashboard.log import Entry, LogRow, log_row
 from dashboard.periods import Period
 from dashboard.search import search_calls
 
@@ -52,17 +52,19 @@ def _lines(account: Account, period: Period, entries: QuerySet[LedgerEntry]) -> 
         yield "".join(writer.writerow(_cells(row)) for row in rows)
 
 
-def _chunks(entries: QuerySet[LedgerEntry]) -> Iterator[list[LedgerEntry]]:
+def _chunks(entries: QuerySet[LedgerEntry]) -> Iterator[list[Entry]]:
     """Read ``entries`` newest first, each time from the last one on: every read costs the same."""
     newest_first = entries.order_by("-occurred_at", "-id")
-    chunk = list(newest_first[:ROWS_PER_READ])
+    chunk = Entry.read(newest_first[:ROWS_PER_READ])
     while chunk:
         yield chunk
         if len(chunk) < ROWS_PER_READ:
             return
         last = chunk[-1]
         older = Q(occurred_at__lt=last.occurred_at) | Q(id__lt=last.id)
-        chunk = list(newest_first.filter(older, occurred_at__lte=last.occurred_at)[:ROWS_PER_READ])
+        chunk = Entry.read(
+            newest_first.filter(older, occurred_at__lte=last.occurred_at)[:ROWS_PER_READ]
+        )
 
 
 def _head(period: Period) -> list[str]:
@@ -83,7 +85,7 @@ def _head(period: Period) -> list[str]:
 
 def _cells(row: LogRow) -> Iterable[str | int]:
     return (
-        row.occurred_at.strftime("%Y-%m-%d %H:%M:%S"),
+        row.occurred_at.isoformat(" ")[:19],
         as_text(row.call_id),
         row.credits_used,
         row.credits_added,

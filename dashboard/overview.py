@@ -7,7 +7,7 @@ from billing.models import Account, LedgerEntry
 from dashboard.filters import UsageFilters
 from dashboard.frame import Frame
 from dashboard.graph import Bar, bars_of
-from dashboard.log import LogRow, log_rows
+from dashboard.log import Entry, LogRow, log_rows
 from dashboard.periods import Period, Preset, choose_period
 from dashboard.usage import counted_by_day
 
@@ -50,5 +50,5 @@ def overview(*, account: Account, frame: Frame) -> Overview:
         calls=sum(bar.calls for bar in so_far),
         credits_used=sum(bar.credits_used for bar in so_far),
         week=bars(chosen(Preset.LAST_7_DAYS)),
-        recent=log_rows(account=account, entries=list(recent[:RECENT_ROWS]), zone=zone),
+        recent=log_rows(account=account, entries=Entry.read(recent[:RECENT_ROWS])),
     )

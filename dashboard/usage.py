@@ -18,7 +18,15 @@ from billing.models import Account, Balance, LedgerEntry
 from billing.snapshot import snapshot
 from dashboard.filters import UsageFilters
 from dashboard.graph import Bar, Counted, bars_of
-from dashboard.log import LogRow, Paging, log_rows, page_of_entries, paging_of
+from dashboard.log import (
+    Entry,
+    LogRow,
+    Paging,
+    log_rows,
+    page_of_entries,
+    paging_of,
+    read_newest_first,
+)
 from dashboard.periods import Granularity, Period
 from dashboard.search import Search, count_found, search_calls
 
@@ -90,7 +98,7 @@ def usage_page(
         ),
         granularity=period.granularity,
         days=bars,
-        rows=log_rows(account=account, entries=entries, zone=period.zone),
+        rows=log_rows(account=account, entries=entries),
         paging=paging,
         agents=agents,
         search=search,
@@ -165,8 +173,8 @@ def _rows_by_day(counted: Sequence[Counted]) -> list[tuple[date, int]]:
     return sorted(rows.items())
 
 
-def _entries_found(search: Search, paging: Paging) -> list[LedgerEntry]:
+def _entries_found(search: Search, paging: Paging) -> list[Entry]:
     ids = [row.id for row in search.found[paging.offset : paging.last_row]]
     if not ids:
         return []
-    return list(LedgerEntry.objects.filter(id__in=ids).order_by("-occurred_at", "-id"))
+    return read_newest_first(LedgerEntry.objects.filter(id__in=ids))

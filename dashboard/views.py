@@ -19,7 +19,7 @@ from dashboard.export import export_csv
 from dashboard.forms import UsageForm
 from dashboard.frame import Frame
 from dashboard.graph import chart_data
-from dashboard.log import log_row
+from dashboard.log import Entry, log_rows
 from dashboard.overview import overview
 from dashboard.periods import Preset
 from dashboard.plan_pages import plan_offers, subscription_page
@@ -108,17 +108,11 @@ def call(request: AccountRequest, call_id: str) -> HttpResponse:
 def row(request: AccountRequest, seq: int) -> HttpResponse:
     """Show one row of the log that is not a call: a top-up, an expiry, an adjustment …"""
     account = request.account
-    entry = LedgerEntry.objects.filter(account=account, seq=seq).first()
-    if entry is None:
+    found = Entry.read(LedgerEntry.objects.filter(account=account, seq=seq))
+    if not found:
         raise Http404("No such row.")
-    shown = log_row(account=account, entry=entry, zone=account.zone)
+    (shown,) = log_rows(account=account, entries=found)
     return render(request, "dashboard/row.html", {"row": shown})
-
-
-@account_page(pays=True)
-def top_up(request: AccountRequest) -> HttpResponse:
-    """Say how to get more credits."""
-    return render(request, "dashboard/top_up.html")
 
 
 @account_page(pays=True)

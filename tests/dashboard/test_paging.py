@@ -1,6 +1,7 @@
 """Paging: every page holds exactly the rows that counting from the newest one would give."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -92,8 +93,8 @@ def rows_skipped(account: Account, page: str) -> int:
     return _most_rows(plan)
 
 
-def _most_rows(plan: dict) -> int:
-    own = plan["Actual Rows"] * plan["Actual Loops"] + plan.get("Rows Removed by Filter", 0)
+def _most_rows(plan: dict[str, Any]) -> int:
+    own: int = plan["Actual Rows"] * plan["Actual Loops"] + plan.get("Rows Removed by Filter", 0)
     return max([own, *(_most_rows(part) for part in plan.get("Plans", []))])
 
 

@@ -8,11 +8,11 @@ from billing.models import Account
 from dashboard.search import ROWS_MAX
 from tests.dashboard.bulk import insert_calls
 from tests.dashboard.conftest import NOW, call, correction, post, top_up
-from tests.dashboard.test_usage import read
+from tests.dashboard.test_usage import WEEK, read
 
 
 def ids(account: Account, text: str, **filters: str) -> list[str]:
-    return [row.call_id for row in read(account, call_id=text, **filters).rows]
+    return [row.call_id for row in read(account, WEEK, call_id=text, **filters).rows]
 
 
 @pytest.fixture
