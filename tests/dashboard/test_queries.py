@@ -1,0 +1,97 @@
+"""How often a page asks the database: a fixed number of times, and never while it is rendered."""
+
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection
+from django.http import HttpResponse
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from billing.models import Account, Plan
+from dashboard import views
+from tests.dashboard.bulk import insert_calls
+from tests.dashboard.conftest import NOW, call, post
+from tests.dashboard.test_access import NAMES, PAGES, address
+from tests.dashboard.test_usage import WEEK, read
+
+pytestmark = pytest.mark.usefixtures("now")
+
+USAGE = "/a/acme/billing/usage/"
+QUERIES = [
+    "",
+    "?page=4",
+    "?page=10",
+    "?kind=call&page=5",
+    "?usage_type=inbound&page=2",
+    "?agent=Asha&page=3",
+    "?period=last_30_days&page=7",
+    "?call_id=call-0000000",
+]
+
+
+def queries_of(client: Client, address: str) -> int:
+    with CaptureQueriesContext(connection) as captured:
+        assert client.get(address).status_code == 200
+    return len(captured)
+
+
+@pytest.mark.parametrize("page", ["1", "5", "10"])
+def test_the_numbers_of_the_page_take_four_queries(
+    account: Account, page: str, django_assert_num_queries: Any
+) -> None:
+    insert_calls(account, 95, last_at=NOW, days=6)
+    with django_assert_num_queries(4):  # balance, daily counts, the page's rows, agents
+        assert read(account, WEEK, page).rows
+
+
+def test_the_whole_page_takes_as_many_queries_for_100_calls_as_for_100_000(
+    client: Client, member: User, account: Account, outsider: User, other_account: Account
+) -> None:
+    insert_calls(account, 100, last_at=NOW, days=6)
+    insert_calls(other_account, 100_000, last_at=NOW, days=6)
+    client.force_login(member)
+    client.get(USAGE)  # the first visit notes in the session which account was seen
+    few = {query: queries_of(client, USAGE + query) for query in QUERIES}
+    client.force_login(outsider)
+    many_address = USAGE.replace("acme", "other")
+    client.get(many_address)
+    many = {query: queries_of(client, many_address + query) for query in QUERIES}
+    assert many == few
+    assert set(few.values()) == {11}
+
+
+def test_changes_take_one_query_of_their_own(
+    client: Client, member: User, account: Account
+) -> None:
+    insert_calls(account, 1_000, last_at=NOW, days=6)
+    client.force_login(member)
+    # session, person, membership with account and balance, and the new rows
+    assert queries_of(client, f"{USAGE}changes/?since=900") == 4
+    assert queries_of(client, f"{USAGE}changes/?since=1000") == 3
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in {"export", "changes"}])
+def test_rendering_asks_nothing(
+    client: Client,
+    owner: User,
+    account: Account,
+    professional: Plan,
+    name: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    post(call(account, PAGES["call"][0]["call_id"], 1, NOW))
+    asked = []
+
+    def render(*args: Any, **kwargs: Any) -> HttpResponse:
+        with CaptureQueriesContext(connection) as captured:
+            response = views_render(*args, **kwargs)
+        asked.extend(captured.captured_queries)
+        return response
+
+    views_render = views.render
+    monkeypatch.setattr(views, "render", render)
+    client.force_login(owner)
+    client.get(address(name))
+    assert asked == []
