@@ -8,6 +8,7 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
 
+from billing.balances import balance_of
 from billing.models import Account
 from dashboard import usage
 from tests.dashboard.conftest import NOW, call, post
@@ -51,11 +52,10 @@ def test_the_frame_and_the_tiles_show_the_same_balance(
     client: Client, member: User, account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     post(call(account, "before", 1, NOW))
-    real = usage.balance_of
 
     def book_and_then_read(account: Account):
         in_another_connection(lambda: post(call(account, "meanwhile", 1, NOW)))
-        return real(account)
+        return balance_of(account)
 
     client.force_login(member)
     client.get("/a/acme/")
