@@ -32,19 +32,16 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
-// Fields that nobody filled stay out of the address.
-document.addEventListener("htmx:configRequest", (event) => {
-  const { formData } = event.detail;
-  for (const [name, value] of [...formData.entries()]) if (value === "") formData.delete(name);
-});
-
-document.addEventListener("htmx:afterSettle", () => {
+document.addEventListener("htmx:afterSettle", (event) => {
   const shown = log();
   if (!shown) return;
   say(shown.dataset.announcement ?? "");
   document.getElementById("request-problem").hidden = true;
-  // The link that was followed may be gone on the last page: the reader stays at the log.
-  if (document.activeElement === document.body) shown.focus({ preventScroll: true });
+  // What was followed may be gone (the last page has no next one): the reader stays where it was.
+  if (document.activeElement !== document.body) return;
+  const cause = event.detail.requestConfig?.elt;
+  const near = cause?.closest(".filters") ? document.querySelector(".filters summary") : shown;
+  near?.focus({ preventScroll: true });
 });
 
 const problem = (words) => {

@@ -145,6 +145,7 @@ const datasetsOf = ({ days, usage_types: types }, colour) => [
     stack: "credits",
     data: days.map((day) => day.by_type[type] ?? 0),
     backgroundColor: colour.types[type],
+    hoverBackgroundColor: colour.types[type],
     borderColor: colour.raised,
     borderWidth: { top: 1 },
     borderSkipped: false,
@@ -156,6 +157,7 @@ const datasetsOf = ({ days, usage_types: types }, colour) => [
     yAxisID: "calls",
     data: days.map((day) => day.calls),
     backgroundColor: colour.calls,
+    hoverBackgroundColor: colour.calls,
     ...BARS,
   },
 ];
@@ -215,6 +217,7 @@ const optionsOf = ({ days }, colour) => ({
       boxWidth: 10,
       boxHeight: 10,
       cornerRadius: 6,
+      multiKeyBackground: "transparent",
       caretSize: 0,
       caretPadding: 12,
       callbacks: {
@@ -223,6 +226,8 @@ const optionsOf = ({ days }, colour) => ({
         labelColor: (item) => ({
           backgroundColor: item.dataset.backgroundColor,
           borderColor: item.dataset.backgroundColor,
+          borderWidth: 0,
+          borderRadius: 2,
         }),
         footer: ([item]) => remarksOn(days[item.dataIndex], days),
       },

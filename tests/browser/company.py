@@ -1,0 +1,85 @@
+"""A company with a few weeks of calls and credits, made through the domain functions only.
+
+Everything follows from the number of a call, so that two runs show the same pages.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from billing.credits import adjust, credit_top_up
+from billing.models import Account, Plan
+from billing.rating import UsageType
+from billing.subscriptions import subscribe
+from calls.charging import record_calls
+from calls.models import Status
+from calls.records import CallRecord
+
+AGENTS = ("Reception", "Appointment reminders", "Collections")
+TYPES = (UsageType.OUTBOUND, UsageType.OUTBOUND, UsageType.INBOUND, UsageType.TRANSLATION)
+# The busiest hours first: nobody calls at night.
+WORKING_HOURS = (10, 11, 14, 15, 16, 12, 9, 17, 13, 18)
+
+
+def fill(*, account: Account, now: datetime, days: int = 20, calls_a_day: int = 12) -> None:
+    """Put ``account`` on Professional, and give it calls, a top-up, an adjustment, a correction."""
+    start = now - timedelta(days=days)
+    subscribe(account=account, plan=Plan.objects.get(name="Professional"), at=start)
+    credit_top_up(
+        account=account,
+        credits=500,
+        reference="demo-1",
+        remarks="Top-up of 500 credits",
+        paid_at=now - timedelta(days=3, hours=2),
+        now=now - timedelta(days=3, hours=2),
+    )
+    adjust(
+        account=account,
+        credits=40,
+        reason="Goodwill for the outage of last week",
+        reference="demo-1",
+        at=now - timedelta(days=2),
+    )
+    records = list(_records(account, now, days, calls_a_day))
+    record_calls(records=records, now=now)
+    corrected = records[-3]
+    assert corrected.ended_at is not None
+    longer = corrected._replace(ended_at=corrected.ended_at + timedelta(seconds=95))
+    record_calls(records=[longer], now=now)
+
+
+def _records(account: Account, now: datetime, days: int, calls_a_day: int) -> Iterator[CallRecord]:
+    for number in range(days * calls_a_day):
+        day, of_day = divmod(number, calls_a_day)
+        midnight = (now - timedelta(days=days - 1 - day)).astimezone(account.zone)
+        midnight = midnight.replace(hour=0, minute=0, second=0, microsecond=0)
+        if midnight.isoweekday() > 5 and of_day % 4:
+            continue
+        spike = 4 if day == days - 5 else 1
+        for again in range(spike):
+            started_at = midnight + timedelta(
+                hours=WORKING_HOURS[of_day % len(WORKING_HOURS)],
+                minutes=(number * 7 + again * 13) % 60,
+                seconds=number * 11 % 60,
+            )
+            if started_at < now:
+                yield _record(account, number, again, started_at)
+
+
+def _record(account: Account, number: int, again: int, started_at: datetime) -> CallRecord:
+    answered = number % 7 != 3
+    rang = timedelta(seconds=4 + number % 9)
+    talked = timedelta(seconds=15 + number * 37 % 290, milliseconds=number * 131 % 1000)
+    connected_at = started_at + rang if answered else None
+    return CallRecord(
+        account_id=account.pk,
+        call_id=f"call-{started_at:%Y%m%d}-{number:04d}-{again}-{number * 7919 % 0xFFFF:04x}",
+        usage_type=TYPES[number % len(TYPES)],
+        agent=AGENTS[number % len(AGENTS)],
+        from_number="+912240001122",
+        to_number=f"+9198{number * 7919 % 100_000_000:08d}",
+        started_at=started_at,
+        connected_at=connected_at,
+        ended_at=started_at + rang + talked if answered else started_at + rang,
+        status=Status.COMPLETED if answered else Status.NO_ANSWER,
+        remarks="",
+    )

@@ -1,0 +1,39 @@
+"""Every page there is, by name: what the tests visit and the screenshots show."""
+
+from django.urls import reverse
+
+from billing.models import Account, Kind, LedgerEntry
+
+
+def pages_of(account: Account) -> dict[str, str]:
+    """The addresses of the account's pages; `account` has at least one call and one top-up."""
+    slug = account.slug
+    usage = reverse("dashboard:usage", args=[slug])
+    call = LedgerEntry.objects.filter(account=account, kind=Kind.CALL).latest("seq")
+    top_up = LedgerEntry.objects.filter(account=account, kind=Kind.TOP_UP).latest("seq")
+    return {
+        "home": reverse("dashboard:home", args=[slug]),
+        "usage": usage,
+        "usage-30-days": f"{usage}?period=last_30_days&page=3",
+        "usage-without-rows": f"{usage}?call_id=no-such-call",
+        "usage-with-errors": f"{usage}?from=2026-13-01&to=2026-11-01&kind=nothing",
+        "call": reverse("dashboard:call", args=[slug, call.call_id]),
+        "row": reverse("dashboard:row", args=[slug, top_up.seq]),
+        "top-up": reverse("dashboard:top_up", args=[slug]),
+        "plans": reverse("dashboard:plans", args=[slug]),
+        "subscription": reverse("dashboard:subscription", args=[slug]),
+        "troubleshooting": reverse("dashboard:troubleshooting", args=[slug]),
+        "security": reverse("mfa_index"),
+        "password": reverse("account_change_password"),
+        "sign-out": reverse("account_logout"),
+        "not-found": "/a/no-such-account/",
+    }
+
+
+SIGNED_OUT = {
+    "sign-in": "/accounts/login/",
+    "password-reset": "/accounts/password/reset/",
+    "password-reset-sent": "/accounts/password/reset/done/",
+    "password-link-used": "/accounts/password/reset/key/1-nothing/",
+    "sign-up": "/accounts/signup/",
+}

@@ -1,0 +1,146 @@
+"""What holds for every page: readable by everyone, on every width, quiet console, one truth."""
+
+import json
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from django.contrib.auth.models import User
+from django.urls import reverse
+from playwright.sync_api import Page
+
+from billing.models import Account
+from tests.browser.conftest import Open
+from tests.browser.pages import SIGNED_OUT, pages_of
+
+pytestmark = pytest.mark.browser
+
+WIDTHS = (320, 390, 768, 899, 1024, 1440, 1920)
+SHIFT_MAX = 0.01
+
+
+def breaches(page: Page, pages: dict[str, str]) -> dict[str, str]:
+    """axe's findings by page, with every drop-down and disclosure open."""
+    found = {}
+    for name, path in pages.items():
+        page.goto(path)
+        page.wait_for_load_state("networkidle")
+        page.evaluate(
+            "() => document.querySelectorAll('.chart-table, .questions details')"
+            ".forEach(each => { each.open = true })"
+        )
+        results = Axe().run(page)
+        if results.violations_count:
+            found[name] = results.generate_report()
+    return found
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1440, 390])
+def test_no_page_has_a_fault_that_axe_finds(
+    open_page: Open, company: Account, owner: User, theme: str, width: int
+):
+    options = {"color_scheme": theme, "viewport": {"width": width, "height": 900}}
+    assert breaches(open_page(user=owner, **options), pages_of(company)) == {}
+    assert breaches(open_page(**options), SIGNED_OUT) == {}
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_states_of_credits_are_readable(
+    open_page: Open, default_plans: None, account: Account, owner: User, member: User, theme: str
+):
+    home = {"empty": reverse("dashboard:home", args=[account.slug])}
+    usage = {"empty-usage": reverse("dashboard:usage", args=[account.slug])}
+    refused = {"refused": reverse("dashboard:top_up", args=[account.slug])}
+    assert breaches(open_page(user=owner, color_scheme=theme), home | usage) == {}
+    assert breaches(open_page(user=member, color_scheme=theme), home | usage | refused) == {}
+
+
+def test_no_page_scrolls_sideways_at_any_width(open_page: Open, company: Account, owner: User):
+    too_wide = []
+    for person, pages in ((owner, pages_of(company)), (None, SIGNED_OUT)):
+        page = open_page(user=person)
+        for name, path in pages.items():
+            page.goto(path)
+            for width in WIDTHS:
+                page.set_viewport_size({"width": width, "height": 800})
+                if page.evaluate("() => document.documentElement.scrollWidth") > width:
+                    too_wide.append((name, width))
+    assert too_wide == []
+
+
+def test_long_names_ids_and_remarks_fit_on_a_phone(open_page: Open, company: Account, owner: User):
+    company.name = "Überseegesellschaft" * 10
+    company.save()
+    page = open_page(user=owner, viewport={"width": 320, "height": 800})
+    for path in pages_of(company).values():
+        page.goto(path)
+        assert page.evaluate("() => document.documentElement.scrollWidth") <= 320, path
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_nothing_moves_while_the_page_loads(
+    open_page: Open, company: Account, owner: User, width: int
+):
+    page = open_page(user=owner, viewport={"width": width, "height": 900})
+    page.add_init_script(
+        "window.shift = 0; new PerformanceObserver(list => list.getEntries().forEach("
+        "entry => { window.shift += entry.value })).observe({type: 'layout-shift', buffered: true})"
+    )
+    page.goto(reverse("dashboard:usage", args=[company.slug]))
+    page.wait_for_load_state("networkidle")
+    page.wait_for_timeout(400)
+    assert page.evaluate("() => window.shift") <= SHIFT_MAX
+
+
+def test_tiles_graph_and_table_alternative_say_the_same(
+    open_page: Open, company: Account, owner: User
+):
+    page = open_page(user=owner)
+    page.goto(reverse("dashboard:usage", args=[company.slug]))
+    usage = json.loads(page.locator("#usage-data").text_content() or "")
+    types = [value for value, _ in usage["usage_types"]]
+    table = page.locator(".chart-table tbody tr").evaluate_all(
+        "rows => rows.map(row => [row.cells[0].firstChild.textContent.trim(),"
+        " ...[...row.cells].slice(1).map(cell => Number(cell.textContent.replace(/,/g, '')))])"
+    )
+    drawn = page.evaluate(
+        "() => { const chart = Chart.getChart('usage-chart');"
+        " return chart.data.labels.map((_, day) => chart.data.datasets.map(s => s.data[day])) }"
+    )
+    tiles = dict(
+        zip(
+            page.locator(".tile-name").all_inner_texts(),
+            (int(text.replace(",", "")) for text in page.locator(".tile-figure").all_inner_texts()),
+            strict=True,
+        )
+    )
+    assert table == [
+        [
+            day["label"],
+            day["calls"],
+            day["credits_used"],
+            *(day["by_type"][name] for name in types),
+            day["credits_added"],
+            day["credits_removed"],
+            day["billed_minutes"],
+        ]
+        for day in usage["days"]
+    ]
+    assert drawn == [
+        [day["credits_used"], *(day["by_type"][name] for name in types), day["calls"]]
+        for day in usage["days"]
+    ]
+    assert tiles["Total Calls"] == sum(day["calls"] for day in usage["days"]) > 0
+    assert tiles["Credits Used"] == sum(day["credits_used"] for day in usage["days"]) > 0
+
+
+def test_columns_stand_in_their_order(open_page: Open, company: Account, owner: User):
+    page = open_page(user=owner)
+    page.goto(reverse("dashboard:usage", args=[company.slug]))
+    assert page.locator(".log-table thead th").all_inner_texts() == [
+        "Date & Time",
+        "Call ID",
+        "Credits Used",
+        "Credits Added",
+        "Remarks",
+    ]
