@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import pytest
 import redis
 from axe_playwright_python.sync_playwright import Axe
 from celery import current_app
+from django.apps import apps
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.cache import caches
@@ -26,6 +28,7 @@ from django.test import Client
 from kombu.exceptions import OperationalError
 from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, sync_playwright
 
+from billing.models import Pack, Plan
 from config import browser as chromium
 
 pytest_plugins = ["tests.personas"]
@@ -76,6 +79,21 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     terminal = session.config.pluginmanager.get_plugin("terminalreporter")
     if terminal and _browser_tests_left_out(terminal) and os.environ.get("CI") == "true":
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+# ── What a new installation comes with ────────────────────────────────────────────────────────
+@pytest.fixture
+def default_plans(db: None) -> None:
+    """The plans of a new installation: tests that commit for real empty the database after them."""
+    if not Plan.objects.exists():
+        import_module("billing.migrations.0002_default_plans").install(apps, None)
+
+
+@pytest.fixture
+def default_packs(db: None) -> None:
+    """The packs and prices of a new installation, likewise."""
+    if not Pack.objects.exists():
+        import_module("billing.migrations.0004_default_packs").install(apps, None)
 
 
 # ── Keys ──────────────────────────────────────────────────────────────────────────────────────
