@@ -61,7 +61,8 @@ def usage(request: AccountRequest) -> HttpResponse:
         "filters": form,
         "chart": chart_data(granularity=page.granularity, bars=page.days),
     }
-    is_part = request.htmx and not request.htmx.history_restore_request
+    htmx = request.htmx
+    is_part = htmx and not htmx.boosted and not htmx.history_restore_request
     template = "dashboard/usage_content.html" if is_part else "dashboard/usage.html"
     response = render(request, template, context)
     patch_vary_headers(response, ["HX-Request", "HX-History-Restore-Request"])
