@@ -58,7 +58,7 @@ def test_the_whole_page_takes_as_many_queries_for_100_calls_as_for_100_000(
     client.get(many_address)
     many = {query: queries_of(client, many_address + query) for query in QUERIES}
     assert many == few
-    assert set(few.values()) == {11}
+    assert max(few.values()) <= 12  # 4 of the numbers; sign-in, gate and frame take the others
 
 
 def test_changes_take_one_query_of_their_own(
