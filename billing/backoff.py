@@ -23,9 +23,10 @@ def due_again(
     (null: none yet). Two tries are at least ``after`` apart.
     """
     latest = Coalesce(tried, began)
-    return (
+    due: QuerySet[Any] = (
         rows.alias(latest=latest)
         .filter(latest__lt=now - after)
         .filter(latest__lt=now - (now - F(began)) / PART_OF_AGE)
         .order_by("latest", "pk")
     )
+    return due

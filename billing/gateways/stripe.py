@@ -12,6 +12,7 @@ from typing import Any
 
 import stripe
 from django.conf import settings
+from stripe.params.checkout import SessionCreateParams
 
 from billing.gateways.base import (
     Checkout,
@@ -48,29 +49,30 @@ class StripeGateway:
     def create_checkout(self, order: Order) -> Checkout:
         """Create a Checkout Session; Stripe answers the same one for the same reference."""
         metadata = {"top_up": order.reference, "account": order.account_reference}
+        asked: SessionCreateParams = {
+            "mode": "payment",
+            "client_reference_id": order.reference,
+            "metadata": metadata,
+            "payment_intent_data": {"metadata": metadata},
+            "line_items": [
+                {
+                    "quantity": 1,
+                    "price_data": {
+                        "currency": order.currency.lower(),
+                        "unit_amount": order.amount_minor,
+                        "product_data": {"name": order.description},
+                    },
+                }
+            ],
+            "success_url": order.return_url,
+            "cancel_url": order.cancel_url,
+            "expires_at": int(order.expires_at.timestamp()),
+        }
+        if order.customer_email:  # Stripe refuses an empty one
+            asked["customer_email"] = order.customer_email
         try:
             session = self._api.checkout.sessions.create(
-                {
-                    "mode": "payment",
-                    "client_reference_id": order.reference,
-                    "metadata": metadata,
-                    "payment_intent_data": {"metadata": metadata},
-                    "customer_email": order.customer_email,
-                    "line_items": [
-                        {
-                            "quantity": 1,
-                            "price_data": {
-                                "currency": order.currency.lower(),
-                                "unit_amount": order.amount_minor,
-                                "product_data": {"name": order.description},
-                            },
-                        }
-                    ],
-                    "success_url": order.return_url,
-                    "cancel_url": order.cancel_url,
-                    "expires_at": int(order.expires_at.timestamp()),
-                },
-                {"idempotency_key": f"checkout-{order.reference}"},
+                asked, {"idempotency_key": f"checkout-{order.reference}"}
             )
         except stripe.StripeError as error:
             raise GatewayError(_words(error)) from error
