@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from django.db import connection, transaction
 from django.db.models import F, Q
 
-from billing.balances import LOW_PERCENT
+from billing.balances import default_thresholds, level_of, thresholds_of
 from billing.models import (
     Account,
     Balance,
@@ -30,6 +30,11 @@ from billing.models import (
 from billing.tariffs import NoTariffError, agreement_at
 
 EXPIRY_WARNINGS_DAYS = (30, 7, 1)
+THRESHOLDS_MAX = 10
+
+
+class ThresholdError(ValueError):
+    """A threshold that can't be added: the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,20 +87,51 @@ def watch(*, account: Account, now: datetime) -> list[int]:
 def levels(*, account: Account, at: datetime) -> list[tuple[CreditThreshold, int]]:
     """The account's thresholds with the balance at or below which each is crossed.
 
-    A share of the plan's credits is crossed *below* it, a number of credits *at* it. Shares of a
-    plan without credits are left out.
+    Shares of a plan without credits are left out.
     """
     try:
         per_cycle = agreement_at(account=account, at=at).terms.credits_per_cycle or 0
     except NoTariffError:
         per_cycle = 0
     found = []
-    for threshold in CreditThreshold.objects.filter(account=account):
-        if threshold.credits is not None:
-            found.append((threshold, threshold.credits))
-        elif threshold.percent_of_plan and per_cycle:
-            found.append((threshold, (per_cycle * threshold.percent_of_plan - 1) // 100))
+    for threshold in thresholds_of(account):
+        level = level_of(threshold, credits_per_cycle=per_cycle)
+        if level is not None:
+            found.append((threshold, level))
     return found
+
+
+def add_threshold(*, account: Account, threshold: CreditThreshold) -> None:
+    """Warn ``account`` by a further ``threshold``. Raises ThresholdError."""
+    with transaction.atomic():
+        kept = _kept_thresholds(account)
+        if len(kept) >= THRESHOLDS_MAX:
+            raise ThresholdError(f"{THRESHOLDS_MAX} are enough. Remove one first.")
+        wanted = (threshold.percent_of_plan, threshold.credits)
+        if wanted in {(each.percent_of_plan, each.credits) for each in kept}:
+            raise ThresholdError("You are warned at this one already.")
+        threshold.account = account
+        threshold.save()
+
+
+def remove_threshold(*, account: Account, percent_of_plan: int | None, credits: int | None) -> None:
+    """Stop warning ``account`` by a threshold; nothing where it has none such."""
+    with transaction.atomic():
+        for threshold in _kept_thresholds(account):
+            if (threshold.percent_of_plan, threshold.credits) == (percent_of_plan, credits):
+                threshold.delete()
+
+
+def _kept_thresholds(account: Account) -> list[CreditThreshold]:
+    """The thresholds as rows, under the account's lock. Who edits them has seen the balance, so
+    an account that nobody watched yet is watched from here on."""
+    Account.objects.select_for_update(no_key=True).get(pk=account.pk)
+    if _begin(account):
+        balance = Balance.objects.filter(account=account).first()
+        CreditWatch.objects.filter(account=account).update(
+            last_seq=balance.last_seq if balance else 0
+        )
+    return list(CreditThreshold.objects.filter(account=account))
 
 
 def notice_expiring(*, now: datetime) -> list[int]:
@@ -134,8 +170,7 @@ def _begin(account: Account) -> bool:
     """Start watching the account, with the default thresholds; return whether it is new."""
     _, created = CreditWatch.objects.get_or_create(account=account)
     if created and not CreditThreshold.objects.filter(account=account).exists():
-        CreditThreshold.objects.create(account=account, percent_of_plan=LOW_PERCENT)
-        CreditThreshold.objects.create(account=account, credits=0)
+        CreditThreshold.objects.bulk_create(default_thresholds(account))
     return created
 
 

@@ -21,6 +21,11 @@ class AdjustmentError(ValueError):
         self.message = message
 
 
+def top_up_valid_until(*, account: Account, paid_at: datetime) -> datetime:
+    """When credits bought at ``paid_at`` expire: 12 months later, by the account's calendar."""
+    return add_months(paid_at, TOP_UP_VALID_MONTHS, account.zone)
+
+
 def credit_top_up(
     *,
     account: Account,
@@ -42,7 +47,7 @@ def credit_top_up(
         occurred_at=paid_at,
         remarks=remarks,
         grant=ledger.NewGrant(
-            GrantSource.TOP_UP, add_months(paid_at, TOP_UP_VALID_MONTHS, account.zone)
+            GrantSource.TOP_UP, top_up_valid_until(account=account, paid_at=paid_at)
         ),
     )
     return ledger.post_one(posting=posting, posted_at=now)

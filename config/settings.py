@@ -248,6 +248,8 @@ CONTENT_SECURITY_POLICY = {
         "form-action": [
             "'self'",
             *([STRIPE_CHECKOUT_ORIGIN] if PAYMENT_GATEWAY == "stripe" else []),
+            # Its page is under SITE_URL, though the visitor may have come by another name.
+            *([SITE_URL] if PAYMENT_GATEWAY == "sandbox" else []),
         ],
         "frame-ancestors": ["'none'"],
     }

@@ -5,6 +5,7 @@ for an account that does not exist, staff included: operators work in the admin.
 """
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import wraps
 from typing import Any, cast
 
@@ -36,25 +37,34 @@ class AccountRequest(HttpRequest):
 View = Callable[..., HttpResponseBase]
 
 
-def account_page(*, pays: bool = False, framed: bool = True) -> Callable[[View], View]:
+def account_page(
+    *, pays: bool = False, framed: bool = True, action: View | None = None
+) -> Callable[[View], View]:
     """Make a view one of an account's: ``view(request, …)`` gets ``request.account`` from ``slug``.
 
     ``pays``: only for those who may pay; others get 403 and are told who can help. ``framed``:
     whether the answer is a page, with the frame around it, or bare data. Everything that the view
     reads is read in one snapshot with the frame; it must not write.
+
+    ``action``: what a POST to the page does, for the same people. It acts through one domain call,
+    which has its own transaction, so there is no snapshot around it.
     """
+    methods = ["GET", "HEAD"] if action is None else ["GET", "HEAD", "POST"]
 
     def decorate(view: View) -> View:
         @wraps(view)
         def gate(request: HttpRequest, slug: str, **kwargs: Any) -> HttpResponseBase:
             if not request.user.is_authenticated:
                 return _sign_in(request)
-            if request.method not in {"GET", "HEAD"}:
-                return HttpResponse(status=405, headers={"Allow": "GET, HEAD"})
-            with snapshot():
+            if request.method not in methods:
+                return HttpResponse(status=405, headers={"Allow": ", ".join(methods)})
+            acts = action is not None and request.method == "POST"
+            with nullcontext() if acts else snapshot():
                 passed = _enter(request, slug, framed=framed)
                 if pays and not passed.membership.may_pay:
                     return _no_permission(passed)
+                if action is not None and acts:
+                    return action(passed, **kwargs)
                 return view(passed, **kwargs)
 
         return gate
@@ -66,7 +76,7 @@ def accounts_of(user: User) -> list[Membership]:
     """The user's memberships with account and balance, by the account's name; one query."""
     return list(
         Membership.objects.filter(user=user)
-        .select_related("account", "account__balance")
+        .select_related("account__balance", "account__credit_watch")
         .order_by("account__name", "account_id")
     )
 

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from django.http import HttpRequest
 
-from billing.balances import CreditState, credit_state
+from billing.balances import CreditState, credit_state, low_level, thresholds_of
 from billing.cycles import Cycle, cycle_at
 from billing.models import Account, CreditGrant, Membership
 from billing.tariffs import Agreement, NoTariffError, agreement_at
@@ -50,7 +50,7 @@ class Frame:
 def build_frame(
     *, membership: Membership, other_accounts: Sequence[Account], balance: int, now: datetime
 ) -> Frame:
-    """Return the frame of a page of the account of ``membership``, four queries."""
+    """Return the frame of a page of the account of ``membership``, five queries."""
     account = membership.account
     try:
         agreement = agreement_at(account=account, at=now)
@@ -66,7 +66,10 @@ def build_frame(
         balance=balance,
         credit_state=credit_state(
             credits=balance,
-            credits_per_cycle=agreement.terms.credits_per_cycle if agreement else None,
+            low_at=low_level(
+                thresholds_of(account),
+                credits_per_cycle=agreement.terms.credits_per_cycle if agreement else None,
+            ),
         ),
         zone=account.time_zone,
         other_accounts=other_accounts,

@@ -3,6 +3,8 @@
 from django.urls import include, path, register_converter
 
 from dashboard import views
+from dashboard.notifications import notifications
+from dashboard.top_up.views import receipt, top_up, top_up_status, top_ups
 
 
 class CallIdConverter:
@@ -30,9 +32,13 @@ account_pages = [
     path("billing/usage/changes/", views.changes, name="changes"),
     path("billing/usage/rows/<int:seq>/", views.row, name="row"),
     path("billing/usage/calls/<call_id:call_id>/", views.call, name="call"),
-    path("billing/top-up/", views.top_up, name="top_up"),
+    path("billing/top-up/", top_up, name="top_up"),
+    path("billing/top-up/<uuid:public_id>/", top_up_status, name="top_up_status"),
+    path("billing/top-ups/", top_ups, name="top_ups"),
+    path("billing/top-ups/<uuid:public_id>/receipt/", receipt, name="receipt"),
     path("billing/plans/", views.plans, name="plans"),
     path("billing/subscription/", views.subscription, name="subscription"),
+    path("settings/notifications/", notifications, name="notifications"),
     path("help/troubleshooting/", views.troubleshooting, name="troubleshooting"),
 ]
 

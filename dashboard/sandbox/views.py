@@ -3,6 +3,7 @@
 import logging
 import secrets
 from datetime import timedelta
+from urllib.parse import urlsplit
 
 from django import forms
 from django.conf import settings
@@ -58,6 +59,7 @@ def checkout(request: HttpRequest, checkout_id: str) -> HttpResponse:
         raise Http404 from error
     form = DecisionForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
+        was_open = _is_open(found)
         late_by = timedelta(seconds=form.cleaned_data["late_seconds"] or LATE_SECONDS)
         found = sandbox.decide(
             checkout_id=checkout_id,
@@ -65,18 +67,26 @@ def checkout(request: HttpRequest, checkout_id: str) -> HttpResponse:
             now=now,
             late_by=late_by,
         )
-        _report(found, form, late_by=late_by)
+        if was_open:  # else it was sent twice, and is reported already
+            _report(found, form, late_by=late_by)
         return redirect(found.return_url)
-    return render(
-        request,
-        "sandbox/checkout.html",
-        {
-            "checkout": found,
-            "form": form,
-            "amount": format_money(found.amount_minor, found.currency),
-            "is_open": found.status == "open" and found.pays_at is None,
-        },
-    )
+    status = 422 if request.method == "POST" else 200
+    context = {
+        "checkout": found,
+        "form": form,
+        "amount": format_money(found.amount_minor, found.currency),
+        "is_open": _is_open(found),
+    }
+    response = render(request, "sandbox/checkout.html", context, status=status)
+    response["Cache-Control"] = "no-store"
+    # The shop may have been visited under another name than SITE_URL; the form leads back there.
+    shop = urlsplit(found.return_url)
+    vars(response)["_csp_update"] = {"form-action": f"{shop.scheme}://{shop.netloc}"}
+    return response
+
+
+def _is_open(found: SandboxCheckout) -> bool:
+    return found.status == PaymentStatus.OPEN and found.pays_at is None
 
 
 def _report(found: SandboxCheckout, form: DecisionForm, *, late_by: timedelta) -> None:

@@ -2,16 +2,22 @@
 
 from collections.abc import Iterable, Iterator
 from typing import Any
+from urllib.parse import quote
+from uuid import UUID
 
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import URLResolver, reverse
 
-from billing.models import Account, Role
+from billing import topups
+from billing.gateways import PaymentFacts, PaymentStatus
+from billing.models import Account, Role, TopUp
 from dashboard import urls
 from tests.dashboard.conftest import NOW, call, post, top_up
 from tests.factories import MembershipFactory, UserFactory
+
+TOP_UP = UUID(int=1)
 
 # For every page of an account: its arguments, and what superadmin, admin and member get.
 EVERYONE = (200, 200, 200)
@@ -24,10 +30,16 @@ PAGES: dict[str, tuple[dict[str, Any], tuple[int, int, int]]] = {
     "row": ({"seq": 1}, EVERYONE),
     "call": ({"call_id": "call/1 ?"}, EVERYONE),
     "top_up": ({}, PAYERS),
+    "top_up_status": ({"public_id": TOP_UP}, PAYERS),
+    "top_ups": ({}, PAYERS),
+    "receipt": ({"public_id": TOP_UP}, PAYERS),
     "plans": ({}, PAYERS),
     "subscription": ({}, PAYERS),
+    "notifications": ({}, EVERYONE),
     "troubleshooting": ({}, EVERYONE),
 }
+# The pages that take a form; all others are only read.
+ACTIONS = {"top_up", "top_up_status", "notifications"}
 WITHOUT_ACCOUNT = {"landing"}
 
 NAMES = sorted(PAGES)
@@ -48,6 +60,23 @@ def address(name: str, slug: str = "acme") -> str:
 @pytest.fixture(autouse=True)
 def _something_to_see(account: Account) -> None:
     post(top_up(account, 100, NOW), call(account, "call/1 ?", 3, NOW))
+    begun = topups.start(
+        account=account,
+        user_id=None,
+        email="owner@example.com",
+        quoted=topups.quote(account=account, credits=500),
+        form_key="form",
+        return_url="http://testserver/{id}/",
+        now=NOW,
+    )
+    facts = PaymentFacts(
+        status=PaymentStatus.PAID,
+        payment_id="payment_1",
+        amount_minor=begun.total_minor,
+        currency=begun.currency,
+    )
+    topups.settle(top_up_id=begun.pk, facts=facts, now=NOW)
+    TopUp.objects.filter(pk=begun.pk).update(public_id=TOP_UP)
 
 
 def test_every_url_has_its_case() -> None:
@@ -95,12 +124,61 @@ def test_a_member_sees(client: Client, member: User, name: str) -> None:
     assert client.get(address(name)).status_code == PAGES[name][1][2]
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", sorted(set(NAMES) - ACTIONS))
 @pytest.mark.parametrize("method", ["post", "put", "delete"])
 def test_pages_are_only_read(client: Client, owner: User, name: str, method: str) -> None:
     client.force_login(owner)
     response = getattr(client, method)(address(name))
     assert (response.status_code, response["Allow"]) == (405, "GET, HEAD")
+
+
+# ── Forms that are sent to a page ─────────────────────────────────────────────────────────────
+@pytest.mark.parametrize("name", sorted(ACTIONS))
+@pytest.mark.parametrize("method", ["put", "delete", "patch"])
+def test_actions_are_posted(client: Client, owner: User, name: str, method: str) -> None:
+    client.force_login(owner)
+    response = getattr(client, method)(address(name))
+    assert (response.status_code, response["Allow"]) == (405, "GET, HEAD, POST")
+
+
+@pytest.mark.parametrize("name", sorted(ACTIONS))
+def test_who_is_not_signed_in_can_not_act(client: Client, name: str) -> None:
+    response = client.post(address(name))
+    assert response["Location"] == f"/accounts/login/?next={quote(address(name))}"
+
+
+@pytest.mark.parametrize("name", sorted(ACTIONS))
+def test_an_outsider_can_not_act(client: Client, outsider: User, name: str) -> None:
+    client.force_login(outsider)
+    assert client.post(address(name)).status_code == 404
+
+
+@pytest.mark.parametrize("name", sorted(ACTIONS))
+def test_an_action_without_csrf_token_is_refused(owner: User, name: str) -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(owner)
+    assert client.post(address(name)).status_code == 403
+
+
+@pytest.mark.parametrize("name", ["top_up", "top_up_status"])
+@pytest.mark.parametrize("role", ["admin", "member"])
+def test_only_who_pays_can_act_on_top_ups(
+    client: Client, request: pytest.FixtureRequest, name: str, role: str
+) -> None:
+    client.force_login(request.getfixturevalue(role))
+    response = client.post(address(name))
+    assert response.status_code == 403
+    assert "dashboard/no_permission.html" in [template.name for template in response.templates]
+
+
+@pytest.mark.parametrize("role", ["admin", "member"])
+@pytest.mark.parametrize("form", ["add", "remove", "", "something else"])
+def test_only_who_pays_sets_the_warnings_of_the_account(
+    client: Client, request: pytest.FixtureRequest, role: str, form: str
+) -> None:
+    client.force_login(request.getfixturevalue(role))
+    response = client.post(address("notifications"), {"form": form, "number": 5, "unit": "credits"})
+    assert response.status_code == 403
 
 
 def test_the_refusal_names_who_can_help(client: Client, member: User, owner: User) -> None:
@@ -124,6 +202,21 @@ def test_a_call_of_another_account_is_not_found_in_ones_own(
     client.force_login(outsider)
     assert client.get(address("call", other_account.slug)).status_code == 404
     assert client.get(address("row", other_account.slug)).status_code == 404
+
+
+@pytest.mark.parametrize("name", ["top_up_status", "receipt"])
+def test_a_top_up_of_another_account_is_not_found_in_ones_own(
+    client: Client, outsider: User, other_account: Account, name: str
+) -> None:
+    client.force_login(outsider)
+    assert client.get(address(name, other_account.slug)).status_code == 404
+
+
+def test_a_top_up_of_another_account_can_not_be_cancelled_in_ones_own(
+    client: Client, outsider: User, other_account: Account
+) -> None:
+    client.force_login(outsider)
+    assert client.post(address("top_up_status", other_account.slug)).status_code == 404
 
 
 def test_a_part_of_a_page_sends_the_whole_page_to_the_sign_in(client: Client) -> None:

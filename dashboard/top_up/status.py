@@ -1,0 +1,143 @@
+"""What the page of one top-up says: which face it shows, and when it looks again by itself."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from urllib.parse import urlencode
+
+from django.http import QueryDict
+from django.urls import reverse
+
+from billing.credits import top_up_valid_until
+from billing.models import Account, Kind, TopUp, TopUpState
+from dashboard.top_up.choice import on_sale, same_again
+
+RETURNED = "1"
+RETURNED_UNPAID = "cancelled"
+
+# A payment that is confirmed at once is confirmed by then; whoever waits longer is told so.
+QUICK_FOR = timedelta(seconds=30)
+SLOW_FOR = timedelta(minutes=5)
+
+
+class Face(StrEnum):
+    """What a page of a top-up can look like."""
+
+    CONFIRMING = "confirming"
+    WAITING = "waiting"
+    LEFT = "left"
+    UNOPENED = "unopened"
+    CHECKING = "checking"
+    CREDITED = "credited"
+    DECLINED = "declined"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+    REFUNDED = "refunded"
+
+
+_SETTLED = {
+    TopUpState.PAID: Face.CONFIRMING,
+    TopUpState.CREDITED: Face.CREDITED,
+    TopUpState.REFUNDED: Face.REFUNDED,
+    TopUpState.FAILED: Face.DECLINED,
+    TopUpState.CANCELLED: Face.CANCELLED,
+    TopUpState.EXPIRED: Face.EXPIRED,
+}
+_TRY_AGAIN = {Face.UNOPENED, Face.DECLINED, Face.CANCELLED, Face.EXPIRED}
+_HAS_CREDITS = {Face.CREDITED, Face.REFUNDED}
+
+
+@dataclass(frozen=True, slots=True)
+class StatusPage:
+    """One top-up as its page shows it.
+
+    ``look_again_seconds`` is 0 where nothing is expected to change; ``look_again_url`` answers
+    with nothing while there is nothing new. ``takes_long``: it has been asked for a while.
+    """
+
+    top_up: TopUp
+    face: Face
+    look_again_seconds: int
+    look_again_url: str
+    takes_long: bool
+    valid_until: datetime | None
+    try_again_url: str
+    log_url: str
+
+
+def face_of(*, top_up: TopUp, returned: str) -> Face:
+    """What the page of ``top_up`` looks like; ``returned`` is how the person came back from the
+    provider: `RETURNED`, `RETURNED_UNPAID`, or empty when they did not."""
+    state = TopUpState(top_up.state)
+    if state not in (TopUpState.CREDITED, TopUpState.REFUNDED) and top_up.parked_reason:
+        return Face.CHECKING
+    if state is not TopUpState.PENDING:
+        return _SETTLED[state]
+    if not top_up.checkout_url:
+        return Face.UNOPENED
+    return {RETURNED: Face.CONFIRMING, RETURNED_UNPAID: Face.LEFT}.get(returned, Face.WAITING)
+
+
+def status_page(*, account: Account, top_up: TopUp, query: QueryDict, now: datetime) -> StatusPage:
+    """The page of ``top_up``; at most two queries."""
+    face = face_of(top_up=top_up, returned=query.get("returned", ""))
+    since = _since(query, now)
+    seconds = _look_again_seconds(face, now - since)
+    address = reverse("dashboard:top_up_status", args=[account.slug, top_up.public_id])
+    again = {
+        "returned": query.get("returned", ""),
+        "since": int(since.timestamp()),
+        "shown": shown(face, seconds),
+    }
+    has_credits = face in _HAS_CREDITS and top_up.paid_at is not None
+    return StatusPage(
+        top_up=top_up,
+        face=face,
+        look_again_seconds=seconds,
+        look_again_url=f"{address}?{urlencode(again)}" if seconds else "",
+        takes_long=face is Face.CONFIRMING and now - since >= QUICK_FOR,
+        valid_until=(
+            top_up_valid_until(account=account, paid_at=top_up.paid_at)
+            if has_credits and top_up.paid_at
+            else None
+        ),
+        try_again_url=_try_again_url(account, top_up) if face in _TRY_AGAIN else "",
+        log_url=_log_url(account, top_up) if has_credits else "",
+    )
+
+
+def shown(face: Face, seconds: int) -> str:
+    """What a page that looks again has on it, so that it is only exchanged for something else."""
+    return f"{face}-{seconds}"
+
+
+def _since(query: QueryDict, now: datetime) -> datetime:
+    """Since when the page has been open, as it says itself; a page just opened says nothing."""
+    text = query.get("since", "")
+    if not (text.isascii() and text.isdecimal() and len(text) <= 11):
+        return now
+    return min(datetime.fromtimestamp(int(text), tz=now.tzinfo), now)
+
+
+def _look_again_seconds(face: Face, open_for: timedelta) -> int:
+    match face:
+        case Face.CONFIRMING:
+            return 1 if open_for < QUICK_FOR else 5 if open_for < SLOW_FOR else 30
+        case Face.WAITING | Face.LEFT:
+            return 5 if open_for < SLOW_FOR else 30
+        case Face.CHECKING:
+            return 30
+    return 0
+
+
+def _try_again_url(account: Account, top_up: TopUp) -> str:
+    query = urlencode(same_again(top_up=top_up, sale=on_sale(account)))
+    return f"{reverse('dashboard:top_up', args=[account.slug])}?{query}"
+
+
+def _log_url(account: Account, top_up: TopUp) -> str:
+    """The log of the day on which the credits came, of top-ups only."""
+    assert top_up.paid_at is not None
+    day = top_up.paid_at.astimezone(account.zone).date().isoformat()
+    query = urlencode({"from": day, "to": day, "kind": Kind.TOP_UP.value})
+    return f"{reverse('dashboard:usage', args=[account.slug])}?{query}#log"

@@ -1,0 +1,189 @@
+"""The pages of topping up. Each reads through a selector or acts through one domain call."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, cast
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.core.paginator import Paginator
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.cache import patch_vary_headers
+
+from billing import topups
+from billing.credits import top_up_valid_until
+from billing.gateways import GatewayError
+from billing.models import TopUp, TopUpState
+from billing.tasks import enqueue, reconcile_top_up
+from dashboard.access import AccountRequest, account_page
+from dashboard.top_up.choice import ChoiceForm, PurchaseForm, on_sale
+from dashboard.top_up.status import RETURNED, shown, status_page
+
+TOP_UPS_PER_PAGE = 20
+# The provider was asked a moment ago; its own report is on the way as well.
+JUST_CHECKED = timedelta(seconds=2)
+NO_ID = UUID(int=0)
+
+OUTDATED = (
+    "This page was out of date: a price has changed, or you have signed in since. Nothing was "
+    "paid. Look at it again, then pay."
+)
+UNREACHABLE = (
+    "The payment provider could not be reached, so the payment page did not open. Nothing was "
+    "charged. Try again in a minute."
+)
+
+UNREACHABLE_TO_CANCEL = (
+    "The payment provider could not be reached, so the payment page is still open. Nothing was "
+    "charged. Try again in a minute; an unpaid top-up closes by itself after an hour."
+)
+
+
+# ── Choose, review, pay ───────────────────────────────────────────────────────────────────────
+def _buy(request: AccountRequest) -> HttpResponse:
+    """Begin the purchase and go to the provider's page, or to what became of it already."""
+    now = timezone.now()
+    account, user = request.account, cast(User, request.user)
+    form = PurchaseForm(request.POST, account=account, sale=on_sale(account))
+    if not form.is_valid():
+        unreadable = form.has_error("form_key") or form.has_error("total_minor")
+        problem = OUTDATED if unreadable and hasattr(form, "quoted") else ""
+        return _choose_or_review(request, request.POST, problem=problem, status=422)
+    if not form.was_seen_by(user.pk):
+        return _choose_or_review(request, request.POST, problem=OUTDATED, status=409)
+    path = reverse("dashboard:top_up_status", args=[account.slug, NO_ID])
+    try:
+        top_up = topups.start(
+            account=account,
+            user_id=user.pk,
+            email=user.email,
+            quoted=form.quoted,
+            form_key=form.cleaned_data["form_key"],
+            return_url=request.build_absolute_uri(path).replace(str(NO_ID), "{id}"),
+            now=now,
+        )
+    except GatewayError:
+        return _choose_or_review(request, request.POST, problem=UNREACHABLE, status=503)
+    if top_up.state == TopUpState.PENDING and not top_up.parked_reason:
+        return redirect(top_up.checkout_url)
+    return redirect("dashboard:top_up_status", account.slug, top_up.public_id)
+
+
+@account_page(pays=True, action=_buy)
+def top_up(request: AccountRequest) -> HttpResponse:
+    """Offer what is on sale; once something is chosen, show it for review."""
+    return _choose_or_review(request, request.GET)
+
+
+def _choose_or_review(
+    request: AccountRequest, chosen: Mapping[str, Any], *, problem: str = "", status: int = 200
+) -> HttpResponse:
+    assert request.frame is not None
+    account, now = request.account, request.frame.now
+    sale = on_sale(account)
+    context: dict[str, Any] = {
+        "sale": sale,
+        "problem": problem,
+        "is_sandbox": settings.PAYMENT_GATEWAY == "sandbox",
+    }
+    is_chosen = "choice" in chosen or "credits" in chosen
+    form = ChoiceForm(chosen, account=account, sale=sale)
+    if is_chosen and form.is_valid() and "change" not in chosen:
+        context |= {
+            "quoted": form.quoted,
+            "choice": chosen,
+            "balance_after": request.frame.balance + form.quoted.credits,
+            "valid_until": top_up_valid_until(account=account, paid_at=now),
+            "form_key": topups.form_key(account=account, user_id=request.membership.user_id),
+        }
+        return render(request, "dashboard/top_up_review.html", context, status=status)
+    if is_chosen and "change" not in chosen and form.errors and status == 200:
+        status = 422
+    unpaid = TopUp.objects.filter(
+        account=account, created_by=request.membership.user_id, state=TopUpState.PENDING
+    ).exclude(checkout_url="")
+    context |= {
+        "chosen": {name: chosen.get(name, "") for name in ("choice", "credits")},
+        "errors": form.errors if is_chosen and "change" not in chosen else {},
+        "unpaid": unpaid.order_by("-created_at").first(),
+    }
+    return render(request, "dashboard/top_up.html", context, status=status)
+
+
+# ── What became of it ─────────────────────────────────────────────────────────────────────────
+def _cancel(request: AccountRequest, public_id: UUID) -> HttpResponse:
+    """Cancel a purchase that was not paid; what it is now shows its page."""
+    found = _top_up(request, public_id)
+    if found.state == TopUpState.PENDING:
+        try:
+            topups.cancel(top_up=found, now=timezone.now())
+        except GatewayError:
+            return _status(request, found, problem=UNREACHABLE_TO_CANCEL, status=503)
+    return redirect("dashboard:top_up_status", request.account.slug, public_id)
+
+
+@account_page(pays=True, action=_cancel)
+def top_up_status(request: AccountRequest, public_id: UUID) -> HttpResponse:
+    """Show one top-up; to a page that looks again, only what is new, or nothing."""
+    found = _top_up(request, public_id)
+    came_back = request.GET.get("returned") == RETURNED and not request.htmx
+    if came_back and found.state == TopUpState.PENDING and not _just_checked(found):
+        enqueue(reconcile_top_up, found.pk)
+    return _status(request, found)
+
+
+def _status(
+    request: AccountRequest, found: TopUp, *, problem: str = "", status: int = 200
+) -> HttpResponse:
+    assert request.frame is not None
+    page = status_page(
+        account=request.account, top_up=found, query=request.GET, now=request.frame.now
+    )
+    looks_again = request.htmx and not request.htmx.history_restore_request
+    if looks_again and request.GET.get("shown") == shown(page.face, page.look_again_seconds):
+        response = HttpResponse(status=204)
+    else:
+        template = "dashboard/top_up_news.html" if looks_again else "dashboard/top_up_status.html"
+        response = render(request, template, {"page": page, "problem": problem}, status=status)
+    response["Cache-Control"] = "no-store"
+    patch_vary_headers(response, ["HX-Request", "HX-History-Restore-Request"])
+    return response
+
+
+@account_page(pays=True)
+def top_ups(request: AccountRequest) -> HttpResponse:
+    """List the account's top-ups, newest first."""
+    found = TopUp.objects.filter(account=request.account).order_by("-created_at", "-id")
+    page = Paginator(found, TOP_UPS_PER_PAGE).get_page(request.GET.get("page"))
+    page.object_list = list(page.object_list)
+    return render(request, "dashboard/top_ups.html", {"page": page})
+
+
+@account_page(pays=True)
+def receipt(request: AccountRequest, public_id: UUID) -> HttpResponse:
+    """Show the receipt of a top-up that was paid, to be printed."""
+    found = _top_up(request, public_id)
+    if found.paid_at is None:
+        raise Http404("Not paid.")
+    valid_until = top_up_valid_until(account=request.account, paid_at=found.paid_at)
+    context = {"top_up": found, "valid_until": valid_until}
+    return render(request, "dashboard/receipt.html", context)
+
+
+def _top_up(request: AccountRequest, public_id: UUID) -> TopUp:
+    found = (
+        TopUp.objects.select_related("created_by")
+        .filter(account=request.account, public_id=public_id)
+        .first()
+    )
+    if found is None:
+        raise Http404("No such top-up.")
+    return found
+
+
+def _just_checked(found: TopUp) -> bool:
+    return found.checked_at is not None and timezone.now() - found.checked_at < JUST_CHECKED
