@@ -1,6 +1,6 @@
 """Many calls at once, without the time that posting them would take.
 
-Writes what `billing.ledger` would have written, by SQL; `audit_ledger` finds nothing wrong with it.
+Writes by SQL what `billing.ledger` would have written, and no records of the calls.
 """
 
 from datetime import datetime
