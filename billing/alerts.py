@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from django.db import connection, transaction
 from django.db.models import F, Q
 
+from billing import subscriptions
 from billing.balances import default_thresholds, level_of, thresholds_of
 from billing.models import (
     Account,
@@ -55,8 +56,9 @@ def to_watch() -> list[int]:
 def watch(*, account: Account, now: datetime) -> list[int]:
     """Look at the account's new entries; return the ids of the notices made of a crossing.
 
-    Of several thresholds crossed at once only the lowest is noticed. The first look at an account
-    takes what came before as above every threshold, and only its present balance into account.
+    Of several thresholds crossed at once only the lowest is noticed. A dip that is over is not:
+    there is nothing to do about it. The first look at an account takes what came before as above
+    every threshold, and only its present balance into account.
     """
     with transaction.atomic():
         created = _begin(account)
@@ -64,11 +66,17 @@ def watch(*, account: Account, now: datetime) -> list[int]:
         balance = Balance.objects.get(account=account)
         if balance.last_seq <= seen.last_seq:
             return []
+        limits = levels(account=account, at=now)
+        if any(balance.credits <= level for _, level in limits):
+            # Nobody is warned in the moment between the old credits' end and the new ones' grant.
+            subscriptions.renew(account=account, now=now)
+            balance.refresh_from_db()
         since = balance.last_seq if created else seen.last_seq
         crossings = [
             _Crossing(threshold, level, seq)
-            for threshold, level in levels(account=account, at=now)
-            if (seq := _last_crossing(account, level, since, seen.last_seq)) is not None
+            for threshold, level in limits
+            if balance.credits <= level
+            and (seq := _last_crossing(account, level, since, seen.last_seq, balance.last_seq))
         ]
         seen.last_seq = balance.last_seq
         seen.save(update_fields=["last_seq"])
@@ -174,18 +182,19 @@ def _begin(account: Account) -> bool:
     return created
 
 
-def _last_crossing(account: Account, level: int, since: int, after: int) -> int | None:
-    """The last entry after ``after`` that crossed ``level`` downwards, read from ``since`` on."""
+def _last_crossing(account: Account, level: int, since: int, after: int, until: int) -> int | None:
+    """The last entry from after ``after`` to ``until`` that crossed ``level`` downwards, where
+    the entries are read from ``since`` on."""
     with connection.cursor() as cursor:
         cursor.execute(
             """
             SELECT max(seq)
               FROM (SELECT seq, balance_after, lag(balance_after) OVER (ORDER BY seq) AS before
                       FROM billing_ledgerentry
-                     WHERE account_id = %s AND seq >= %s) posted
+                     WHERE account_id = %s AND seq BETWEEN %s AND %s) posted
              WHERE seq > %s AND balance_after <= %s AND (before IS NULL OR before > %s)
             """,
-            [account.pk, since, after, level, level],
+            [account.pk, since, until, after, level, level],
         )
         row: Sequence[int | None] = cursor.fetchone()
     return row[0]
