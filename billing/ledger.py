@@ -14,7 +14,7 @@ How credits flow (rules: "Where credits come from", "How credits are consumed"):
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from operator import attrgetter
@@ -22,6 +22,7 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from django.db import connection, transaction
+from django.db.models import QuerySet
 
 from billing.copy import copy_rows
 from billing.models import Account, Balance, CreditGrant, DailyUsage, GrantSource, Kind, LedgerEntry
@@ -153,14 +154,21 @@ class _Grant:
         self.touched = True
 
 
+class _LockedBalance(NamedTuple):
+    """What a balance row says while it is locked, and the zone of its account."""
+
+    account_id: int
+    credits: int
+    last_seq: int
+    time_zone: str
+
+
 class _LockedAccount:
     """One account while its balance row is locked: books postings in memory, in order."""
 
-    def __init__(self, balance: Balance, zone: ZoneInfo, grants: list[_Grant]) -> None:
-        self.account_id = balance.account_id
-        self.credits = balance.credits
-        self.last_seq = balance.last_seq
-        self.zone = zone
+    def __init__(self, balance: _LockedBalance, grants: list[_Grant]) -> None:
+        self.account_id, self.credits, self.last_seq, time_zone = balance
+        self.zone = ZoneInfo(time_zone)
         self.grants = grants  # in the order of consumption
         self.expired: list[_Grant] = []
         self.posted: list[Posted] = []
@@ -250,7 +258,11 @@ class _LockedAccount:
 
 
 def post(
-    *, postings: Sequence[Posting], posted_at: datetime, accounts: Iterable[int] = ()
+    *,
+    postings: Sequence[Posting],
+    posted_at: datetime,
+    accounts: Iterable[int] = (),
+    references_are_new: bool = False,
 ) -> list[Posted]:
     """Book ``postings`` in the order given, at ``posted_at``; return what was booked.
 
@@ -259,6 +271,9 @@ def post(
     is left out. Grants due at ``posted_at`` are expired first, in the ``accounts`` named and in
     those of the postings, and are among what is returned; ``post(postings=[], accounts=…)`` just
     expires.
+
+    ``references_are_new`` spares the search for references that the account already has, where
+    the caller has made sure that there are none.
 
     Raises IntegrityError where a posting breaks a constraint; then nothing is booked.
     """
@@ -275,14 +290,12 @@ def post(
             if any(p.credits > 0 and p.grant is None for p in own)
         ]
         locked = _lock(account_ids, giving_back=giving_back, at=posted_at)
-        booked = _references_booked(postings)
+        if not references_are_new:
+            by_account = _without_booked(by_account)
         for account in locked:
             account.expire(posted_at)
-            for posting in by_account[account.account_id]:
-                key = (posting.account_id, posting.reference)
-                if key not in booked:
-                    booked.add(key)
-                    account.book(posting, posted_at)
+            for posting in by_account.get(account.account_id, ()):
+                account.book(posting, posted_at)
         changed = [account for account in locked if account.posted]
         _write(changed, posted_at)
     return [posted for account in changed for posted in account.posted]
@@ -348,26 +361,27 @@ def _lock(
         for row in cursor.fetchall():
             grants[row[1]].append(_Grant(*row))
     return [
-        _LockedAccount(
-            balance,
-            balance.account.zone,
-            sorted(grants[balance.account_id], key=attrgetter("key")),
-        )
+        _LockedAccount(balance, sorted(grants[balance.account_id], key=attrgetter("key")))
         for balance in balances
     ]
 
 
-def _locked_balances(account_ids: Sequence[int]) -> list[Balance]:
-    return list(
+def _locked_balances(account_ids: Sequence[int]) -> list[_LockedBalance]:
+    return _balances(
         Balance.objects.filter(account_id__in=account_ids)
-        .select_related("account")
         .select_for_update(of=("self",), no_key=True)
         .order_by("account_id")
     )
 
 
-def _references_booked(postings: Sequence[Posting]) -> set[tuple[int, str]]:
-    """Which of the postings the ledger has already. Needs the lock, or the answer may change."""
+def _balances(balances: QuerySet[Balance]) -> list[_LockedBalance]:
+    rows = balances.values_list("account_id", "credits", "last_seq", "account__time_zone")
+    return [_LockedBalance(*row) for row in rows]
+
+
+def _without_booked(by_account: Mapping[int, list[Posting]]) -> dict[int, list[Posting]]:
+    """Leave out what the ledger has already. Needs the lock, or the answer may change."""
+    postings = [posting for own in by_account.values() for posting in own]
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -378,13 +392,21 @@ def _references_booked(postings: Sequence[Posting]) -> set[tuple[int, str]]:
             """,
             [[p.account_id for p in postings], [p.reference for p in postings]],
         )
-        return set(cursor.fetchall())
+        booked = set(cursor.fetchall())
+    new: dict[int, list[Posting]] = defaultdict(list)
+    for posting in postings:
+        key = (posting.account_id, posting.reference)
+        if key not in booked:
+            booked.add(key)
+            new[posting.account_id].append(posting)
+    return new
 
 
 def _write(accounts: Sequence[_LockedAccount], posted_at: datetime) -> None:
     """Store what was booked: entries by COPY, everything else in one statement a table."""
     if not accounts:
         return
+    posted_at_text = str(posted_at)  # once for all rows
     copy_rows(
         LedgerEntry,
         ENTRY_COLUMNS,
@@ -392,12 +414,12 @@ def _write(accounts: Sequence[_LockedAccount], posted_at: datetime) -> None:
             (
                 p.account_id,
                 posted.seq,
-                p.kind.value,
+                p.kind,
                 p.credits,
                 posted.balance_after,
                 p.reference,
                 p.occurred_at,
-                posted_at,
+                posted_at_text,
                 p.remarks,
                 p.call_id,
                 p.usage_type,

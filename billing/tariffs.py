@@ -10,9 +10,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Protocol, TypeVar
 
 from billing.models import Account, CustomTerms, Plan, PlanTerms, Subscription, Terms
+from billing.rating import Tariff
 
 
 class NoTariffError(LookupError):
@@ -34,21 +36,26 @@ def in_force(rows: Sequence[Dated], at: datetime) -> Dated | None:
     return rows[position - 1] if position else None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Agreement:
     """What an account has agreed to at an instant: its subscription and the terms of it."""
 
     subscription: Subscription
     terms: Terms
 
-    @property
+    @cached_property
+    def tariff(self) -> Tariff:
+        """What an increment costs."""
+        return self.terms.tariff
+
+    @cached_property
     def plan(self) -> Plan:
         """The plan subscribed to."""
         return self.subscription.plan
 
 
 class TariffBook:
-    """The agreements of some accounts over all time, read once in three queries."""
+    """The agreements of some accounts over all time, read once in four queries."""
 
     def __init__(self, account_ids: Iterable[int]) -> None:
         self._subscriptions: dict[int, list[Subscription]] = defaultdict(list)
@@ -56,7 +63,7 @@ class TariffBook:
         self._custom_terms: dict[int, list[CustomTerms]] = defaultdict(list)
         subscriptions = (
             Subscription.objects.filter(account_id__in=list(account_ids))
-            .select_related("plan")
+            .prefetch_related("plan")
             .order_by("effective_from")
         )
         for subscription in subscriptions:
@@ -68,15 +75,42 @@ class TariffBook:
             subscription__account_id__in=self._subscriptions
         ).order_by("effective_from"):
             self._custom_terms[custom.subscription_id].append(custom)
+        self._changes: dict[int, list[datetime]] = {}
+        self._agreements: dict[tuple[int, int], Agreement] = {}
 
     def at(self, account_id: int, at: datetime) -> Agreement:
         """Return what ``account_id`` had agreed to at ``at``.
 
         Raises NoTariffError where the account never had a plan, or its plan has no terms.
         """
+        changes = self._changes.get(account_id)
+        if changes is None:
+            changes = self._changes[account_id] = self._changes_of(account_id)
+        key = (account_id, bisect_right(changes, at))
+        agreement = self._agreements.get(key)
+        if agreement is None:
+            agreement = self._agreements[key] = self._agreement(account_id, at)
+        return agreement
+
+    def _changes_of(self, account_id: int) -> list[datetime]:
+        """When another agreement may have come into force: between them there is but one."""
         subscriptions = self._subscriptions.get(account_id)
         if not subscriptions:
             raise NoTariffError("the account has no plan")
+        return sorted(
+            {
+                row.effective_from
+                for subscription in subscriptions
+                for row in (
+                    subscription,
+                    *self._plan_terms.get(subscription.plan_id, ()),
+                    *self._custom_terms.get(subscription.pk, ()),
+                )
+            }
+        )
+
+    def _agreement(self, account_id: int, at: datetime) -> Agreement:
+        subscriptions = self._subscriptions[account_id]
         subscription = in_force(subscriptions, at) or subscriptions[0]
         custom = in_force(self._custom_terms.get(subscription.pk, ()), at)
         if custom is not None:

@@ -8,7 +8,7 @@ Locks are always taken in the same order, so that no two batches can wait for ea
 the keys of new calls, sorted; then rows of calls that change, sorted; then accounts, sorted.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple, TypeAlias
@@ -105,7 +105,8 @@ def record_calls(*, records: Sequence[CallRecord], now: datetime) -> list[Outcom
         batch = _Batch(records, now)
         batch.insert_new()
         batch.correct_changed()
-        ledger.post(postings=batch.postings_in_order(), posted_at=now)
+        # The table of calls has decided what is new, and each correction has its own number.
+        ledger.post(postings=batch.postings_in_order(), posted_at=now, references_are_new=True)
     return batch.outcomes_in_order()
 
 
@@ -113,21 +114,21 @@ class _Prices:
     """What calls of some accounts cost at any time, read once for a batch."""
 
     def __init__(self, account_ids: Collection[int]) -> None:
-        accounts = Account.objects.filter(pk__in=account_ids).only("time_zone")
-        self.zones = {account.pk: account.zone for account in accounts}
-        self._book = TariffBook(self.zones)
+        accounts = Account.objects.filter(pk__in=account_ids)
+        self.time_zones: dict[int, str] = dict(accounts.values_list("pk", "time_zone"))
+        self._book = TariffBook(self.time_zones)
 
     def rate(self, record: CallRecord) -> _Rated:
         """Rate ``record`` by the tariff in force when it started. Raises Rejected."""
         try:
             agreement = self._book.at(record.account_id, record.started_at)
         except NoTariffError as error:
-            if record.account_id not in self.zones:
+            if record.account_id not in self.time_zones:
                 raise Rejected("account", "does not exist.") from None
             raise Rejected(
                 "account", f"can't be charged: {error}. Put it on a plan, then try again."
             ) from None
-        return _rate(record, agreement.plan.name, agreement.terms.tariff)
+        return _rate(record, agreement.plan.name, agreement.tariff)
 
 
 class _Batch:
@@ -162,16 +163,14 @@ class _Batch:
         Ends: a round that is not the last one has met a call which another process inserted in
         the meantime, and the next one knows it.
         """
+        recorded_at = str(self.now)  # once for all rows
         while True:
             self.known = _known(self.latest)
             created = self._rate_new()
+            rows = [(*record, *_frozen(rated), recorded_at, 0) for _, record, rated in created]
             try:
                 with transaction.atomic():
-                    copy_rows(
-                        Call,
-                        NEW_COLUMNS,
-                        [(*record, *_frozen(rated), self.now, 0) for _, record, rated in created],
-                    )
+                    copy_rows(Call, NEW_COLUMNS, rows)
             except IntegrityError as error:
                 if CALL_ONCE not in str(error):
                     raise
@@ -211,7 +210,9 @@ class _Batch:
             except Rejected as rejected:
                 self._reject(stored.record.key, rejected)
                 continue
-            posting = _correction_posting(stored, revised, rated, self.prices.zones)
+            posting = _correction_posting(
+                stored, revised, rated, ZoneInfo(self.prices.time_zones[revised.account_id])
+            )
             updates.append((stored.id, stored.corrections + 1, *revised, *_frozen(rated)))
             self.outcomes[position] = Outcome(Result.CORRECTED, -posting.credits)
             self._postings[position] = posting
@@ -297,7 +298,7 @@ def _charge_posting(record: CallRecord, rated: _Rated) -> ledger.Posting:
 
 
 def _correction_posting(
-    stored: _Stored, revised: CallRecord, rated: _Rated, zones: Mapping[int, ZoneInfo]
+    stored: _Stored, revised: CallRecord, rated: _Rated, zone: ZoneInfo
 ) -> ledger.Posting:
     """The difference, as usage of the corrected type and agent, at the corrected time."""
     old, new = stored.rated.charge, rated.charge
@@ -312,7 +313,7 @@ def _correction_posting(
             after=revised,
             billable_us=(old.billable_us, new.billable_us),
             credits=(old.credits, new.credits),
-            zone=zones[revised.account_id],
+            zone=zone,
         ),
         call_id=revised.call_id,
         usage_type=revised.usage_type,

@@ -57,7 +57,7 @@ def test_without_the_lock_threads_collide(account, monkeypatch):
     """The control: take the lock away, and the same work breaks."""
 
     def unlocked(account_ids):
-        return list(Balance.objects.filter(account_id__in=account_ids).select_related("account"))
+        return ledger._balances(Balance.objects.filter(account_id__in=account_ids))
 
     ledger.post(postings=[top_up(account, 1_000, "t")], posted_at=NOW)
     monkeypatch.setattr(ledger, "_locked_balances", unlocked)

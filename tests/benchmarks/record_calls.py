@@ -1,0 +1,335 @@
+"""How fast calls are recorded, against the limit of this database and against the plain ORM.
+
+`make bench`, or ``python -m tests.benchmarks.record_calls`` with DATABASE_URL naming a server on
+which a database can be created; it is dropped at the end. All ways are measured in turn on one
+database, repeated, and the medians printed, because machines are noisy and ratios are not.
+
+- raw COPY: the same rows of calls and ledger entries, computed beforehand as text, into the same
+  tables with the same indexes, constraints and triggers, a transaction a batch. Nothing is computed
+  and no balance, grant or rollup is kept: a limit, not a rival.
+- record_calls: validated records in, everything rated, posted and frozen.
+- naive: one transaction a call with Django's ORM.
+
+"Hot" is one account; "spread" is 1,000 accounts in any order, whose calls are sharded among the
+writers by account. Calls arrive in order of time.
+"""
+
+import argparse
+import io
+import multiprocessing
+import os
+import random
+import statistics
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+
+import django
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+django.setup()
+
+from django.core.management import call_command  # noqa: E402
+from django.db import connection, transaction  # noqa: E402
+from django.db.models import F  # noqa: E402
+
+from billing.ledger import ENTRY_COLUMNS  # noqa: E402
+from billing.models import Account, Balance, DailyUsage, Kind, LedgerEntry, Plan  # noqa: E402
+from billing.rating import rate  # noqa: E402
+from billing.subscriptions import subscribe  # noqa: E402
+from billing.tariffs import agreement_at  # noqa: E402
+from calls.charging import NEW_COLUMNS, record_calls  # noqa: E402
+from calls.models import Call  # noqa: E402
+from calls.records import CallRecord, validate  # noqa: E402
+
+BATCH_SIZE = 1_000
+ACCOUNTS = 1_000
+NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+TABLES = {  # with the columns written: all but the id, which the database gives
+    "calls_call": ", ".join(NEW_COLUMNS),
+    "billing_ledgerentry": ", ".join(ENTRY_COLUMNS),
+}
+AGENTS = ("Asha", "Ravi", "Mei")
+
+Batches = list[list[CallRecord]]
+Work = Callable[[], object]
+
+
+def make_batches(calls: int, accounts: Sequence[int], seed: int) -> Batches:
+    """Calls in order of time, in random accounts: a mix of types, lengths, agents and failures."""
+    chance = random.Random(seed)
+    started_at = NOW - timedelta(days=2)
+    records = []
+    for number in range(calls):
+        started_at += timedelta(seconds=2 * 86_400 / calls * chance.random())
+        answered = chance.random() < 0.8
+        connected_at = started_at + timedelta(seconds=chance.randint(2, 30))
+        ended_at = connected_at + timedelta(milliseconds=chance.randint(0, 400_000))
+        records.append(
+            validate(
+                account_id=chance.choice(accounts),
+                call_id=f"{chance.getrandbits(64):016x}-{number:08d}",
+                usage_type=chance.choice(["outbound", "outbound", "inbound"]),
+                status="completed" if answered else chance.choice(["no_answer", "busy"]),
+                started_at=started_at,
+                connected_at=connected_at if answered else None,
+                ended_at=ended_at if answered else connected_at,
+                agent=chance.choice(AGENTS),
+                from_number=f"+9180{chance.randint(10_000_000, 99_999_999)}",
+                to_number=f"+9198{chance.randint(10_000_000, 99_999_999)}",
+                now=NOW,
+            )
+        )
+    return [records[start : start + BATCH_SIZE] for start in range(0, calls, BATCH_SIZE)]
+
+
+# ── The three ways ────────────────────────────────────────────────────────────────────────────
+def record(batches: Batches) -> None:
+    """The product's way."""
+    for batch in batches:
+        record_calls(records=batch, now=NOW)
+
+
+def copy_raw(texts: Sequence[Sequence[str]]) -> None:
+    """The limit: the rows of both tables, as they are."""
+    for batch in texts:
+        with transaction.atomic(), connection.cursor() as cursor:
+            for (table, columns), text in zip(TABLES.items(), batch, strict=True):
+                cursor.copy_expert(f"COPY {table} ({columns}) FROM STDIN", io.StringIO(text))
+
+
+def record_naively(records: Sequence[CallRecord]) -> None:
+    """What one would write first: one transaction a call, every row by the ORM."""
+    for record in records:
+        with transaction.atomic():
+            account = Account.objects.get(pk=record.account_id)
+            agreement = agreement_at(account=account, at=record.started_at)
+            tariff = agreement.terms.tariff
+            charge = rate(
+                tariff=tariff,
+                usage_type=record.usage_type,
+                started_at=record.started_at,
+                connected_at=record.connected_at,
+                ended_at=record.ended_at,
+            )
+            facts = record._asdict()
+            _, created = Call.objects.get_or_create(
+                account=account,
+                call_id=facts.pop("call_id"),
+                defaults={
+                    **facts,
+                    "plan_name": agreement.plan.name,
+                    "increment_seconds": tariff.increment_seconds,
+                    "credits_per_increment": tariff.credits_per_increment,
+                    "billable_seconds": charge.billable_seconds,
+                    "billed_seconds": charge.billed_seconds,
+                    "increments": charge.increments,
+                    "credits": charge.credits,
+                    "recorded_at": NOW,
+                },
+            )
+            if not created:
+                continue
+            balance = Balance.objects.select_for_update().get(account=account)
+            balance.credits -= charge.credits
+            balance.last_seq += 1
+            LedgerEntry.objects.create(
+                account=account,
+                seq=balance.last_seq,
+                kind=Kind.CALL,
+                credits=-charge.credits,
+                balance_after=balance.credits,
+                reference=f"call:{record.call_id}",
+                occurred_at=record.started_at,
+                posted_at=NOW,
+                call_id=record.call_id,
+                usage_type=record.usage_type,
+                agent=record.agent,
+                billed_seconds=charge.billed_seconds,
+            )
+            balance.save()
+            day, _ = DailyUsage.objects.get_or_create(
+                account=account,
+                day=record.started_at.astimezone(account.zone).date(),
+                kind=Kind.CALL,
+                usage_type=record.usage_type,
+                agent=record.agent,
+                defaults={"entries": 1, "calls": 1},
+            )
+            DailyUsage.objects.filter(pk=day.pk).update(
+                entries=F("entries") + 1,
+                calls=F("calls") + 1,
+                credits_used=F("credits_used") + charge.credits,
+                billed_seconds=F("billed_seconds") + charge.billed_seconds,
+            )
+
+
+# ── Measuring ─────────────────────────────────────────────────────────────────────────────────
+@contextmanager
+def own_database() -> Iterator[None]:
+    """Move the connection to a new, migrated database; drop it afterwards."""
+    server = connection.settings_dict["NAME"]
+    name = f"benchmark_{os.getpid()}"
+
+    def execute(sql: str) -> None:
+        connection.close()
+        connection.settings_dict["NAME"] = server
+        with connection.cursor() as cursor:
+            cursor.execute(sql)
+        connection.close()
+
+    execute(f"CREATE DATABASE {name}")
+    try:
+        connection.settings_dict["NAME"] = name
+        call_command("migrate", verbosity=0, skip_checks=True)
+        yield
+    finally:
+        execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def empty() -> None:
+    """Forget all calls, as if none had been made."""
+    with connection.cursor() as cursor:
+        cursor.execute("TRUNCATE calls_call, billing_ledgerentry, billing_dailyusage")
+        cursor.execute("UPDATE billing_creditgrant SET remaining = credits")
+        cursor.execute("UPDATE billing_balance SET last_seq = 0")
+        cursor.execute(
+            "UPDATE billing_balance SET credits = coalesce((SELECT sum(remaining)"
+            " FROM billing_creditgrant g WHERE g.account_id = billing_balance.account_id), 0)"
+        )
+        cursor.execute("VACUUM billing_balance, billing_creditgrant, billing_dailyusage")
+
+
+def seconds_of(works: Sequence[Work]) -> float:
+    """Run each work in a process of its own, all at once; return the seconds until all are done."""
+    connection.close()
+    fork = multiprocessing.get_context("fork")
+    ready = fork.Barrier(len(works) + 1)
+
+    def run(work: Work) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+        ready.wait()
+        work()
+
+    processes = [fork.Process(target=run, args=(work,)) for work in works]
+    for process in processes:
+        process.start()
+    ready.wait()
+    began = time.perf_counter()
+    for process in processes:
+        process.join()
+    took = time.perf_counter() - began
+    if any(process.exitcode for process in processes):
+        raise SystemExit("A writer failed; see above.")
+    return took
+
+
+def rows_as_text(batches: Batches) -> list[list[str]]:
+    """The stored rows of each batch, as COPY reads them: call rows, then entries."""
+    texts = []
+    with connection.cursor() as cursor:
+        for batch in batches:
+            keys = [[record.account_id for record in batch], [record.call_id for record in batch]]
+            cursor.execute("DROP TABLE IF EXISTS asked")
+            cursor.execute(
+                "CREATE TEMPORARY TABLE asked AS"
+                " SELECT * FROM unnest(%s::bigint[], %s::text[]) AS asked (account_id, call_id)",
+                keys,
+            )
+            text = []
+            for table, columns in TABLES.items():
+                rows = io.StringIO()
+                cursor.copy_expert(
+                    f"COPY (SELECT {columns} FROM {table} JOIN asked USING (account_id, call_id)"
+                    " ORDER BY id) TO STDOUT",
+                    rows,
+                )
+                text.append(rows.getvalue())
+            texts.append(text)
+    return texts
+
+
+def measure(calls: int, naive_calls: int, repeats: int) -> dict[str, list[float]]:
+    """Calls per second of each way, one figure a repeat, the ways taking turns."""
+    accounts = [
+        Account.objects.create(name=f"Account {n}", slug=f"a{n}", time_zone="Asia/Kolkata")
+        for n in range(ACCOUNTS)
+    ]
+    plan = Plan.objects.get(name="Professional")
+    for account in accounts:
+        subscribe(account=account, plan=plan, at=NOW - timedelta(days=10))
+    keys = [account.pk for account in accounts]
+    shards = {1: [keys], 4: [keys[writer::4] for writer in range(4)]}
+    workloads = {
+        ("hot", 1): [make_batches(calls, keys[:1], 1)],
+        ("hot", 4): [make_batches(calls // 4, keys[:1], 2 + writer) for writer in range(4)],
+        ("spread", 1): [make_batches(calls, shards[1][0], 6)],
+        ("spread", 4): [
+            make_batches(calls // 4, shard, 7 + writer) for writer, shard in enumerate(shards[4])
+        ],
+    }
+    naive = make_batches(naive_calls, keys[:1], 11)[0]
+    figures: dict[str, list[float]] = {}
+
+    def note(name: str, calls: int, works: Sequence[Work]) -> None:
+        figures.setdefault(name, []).append(calls / seconds_of(works))
+
+    for _ in range(repeats):
+        for (where, writers), batches in workloads.items():
+            empty()
+            note(
+                f"record_calls, {where}, {writers}",
+                calls,
+                [lambda own=own: record(own) for own in batches],  # type: ignore[misc]
+            )
+            texts = [rows_as_text(own) for own in batches]
+            empty()
+            note(
+                f"raw COPY, {where}, {writers}",
+                calls,
+                [lambda own=own: copy_raw(own) for own in texts],  # type: ignore[misc]
+            )
+        empty()
+        note("naive, hot, 1", naive_calls, [lambda: record_naively(naive)])
+    return figures
+
+
+def print_table(figures: dict[str, list[float]]) -> None:
+    """Print medians, their spread, and what matters: the ratios."""
+    medians = {name: statistics.median(runs) for name, runs in figures.items()}
+    print(f"{'way, accounts, writers':<28}{'calls/s':>10}{'lowest':>10}{'highest':>10}{'/ raw':>8}")
+    for where in ("hot", "spread"):
+        for writers in (1, 4):
+            raw = medians[f"raw COPY, {where}, {writers}"]
+            for way in ("raw COPY", "record_calls", "naive"):
+                name = f"{way}, {where}, {writers}"
+                if name in medians:
+                    runs = figures[name]
+                    print(
+                        f"{name:<28}{medians[name]:>10,.0f}{min(runs):>10,.0f}{max(runs):>10,.0f}"
+                        f"{medians[name] / raw:>8.3f}"
+                    )
+    one, four = medians["record_calls, hot, 1"], medians["record_calls, spread, 4"]
+    for what, ratio in (
+        ("record_calls / raw COPY, one writer, hot", one / medians["raw COPY, hot, 1"]),
+        ("record_calls: 4 writers, spread / 1 writer, hot", four / one),
+        ("record_calls / naive, one writer, hot", one / medians["naive, hot, 1"]),
+    ):
+        print(f"{what:<50}{ratio:>7.2f}")
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description="Measure how fast calls are recorded.")
+    parser.add_argument("--calls", type=int, default=20_000, help="per run (20000)")
+    parser.add_argument("--naive-calls", type=int, default=500, help="per naive run (500)")
+    parser.add_argument("--repeats", type=int, default=5)
+    options = parser.parse_args()
+    with own_database():
+        print_table(measure(options.calls, options.naive_calls, options.repeats))
+
+
+if __name__ == "__main__":
+    main()
