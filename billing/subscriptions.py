@@ -44,7 +44,8 @@ def subscribe(
     ``now`` is ``at`` where it isn't given; when ``at`` is later than ``now``, the change is planned
     and `renew` grants its credits when their time comes. ``custom_terms`` (unsaved, without
     subscription) replace the plan's own terms from ``at`` on.
-    History stays: raises SubscriptionError where ``at`` is not after the account's latest change.
+    History stays: raises SubscriptionError where ``at`` is not after the account's latest change,
+    and where that change was to the same plan, so that asking twice grants no credits twice.
     """
     with transaction.atomic():
         Balance.objects.get_or_create(account=account)
@@ -54,6 +55,11 @@ def subscribe(
             raise SubscriptionError(
                 f"The account changed its plan at {latest.effective_from:%d %b %Y, %H:%M} UTC; "
                 "a change before that would rewrite its history."
+            )
+        if latest is not None and latest.plan == plan and custom_terms is None:
+            raise SubscriptionError(
+                f"The account is on {plan} already, from "
+                f"{latest.effective_from:%d %b %Y, %H:%M} UTC."
             )
         subscription = Subscription.objects.create(account=account, plan=plan, effective_from=at)
         if custom_terms is not None:

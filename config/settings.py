@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
+from django.templatetags.static import static
 from django.urls import reverse_lazy
 
 from config.environment import Environment
@@ -269,6 +270,25 @@ UNFOLD = {
     "SITE_TITLE": "Call Credits",
     "SITE_HEADER": "Call Credits operations",
     "SITE_URL": "/",
+    "SITE_SYMBOL": "call",
+    "STYLES": [lambda request: static("css/operations.css")],
+    "SIDEBAR": {"show_search": False, "navigation": "config.admin_menu.sections"},
+    # The pages' accent, dark enough for white text on the steps that carry it.
+    "COLORS": {
+        "primary": {
+            "50": "oklch(97% .02 190)",
+            "100": "oklch(94% .04 190)",
+            "200": "oklch(89% .06 190)",
+            "300": "oklch(82% .08 190)",
+            "400": "oklch(74% .09 190)",
+            "500": "oklch(62% .09 190)",
+            "600": "oklch(46% .075 194)",
+            "700": "oklch(40% .065 194)",
+            "800": "oklch(35% .055 194)",
+            "900": "oklch(30% .045 194)",
+            "950": "oklch(23% .035 194)",
+        },
+    },
 }
 
 # ── API ───────────────────────────────────────────────────────────────────────────────────────

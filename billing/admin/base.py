@@ -10,9 +10,9 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from unfold import paginator as unfold_paginator
 from unfold.admin import ModelAdmin
-from unfold.contrib.filters.admin import RangeDateFilter
-from unfold.paginator import InfinitePaginator
+from unfold.contrib.filters.admin import DropdownFilter, RangeDateFilter
 from unfold.utils import parse_date_str
 
 from billing.models import Account
@@ -40,6 +40,13 @@ def local_time(at: datetime | None, zone: ZoneInfo) -> SafeString | str:
     )
 
 
+def signed(credits: int, *, plus: str = "+") -> str:
+    """``+1,500``, ``−3`` (a true minus), ``0``."""
+    if credits < 0:
+        return f"−{-credits:,}"
+    return f"{plus if credits else ''}{credits:,}"
+
+
 class OperatorAdmin(ModelAdmin):
     """Pages for staff. Being staff is the permission: every operator may do an operator's work.
 
@@ -47,7 +54,6 @@ class OperatorAdmin(ModelAdmin):
     """
 
     actions = None  # nothing here is safe to do to many rows at once
-    show_full_result_count = False
     list_per_page = 50
     sortable_by = ()
 
@@ -72,8 +78,11 @@ def is_operator(request: HttpRequest) -> bool:
     return request.user.is_active and request.user.is_staff
 
 
-class UncountedPaginator(InfinitePaginator):
-    """Pages forward and back without counting the rows, and not so deep that OFFSET gets slow."""
+class InfinitePaginator(unfold_paginator.InfinitePaginator):
+    """Pages forward and back without counting the rows, and not so deep that OFFSET gets slow.
+
+    It keeps its parent's name, by which the theme knows not to show the count.
+    """
 
     count = 50_000
 
@@ -85,7 +94,8 @@ class RecordAdmin(OperatorAdmin):
     start of an identifier (`identified_by`) within an index.
     """
 
-    paginator = UncountedPaginator
+    paginator = InfinitePaginator
+    show_full_result_count = False
     list_select_related = ("account",)
     # Each (field, whether its beginning is enough), with an index on (account, field).
     identified_by: Iterable[tuple[str, bool]] = ()
@@ -155,6 +165,26 @@ class AccountDayFilter(RangeDateFilter):
             messages.warning(request, f"“{value}” is not a day. Write 2026-11-23.")
             return UNREADABLE
         return day
+
+
+class StandingFilter(DropdownFilter):
+    """Accounts by the sign of their balance."""
+
+    title = "balance"
+    parameter_name = "standing"
+    path = "credits"
+
+    def lookups(self, request: HttpRequest, model_admin: ModelAdmin) -> list[tuple[str, str]]:
+        return [("debt", "Below zero"), ("empty", "Zero"), ("credit", "Above zero")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        """Keep the accounts that stand so."""
+        conditions = {
+            "debt": {f"{self.path}__lt": 0},
+            "empty": {self.path: 0},
+            "credit": {f"{self.path}__gt": 0},
+        }
+        return queryset.filter(**conditions.get(self.value() or "", {}))
 
 
 def _account_asked_for(request: HttpRequest) -> Account | None:

@@ -4,17 +4,19 @@ Nothing here can be added, changed or deleted. An adjustment is posted from the 
 """
 
 from django.contrib import admin
-from django.db.models import QuerySet
-from django.http import HttpRequest
 from django.utils.safestring import SafeString
-from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import (
     AutocompleteSelectFilter,
     ChoicesDropdownFilter,
-    DropdownFilter,
 )
 
-from billing.admin.base import AccountDayFilter, RecordAdmin, local_time
+from billing.admin.base import (
+    AccountDayFilter,
+    RecordAdmin,
+    StandingFilter,
+    local_time,
+    signed,
+)
 from billing.models import Balance, CreditGrant, DailyUsage, LedgerEntry
 
 
@@ -105,26 +107,6 @@ class CreditGrantAdmin(RecordAdmin):
         return local_time(grant.expires_at, grant.account.zone) if grant.expires_at else "never"
 
 
-class StandingFilter(DropdownFilter):
-    """Accounts by the sign of their balance."""
-
-    title = "balance"
-    parameter_name = "standing"
-    path = "credits"
-
-    def lookups(self, request: HttpRequest, model_admin: ModelAdmin) -> list[tuple[str, str]]:
-        return [("debt", "Below zero"), ("empty", "Zero"), ("credit", "Above zero")]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
-        """Keep the accounts that stand so."""
-        conditions = {
-            "debt": {f"{self.path}__lt": 0},
-            "empty": {self.path: 0},
-            "credit": {f"{self.path}__gt": 0},
-        }
-        return queryset.filter(**conditions.get(self.value() or "", {}))
-
-
 @admin.register(Balance)
 class BalanceAdmin(RecordAdmin):
     """What each account has now."""
@@ -164,10 +146,3 @@ class DailyUsageAdmin(RecordAdmin):
     )
     list_filter_submit = True
     ordering_within_account = ("-day", "-id")
-
-
-def signed(credits: int, *, plus: str = "+") -> str:
-    """``+1,500``, ``−3`` (a true minus), ``0``."""
-    if credits < 0:
-        return f"−{-credits:,}"
-    return f"{plus if credits else ''}{credits:,}"

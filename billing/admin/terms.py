@@ -164,6 +164,7 @@ class TermsFields(TariffFields):
         required=False,
         help_text="UTC. Empty: from now on. Calls that started earlier keep their charge.",
     )
+    field_order = ("increment_seconds", "credits_per_increment", "typical_calls")
     typical_calls = forms.Field(required=False, disabled=True, widget=PreviewWidget)
     # Which terms the operator saw: what is entered was meant to replace those and no others.
     based_on = forms.IntegerField(required=False, widget=forms.HiddenInput)

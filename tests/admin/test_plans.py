@@ -5,27 +5,19 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.management import call_command
 from django.test import Client
 from django.utils import timezone
 
 from billing.models import Account, Plan, PlanTerms
 from billing.plans import change_terms
 from billing.subscriptions import subscribe
+from calls.models import Call
+from tests.admin.conftest import call_of
 
 pytestmark = pytest.mark.django_db
 
 FUTURE = datetime(2031, 1, 1, 9, 30, tzinfo=UTC)
-
-
-@pytest.fixture
-def staff(client: Client, operator: User) -> Client:
-    client.force_login(operator)
-    return client
-
-
-@pytest.fixture
-def base() -> Plan:
-    return Plan.objects.get(name="Base")
 
 
 def filled(plan: Plan, **changes: Any) -> dict[str, Any]:
@@ -303,3 +295,16 @@ def test_an_unused_plan_is_deleted_with_its_terms(staff: Client, base: Plan) -> 
     staff.post(f"/admin/billing/plan/{base.pk}/delete/", {"post": "yes"})
     assert not PlanTerms.objects.filter(plan_id=base.pk).exists()
     assert not Plan.objects.filter(name="Base").exists()
+
+
+# ── The whole way ─────────────────────────────────────────────────────────────────────────────
+def test_an_edited_plan_charges_the_next_call_and_not_the_last(
+    staff: Client, customer: Account, base: Plan
+) -> None:
+    call_of(customer, "before", seconds=65)
+    staff.post(page(base), filled(base, increment_seconds=30, credits_per_increment=3))
+    call_of(customer, "after", seconds=65, started_at=timezone.now())
+    call_of(customer, "late-record", seconds=65, started_at=timezone.now() - timedelta(days=1))
+    charges = Call.objects.order_by("call_id").values_list("call_id", "credits")
+    assert list(charges) == [("after", 9), ("before", 4), ("late-record", 4)]
+    call_command("audit_ledger")

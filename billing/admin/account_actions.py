@@ -1,0 +1,303 @@
+"""What an operator does to one account, each on a page of its own and each one domain call:
+post an adjustment, change the plan, agree terms, cancel a planned change.
+"""
+
+import uuid
+from datetime import UTC, datetime, time, timedelta
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.db import transaction
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
+from django.utils import timezone
+from unfold.decorators import action
+from unfold.widgets import (
+    UnfoldAdminIntegerFieldWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextInputWidget,
+)
+
+from billing.admin.base import OperatorAdmin, local, signed
+from billing.admin.terms import InstantField, TermsFields
+from billing.credits import AdjustmentError, adjust
+from billing.models import Account, CustomTerms, Plan, Subscription
+from billing.models.ledger import REMARKS_LENGTH_MAX
+from billing.plans import TermsError, agree_terms, effective_instant, instants
+from billing.subscriptions import SubscriptionError, cancel_planned_change, subscribe
+from billing.tariffs import Agreement, NoTariffError, agreement_at
+
+ADJUSTMENT_CREDITS_MAX = 100_000_000
+EXPIRY_YEARS_MAX = 20
+TEMPLATE = "admin/billing/account/action.html"
+
+
+class AdjustmentForm(forms.Form):
+    """Credits to give or take, and why."""
+
+    credits = forms.IntegerField(
+        min_value=-ADJUSTMENT_CREDITS_MAX,
+        max_value=ADJUSTMENT_CREDITS_MAX,
+        widget=UnfoldAdminIntegerFieldWidget,
+        help_text="500 adds, -500 takes. Taking more than there is leaves a debt.",
+    )
+    reason = forms.CharField(
+        max_length=REMARKS_LENGTH_MAX,
+        widget=UnfoldAdminTextInputWidget,
+        help_text="The account reads it in its call log.",
+    )
+    expires_on = forms.DateField(
+        label="Last day of use",
+        required=False,
+        widget=UnfoldAdminTextInputWidget(attrs={"type": "date"}),
+        help_text="Of credits added, in the account’s time zone. Empty: they never expire.",
+    )
+    # A form that is sent twice posts once.
+    key = forms.UUIDField(widget=forms.HiddenInput, initial=uuid.uuid4)
+
+    def expires_at(self, account: Account) -> datetime | None:
+        """The end of the last day of use."""
+        day = self.cleaned_data["expires_on"]
+        if day is None:
+            return None
+        return datetime.combine(day + timedelta(days=1), time.min, account.zone).astimezone(UTC)
+
+    def clean_expires_on(self) -> Any:
+        """Refuse years that are typing errors."""
+        day = self.cleaned_data["expires_on"]
+        if day and day.year > timezone.now().year + EXPIRY_YEARS_MAX:
+            raise forms.ValidationError(
+                f"More than {EXPIRY_YEARS_MAX} years ahead: leave it empty."
+            )
+        return day
+
+
+class ChangePlanForm(forms.Form):
+    """Another plan, from now or later."""
+
+    plan = forms.ModelChoiceField(
+        Plan.objects.filter(is_active=True),
+        widget=UnfoldAdminSelectWidget,
+        help_text="A new billing cycle begins with it, and its credits are granted then.",
+    )
+    effective_from = InstantField(
+        label="From", required=False, help_text="UTC. Empty: from now on. The past stays as it was."
+    )
+
+    def __init__(self, *args: Any, account: Account, now: datetime, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.now = now
+        _instant_field(self).in_zone(account.zone)
+
+    def clean_effective_from(self) -> datetime:
+        """The instant it takes effect."""
+        try:
+            return effective_instant(self.cleaned_data["effective_from"], now=self.now)
+        except TermsError as error:
+            raise forms.ValidationError(str(error)) from error
+
+
+class CustomTermsForm(TermsFields):
+    """Terms for one account, starting from those it has."""
+
+    def __init__(self, *args: Any, agreement: Agreement, now: datetime, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.now = now
+        self.agreement = agreement
+        self.show(agreement.terms, in_force=agreement.terms)
+        _instant_field(self).in_zone(agreement.subscription.account.zone)
+
+    def clean(self) -> dict[str, Any]:
+        """Check the terms as entered."""
+        super().clean()
+        taken = instants(self.agreement.subscription.custom_terms.all())
+        self.check_terms(taken=taken, now=self.now)
+        return self.cleaned_data
+
+
+class AccountActions(OperatorAdmin):
+    """The pages of these actions, reached from the account's page."""
+
+    actions_detail = ("post_adjustment", "change_plan", "agree_custom_terms")
+
+    def get_urls(self) -> list[URLPattern]:
+        cancel = self.admin_site.admin_view(self.cancel_change)
+        name = "billing_account_cancel_change"
+        return [
+            path("<int:object_id>/cancel-change/<int:subscription_id>/", cancel, name=name),
+            *super().get_urls(),
+        ]
+
+    @action(description="Post an adjustment", url_path="adjust")  # type: ignore[untyped-decorator]
+    def post_adjustment(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Add or take credits, for a reason."""
+        account = self._account(request, object_id)
+        form = AdjustmentForm(request.POST or None)
+        if form.is_valid():
+            data = form.cleaned_data
+            try:
+                with transaction.atomic():
+                    new = adjust(
+                        account=account,
+                        credits=data["credits"],
+                        reason=data["reason"],
+                        reference=f"operator-{request.user.pk}:{data['key']}",
+                        at=timezone.now(),
+                        expires_at=form.expires_at(account),
+                    )
+                    if new:
+                        said = f"{signed(data['credits'])} credits: {data['reason']}"
+                        self.log_change(request, account, f"Posted an adjustment of {said}")
+            except AdjustmentError as error:
+                field = "expires_on" if error.field == "expires_at" else error.field
+                form.add_error(field, error.message[:1].upper() + error.message[1:])
+            else:
+                if new:
+                    messages.success(request, f"Posted {said}")
+                else:
+                    messages.warning(
+                        request,
+                        "This adjustment was posted already; nothing was posted now. "
+                        "Open the form anew for another one.",
+                    )
+                return self._back(account)
+        return self._page(
+            request,
+            account,
+            form,
+            title="Post an adjustment",
+            about="Posted at once, and never edited: to take it back, post the opposite.",
+            button="Post adjustment",
+        )
+
+    @action(description="Change plan", url_path="change-plan")  # type: ignore[untyped-decorator]
+    def change_plan(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Put the account on another plan."""
+        account = self._account(request, object_id)
+        now = timezone.now()
+        form = ChangePlanForm(request.POST or None, account=account, now=now)
+        if form.is_valid():
+            plan, at = form.cleaned_data["plan"], form.cleaned_data["effective_from"]
+            try:
+                with transaction.atomic():
+                    subscribe(account=account, plan=plan, at=at, now=now)
+                    said = f"on {plan} from {local(at, account.zone)} ({account.time_zone})"
+                    self.log_change(request, account, f"Put {said}")
+            except SubscriptionError as error:
+                form.add_error(None, str(error))
+            else:
+                messages.success(request, f"{account} is {said}.")
+                return self._back(account)
+        return self._page(
+            request,
+            account,
+            form,
+            title="Change plan",
+            about="Calls that started before keep their charge. Credits of the present plan stay "
+            "until they expire.",
+            button="Change plan",
+        )
+
+    @action(description="Custom terms", url_path="custom-terms")  # type: ignore[untyped-decorator]
+    def agree_custom_terms(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Give the account terms of its own on the plan it is on."""
+        account = self._account(request, object_id)
+        now = timezone.now()
+        try:
+            agreement = agreement_at(account=account, at=now)
+        except NoTariffError as error:
+            messages.error(request, f"Change its plan first: {error}.")
+            return self._back(account)
+        agreement.subscription.account = account
+        form = CustomTermsForm(request.POST or None, agreement=agreement, now=now)
+        if form.is_valid():
+            terms = CustomTerms()
+            form.enter_into(terms)
+            try:
+                with transaction.atomic():
+                    agree_terms(
+                        subscription=agreement.subscription,
+                        terms=terms,
+                        effective_from=form.cleaned_data["effective_from"],
+                        now=now,
+                    )
+                    said = (
+                        f"{terms.credits_per_increment:,} per {terms.increment_seconds:,} s from "
+                        f"{local(terms.effective_from, account.zone)} ({account.time_zone})"
+                    )
+                    self.log_change(request, account, f"Agreed terms: {said}")
+            except TermsError as error:
+                form.add_error(error.field or None, str(error))
+            else:
+                messages.success(request, f"Terms of {account}: {said}.")
+                return self._back(account)
+        return self._page(
+            request,
+            account,
+            form,
+            title="Custom terms",
+            about=f"In place of what {agreement.plan} gives to everyone, for as long as the "
+            "account stays on it. These are the numbers it has now.",
+            button="Agree terms",
+        )
+
+    def cancel_change(
+        self, request: HttpRequest, object_id: int, subscription_id: int
+    ) -> HttpResponse:
+        """Ask, then cancel a change of plan that has not begun."""
+        account = self._account(request, str(object_id))
+        subscription = get_object_or_404(Subscription, pk=subscription_id, account=account)
+        if request.method == "POST":
+            try:
+                with transaction.atomic():
+                    cancel_planned_change(subscription=subscription, now=timezone.now())
+                    said = f"the change to {subscription.plan}"
+                    self.log_change(request, account, f"Cancelled {said}")
+            except SubscriptionError as error:
+                messages.error(request, str(error))
+            else:
+                messages.success(request, f"Cancelled {said}.")
+            return self._back(account)
+        return self._page(
+            request,
+            account,
+            None,
+            title="Cancel a planned change",
+            about=f"{account} would go to {subscription.plan} on "
+            f"{local(subscription.effective_from, account.zone)} ({account.time_zone}). "
+            "It stays on its present plan when you cancel that.",
+            button="Cancel the change",
+        )
+
+    def _account(self, request: HttpRequest, object_id: str) -> Account:
+        account: Account | None = self.get_object(request, object_id)
+        if account is None:
+            raise Http404
+        return account
+
+    def _back(self, account: Account) -> HttpResponse:
+        return redirect("admin:billing_account_change", account.pk)
+
+    def _page(
+        self, request: HttpRequest, account: Account, form: forms.Form | None, **words: str
+    ) -> TemplateResponse:
+        balance = getattr(account, "balance", None)
+        context = {
+            **self.admin_site.each_context(request),
+            **words,
+            "opts": self.opts,
+            "original": account,
+            "credits": signed(balance.credits if balance else 0, plus=""),
+            "form": form,
+            "media": self.media + (form.media if form else forms.Media()),
+        }
+        return TemplateResponse(request, TEMPLATE, context)
+
+
+def _instant_field(form: forms.Form) -> InstantField:
+    field = form.fields["effective_from"]
+    assert isinstance(field, InstantField)
+    return field

@@ -1,0 +1,172 @@
+"""What an account's page shows around its form: standing, plans, grants, latest entries."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from billing.admin.base import ACCOUNT_PARAMETER, local, local_time, signed
+from billing.admin.terms import terms_table
+from billing.balances import CreditState, credit_state, default_thresholds, low_level
+from billing.cycles import cycle_at
+from billing.models import (
+    Account,
+    CreditGrant,
+    CreditThreshold,
+    CreditWatch,
+    LedgerEntry,
+    Subscription,
+)
+from billing.tariffs import Agreement, NoTariffError, TariffBook, in_force
+
+ENTRIES_SHOWN = 20
+GRANTS_SHOWN = 20
+
+STATE_LABELS = {
+    CreditState.OK: ("OK", "success"),
+    CreditState.LOW: ("Low", "warning"),
+    CreditState.ZERO: ("Used up", "danger"),
+    CreditState.NEGATIVE: ("In debt", "danger"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How an account stands at an instant."""
+
+    credits: int
+    agreement: Agreement | None
+    state: CreditState
+
+
+def standings(accounts: Iterable[Account], *, at: datetime) -> dict[int, Standing]:
+    """How each of ``accounts`` (with ``balance`` selected) stands, by id; five queries."""
+    accounts = list(accounts)
+    book = TariffBook(account.pk for account in accounts)
+    thresholds = _thresholds_of(accounts)
+    found = {}
+    for account in accounts:
+        try:
+            agreement = book.at(account.pk, at)
+        except NoTariffError:
+            agreement = None
+        balance = getattr(account, "balance", None)
+        credits = balance.credits if balance else 0
+        low_at = low_level(
+            thresholds[account.pk],
+            credits_per_cycle=agreement.terms.credits_per_cycle if agreement else None,
+        )
+        state = credit_state(credits=credits, low_at=low_at)
+        found[account.pk] = Standing(credits, agreement, state)
+    return found
+
+
+def _thresholds_of(accounts: Sequence[Account]) -> dict[int, list[CreditThreshold]]:
+    """What `thresholds_of` says of one account, of many in two queries."""
+    kept: dict[int, list[CreditThreshold]] = defaultdict(list)
+    for threshold in CreditThreshold.objects.filter(account__in=accounts):
+        kept[threshold.account_id].append(threshold)
+    watched = CreditWatch.objects.filter(account__in=accounts).values_list("pk", flat=True)
+    chosen = {*kept, *watched}
+    return {
+        account.pk: kept[account.pk] if account.pk in chosen else default_thresholds(account)
+        for account in accounts
+    }
+
+
+def state_label(standing: Standing) -> SafeString:
+    """The state as a word on a colour."""
+    text, kind = STATE_LABELS[standing.state]
+    return render_to_string("unfold/helpers/label.html", {"text": text, "type": kind})
+
+
+def account_page(account: Account, *, now: datetime) -> dict[str, Any]:
+    """The context of the page of ``account``."""
+    standing = standings([account], at=now)[account.pk]
+    subscriptions = list(account.subscriptions.select_related("plan"))
+    agreement = standing.agreement
+    custom = list(agreement.subscription.custom_terms.all()) if agreement else []
+    return {
+        "facts": _facts(account, standing, now),
+        "plans_table": _plans_table(account, subscriptions, now),
+        "custom_table": terms_table(custom, now=now, zone=account.zone) if custom else None,
+        "grants_table": _grants_table(account),
+        "entries_table": _entries_table(account),
+        "zone": account.time_zone,
+        "all_grants": listing("creditgrant", account),
+        "all_entries": listing("ledgerentry", account),
+        "all_days": listing("dailyusage", account),
+    }
+
+
+def listing(model: str, account: Account) -> str:
+    """The list of the account's rows of ``model``."""
+    return reverse(f"admin:billing_{model}_changelist", query={ACCOUNT_PARAMETER: account.pk})
+
+
+def _facts(account: Account, standing: Standing, now: datetime) -> list[tuple[str, Any]]:
+    facts: list[tuple[str, Any]] = [
+        ("Credits", signed(standing.credits, plus="")),
+        ("State", state_label(standing)),
+    ]
+    if standing.credits < 0:
+        facts.append(("Debt", f"{-standing.credits:,}"))
+    if standing.agreement is None:
+        return [*facts, ("Plan", "none: its calls can’t be charged")]
+    subscription, terms = standing.agreement.subscription, standing.agreement.terms
+    cycle = cycle_at(anchor=subscription.effective_from, zone=account.zone, at=now)
+    tariff = f"{terms.credits_per_increment:,} per {terms.increment_seconds:,} s"
+    return [
+        *facts,
+        ("Plan", f"{subscription.plan}, {tariff}"),
+        ("Billing cycle ends", local(cycle.ends_at, account.zone)),
+    ]
+
+
+def _plans_table(
+    account: Account, subscriptions: Sequence[Subscription], now: datetime
+) -> dict[str, Any]:
+    current = in_force(sorted(subscriptions, key=lambda one: one.effective_from), now)
+    rows = []
+    for one in subscriptions:
+        state: SafeString | str = "Now" if one == current else "Past"
+        if one.effective_from > now:
+            address = reverse("admin:billing_account_cancel_change", args=[account.pk, one.pk])
+            state = format_html('<a href="{}" class="text-link">Planned: cancel</a>', address)
+        rows.append([local(one.effective_from, account.zone), one.plan.name, state])
+    return {"headers": ("From", "Plan", ""), "rows": rows}
+
+
+def _grants_table(account: Account) -> dict[str, Any]:
+    grants = CreditGrant.objects.filter(account=account, remaining__gt=0)[:GRANTS_SHOWN]
+    rows = [
+        [
+            grant.get_source_display(),
+            f"{grant.remaining:,} of {grant.credits:,}",
+            local(grant.granted_at, account.zone),
+            local(grant.expires_at, account.zone) if grant.expires_at else "never",
+        ]
+        for grant in grants
+    ]
+    return {"headers": ("Source", "Left", "Granted", "Expires"), "rows": rows}
+
+
+def _entries_table(account: Account) -> dict[str, Any]:
+    entries = LedgerEntry.objects.filter(account=account).order_by("-occurred_at", "-id")
+    rows = [
+        [
+            local_time(entry.occurred_at, account.zone),
+            entry.get_kind_display(),
+            signed(entry.credits),
+            signed(entry.balance_after, plus=""),
+            entry.remarks,
+        ]
+        for entry in entries[:ENTRIES_SHOWN]
+    ]
+    return {"headers": ("Occurred", "Kind", "Credits", "Balance after", "Remarks"), "rows": rows}

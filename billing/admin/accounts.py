@@ -1,0 +1,267 @@
+"""Accounts for operators: how each stands, who is in it, and opening a new one.
+
+What moves credits or changes the plan has a page of its own (`billing.admin.account_actions`).
+"""
+
+from typing import Any
+from zoneinfo import available_timezones
+
+from django import forms
+from django.contrib import admin
+from django.contrib.admin.widgets import AutocompleteSelect
+from django.contrib.auth.models import User
+from django.db.models import OuterRef, QuerySet, Subquery
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.safestring import SafeString
+from unfold.admin import TabularInline
+from unfold.contrib.filters.admin import DropdownFilter
+from unfold.forms import PaginationInlineFormSet
+from unfold.views import ChangeList
+from unfold.widgets import (
+    UnfoldAdminRelatedFieldWrapperWidget,
+    UnfoldAdminSelect2Widget,
+    UnfoldAdminSelectWidget,
+)
+
+from billing.accounts import change_time_zone, open_account
+from billing.admin.account_actions import AccountActions
+from billing.admin.account_page import Standing, account_page, standings, state_label
+from billing.admin.base import OperatorAdmin, StandingFilter, is_operator, local, signed
+from billing.models import Account, Membership, Plan, Role, Subscription
+
+
+class AccountList(ChangeList):
+    """The list of accounts, with how each on the page stands."""
+
+    result_list: Any
+
+    def get_results(self, request: HttpRequest) -> None:
+        """Read the page, then all of its standings at once."""
+        super().get_results(request)
+        accounts: list[Any] = list(self.result_list)
+        found = standings(accounts, at=timezone.now())
+        for account in accounts:
+            account.standing = found[account.pk]
+        self.result_list = accounts
+
+
+def standing_of(account: Any) -> Standing:
+    """How an account of the list stands, as `AccountList` read it."""
+    standing: Standing = account.standing
+    return standing
+
+
+class PlanFilter(DropdownFilter):
+    """Accounts by the plan they are on now."""
+
+    title = "plan"
+    parameter_name = "plan"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(str(plan.pk), plan.name) for plan in Plan.objects.all()]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        """Keep the accounts whose latest subscription that has begun is of the plan."""
+        value = self.value() or ""
+        if not value.isdecimal():
+            return queryset
+        latest = Subscription.objects.filter(
+            account=OuterRef("pk"), effective_from__lte=timezone.now()
+        ).order_by("-effective_from")
+        now_on = queryset.annotate(plan_now=Subquery(latest.values("plan")[:1]))
+        kept: QuerySet = now_on.filter(plan_now=value)
+        return kept
+
+
+class AccountStandingFilter(StandingFilter):
+    """Accounts by the sign of their balance."""
+
+    path = "balance__credits"
+
+
+class AccountForm(forms.ModelForm):
+    """What an operator may change of an account directly."""
+
+    class Meta:
+        model = Account
+        fields = ("name", "slug", "time_zone", "currency")
+        widgets = {
+            "time_zone": UnfoldAdminSelect2Widget(
+                choices=[(name, name) for name in sorted(available_timezones())]
+            )
+        }
+        help_texts = {
+            "time_zone": "Days, cycles and all times shown to the account. Changing it sums its "
+            "days anew.",
+        }
+
+
+class OpenAccountForm(AccountForm):
+    """A new account: its first plan, and the person who owns it."""
+
+    plan = forms.ModelChoiceField(
+        Plan.objects.filter(is_active=True),
+        widget=UnfoldAdminSelectWidget,
+        help_text="From now on. Terms of its own (Enterprise) can be agreed on the next page.",
+    )
+    owner = forms.ModelChoiceField(
+        User.objects.filter(is_active=True),
+        label="First superadmin",
+        help_text="Who may top up, and add everybody else. Add the person first, if new.",
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        user = Membership._meta.get_field("user")
+        owner = self.fields["owner"]
+        assert isinstance(owner, forms.ModelChoiceField)
+        owner.widget = UnfoldAdminRelatedFieldWrapperWidget(
+            AutocompleteSelect(
+                user,
+                admin.site,
+                attrs={"data-theme": "admin-autocomplete", "class": "unfold-admin-autocomplete"},
+                choices=owner.choices,
+            ),
+            user.remote_field,
+            admin.site,
+            can_add_related=True,
+        )
+
+
+class MembersFormSet(PaginationInlineFormSet):
+    """The people of an account, one of whom must be able to pay."""
+
+    def clean(self) -> None:
+        """Refuse to leave the account without a superadmin."""
+        super().clean()
+        if any(self.errors):
+            return
+        roles = [
+            form.cleaned_data.get("role")
+            for form in self.forms
+            if form.cleaned_data and not form.cleaned_data.get("DELETE")
+        ]
+        if Role.SUPERADMIN not in roles:
+            raise forms.ValidationError(
+                "Leave at least one superadmin: nobody else can top up or change the plan."
+            )
+
+
+class MembershipInline(TabularInline):
+    """Who belongs to which account, and as what."""
+
+    model = Membership
+    extra = 0
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return is_operator(request)
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return is_operator(request)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return is_operator(request)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return is_operator(request)
+
+
+class MembersInline(MembershipInline):
+    """The people of one account."""
+
+    formset = MembersFormSet
+    autocomplete_fields = ("user",)
+    verbose_name_plural = "members"
+
+
+@admin.register(Account)
+class AccountAdmin(AccountActions, OperatorAdmin):
+    """Accounts: the list with how each stands, and the page of one."""
+
+    form = AccountForm
+    change_form_template = "admin/billing/account/change_form.html"
+    list_display = ("name", "slug", "plan", "balance", "credits_are", "time_zone", "opened")
+    list_filter = (PlanFilter, AccountStandingFilter)
+    list_filter_submit = True
+    list_select_related = ("balance",)
+    search_fields = ("name", "slug")
+    search_help_text = "Name or short name"
+    ordering = ("name", "id")
+    prepopulated_fields = {"slug": ("name",)}
+    inlines = (MembersInline,)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Never: an account's history stays."""
+        return False
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return AccountList
+
+    def get_form(
+        self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
+    ) -> Any:
+        """The form of a new account asks for more."""
+        if obj is None:
+            kwargs["form"] = OpenAccountForm
+        return super().get_form(request, obj, change, **kwargs)
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        account = (("name", "slug"), ("time_zone", "currency"))
+        return [(None, {"fields": account if obj else (*account, "plan", "owner")})]
+
+    def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """A short name follows the name once only: addresses contain it."""
+        return {} if obj else self.prepopulated_fields
+
+    def get_inlines(self, request: HttpRequest, obj: Any) -> Any:
+        return self.inlines if obj else ()
+
+    def save_model(self, request: HttpRequest, obj: Account, form: Any, change: bool) -> None:
+        """Open the account, or store what was changed of it."""
+        if not change:
+            open_account(
+                account=obj,
+                plan=form.cleaned_data["plan"],
+                owner=form.cleaned_data["owner"],
+                at=timezone.now(),
+            )
+            return
+        super().save_model(request, obj, form, change)
+        if "time_zone" in form.changed_data:
+            change_time_zone(account=obj, time_zone=obj.time_zone)
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        """The page, with what the account has and had around the form."""
+        account = self.get_object(request, object_id) if object_id else None
+        if account is not None:
+            page = account_page(account, now=timezone.now())
+            extra_context = {**(extra_context or {}), **page}
+        return super().changeform_view(request, object_id, form_url, extra_context)
+
+    @admin.display(description="Plan")
+    def plan(self, account: Account) -> str:
+        """The plan in force."""
+        agreement = standing_of(account).agreement
+        return agreement.plan.name if agreement else "none"
+
+    @admin.display(description="Credits")
+    def balance(self, account: Account) -> str:
+        """What it has now."""
+        return signed(standing_of(account).credits, plus="")
+
+    @admin.display(description="State")
+    def credits_are(self, account: Account) -> SafeString:
+        """Whether there is something to do about it."""
+        return state_label(standing_of(account))
+
+    @admin.display(description="Opened")
+    def opened(self, account: Account) -> str:
+        """When it was entered here."""
+        return local(account.created_at, account.zone)

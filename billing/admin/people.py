@@ -1,0 +1,131 @@
+"""People for operators: who signs in with which address, and to which accounts they belong.
+
+Nobody is deleted, because what they did stays on record; make them inactive instead. Only a
+superuser makes operators, and only a superuser changes one.
+"""
+
+from typing import Any
+
+from allauth.account.models import EmailAddress, EmailConfirmation
+from django import forms
+from django.contrib import admin
+from django.contrib.auth.admin import UserAdmin
+from django.contrib.auth.models import Group, User
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+from unfold.widgets import UnfoldAdminEmailInputWidget
+
+from billing.admin.accounts import MembershipInline
+from billing.admin.base import OperatorAdmin, is_operator
+from billing.people import email_taken, set_email
+
+EMAIL_LENGTH_MAX = 150  # of Django's user name, which is the address
+
+
+class PersonEmail(forms.Form):
+    """The address somebody signs in with, which must be nobody else's."""
+
+    email = forms.EmailField(
+        label="E-mail", max_length=EMAIL_LENGTH_MAX, widget=UnfoldAdminEmailInputWidget
+    )
+    instance: User
+
+    def clean_email(self) -> str:
+        """Refuse an address that is in use."""
+        email: str = self.cleaned_data["email"].strip().lower()
+        if email_taken(email=email, user=self.instance):
+            raise forms.ValidationError("Somebody signs in with this address already.")
+        return email
+
+
+class AddPersonForm(PersonEmail, UserCreationForm):
+    """A new person, with a first password."""
+
+    class Meta(UserCreationForm.Meta):
+        fields = ("email", "first_name", "last_name")
+
+    field_order = ("email", "first_name", "last_name", "password1", "password2")
+
+
+class PersonForm(PersonEmail, UserChangeForm):
+    """A person as an operator changes one."""
+
+
+class AccountsInline(MembershipInline):
+    """The accounts of one person."""
+
+    autocomplete_fields = ("account",)
+    verbose_name_plural = "accounts"
+
+
+for built_in in (User, Group, EmailAddress, EmailConfirmation):
+    if admin.site.is_registered(built_in):
+        admin.site.unregister(built_in)
+
+
+@admin.register(User)
+class PersonAdmin(OperatorAdmin, UserAdmin):  # type: ignore[misc]  # Unfold has no types
+    """People: customers' and, for superusers, operators."""
+
+    form = PersonForm
+    add_form = AddPersonForm
+    change_password_form = AdminPasswordChangeForm
+    inlines = (AccountsInline,)
+    list_display = ("email", "first_name", "last_name", "accounts", "is_active", "works_here")
+    list_display_links = ("email",)
+    list_filter = ("is_active", "is_staff")
+    search_fields = ("email", "first_name", "last_name")
+    ordering = ("email",)
+    filter_horizontal = ()
+    readonly_fields = ("last_login", "date_joined")
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Operators change customers; only superusers change operators."""
+        return is_operator(request) and (
+            request.user.is_superuser or obj is None or not (obj.is_staff or obj.is_superuser)
+        )
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Never: what somebody did stays on record."""
+        return False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        people: QuerySet = super().get_queryset(request)
+        return people.prefetch_related("memberships__account")
+
+    def get_inlines(self, request: HttpRequest, obj: Any) -> Any:
+        return self.inlines if obj else ()
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        if obj is None:
+            return [(None, {"fields": AddPersonForm.field_order})]
+        sections = [
+            (None, {"fields": ("email", ("first_name", "last_name"), "password", "is_active")}),
+            ("Dates", {"fields": (("last_login", "date_joined"),)}),
+        ]
+        if request.user.is_superuser:
+            staff = {
+                "fields": (("is_staff", "is_superuser"),),
+                "description": "Staff are operators: all of these pages. Superusers also make "
+                "operators.",
+            }
+            sections.insert(1, ("Operator", staff))
+        return sections
+
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        """Store the person with the address in both places."""
+        set_email(user=obj, email=obj.email)
+
+    @admin.display(description="Accounts")
+    def accounts(self, person: User) -> str:
+        """The accounts somebody belongs to, each with the role."""
+        return ", ".join(
+            f"{membership.account} ({membership.get_role_display()})"
+            for membership in person.memberships.all()
+        )
+
+    @admin.display(description="Operator")
+    def works_here(self, person: User) -> str:
+        """Whether somebody is staff."""
+        return "Operator" if person.is_staff else "–"

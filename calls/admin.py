@@ -1,0 +1,114 @@
+"""Calls for operators, to read: what is known of each, and the charge frozen with it."""
+
+from django.contrib import admin
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
+
+from billing.admin.base import ACCOUNT_PARAMETER, RecordAdmin, local_time
+from calls.models import Call
+
+
+@admin.register(Call)
+class CallAdmin(RecordAdmin):
+    """Every call, latest recorded first."""
+
+    list_display = (
+        "call_id",
+        "account",
+        "started",
+        "usage_type",
+        "status",
+        "agent",
+        "billed",
+        "credits",
+        "plan_name",
+        "corrections",
+    )
+    list_filter = (
+        ("account", AutocompleteSelectFilter),
+        ("usage_type", ChoicesDropdownFilter),
+        ("status", ChoicesDropdownFilter),
+    )
+    list_filter_submit = True
+    search_fields = ("call_id",)
+    search_help_text = "Start of a call ID"
+    identified_by = (("call_id", True),)
+    fieldsets = (
+        (
+            "Call",
+            {
+                "fields": (
+                    ("call_id", "account"),
+                    ("usage_type", "agent"),
+                    ("from_number", "to_number"),
+                    ("status", "remarks"),
+                    "started",
+                    ("connected", "ended"),
+                )
+            },
+        ),
+        (
+            "Charge",
+            {
+                "fields": (
+                    "arithmetic",
+                    ("billable_seconds", "billed_seconds"),
+                    ("increments", "increment_seconds"),
+                    ("credits_per_increment", "credits"),
+                    ("plan_name", "entries"),
+                )
+            },
+        ),
+        ("Record", {"fields": (("recorded", "revised"), "corrections")}),
+    )
+
+    @admin.display(description="Started (account’s time)")
+    def started(self, call: Call) -> SafeString | str:
+        """When it was made or received."""
+        return local_time(call.started_at, call.account.zone)
+
+    @admin.display(description="Connected")
+    def connected(self, call: Call) -> SafeString | str:
+        """When it was answered."""
+        return local_time(call.connected_at, call.account.zone)
+
+    @admin.display(description="Ended")
+    def ended(self, call: Call) -> SafeString | str:
+        """When it ended."""
+        return local_time(call.ended_at, call.account.zone)
+
+    @admin.display(description="First recorded")
+    def recorded(self, call: Call) -> SafeString | str:
+        """When its first record arrived."""
+        return local_time(call.recorded_at, call.account.zone)
+
+    @admin.display(description="Revised by its source")
+    def revised(self, call: Call) -> SafeString | str:
+        """When its source last changed the record, if it says so."""
+        return local_time(call.revised_at, call.account.zone)
+
+    @admin.display(description="Billed")
+    def billed(self, call: Call) -> str:
+        """How its time was rounded up."""
+        if not call.increments:
+            return "–"
+        return f"{call.increments:,} × {call.increment_seconds:,} s"
+
+    @admin.display(description="In words")
+    def arithmetic(self, call: Call) -> str:
+        """How the charge was computed."""
+        if not call.increments:
+            return "Not connected: free."
+        return (
+            f"{call.billable_seconds.normalize():,f} s, billed as {call.increments:,} × "
+            f"{call.increment_seconds:,} s at {call.credits_per_increment:,} = {call.credits:,}"
+        )
+
+    @admin.display(description="Ledger")
+    def entries(self, call: Call) -> SafeString:
+        """The entries that this call caused."""
+        query = {ACCOUNT_PARAMETER: call.account_id, "q": call.call_id}
+        address = reverse("admin:billing_ledgerentry_changelist", query=query)
+        return format_html('<a href="{}" class="text-link">Its entries</a>', address)

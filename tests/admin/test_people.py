@@ -1,0 +1,111 @@
+"""An operator looks after people; only a superuser makes or changes an operator."""
+
+from typing import Any
+
+import pytest
+from allauth.account.models import EmailAddress
+from django.contrib.auth.models import User
+from django.test import Client
+
+from tests.factories import OperatorFactory, UserFactory
+
+PEOPLE = "/admin/auth/user/"
+SECRET = "a-first-password-7"
+
+
+@pytest.fixture
+def clerk(client: Client, db: None) -> Client:
+    """The browser of an operator who is no superuser."""
+    client.force_login(OperatorFactory(username="clerk", is_superuser=False))
+    return client
+
+
+def filled(person: User, **changes: Any) -> dict[str, Any]:
+    return {
+        "email": person.email,
+        "first_name": person.first_name,
+        "last_name": person.last_name,
+        "is_active": "on",
+        "memberships-TOTAL_FORMS": 0,
+        "memberships-INITIAL_FORMS": 0,
+        **changes,
+    }
+
+
+def added(**changes: Any) -> dict[str, Any]:
+    return {"email": "new@example.com", "password1": SECRET, "password2": SECRET, **changes}
+
+
+def page(person: User) -> str:
+    return f"{PEOPLE}{person.pk}/change/"
+
+
+def test_a_person_who_was_added_can_sign_in(clerk: Client) -> None:
+    clerk.post(f"{PEOPLE}add/", added(email="New@Example.com"))
+    browser = Client()
+    browser.post("/accounts/login/", {"login": "new@example.com", "password": SECRET})
+    assert browser.session["_auth_user_id"] == str(User.objects.get(email="new@example.com").pk)
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "said"),
+    [
+        ({"email": "OWNER@example.com"}, "email", "signs in with this address already"),
+        ({"email": "nobody"}, "email", "valid email"),
+        ({"email": ""}, "email", "required"),
+        ({"password2": "different-password-8"}, "password2", "didn’t match"),
+        ({"password1": "1234", "password2": "1234"}, "password2", "too short"),
+    ],
+)
+def test_a_wrong_person_is_refused_beside_the_field(
+    clerk: Client, owner: User, changes: dict[str, str], field: str, said: str
+) -> None:
+    people = User.objects.count()
+    response = clerk.post(f"{PEOPLE}add/", added(**changes))
+    assert said in str(response.context["adminform"].form.errors[field])
+    assert User.objects.count() == people
+
+
+def test_a_changed_address_is_the_only_one_that_signs_in(clerk: Client, owner: User) -> None:
+    clerk.post(page(owner), filled(owner, email="moved@example.com"))
+    owner.refresh_from_db()
+    assert owner.email == "moved@example.com"
+    addresses = EmailAddress.objects.filter(user=owner)
+    assert list(addresses.values_list("email", "verified", "primary")) == [
+        ("moved@example.com", True, True)
+    ]
+
+
+def test_a_person_is_made_inactive_and_never_deleted(clerk: Client, owner: User) -> None:
+    assert clerk.post(f"{PEOPLE}{owner.pk}/delete/", {"post": "yes"}).status_code == 403
+    form = filled(owner)
+    del form["is_active"]
+    clerk.post(page(owner), form)
+    owner.refresh_from_db()
+    assert owner.is_active is False
+
+
+def test_an_operator_cannot_make_an_operator_by_a_forged_form(clerk: Client, owner: User) -> None:
+    clerk.post(page(owner), filled(owner, is_staff="on", is_superuser="on"))
+    owner.refresh_from_db()
+    assert (owner.is_staff, owner.is_superuser) == (False, False)
+
+
+@pytest.mark.parametrize("address", ["change", "password"])
+def test_an_operator_cannot_change_a_superuser(clerk: Client, operator: User, address: str) -> None:
+    forged = {**filled(operator, email="mine@example.com"), **added(email="mine@example.com")}
+    response = clerk.post(f"{PEOPLE}{operator.pk}/{address}/", forged)
+    assert response.status_code == 403
+    operator.refresh_from_db()
+    assert operator.email == "operator@example.com"
+
+
+def test_a_superuser_makes_an_operator(staff: Client) -> None:
+    person = UserFactory()
+    staff.post(page(person), filled(person, is_staff="on"))
+    person.refresh_from_db()
+    assert person.is_staff is True
+
+
+def test_the_list_says_who_belongs_where(clerk: Client, owner: User) -> None:
+    assert "Acme Voice (Superadmin)" in clerk.get(PEOPLE, {"q": "owner@"}).content.decode()
