@@ -375,8 +375,12 @@ def _locked_balances(account_ids: Sequence[int]) -> list[_LockedBalance]:
 
 
 def _balances(balances: QuerySet[Balance]) -> list[_LockedBalance]:
-    rows = balances.values_list("account_id", "credits", "last_seq", "account__time_zone")
-    return [_LockedBalance(*row) for row in rows]
+    rows = list(balances.values_list("account_id", "credits", "last_seq"))
+    # By a query of its own: a row joined to the lock's would be as it was before the wait for it,
+    # and the account may have moved to another time zone meanwhile.
+    accounts = Account.objects.filter(pk__in=[account_id for account_id, *_ in rows])
+    zones = dict(accounts.values_list("pk", "time_zone"))
+    return [_LockedBalance(*row, zones[row[0]]) for row in rows]
 
 
 def _without_booked(by_account: Mapping[int, list[Posting]]) -> dict[int, list[Posting]]:

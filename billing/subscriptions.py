@@ -48,8 +48,8 @@ def subscribe(
     and where that change was to the same plan, so that asking twice grants no credits twice.
     """
     with transaction.atomic():
-        Balance.objects.get_or_create(account=account)
-        Balance.objects.select_for_update(no_key=True).get(account=account)
+        Balance.objects.get_or_create(account_id=account.pk)
+        Balance.objects.select_for_update(no_key=True).get(account_id=account.pk)
         latest = account.subscriptions.first()
         if latest is not None and at <= latest.effective_from:
             raise SubscriptionError(
