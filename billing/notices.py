@@ -86,7 +86,7 @@ def _context(notice: Notice, account: Account, now: datetime) -> dict[str, Any]:
     """The account's numbers as they are now, beside those that were noticed."""
     balance = Balance.objects.filter(account=account).first()
     credits = balance.credits if balance else 0
-    first_day = now.astimezone(account.zone).date() - timedelta(days=DAYS_LOOKED_BACK)
+    first_day = now.astimezone(account.zone).date() - timedelta(days=DAYS_LOOKED_BACK - 1)
     used = DailyUsage.objects.filter(account=account, day__gte=first_day).aggregate(
         used=Sum("credits_used")
     )["used"]

@@ -23,6 +23,7 @@ from dashboard.log import Entry, log_rows
 from dashboard.overview import overview
 from dashboard.periods import Preset
 from dashboard.plan_pages import plan_offers, subscription_page
+from dashboard.top_up.status import url_behind_row
 from dashboard.usage import new_rows, usage_page
 
 
@@ -113,7 +114,9 @@ def row(request: AccountRequest, seq: int) -> HttpResponse:
     if not found:
         raise Http404("No such row.")
     (shown,) = log_rows(account=account, entries=found)
-    return render(request, "dashboard/row.html", {"row": shown})
+    may_pay = request.membership.may_pay
+    top_up_url = url_behind_row(account=account, seq=seq) if may_pay else ""
+    return render(request, "dashboard/row.html", {"row": shown, "top_up_url": top_up_url})
 
 
 @account_page(pays=True)

@@ -1,5 +1,6 @@
 """What the page of one top-up says: which face it shows, and when it looks again by itself."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -9,7 +10,7 @@ from django.http import QueryDict
 from django.urls import reverse
 
 from billing.credits import top_up_valid_until
-from billing.models import Account, Kind, TopUp, TopUpState
+from billing.models import Account, Kind, LedgerEntry, TopUp, TopUpState
 from dashboard.top_up.choice import on_sale, same_again
 
 RETURNED = "1"
@@ -18,6 +19,9 @@ RETURNED_UNPAID = "cancelled"
 # A payment that is confirmed at once is confirmed by then; whoever waits longer is told so.
 QUICK_FOR = timedelta(seconds=30)
 SLOW_FOR = timedelta(minutes=5)
+
+# How entries name the top-up that they come from: see `billing.topups` and `billing.ledger`.
+_TOP_UP_REFERENCE = re.compile(r"(?:expiry:)?top-up:(?P<pk>\d{1,18})|refund:(?P<of>\d{1,18}):.*")
 
 
 class Face(StrEnum):
@@ -104,6 +108,23 @@ def status_page(*, account: Account, top_up: TopUp, query: QueryDict, now: datet
         try_again_url=_try_again_url(account, top_up) if face in _TRY_AGAIN else "",
         log_url=_log_url(account, top_up) if has_credits else "",
     )
+
+
+def url_behind_row(*, account: Account, seq: int) -> str:
+    """The page of the top-up that a row of the log comes from, refunds and expiries included;
+    empty where there is none. At most two queries."""
+    reference = (
+        LedgerEntry.objects.filter(account=account, seq=seq)
+        .values_list("reference", flat=True)
+        .first()
+    )
+    named = _TOP_UP_REFERENCE.fullmatch(reference or "")
+    top_up = (
+        named and TopUp.objects.filter(account=account, pk=int(named["pk"] or named["of"])).first()
+    )
+    if not top_up:
+        return ""
+    return reverse("dashboard:top_up_status", args=[account.slug, top_up.public_id])
 
 
 def shown(face: Face, seconds: int) -> str:
