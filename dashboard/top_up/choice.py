@@ -15,6 +15,8 @@ from billing.models import Account, Pack, TopUp, TopUpPricing
 
 OWN = "own"
 PACK = "pack-"
+# Commas and the spaces, thin and unbreakable ones too, that people put between thousands.
+_SEPARATORS = dict.fromkeys(map(ord, ", \u00a0\u2009\u202f"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,5 +128,5 @@ class PurchaseForm(ChoiceForm):
 
 def _number(text: str) -> int | None:
     """A whole number as people type it, ``1,500`` or ``1 500``; None where it isn't one."""
-    digits = "".join(character for character in text if character not in ",  ")
+    digits = text.translate(_SEPARATORS)
     return int(digits) if digits.isascii() and digits.isdecimal() else None

@@ -119,10 +119,10 @@ def url_behind_row(*, account: Account, seq: int) -> str:
         .first()
     )
     named = _TOP_UP_REFERENCE.fullmatch(reference or "")
-    top_up = (
-        named and TopUp.objects.filter(account=account, pk=int(named["pk"] or named["of"])).first()
-    )
-    if not top_up:
+    if named is None:
+        return ""
+    top_up = TopUp.objects.filter(account=account, pk=int(named["pk"] or named["of"])).first()
+    if top_up is None:
         return ""
     return reverse("dashboard:top_up_status", args=[account.slug, top_up.public_id])
 

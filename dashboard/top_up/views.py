@@ -1,5 +1,6 @@
 """The pages of topping up. Each reads through a selector or acts through one domain call."""
 
+import logging
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, cast
@@ -22,6 +23,8 @@ from billing.tasks import enqueue, reconcile_top_up
 from dashboard.access import AccountRequest, account_page
 from dashboard.top_up.choice import ChoiceForm, PurchaseForm, on_sale
 from dashboard.top_up.status import RETURNED, shown, status_page
+
+logger = logging.getLogger(__name__)
 
 TOP_UPS_PER_PAGE = 20
 # The provider was asked a moment ago; its own report is on the way as well.
@@ -66,7 +69,8 @@ def _buy(request: AccountRequest) -> HttpResponse:
             return_url=request.build_absolute_uri(path).replace(str(NO_ID), "{id}"),
             now=now,
         )
-    except GatewayError:
+    except GatewayError as error:
+        logger.warning("No payment page for %s: %s", account.slug, error)
         return _choose_or_review(request, request.POST, problem=UNREACHABLE, status=503)
     if top_up.state == TopUpState.PENDING and not top_up.parked_reason:
         return redirect(top_up.checkout_url)
@@ -121,7 +125,8 @@ def _cancel(request: AccountRequest, public_id: UUID) -> HttpResponse:
     if found.state == TopUpState.PENDING:
         try:
             topups.cancel(top_up=found, now=timezone.now())
-        except GatewayError:
+        except GatewayError as error:
+            logger.warning("%s could not be cancelled: %s", found.receipt, error)
             return _status(request, found, problem=UNREACHABLE_TO_CANCEL, status=503)
     return redirect("dashboard:top_up_status", request.account.slug, public_id)
 
