@@ -264,6 +264,8 @@ ADMIN_CONTENT_SECURITY_POLICY = {
 # ── E-mail ────────────────────────────────────────────────────────────────────────────────────
 for key, value in env.email_url_config(EMAIL_URL).items():
     globals()[key] = value
+# A mail server that hangs holds up one worker this long, and the mail is sent later.
+EMAIL_TIMEOUT = 10
 
 # ── Admin ─────────────────────────────────────────────────────────────────────────────────────
 UNFOLD = {
