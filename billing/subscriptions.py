@@ -7,7 +7,7 @@ new cycle; plan credits granted before the change keep their own date of expiry.
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Subquery, TextField, Value
+from django.db.models import CharField, Exists, OuterRef, Subquery, Value
 from django.db.models.functions import Cast, Concat
 
 from billing import ledger
@@ -99,7 +99,8 @@ def renew(*, account: Account, now: datetime) -> int:
             account.subscriptions.select_related("plan").order_by("effective_from")
         )
         book = TariffBook([account.pk])
-        for subscription, later in zip(subscriptions, [*subscriptions[1:], None], strict=True):
+        # Not strict: where there are no subscriptions, there is only something to expire.
+        for subscription, later in zip(subscriptions, [*subscriptions[1:], None], strict=False):
             until = now if later is None else min(now, later.effective_from - A_MOMENT)
             for cycle in cycles(anchor=subscription.effective_from, zone=account.zone, until=until):
                 reference = f"plan-credits:{subscription.pk}:{cycle.number}"
@@ -138,7 +139,7 @@ def due_for_renewal(*, now: datetime) -> list[int]:
         source=GrantSource.PLAN,
         expires_at__gt=now,
         reference__startswith=Concat(
-            Value("plan-credits:"), Cast(OuterRef("in_force"), TextField()), Value(":")
+            Value("plan-credits:"), Cast(OuterRef("in_force"), CharField()), Value(":")
         ),
     )
     due = Account.objects.annotate(in_force=Subquery(in_force)).filter(in_force__isnull=False)
