@@ -11,7 +11,18 @@ SECTIONS = (
         (
             ("Accounts", "group", "billing_account"),
             ("People", "person", "auth_user"),
+            ("Second factors", "key", "mfa_authenticator"),
             ("Plans", "sell", "billing_plan"),
+        ),
+    ),
+    (
+        "Top-ups",
+        (
+            ("Top-ups", "payments", "billing_topup"),
+            ("Packs", "package_2", "billing_pack"),
+            ("Prices and tax", "percent", "billing_topuppricing"),
+            ("Payment events", "webhook", "billing_paymentevent"),
+            ("Notices", "mail", "billing_notice"),
         ),
     ),
     (

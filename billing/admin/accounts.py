@@ -69,8 +69,8 @@ class PlanFilter(DropdownFilter):
         latest = Subscription.objects.filter(
             account=OuterRef("pk"), effective_from__lte=timezone.now()
         ).order_by("-effective_from")
-        now_on = queryset.annotate(plan_now=Subquery(latest.values("plan")[:1]))
-        kept: QuerySet = now_on.filter(plan_now=value)
+        now_on = queryset.annotate(on_plan=Subquery(latest.values("plan")[:1]))
+        kept: QuerySet = now_on.filter(on_plan=value)
         return kept
 
 
@@ -181,7 +181,7 @@ class AccountAdmin(AccountActions, OperatorAdmin):
 
     form = AccountForm
     change_form_template = "admin/billing/account/change_form.html"
-    list_display = ("name", "slug", "plan", "balance", "credits_are", "time_zone", "opened")
+    list_display = ("name", "slug", "plan_now", "credits", "state", "time_zone", "opened")
     list_filter = (PlanFilter, AccountStandingFilter)
     list_filter_submit = True
     list_select_related = ("balance",)
@@ -246,18 +246,18 @@ class AccountAdmin(AccountActions, OperatorAdmin):
         return super().changeform_view(request, object_id, form_url, extra_context)
 
     @admin.display(description="Plan")
-    def plan(self, account: Account) -> str:
+    def plan_now(self, account: Account) -> str:
         """The plan in force."""
         agreement = standing_of(account).agreement
         return agreement.plan.name if agreement else "none"
 
     @admin.display(description="Credits")
-    def balance(self, account: Account) -> str:
+    def credits(self, account: Account) -> str:
         """What it has now."""
         return signed(standing_of(account).credits, plus="")
 
     @admin.display(description="State")
-    def credits_are(self, account: Account) -> SafeString:
+    def state(self, account: Account) -> SafeString:
         """Whether there is something to do about it."""
         return state_label(standing_of(account))
 

@@ -4,9 +4,11 @@ Nobody is deleted, because what they did stays on record; make them inactive ins
 superuser makes operators, and only a superuser changes one.
 """
 
+from importlib import import_module
 from typing import Any
 
-from allauth.account.models import EmailAddress, EmailConfirmation
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
 from django import forms
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
@@ -59,9 +61,17 @@ class AccountsInline(MembershipInline):
     verbose_name_plural = "accounts"
 
 
-for built_in in (User, Group, EmailAddress, EmailConfirmation):
-    if admin.site.is_registered(built_in):
-        admin.site.unregister(built_in)
+# Their own pages would bypass the rules here, so they go as soon as they have been registered.
+for module in ("allauth.account.admin", "allauth.mfa.admin"):
+    import_module(module)
+for built_in in (User, Group, EmailAddress, Authenticator):
+    admin.site.unregister(built_in)
+
+
+def may_change(request: HttpRequest, person: User) -> bool:
+    """Whether the operator may change ``person``, or what ``person`` signs in with."""
+    protected = person.is_staff or person.is_superuser
+    return is_operator(request) and (request.user.is_superuser or not protected)
 
 
 @admin.register(User)
@@ -82,9 +92,7 @@ class PersonAdmin(OperatorAdmin, UserAdmin):  # type: ignore[misc]  # Unfold has
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Operators change customers; only superusers change operators."""
-        return is_operator(request) and (
-            request.user.is_superuser or obj is None or not (obj.is_staff or obj.is_superuser)
-        )
+        return obj is None or may_change(request, obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Never: what somebody did stays on record."""
@@ -129,3 +137,23 @@ class PersonAdmin(OperatorAdmin, UserAdmin):  # type: ignore[misc]  # Unfold has
     def works_here(self, person: User) -> str:
         """Whether somebody is staff."""
         return "Operator" if person.is_staff else "–"
+
+
+@admin.register(Authenticator)
+class SecondFactorAdmin(OperatorAdmin):
+    """Second factors, to delete that of somebody who lost it. Its secret is shown to nobody."""
+
+    list_display = ("user", "type", "created_at", "last_used_at")
+    list_select_related = ("user",)
+    search_fields = ("user__email",)
+    ordering = ("-id",)
+    fields = ("user", "type", "created_at", "last_used_at")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return is_operator(request) and (obj is None or may_change(request, obj.user))

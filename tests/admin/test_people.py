@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
 from django.contrib.auth.models import User
 from django.test import Client
 
@@ -109,3 +110,33 @@ def test_a_superuser_makes_an_operator(staff: Client) -> None:
 
 def test_the_list_says_who_belongs_where(clerk: Client, owner: User) -> None:
     assert "Acme Voice (Superadmin)" in clerk.get(PEOPLE, {"q": "owner@"}).content.decode()
+
+
+@pytest.fixture
+def factor(owner: User) -> Authenticator:
+    return Authenticator.objects.create(
+        user=owner, type=Authenticator.Type.TOTP, data={"secret": "JBSWY3DPEHPK3PXP"}
+    )
+
+
+def test_a_lost_second_factor_is_deleted_and_its_secret_never_shown(
+    clerk: Client, factor: Authenticator
+) -> None:
+    page_of_factor = f"/admin/mfa/authenticator/{factor.pk}"
+    assert "JBSWY3DPEHPK3PXP" not in clerk.get(f"{page_of_factor}/change/").content.decode()
+    clerk.post(f"{page_of_factor}/delete/", {"post": "yes"})
+    assert not Authenticator.objects.exists()
+
+
+def test_an_operator_cannot_delete_the_second_factor_of_a_superuser(
+    clerk: Client, operator: User, factor: Authenticator
+) -> None:
+    Authenticator.objects.update(user=operator)
+    response = clerk.post(f"/admin/mfa/authenticator/{factor.pk}/delete/", {"post": "yes"})
+    assert response.status_code == 403
+    assert Authenticator.objects.exists()
+
+
+def test_the_pages_of_other_applications_do_not_bypass_these(staff: Client) -> None:
+    for model in ("account/emailaddress", "auth/group"):
+        assert staff.get(f"/admin/{model}/").status_code == 404

@@ -1,0 +1,340 @@
+"""What operators sell, and what became of each purchase: packs, prices, top-ups, events, notices.
+
+Prices are entered in the currency's main unit. A top-up is read here; an operator refunds it, or
+asks the provider about it again, on pages of their own.
+"""
+
+from decimal import Decimal
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.utils import timezone
+from django.utils.safestring import SafeString
+from unfold.contrib.filters.admin import (
+    AutocompleteSelectFilter,
+    BooleanRadioFilter,
+    ChoicesDropdownFilter,
+)
+from unfold.decorators import action
+from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminTextInputWidget
+
+from billing import topups
+from billing.admin.base import OperatorAdmin, RecordAdmin, local_time
+from billing.gateways import GatewayError
+from billing.models import Notice, Pack, PaymentEvent, TopUp, TopUpPricing
+from billing.money import format_money, major_units, minor_units
+
+PRICE_MAX = Decimal(10**8)
+REFUND_TEMPLATE = "admin/billing/topup/refund.html"
+
+
+class PricedForm(forms.ModelForm):
+    """A form with a price in main units for the model's field in minor units."""
+
+    minor_field: str
+
+    price = forms.DecimalField(
+        min_value=0,
+        max_value=PRICE_MAX,
+        decimal_places=3,
+        widget=UnfoldAdminDecimalFieldWidget(attrs={"step": "any"}),
+        help_text="Before tax, in the currency's main unit: 1499 or 14.99.",
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        stored = getattr(self.instance, self.minor_field)
+        if stored:
+            self.initial["price"] = major_units(stored, self.instance.currency)
+
+    def clean_currency(self) -> str:
+        """Take small letters for what they mean."""
+        return str(self.cleaned_data["currency"]).upper()
+
+    def clean(self) -> dict[str, Any]:
+        """Turn the price into minor units, which the currency must have."""
+        cleaned = super().clean() or self.cleaned_data
+        price, currency = cleaned.get("price"), cleaned.get("currency")
+        if price is not None and currency:
+            try:
+                minor = minor_units(price, currency)
+            except ValueError as error:
+                self.add_error("price", str(error))
+            else:
+                if minor < 1:
+                    self.add_error("price", "Enter a price above zero.")
+                setattr(self.instance, self.minor_field, minor)
+        return cleaned
+
+
+class PackForm(PricedForm):
+    """A pack as operators enter it."""
+
+    minor_field = "price_minor"
+
+    class Meta:
+        model = Pack
+        fields = ("credits", "currency", "order", "is_active", "is_best_value")
+
+
+class PricingForm(PricedForm):
+    """How own amounts are priced, as operators enter it."""
+
+    minor_field = "price_minor_per_credit"
+    tax_percent = forms.DecimalField(
+        min_value=0,
+        max_value=100,
+        decimal_places=2,
+        required=False,
+        widget=UnfoldAdminDecimalFieldWidget(attrs={"step": "any"}),
+        help_text="On packs and own amounts alike. Empty: no tax.",
+    )
+
+    class Meta:
+        model = TopUpPricing
+        fields = ("currency", "credits_min", "credits_max", "tax_name")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["price"].label = "Price per credit"
+        if self.instance.tax_basis_points:
+            self.initial["tax_percent"] = Decimal(self.instance.tax_basis_points) / 100
+
+    def clean(self) -> dict[str, Any]:
+        """The limits in order, and a tax with its name."""
+        cleaned = super().clean()
+        least, most = cleaned.get("credits_min"), cleaned.get("credits_max")
+        if least is not None and most is not None and most < least:
+            self.add_error("credits_max", f"Must be at least {least:,}, the least that is sold.")
+        percent = cleaned.get("tax_percent") or 0
+        if percent and not cleaned.get("tax_name"):
+            self.add_error("tax_name", "Name the tax: it stands on the receipt.")
+        self.instance.tax_basis_points = int(percent * 100)
+        return cleaned
+
+
+@admin.register(Pack)
+class PackAdmin(OperatorAdmin):
+    """What can be bought with one click. Editing a pack changes no purchase made before."""
+
+    form = PackForm
+    list_display = ("__str__", "price", "order", "is_active", "is_best_value")
+    list_filter = (("currency", admin.AllValuesFieldListFilter), ("is_active", BooleanRadioFilter))
+    list_filter_submit = True
+    fields = ("credits", ("price", "currency"), "order", "is_active", "is_best_value")
+
+    @admin.display(description="Price before tax")
+    def price(self, pack: Pack) -> str:
+        """With its currency."""
+        return format_money(pack.price_minor, pack.currency)
+
+
+@admin.register(TopUpPricing)
+class TopUpPricingAdmin(OperatorAdmin):
+    """What a credit costs where somebody chooses the amount, and the tax, by currency."""
+
+    form = PricingForm
+    list_display = ("currency", "price", "credits_min", "credits_max", "tax")
+    fields = (("price", "currency"), ("credits_min", "credits_max"), ("tax_name", "tax_percent"))
+
+    @admin.display(description="Price per credit")
+    def price(self, pricing: TopUpPricing) -> str:
+        """With its currency."""
+        return format_money(pricing.price_minor_per_credit, pricing.currency)
+
+    @admin.display(description="Tax")
+    def tax(self, pricing: TopUpPricing) -> str:
+        """Its name and percentage."""
+        if not pricing.tax_basis_points:
+            return "none"
+        return f"{pricing.tax_name} {pricing.tax_basis_points / 100:g} %"
+
+
+class RefundForm(forms.Form):
+    """Why a top-up is paid back."""
+
+    reason = forms.CharField(
+        max_length=200,
+        widget=UnfoldAdminTextInputWidget,
+        help_text="The account reads it in its call log and on the receipt.",
+    )
+
+
+class ParkedFilter(admin.SimpleListFilter):
+    """The purchases that wait for an operator."""
+
+    title = "attention"
+    parameter_name = "parked"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """One choice."""
+        return [("1", "Parked: a payment does not fit")]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        """Keep those with a reason."""
+        return queryset.exclude(parked_reason="") if self.value() == "1" else queryset
+
+
+@admin.register(TopUp)
+class TopUpAdmin(RecordAdmin):
+    """Every purchase and where it stands."""
+
+    list_display = (
+        "receipt_number",
+        "account",
+        "credits",
+        "total",
+        "state",
+        "created",
+        "attention",
+    )
+    list_filter = (
+        ("account", AutocompleteSelectFilter),
+        ("state", ChoicesDropdownFilter),
+        ParkedFilter,
+    )
+    list_filter_submit = True
+    search_fields = ("payment_id",)
+    search_help_text = "Whole payment or checkout ID of the provider"
+    identified_by = (("payment_id", False), ("checkout_id", False))
+    actions_detail = ("refund", "ask_provider")
+    fields = (
+        "account",
+        "created_by",
+        "state",
+        "parked_reason",
+        "failure_reason",
+        "credits",
+        "total",
+        "refunded",
+        "refund_reason",
+        "gateway",
+        "checkout_id",
+        "payment_id",
+        "created",
+        "paid_at",
+        "credited_at",
+        "failed_at",
+        "cancelled_at",
+        "expired_at",
+        "refunded_at",
+        "checked_at",
+    )
+
+    @admin.display(description="Receipt")
+    def receipt_number(self, top_up: TopUp) -> str:
+        """Its number."""
+        return top_up.receipt
+
+    @admin.display(description="Total with tax")
+    def total(self, top_up: TopUp) -> str:
+        """What the customer was asked to pay."""
+        return format_money(top_up.total_minor, top_up.currency)
+
+    @admin.display(description="Refunded")
+    def refunded(self, top_up: TopUp) -> str:
+        """What went back."""
+        return format_money(top_up.refunded_minor, top_up.currency)
+
+    @admin.display(description="Begun (account’s time)")
+    def created(self, top_up: TopUp) -> SafeString | str:
+        """When it was begun."""
+        return local_time(top_up.created_at, top_up.account.zone)
+
+    @admin.display(description="Attention", boolean=False)
+    def attention(self, top_up: TopUp) -> str:
+        """Whether an operator has to look."""
+        return "Parked" if top_up.parked_reason else "–"
+
+    @action(description="Refund", url_path="refund")  # type: ignore[untyped-decorator]
+    def refund(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Pay it back, for a reason, and take its credits off the balance."""
+        top_up = self._top_up(request, object_id)
+        form = RefundForm(request.POST or None)
+        if form.is_valid():
+            try:
+                refunded = topups.refund(
+                    top_up_id=top_up.pk, reason=form.cleaned_data["reason"], now=timezone.now()
+                )
+            except topups.TopUpError as error:
+                form.add_error("reason" if error.field == "reason" else None, str(error))
+            except GatewayError as error:
+                form.add_error(
+                    None, f"The provider did not refund it: {error} Nothing changed; try again."
+                )
+            else:
+                self.log_change(request, refunded, f"Refunded: {refunded.refund_reason}")
+                messages.success(request, f"{refunded.receipt} is refunded.")
+                return redirect("admin:billing_topup_change", top_up.pk)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"Refund {top_up.receipt}",
+            "opts": self.opts,
+            "original": top_up,
+            "total": format_money(top_up.total_minor - top_up.refunded_minor, top_up.currency),
+            "form": form,
+            "media": self.media + form.media,
+        }
+        return TemplateResponse(request, REFUND_TEMPLATE, context)
+
+    @action(  # type: ignore[untyped-decorator]
+        description="Ask the provider", url_path="ask-provider"
+    )
+    def ask_provider(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Bring it to where the provider says it is now; harmless, whatever the answer."""
+        top_up = self._top_up(request, object_id)
+        try:
+            settled = topups.reconcile(top_up_id=top_up.pk, now=timezone.now())
+        except GatewayError as error:
+            messages.error(request, f"The provider did not answer: {error} Try again later.")
+        else:
+            messages.info(request, f"{settled.receipt}: {settled.get_state_display().lower()}.")
+        return redirect("admin:billing_topup_change", top_up.pk)
+
+    def _top_up(self, request: HttpRequest, object_id: str) -> TopUp:
+        top_up: TopUp | None = self.get_object(request, object_id)
+        if top_up is None:
+            raise Http404
+        return top_up
+
+
+@admin.register(PaymentEvent)
+class PaymentEventAdmin(RecordAdmin):
+    """What providers told us, and what came of it."""
+
+    list_display = ("event_id", "gateway", "event_type", "received_at", "processed_at", "outcome")
+    list_filter = (
+        ("gateway", admin.AllValuesFieldListFilter),
+        ("processed_at", admin.EmptyFieldListFilter),
+    )
+    list_select_related = False
+    ordering = ("-pk",)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: Any, search_term: str
+    ) -> tuple[Any, bool]:
+        """Find by the whole id."""
+        term = search_term.strip()
+        return (queryset.filter(event_id=term) if term else queryset), False
+
+    search_fields = ("event_id",)
+    search_help_text = "Whole event ID"
+
+
+@admin.register(Notice)
+class NoticeAdmin(RecordAdmin):
+    """The e-mails about credits: to whom, about what, and whether they went."""
+
+    list_display = ("kind", "person", "created_at", "sent_at", "suppressed")
+    list_filter = (("kind", ChoicesDropdownFilter),)
+    list_select_related = ("membership__user", "membership__account")
+    fields = ("kind", "person", "reference", "created_at", "sent_at", "suppressed")
+
+    @admin.display(description="Person")
+    def person(self, notice: Notice) -> str:
+        """Who, in which account."""
+        return f"{notice.membership.user.email} ({notice.membership.account})"

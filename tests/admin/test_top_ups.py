@@ -1,0 +1,174 @@
+"""Operators price packs, look at purchases, and pay them back."""
+
+from datetime import timedelta
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.test import Client
+from django.utils import timezone
+
+from billing import topups
+from billing.gateways import sandbox
+from billing.models import Account, Pack, PaymentEvent, TopUp, TopUpPricing, TopUpState
+from tests.admin.conftest import call_of, credits_of
+
+
+def pack_form(**changes: str) -> dict[str, str]:
+    return {
+        "credits": "750",
+        "price": "8499.50",
+        "currency": "INR",
+        "order": "9",
+        "is_active": "on",
+        **changes,
+    }
+
+
+@pytest.fixture
+def paid(customer: Account) -> TopUp:
+    """A credited top-up of 500 credits."""
+    now = timezone.now()
+    top_up = topups.start(
+        account=customer,
+        user_id=None,
+        email="owner@example.com",
+        quoted=topups.quote(account=customer, credits=500),
+        form_key="form",
+        return_url="http://localhost/{id}/",
+        now=now,
+    )
+    sandbox.decide(checkout_id=top_up.checkout_id, decision=sandbox.Decision.PAY, now=now)
+    return topups.reconcile(top_up_id=top_up.pk, now=now)
+
+
+def refund_page(top_up: TopUp) -> str:
+    return f"/admin/billing/topup/{top_up.pk}/refund/"
+
+
+def test_a_pack_is_priced_in_main_units(staff: Client):
+    assert staff.post("/admin/billing/pack/add/", pack_form()).status_code == 302
+    assert Pack.objects.get(credits=750).price_minor == 849_950
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("price", "0", "above zero"),
+        ("price", "-5", "greater than or equal"),
+        ("price", "10.005", "2 decimals"),
+        ("price", "1e30", "less than or equal"),
+        ("credits", "0", "greater than or equal"),
+        ("credits", "1.5", "whole number"),
+        ("currency", "RUPEE", "at most 3"),
+        ("currency", "1NR", "Three capital letters"),
+    ],
+)
+def test_a_bad_pack_is_refused_beside_its_field(staff: Client, field, value, said):
+    response = staff.post("/admin/billing/pack/add/", pack_form(**{field: value}))
+    assert said in str(response.context["adminform"].form.errors[field])
+    assert not Pack.objects.filter(credits=750).exists()
+
+
+def test_a_currency_without_decimals_takes_none(staff: Client):
+    form = pack_form(currency="JPY", price="100.5")
+    response = staff.post("/admin/billing/pack/add/", form)
+    assert "0 decimals" in str(response.context["adminform"].form.errors["price"])
+    staff.post("/admin/billing/pack/add/", pack_form(currency="JPY", price="100"))
+    assert Pack.objects.get(currency="JPY").price_minor == 100
+
+
+def pricing_form(**changes: str) -> dict[str, str]:
+    return {
+        "price": "14.5",
+        "currency": "INR",
+        "credits_min": "10",
+        "credits_max": "5000",
+        "tax_name": "GST",
+        "tax_percent": "18",
+        **changes,
+    }
+
+
+def test_tax_is_entered_in_percent_and_shown_again(staff: Client):
+    pricing = TopUpPricing.objects.get(currency="INR")
+    page = f"/admin/billing/topuppricing/{pricing.pk}/change/"
+    assert staff.post(page, pricing_form()).status_code == 302
+    pricing.refresh_from_db()
+    assert (pricing.price_minor_per_credit, pricing.tax_basis_points) == (1_450, 1_800)
+    assert staff.get(page).context["adminform"].form.initial["tax_percent"] == 18
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("credits_max", "9"), ("tax_name", ""), ("tax_percent", "101")]
+)
+def test_bad_pricing_is_refused_beside_its_field(staff: Client, field, value):
+    pricing = TopUpPricing.objects.get(currency="INR")
+    page = f"/admin/billing/topuppricing/{pricing.pk}/change/"
+    response = staff.post(page, pricing_form(**{field: value}))
+    assert field in response.context["adminform"].form.errors
+
+
+def test_a_refund_needs_a_reason_and_then_takes_the_credits(
+    staff: Client, customer: Account, paid: TopUp
+):
+    call_of(customer, "used", seconds=3600)
+    before = credits_of(customer)
+    response = staff.post(refund_page(paid), {"reason": "  "})
+    assert "reason" in response.context["form"].errors
+    assert staff.post(refund_page(paid), {"reason": "By mistake"}).status_code == 302
+    paid.refresh_from_db()
+    assert (paid.state, credits_of(customer)) == (TopUpState.REFUNDED, before - 500)
+    assert "By mistake" in LogEntry.objects.get(object_id=str(paid.pk)).change_message
+
+
+def test_a_refund_sent_twice_says_that_it_is_done(staff: Client, customer: Account, paid: TopUp):
+    staff.post(refund_page(paid), {"reason": "x"})
+    response = staff.post(refund_page(paid), {"reason": "x"})
+    assert "only a credited" in response.content.decode()
+    assert credits_of(customer) == 100
+
+
+def test_a_refund_that_the_provider_refuses_changes_nothing(
+    staff: Client, customer: Account, paid: TopUp
+):
+    TopUp.objects.filter(pk=paid.pk).update(payment_id="unknown")
+    response = staff.post(refund_page(paid), {"reason": "x"})
+    assert "did not refund it" in response.content.decode()
+    assert credits_of(customer) == 600
+
+
+def test_a_parked_purchase_is_found(staff: Client, paid: TopUp):
+    TopUp.objects.filter(pk=paid.pk).update(parked_reason="Another amount")
+    page = "/admin/billing/topup/"
+    assert paid.receipt in staff.get(page, {"parked": "1"}).content.decode()
+    TopUp.objects.update(parked_reason="")
+    assert paid.receipt not in staff.get(page, {"parked": "1"}).content.decode()
+
+
+def test_a_purchase_is_found_by_the_providers_id(staff: Client, paid: TopUp):
+    found = staff.get("/admin/billing/topup/", {"q": paid.payment_id}).content.decode()
+    assert paid.receipt in found
+
+
+def test_top_ups_events_and_notices_cannot_be_changed(staff: Client, paid: TopUp):
+    event = PaymentEvent.objects.create(
+        gateway="sandbox",
+        event_id="e1",
+        event_type="checkout.paid",
+        payload={},
+        received_at=timezone.now() - timedelta(days=1),
+    )
+    for path in (f"topup/{paid.pk}", f"paymentevent/{event.pk}"):
+        assert staff.get(f"/admin/billing/{path}/change/").status_code == 200
+        assert staff.post(f"/admin/billing/{path}/change/", {"state": "x"}).status_code == 403
+        assert staff.post(f"/admin/billing/{path}/delete/", {"post": "yes"}).status_code == 403
+    for model in ("topup", "paymentevent", "notice"):
+        assert staff.get(f"/admin/billing/{model}/").status_code == 200
+        assert staff.get(f"/admin/billing/{model}/add/").status_code == 403
+
+
+def test_only_staff_can_refund(client: Client, owner, paid: TopUp):
+    client.force_login(owner)
+    assert client.post(refund_page(paid), {"reason": "x"}).status_code == 302
+    paid.refresh_from_db()
+    assert paid.state == TopUpState.CREDITED
