@@ -96,7 +96,7 @@ class RecordAdmin(OperatorAdmin):
 
     paginator = InfinitePaginator
     show_full_result_count = False
-    list_select_related = ("account",)
+    list_select_related: bool | tuple[str, ...] = ("account",)
     # Each (field, whether its beginning is enough), with an index on (account, field).
     identified_by: Iterable[tuple[str, bool]] = ()
     ordering_within_account: tuple[str, ...] = ("-id",)

@@ -12,7 +12,7 @@ KOLKATA, LONDON, NEW_YORK = map(ZoneInfo, ["Asia/Kolkata", "Europe/London", "Ame
 
 
 def local(zone, *parts):
-    return datetime(*parts, tzinfo=zone)
+    return datetime(*parts).replace(tzinfo=zone)
 
 
 @pytest.mark.parametrize(

@@ -159,6 +159,7 @@ def test_changing_the_plan_starts_a_cycle_and_keeps_the_credits_that_were_paid(a
     subscriptions.subscribe(account=account, plan=plan("Professional"), at=change)
     assert balance_of(account) == 1_600
     cycle = subscriptions.current_cycle(account=account, at=change + DAY)
+    assert cycle is not None
     assert (cycle.number, cycle.starts_at) == (0, change)
 
 
