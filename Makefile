@@ -4,7 +4,7 @@ PY := .venv/bin/python
 # Named after the lock file's content: another lock, another stamp, another install.
 STAMP := .venv/installed-$(shell cksum < requirements-dev.txt | tr ' ' '-')
 
-.PHONY: run test reset check bench format install lock
+.PHONY: run test reset check bench format install lock screenshots
 
 run: $(STAMP)
 	@$(PY) -m config.stack run
@@ -26,6 +26,10 @@ check: $(STAMP)
 	$(PY) -m config.stack exec -- $(PY) manage.py makemigrations --check --dry-run
 
 install: $(STAMP)
+
+# The README's pictures. Every page: make screenshots INTO=var/screenshots
+screenshots: $(STAMP)
+	@$(PY) -m config.stack exec -- $(PY) -m tests.screenshots $(INTO)
 
 # How fast calls are recorded: make bench BENCH_ARGS="--repeats 3"
 bench: $(STAMP)

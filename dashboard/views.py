@@ -20,6 +20,7 @@ from dashboard.forms import UsageForm
 from dashboard.frame import Frame
 from dashboard.graph import chart_data
 from dashboard.log import Entry, log_rows
+from dashboard.outlook import outlook_of
 from dashboard.overview import overview
 from dashboard.periods import Preset
 from dashboard.plan_pages import plan_offers, subscription_page
@@ -62,6 +63,12 @@ def usage(request: AccountRequest) -> HttpResponse:
         "filters": form,
         "chart": chart_data(granularity=page.granularity, bars=page.days),
     }
+    if not form.usage_filters:
+        context["outlook"] = outlook_of(
+            days=page.days,
+            available_credits=page.tiles.available_credits,
+            today=frame.now.astimezone(request.account.zone).date(),
+        )
     htmx = request.htmx
     is_part = htmx and not htmx.boosted and not htmx.history_restore_request
     template = "dashboard/usage_content.html" if is_part else "dashboard/usage.html"
