@@ -11,7 +11,8 @@ from django.contrib import admin
 from django.contrib.admin.widgets import AutocompleteSelect
 from django.contrib.auth.models import User
 from django.db.models import OuterRef, QuerySet, Subquery
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.utils import timezone
 from django.utils.safestring import SafeString
 from unfold.admin import TabularInline
@@ -230,6 +231,10 @@ class AccountAdmin(AccountActions, OperatorAdmin):
         super().save_model(request, obj, form, change)
         if "time_zone" in form.changed_data:
             change_time_zone(account=obj, time_zone=obj.time_zone)
+
+    def response_post_save_add(self, request: HttpRequest, obj: Account) -> HttpResponse:
+        """A new account's own page is where its terms are agreed."""
+        return redirect("admin:billing_account_change", obj.pk)
 
     def changeform_view(
         self,

@@ -6,6 +6,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.contrib import messages
+from django.contrib.admin import ShowFacets
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
@@ -96,6 +97,7 @@ class RecordAdmin(OperatorAdmin):
 
     paginator = InfinitePaginator
     show_full_result_count = False
+    show_facets = ShowFacets.NEVER
     list_select_related: bool | tuple[str, ...] = ("account",)
     # Each (field, whether its beginning is enough), with an index on (account, field).
     identified_by: Iterable[tuple[str, bool]] = ()

@@ -59,8 +59,9 @@ def new_account(first_plan: Plan, person: User, **changes: Any) -> dict[str, Any
 
 def test_a_new_account_has_its_plan_its_credits_and_its_owner(staff: Client, base: Plan) -> None:
     person = UserFactory()
-    staff.post(f"{LIST}add/", new_account(base, person))
+    response = staff.post(f"{LIST}add/", new_account(base, person))
     account = Account.objects.get(slug="new-company")
+    assert response["Location"] == page(account)
     assert credits_of(account) == 100
     assert [s.plan for s in account.subscriptions.all()] == [base]
     assert [(m.user, m.role) for m in account.memberships.all()] == [(person, Role.SUPERADMIN)]
