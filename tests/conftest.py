@@ -24,7 +24,7 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.cache import caches
 from django.db import connection
-from django.test import Client
+from django.test import Client, override_settings
 from kombu.exceptions import OperationalError
 from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, sync_playwright
 
@@ -185,9 +185,15 @@ def _worker_is_idle() -> bool:
 
 @pytest.fixture(scope="session")
 def _worker_process(
-    django_db_setup: None, django_db_blocker: Any, tmp_path_factory: pytest.TempPathFactory
+    django_db_setup: None,
+    django_db_blocker: Any,
+    live_server: Any,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Run one real worker per test process, on its test database and under its own keys."""
+    """Run one real worker per test process, on its test database and under its own keys.
+
+    Its SITE_URL is the live server's: the sandbox provider reports there over HTTP.
+    """
     with django_db_blocker.unblock():
         name = connection.settings_dict["NAME"]
     server, _, _ = os.environ["DATABASE_URL"].rpartition("/")
@@ -197,7 +203,11 @@ def _worker_process(
         process = subprocess.Popen(
             [sys.executable, "-m", "celery", "--app=config", *command],
             cwd=ROOT,
-            env={**os.environ, "DATABASE_URL": f"{server}/{name}"},
+            env={
+                **os.environ,
+                "DATABASE_URL": f"{server}/{name}",
+                "SITE_URL": live_server.url,
+            },
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -227,9 +237,12 @@ def _ping() -> bool:
 
 @pytest.fixture
 def celery_worker(
-    _worker_process: subprocess.Popen[bytes], transactional_db: None
+    _worker_process: subprocess.Popen[bytes], live_server: Any, transactional_db: None
 ) -> Iterator[Callable[[], None]]:
-    """Run a real worker for this test; yields a function that waits until it has nothing to do."""
+    """Run a real worker for this test; yields a function that waits until it has nothing to do.
+
+    SITE_URL is the live server's here too, for what this process enqueues and serves.
+    """
 
     def wait_until_idle() -> None:
         deadline = time.monotonic() + WORKER_IDLE_SECONDS
@@ -237,6 +250,7 @@ def celery_worker(
             assert _worker_process.poll() is None, "the Celery worker died"
             assert time.monotonic() < deadline, "the Celery worker does not come to rest"
 
-    yield wait_until_idle
+    with override_settings(SITE_URL=live_server.url):
+        yield wait_until_idle
     # Before the database is emptied: a task that still runs would write into the next test.
     wait_until_idle()

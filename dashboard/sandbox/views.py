@@ -57,7 +57,7 @@ def checkout(request: HttpRequest, checkout_id: str) -> HttpResponse:
         found = sandbox.checkout_now(checkout_id=checkout_id, now=now)
     except GatewayError as error:
         raise Http404 from error
-    form = DecisionForm(request.POST or None)
+    form = DecisionForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         was_open = _is_open(found)
         late_by = timedelta(seconds=form.cleaned_data["late_seconds"] or LATE_SECONDS)
