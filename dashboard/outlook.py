@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import dropwhile
 
 from dashboard.graph import Bar
 
@@ -23,11 +24,13 @@ class Outlook:
 
 
 def outlook_of(*, days: Sequence[Bar], available_credits: int, today: date) -> Outlook | None:
-    """The outlook by the ``days`` of the graph that are over, today left out.
+    """The outlook by the ``days`` of the graph that are over, from the first one with any use on.
 
-    None where it would mislead: fewer than five such days, nothing used in them, nothing left.
+    Days before that may be from before the account called at all, and today goes on. None where it
+    would mislead: fewer than five such days, nothing used in them, nothing left.
     """
-    over = [bar for bar in days if bar.last_day < today]
+    unused = dropwhile(lambda bar: bar.credits_used == 0, days)
+    over = [bar for bar in unused if bar.last_day < today]
     full_days = sum(len(bar.days) for bar in over)
     used = sum(bar.credits_used for bar in over)
     if full_days < FULL_DAYS_MIN or used <= 0 or available_credits <= 0:

@@ -53,6 +53,9 @@ const problem = (words) => {
 document.addEventListener("htmx:sendError", () =>
   problem("The numbers could not be loaded: there is no connection. Check it, then try again."),
 );
+document.addEventListener("htmx:timeout", () =>
+  problem("The numbers could not be loaded: it took too long. Try again in a minute."),
+);
 document.addEventListener("htmx:responseError", () =>
   problem("The numbers could not be loaded: the server had a problem. Try again in a minute."),
 );

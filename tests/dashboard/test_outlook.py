@@ -35,6 +35,10 @@ def test_the_average_is_rounded_to_the_nearest_credit():
     assert outlook(1, 1, 1, 1, 0, 1, 0) == Outlook(6, 1, 120)
 
 
+def test_days_before_the_first_use_do_not_count():
+    assert outlook(0, 0, 0, 20, 0, 20, 20, 40, 0) == Outlook(5, 20, 5)
+
+
 def test_there_is_none_from_fewer_than_five_full_days():
     assert outlook(10, 10, 10, 10, 10) is None
 
