@@ -9,12 +9,15 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
 
+from billing import topups
 from billing.accounts import open_account
-from billing.credits import adjust, credit_top_up
+from billing.credits import adjust
 from billing.cycles import add_months, cycles
+from billing.gateways import sandbox
 from billing.models import Account, Balance, CustomTerms, Membership, Plan, Role
 from billing.people import add_person
 from billing.rating import UsageType, rate
@@ -35,6 +38,7 @@ CAMPAIGN_DAYS_AGO = 4
 CAMPAIGN_TIMES = 2.6
 GOODWILL_DAYS_AGO = 38
 CORRECTION_DAYS_AGO = 2
+DECLINED_AT_FIRST = 2  # which top-up of each company
 LATEST_MINUTES_AGO = (9, 34, 71, 128)
 # The last days of the company that runs low, in which its balance is led to where it should end.
 LAST_DAYS = 5
@@ -264,9 +268,13 @@ class Story:
         plan = Plan.objects.get(name=company.plan)
         custom = CustomTerms(**HUDSON_TERMS) if company.plan == "Enterprise" else None
         emails = {role: f"{role}@{company.slug}.example" for role, _ in _people_of(company)}
-        owner = people[emails.pop(Role.SUPERADMIN)]
+        self.owner = people[emails.pop(Role.SUPERADMIN)]
         open_account(
-            account=account, plan=plan, owner=owner, at=self.opened_at, custom_terms=custom
+            account=account,
+            plan=plan,
+            owner=self.owner,
+            at=self.opened_at,
+            custom_terms=custom,
         )
         for role, email in emails.items():
             Membership.objects.create(user=people[email], account=account, role=role)
@@ -312,15 +320,23 @@ class Story:
         if at > self.now:
             return
         self.top_ups += 1
-        credits = self.company.top_up_credits
-        credit_top_up(
+        if self.top_ups == DECLINED_AT_FIRST:
+            self._buy(at - timedelta(minutes=4), sandbox.Decision.DECLINE)
+        self._buy(at, sandbox.Decision.PAY)
+
+    def _buy(self, at: datetime, decision: sandbox.Decision) -> None:
+        """Go through a purchase, as its superadmin would on the pages."""
+        top_up = topups.start(
             account=self.account,
-            credits=credits,
-            reference=f"demo-{self.top_ups:04d}",
-            remarks=f"Top-up of {credits:,} credits",
-            paid_at=at,
+            user_id=self.owner.pk,
+            email=self.owner.email,
+            quoted=topups.quote(account=self.account, credits=self.company.top_up_credits),
+            form_key=f"demo-{at.timestamp():.0f}",
+            return_url=f"{settings.SITE_URL}/",
             now=at,
         )
+        sandbox.decide(checkout_id=top_up.checkout_id, decision=decision, now=at)
+        topups.reconcile(top_up_id=top_up.pk, now=at)
 
     def _goodwill(self, at: datetime) -> None:
         adjust(

@@ -14,7 +14,17 @@ from django.db.models import Count, Q, Sum
 from pytest_django import DjangoDbBlocker
 
 from billing.balances import CreditState, credit_state, low_level, thresholds_of
-from billing.models import Account, Balance, DailyUsage, Kind, LedgerEntry, Membership, Plan
+from billing.models import (
+    Account,
+    Balance,
+    DailyUsage,
+    Kind,
+    LedgerEntry,
+    Membership,
+    Plan,
+    TopUp,
+    TopUpState,
+)
 from billing.people import add_person
 from billing.rating import UsageType
 from billing.tariffs import agreement_at
@@ -33,6 +43,7 @@ def demo(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[
     with django_db_blocker.unblock(), transaction.atomic():
         if not Plan.objects.exists():  # tests that commit for real have emptied the database
             import_module("billing.migrations.0002_default_plans").install(apps, None)
+            import_module("billing.migrations.0004_default_packs").install(apps, None)
         yield seed(now=NOW)
         transaction.set_rollback(True)
 
@@ -270,3 +281,12 @@ def test_sign_ins_are_shown_without_storing(demo: int, capsys) -> None:
     assert "operator@demo.example" in shown
     assert PASSWORD in shown
     assert Call.objects.count() == calls
+
+
+def test_every_top_up_in_the_log_is_a_purchase_with_a_receipt(demo: int) -> None:
+    entries = LedgerEntry.objects.filter(kind=Kind.TOP_UP)
+    credited = TopUp.objects.filter(state=TopUpState.CREDITED)
+    assert {top_up.reference for top_up in credited} == set(
+        entries.values_list("reference", flat=True)
+    )
+    assert TopUp.objects.filter(state=TopUpState.FAILED).exists()

@@ -46,6 +46,10 @@ class Command(BaseCommand):
                 "DEBUG is off, and everybody knows the password of the demonstration. "
                 "Add --force where that does no harm."
             )
+        if settings.PAYMENT_GATEWAY != "sandbox":
+            raise CommandError(
+                "The demonstration's top-ups are paid in the sandbox. Set PAYMENT_GATEWAY=sandbox."
+            )
         calls = seed(now=timezone.now())
         self.stdout.write(self.style.SUCCESS(f"Stored 3 companies with {calls:,} calls."))
         self._print_sign_ins()
