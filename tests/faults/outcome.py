@@ -27,9 +27,7 @@ def unsettled() -> str:
         "late payments not made": SandboxCheckout.objects.exclude(pays_at=None)
         .filter(payment_id="", status=PaymentStatus.OPEN)
         .count(),
-        "payments not credited": _with_books(PaymentStatus.PAID)
-        .exclude(state=TopUpState.CREDITED)
-        .count(),
+        "payments not credited": paid.exclude(state=TopUpState.CREDITED).count(),
         "declines not known": _with_books(PaymentStatus.FAILED)
         .filter(state=TopUpState.PENDING)
         .count(),

@@ -10,6 +10,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import django
 
@@ -22,8 +23,9 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--top-ups", type=int, default=300, help="how many to begin (300)")
     parser.add_argument("--seed", type=int, default=1, help="decides who does and what breaks (1)")
     parser.add_argument("--pause", type=float, default=2.5, help="seconds between faults (2.5)")
+    parser.add_argument("--logs", type=Path, help="keep the logs of all processes there")
     options = parser.parse_args(arguments)
-    with stopped_by_signals(), Stack() as stack:
+    with stopped_by_signals(), Stack(keep_logs=options.logs) as stack:
         os.environ.update(stack.environment)
         os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
         django.setup()

@@ -50,7 +50,6 @@ class Scenario:
         finally:
             self._over.set()
             provider.join()
-        self._breaker.repair()
         settled_from = time.monotonic()
         left = self._settle()
         settling = time.monotonic() - settled_from
@@ -106,6 +105,7 @@ class Scenario:
         left = "everything"
         while left and time.monotonic() < deadline:
             time.sleep(1)
+            self._breaker.supervise()
             try:
                 close_old_connections()
                 left = outcome.unsettled()

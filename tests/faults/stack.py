@@ -34,9 +34,13 @@ NOT_OURS = ("DATABASE_URL", "REDIS_URL", "REDIS_KEY_PREFIX", "EMAIL_URL", "DEBUG
 
 
 class Stack:
-    """Starts on entering, ends on leaving. ``environment`` is what its processes run with."""
+    """Starts on entering, ends on leaving. ``environment`` is what its processes run with.
 
-    def __init__(self) -> None:
+    ``keep_logs`` is a directory that the logs of its processes are copied to at the end.
+    """
+
+    def __init__(self, *, keep_logs: Path | None = None) -> None:
+        self._keep_logs = keep_logs
         self.state = Path(tempfile.mkdtemp(prefix="call-credits-faults-"))
         self.state.chmod(0o755)  # PostgreSQL runs as another user where we are root
         self._supervisor = Supervisor(self.state)
@@ -178,6 +182,10 @@ class Stack:
     def _end(self) -> None:
         self._supervisor.stop()
         forget_sockets(self.state)
+        if self._keep_logs:
+            self._keep_logs.mkdir(parents=True, exist_ok=True)
+            for log in self.state.glob("*.log"):
+                shutil.copy(log, self._keep_logs)
         shutil.rmtree(self.state, ignore_errors=True)
 
 
