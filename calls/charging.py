@@ -8,7 +8,8 @@ Locks are always taken in the same order, so that no two batches can wait for ea
 the keys of new calls, sorted; then rows of calls that change, sorted; then accounts, sorted.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple, TypeAlias
@@ -22,6 +23,7 @@ from billing.models import Account, Kind
 from billing.rating import MICROSECONDS_PER_SECOND, Charge, Tariff, UsageType, rate
 from billing.tariffs import NoTariffError, TariffBook
 from calls import remarks
+from calls.legs import joined
 from calls.models import Call, Status
 from calls.records import CallRecord, Rejected
 
@@ -43,9 +45,13 @@ ASKED_FOR = """
     JOIN unnest(%s::bigint[], %s::text[]) AS asked (account_id, call_id) USING (account_id, call_id)
 """
 
+LOCKING = "FOR NO KEY UPDATE OF calls_call"
+
 CALL_ONCE = "call_once"  # the constraint: one row per account and call ID
 
 Key: TypeAlias = tuple[int, str]  # account and call ID, which is how a CallRecord begins
+Take: TypeAlias = Callable[[CallRecord, CallRecord], CallRecord | None]  # known, told -> new
+Told: TypeAlias = tuple[int, CallRecord]  # a record with its position among those given
 
 
 class Result(StrEnum):
@@ -89,12 +95,16 @@ class _Stored(NamedTuple):
     rated: _Rated
 
 
-def record_calls(*, records: Sequence[CallRecord], now: datetime) -> list[Outcome]:
+def record_calls(
+    *, records: Sequence[CallRecord], now: datetime, are_legs: bool = False
+) -> list[Outcome]:
     """Record validated ``records`` of any accounts at ``now``; one outcome each, in their order.
 
     One transaction. Of several records of one call the last one counts, unless its ``revised_at``
     is older than what is known already; one that changes nothing, or comes too late, is unchanged.
     A changed one is corrected: the difference is posted as a new entry at the call's own time.
+    With ``are_legs`` a record does not replace what is known of its call but adds to it
+    (`calls.legs`); one that is no part of that call is rejected.
 
     A call is rated by the tariff in force when it started. A correction keeps the tariff frozen
     with the call, unless it moves the start.
@@ -102,7 +112,7 @@ def record_calls(*, records: Sequence[CallRecord], now: datetime) -> list[Outcom
     if not records:
         return []
     with transaction.atomic():
-        batch = _Batch(records, now)
+        batch = _Batch(records, now, take=_with_leg if are_legs else _revised)
         batch.insert_new()
         batch.correct_changed()
         # The table of calls has decided what is new, and each correction has its own number.
@@ -134,12 +144,15 @@ class _Prices:
 class _Batch:
     """The records of one `record_calls`, while their transaction is open."""
 
-    def __init__(self, records: Sequence[CallRecord], now: datetime) -> None:
+    def __init__(self, records: Sequence[CallRecord], now: datetime, *, take: Take) -> None:
         self.now = now
+        self.take = take
         self.records = records
         self.outcomes = [UNCHANGED] * len(records)
-        self.latest = _latest_of_each_call(records)
-        self.prices = _Prices({account_id for account_id, _ in self.latest})
+        self.told: dict[Key, list[Told]] = defaultdict(list)
+        for position, record in enumerate(records):
+            self.told[record[:2]].append((position, record))
+        self.prices = _Prices({account_id for account_id, _ in self.told})
         self.known: dict[Key, CallRecord] = {}
         self._rejected: dict[Key, Outcome] = {}
         self._postings: dict[int, ledger.Posting] = {}
@@ -165,7 +178,7 @@ class _Batch:
         """
         recorded_at = str(self.now)  # once for all rows
         while True:
-            self.known = _known(self.latest)
+            self.known = _known(self.told)
             created = self._rate_new()
             rows = [(*record, *_frozen(rated), recorded_at, 0) for _, record, rated in created]
             try:
@@ -183,8 +196,11 @@ class _Batch:
     def _rate_new(self) -> list[tuple[int, CallRecord, _Rated]]:
         """The new calls with their positions, in the order in which every process inserts."""
         created = []
-        for key in sorted(self.latest.keys() - self.known.keys()):
-            position, record = self.latest[key]
+        for key in sorted(self.told.keys() - self.known.keys()):
+            counts = self._that_counts(None, key)
+            if counts is None:
+                continue
+            position, record = counts
             try:
                 created.append((position, record, self.prices.rate(record)))
             except Rejected as rejected:
@@ -193,15 +209,16 @@ class _Batch:
 
     def correct_changed(self) -> None:
         """Change the known calls that their latest record tells differently."""
-        changed = [key for key, known in self.known.items() if _revised(known, self.latest[key][1])]
+        changed = [key for key, known in self.known.items() if self._that_counts(known, key)]
         if not changed:
             return
         updates = []
         for stored in _locked(changed):
-            position, record = self.latest[stored.record.key]
-            revised = _revised(stored.record, record)
-            if revised is None:  # another process has told the same in the meantime
+            # Asked again, because another process may have changed the call in the meantime.
+            counts = self._that_counts(stored.record, stored.record.key)
+            if counts is None or counts[1] == stored.record:
                 continue
+            position, revised = counts
             if revised.facts == stored.record.facts:  # only its revision is newer
                 updates.append((stored.id, stored.corrections, *revised, *_frozen(stored.rated)))
                 continue
@@ -218,6 +235,24 @@ class _Batch:
             self._postings[position] = posting
         _update(updates)
 
+    def _that_counts(self, known: CallRecord | None, key: Key) -> Told | None:
+        """Of the records told of a call, what stands in the end; None where ``known`` does.
+
+        As if they came one by one, which decides between one without a revision and one with an
+        old.
+        """
+        counts = None
+        try:
+            for position, record in self.told[key]:
+                taken = record if known is None else self.take(known, record)
+                if taken is not None:
+                    known = taken
+                    counts = (position, taken)
+        except Rejected as rejected:
+            self._reject(key, rejected)
+            return None
+        return counts
+
     def _reject(self, key: Key, rejected: Rejected) -> None:
         self._rejected[key] = Outcome(Result.REJECTED, field=rejected.field, reason=rejected.reason)
 
@@ -226,21 +261,6 @@ class _Batch:
         if revised.started_at != stored.record.started_at:
             return self.prices.rate(revised)
         return _rate(revised, stored.rated.plan_name, stored.rated.tariff)
-
-
-def _latest_of_each_call(records: Iterable[CallRecord]) -> dict[Key, tuple[int, CallRecord]]:
-    """The record that counts of each call, with its position, as if they came one by one."""
-    latest: dict[Key, tuple[int, CallRecord]] = {}
-    for position, record in enumerate(records):
-        key = record.key
-        earlier = latest.get(key)
-        if earlier is None:
-            latest[key] = (position, record)
-            continue
-        revised = _revised(earlier[1], record)
-        if revised is not None:
-            latest[key] = (position, revised)
-    return latest
 
 
 def _revised(known: CallRecord, record: CallRecord) -> CallRecord | None:
@@ -254,6 +274,12 @@ def _revised(known: CallRecord, record: CallRecord) -> CallRecord | None:
         elif record.revised_at < known.revised_at:
             return None
     return None if record == known else record
+
+
+def _with_leg(known: CallRecord, leg: CallRecord) -> CallRecord | None:
+    """``known`` with ``leg`` added; None where that adds nothing. Raises Rejected."""
+    whole = joined(known, leg)._replace(revised_at=known.revised_at)
+    return None if whole == known else whole
 
 
 def _rate(record: CallRecord, plan_name: str, tariff: Tariff) -> _Rated:
@@ -342,7 +368,7 @@ def _locked(keys: Collection[Key]) -> list[_Stored]:
                    (billable_seconds * 1000000)::bigint, increments, billed_seconds, credits
               FROM calls_call {ASKED_FOR}
              ORDER BY account_id, call_id
-               FOR NO KEY UPDATE OF calls_call
+               {LOCKING}
             """,
             _columns(keys),
         )

@@ -30,7 +30,12 @@ class Read(NamedTuple):
 
 
 class Format(Protocol):
-    """How one source writes call records as CSV."""
+    """How one source writes call records as CSV.
+
+    ``tells_legs``: whether a line tells a part of its call, or all of it.
+    """
+
+    tells_legs: bool
 
     def delimiter(self, first_line: str) -> str:
         """The character between values, judged by the file's first line."""

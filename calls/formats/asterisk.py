@@ -2,8 +2,8 @@
 
 The first 16 are always there. ``uniqueid`` and ``userfield`` are optional, each for itself; a 17th
 column alone is the ``uniqueid`` where it looks like one. Without it a call gets an ID made from its
-line, the same each time. Lines with the same ``uniqueid`` (a call that was transferred) are one
-call: from the earliest start and answer to the latest end. Nothing in the file says who called
+line, the same each time. Lines with the same ``uniqueid`` that follow each other (a call that was
+transferred) are one call, also when they stand in different files: `calls.legs`. Nothing in the file says who called
 whom: the import names the direction, as a whole or by dialplan context.
 
 Times are whole seconds on the wall clock of the import's time zone (UTC for ``usegmtime=yes``).
@@ -21,6 +21,7 @@ from zoneinfo import ZoneInfo
 from billing.rating import UsageType
 from calls.formats import BadFileError, Line, Read
 from calls.formats.clock import meanings, read_time
+from calls.legs import joined
 from calls.models import Status
 from calls.records import CallRecord, Rejected, validate
 
@@ -71,13 +72,12 @@ FIELDS = {
 
 
 class _Leg(NamedTuple):
-    """One line: a call, or the part of it before or after a transfer."""
+    """The instants of one line: a call, or the part of it before or after a transfer."""
 
     started_at: datetime
     connected_at: datetime | None
     ended_at: datetime | None
     status: Status
-    values: list[str]
 
 
 class AsteriskCsv:
@@ -101,6 +101,9 @@ class AsteriskCsv:
         self._usage_type = usage_type
         self._inbound_contexts = frozenset(inbound_contexts)
 
+    # A line is a part of a call, and never a correction of another line.
+    tells_legs = True
+
     def delimiter(self, first_line: str) -> str:
         """Asterisk writes commas."""
         return ","
@@ -123,34 +126,44 @@ class AsteriskCsv:
         return f"asterisk-{hashlib.sha256(line.encode()).hexdigest()[:32]}"
 
     def read(self, lines: Sequence[Line]) -> Iterator[Read]:
-        """All lines together are one call, or, if one of them can't be read, none.
+        """Lines that follow each other are one call; if one can't be read, none is.
 
-        Recording the others would charge a part of the call as if it were all.
+        Recording the others would charge a part of the call as if it were all. A line that is far
+        from the rest is rejected by itself: it has the ID of a call that it is no part of.
         """
         try:
-            yield Read(lines, self._call([line.values for line in lines]))
+            legs = [(line, self._record(line.values)) for line in lines]
         except Rejected as rejected:
             field = FIELDS.get(rejected.field, rejected.field)
             yield Read(lines, Rejected(field, rejected.reason))
+            return
+        legs.sort(key=lambda leg: leg[1].started_at)
+        (first, call), *rest = legs
+        joining = [first]
+        for line, record in rest:
+            try:
+                call = joined(call, record)
+                joining.append(line)
+            except Rejected as rejected:
+                field = FIELDS.get(rejected.field, rejected.field)
+                yield Read([line], Rejected(field, rejected.reason))
+        yield Read(joining, call)
 
-    def _call(self, rows: Sequence[list[str]]) -> CallRecord:
-        legs = [self._leg(values) for values in rows]
-        first = min(legs, key=lambda leg: leg.started_at)
-        connected = [leg.connected_at for leg in legs if leg.connected_at is not None]
-        ended = [leg.ended_at for leg in legs if leg.ended_at is not None]
-        row = dict(zip(COLUMNS, first.values, strict=False))
+    def _record(self, values: list[str]) -> CallRecord:
+        leg = self._leg(values)
+        row = dict(zip(COLUMNS, values, strict=False))
         inbound = row["dcontext"] in self._inbound_contexts
         return validate(
             account_id=self._account_id,
-            call_id=self.call_id(first.values),
+            call_id=self.call_id(values),
             usage_type=UsageType.INBOUND if inbound else self._usage_type,
-            status=Status.COMPLETED if connected else legs[-1].status,
-            started_at=first.started_at,
-            connected_at=min(connected, default=None),
-            ended_at=max(ended, default=None),
+            status=leg.status,
+            started_at=leg.started_at,
+            connected_at=leg.connected_at,
+            ended_at=leg.ended_at,
             from_number=row["src"],
             to_number=row["dst"],
-            remarks=_optional(first.values)[1],
+            remarks=_optional(values)[1],
             now=self._now,
         )
 
@@ -191,7 +204,7 @@ class AsteriskCsv:
             except Rejected as rejected:
                 error = error or rejected
             else:
-                return _Leg(started_at, connected_at, ended_at, status, values)
+                return _Leg(started_at, connected_at, ended_at, status)
         assert error is not None
         raise error
 

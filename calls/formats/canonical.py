@@ -25,13 +25,13 @@ named. A wall-clock time that the clocks skipped is rejected; one that they repe
 first of the two, unless that puts the call's times out of order.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from calls.formats import BadFileError, Line, Read
 from calls.formats.clock import meanings, read_time
-from calls.records import CallRecord, Rejected, validate
+from calls.records import STATUSES, USAGE_TYPES, CallRecord, Rejected, validate
 
 REQUIRED = ("call_id", "usage_type", "status", "started_at")
 OPTIONAL = ("connected_at", "ended_at", "agent", "from", "to", "remarks", "revised_at")
@@ -40,6 +40,8 @@ DELIMITERS = ",;\t"
 
 class CanonicalCsv:
     """Reads the canonical CSV for one account."""
+
+    tells_legs = False
 
     def __init__(self, *, account_id: int, zone: ZoneInfo, now: datetime) -> None:
         self._account_id = account_id
@@ -98,8 +100,8 @@ class CanonicalCsv:
         return validate(
             account_id=self._account_id,
             call_id=row["call_id"],
-            usage_type=_word(row["usage_type"]),
-            status=_word(row["status"]),
+            usage_type=_word(row["usage_type"], USAGE_TYPES),
+            status=_word(row["status"], STATUSES),
             started_at=started_at,
             connected_at=connected_at,
             ended_at=self._instant("ended_at", row.get("ended_at"), connected_at or started_at),
@@ -122,6 +124,7 @@ class CanonicalCsv:
         return possible[0]
 
 
-def _word(text: str) -> str:
-    """``No answer`` and ``no-answer`` are ``no_answer``."""
-    return text.strip().lower().replace(" ", "_").replace("-", "_")
+def _word(text: str, known: Container[str]) -> str:
+    """The known word that ``text`` means: ``No answer`` and ``no-answer`` are ``no_answer``."""
+    word = text.strip().lower().replace(" ", "_").replace("-", "_")
+    return word if word in known else text

@@ -231,12 +231,11 @@ def rows_as_text(batches: Batches) -> list[list[str]]:
     texts = []
     with connection.cursor() as cursor:
         for batch in batches:
-            keys = [[record.account_id for record in batch], [record.call_id for record in batch]]
             cursor.execute("DROP TABLE IF EXISTS asked")
             cursor.execute(
                 "CREATE TEMPORARY TABLE asked AS"
                 " SELECT * FROM unnest(%s::bigint[], %s::text[]) AS asked (account_id, call_id)",
-                keys,
+                ([record.account_id for record in batch], [record.call_id for record in batch]),
             )
             text = []
             for table, columns in TABLES.items():

@@ -125,7 +125,7 @@ class Command(BaseCommand):
             f"{summary.credits:,} credits charged."
         )
         if summary.joined:
-            self.stdout.write(f"{summary.joined:,} lines were parts of a call on another line.")
+            self.stdout.write(f"Lines joined with another of the same call: {summary.joined:,}.")
         if summary.rejected:
             self.stderr.write(self.style.WARNING(f"Rejected lines, with reasons: {rejects.path}"))
 

@@ -1,0 +1,50 @@
+"""Short names for the call records that tests are made of."""
+
+from datetime import UTC, datetime, timedelta
+
+from billing.audit import INVARIANTS as LEDGER_INVARIANTS
+from calls.audit import INVARIANTS as CALL_INVARIANTS
+from calls.charging import record_calls
+from calls.records import validate
+
+NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
+STARTED_AT = datetime(2026, 3, 10, 9, 30, tzinfo=UTC)
+
+
+def after(seconds):
+    """An instant so many seconds after STARTED_AT."""
+    return STARTED_AT + timedelta(seconds=seconds)
+
+
+def record(account, call_id="c1", seconds=65, *, rings=5, **more):
+    """A completed outbound call that talks for ``seconds`` after ringing for ``rings``."""
+    started_at = more.pop("started_at", STARTED_AT)
+    connected_at = started_at + timedelta(seconds=rings)
+    facts = {
+        "account_id": account.pk,
+        "call_id": call_id,
+        "usage_type": "outbound",
+        "status": "completed",
+        "started_at": started_at,
+        "connected_at": connected_at,
+        "ended_at": connected_at + timedelta(seconds=seconds),
+        "now": NOW,
+    }
+    return validate(**{**facts, **more})
+
+
+def unanswered(account, call_id="c1", status="no_answer", **more):
+    """An outbound call that nobody answered."""
+    return record(account, call_id, status=status, connected_at=None, **more)
+
+
+def record_one(one, now=NOW):
+    """Record one call; return (result, credits)."""
+    [outcome] = record_calls(records=[one], now=now)
+    return outcome.result.value, outcome.credits
+
+
+def breaches():
+    """Everything that the audit finds, as text."""
+    invariants = (*LEDGER_INVARIANTS, *CALL_INVARIANTS)
+    return [str(breach) for invariant in invariants for breach in invariant()]

@@ -1,0 +1,63 @@
+"""The audit of calls finds every kind of fault, planted with raw SQL past all of our own guards."""
+
+import pytest
+from django.db import connection
+
+from calls.charging import record_calls
+from tests.calls.calling import NOW, breaches, record, unanswered
+
+pytestmark = pytest.mark.django_db
+
+CHARGED = "charge: account acme: call c1: "
+FAULTS = {
+    # SQL: what the audit must say
+    "DELETE FROM billing_ledgerentry WHERE call_id = 'c1'": CHARGED + "has no entry",
+    "UPDATE billing_ledgerentry SET kind = 'correction' WHERE reference = 'call:c1'": CHARGED
+    + "has 0 charges instead of one",
+    "UPDATE billing_ledgerentry SET kind = 'call' WHERE reference = 'correction:1:c1'": CHARGED
+    + "has 2 charges instead of one",
+    "UPDATE calls_call SET corrections = 2 WHERE call_id = 'c1'": CHARGED
+    + "was corrected 2 times, but has 1 entries of corrections",
+    "UPDATE billing_ledgerentry SET credits = -4 WHERE reference = 'call:c1'": CHARGED
+    + "costs 5 credits, but its entries used 6",
+    "UPDATE billing_ledgerentry SET billed_seconds = 91 WHERE reference = 'call:c1'": CHARGED
+    + "is billed 150 s, but its entries billed 151 s",
+    "DELETE FROM calls_call WHERE call_id = 'c1'": "cause: account acme: entry 4 (correction:1:c1):"
+    " there is no call c1",
+    "UPDATE calls_call SET ended_at = ended_at + interval '1 ms' WHERE call_id = 'c1'": "rating: "
+    "account acme: call c1: 125.001 s by increments of 30 s make 5 increments, not 5 (125 s)",
+    "UPDATE calls_call SET usage_type = 'inbound' WHERE call_id = 'c1'": "rating: account acme: "
+    "call c1: 130 s by increments of 30 s make 5 increments, not 5 (125 s)",
+    "UPDATE calls_call SET increments = 4, credits = 4, billed_seconds = 120,"
+    " billable_seconds = 120 WHERE call_id = 'c1'": "rating: account acme: call c1: "
+    "125 s by increments of 30 s make 5 increments, not 4 (120 s)",
+    "UPDATE calls_call SET account_id = 987654 WHERE call_id = 'c2'": "account: account id 987654: "
+    "calls: belong to no account",
+}
+
+
+@pytest.fixture
+def calls(professional):
+    """A call with a correction, and one that nobody answered."""
+    record_calls(records=[record(professional, "c1"), unanswered(professional, "c2")], now=NOW)
+    record_calls(records=[record(professional, "c1", seconds=125)], now=NOW)
+
+
+@pytest.fixture
+def unguarded(db):
+    """A cursor for raw SQL past the triggers, as a superuser of the database could."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET session_replication_role = replica")
+        yield cursor
+        cursor.execute("SET session_replication_role = DEFAULT")
+
+
+def test_clean_calls_have_no_breach(calls):
+    assert breaches() == []
+
+
+@pytest.mark.parametrize(("fault", "said"), FAULTS.items())
+def test_a_planted_fault_is_found_and_named(calls, unguarded, fault, said):
+    unguarded.execute(fault)
+    assert unguarded.rowcount > 0
+    assert said in breaches()

@@ -1,0 +1,201 @@
+"""Processes that record the same calls at the same time, and the locks that keep them right.
+
+Real processes, each with a connection of its own, released together.
+"""
+
+import multiprocessing
+import random
+import time
+import traceback
+
+import pytest
+from django.db import IntegrityError, OperationalError, connection, connections
+from django.db.models import Sum
+
+from billing import ledger
+from billing.copy import copy_rows
+from billing.models import Balance, LedgerEntry, Plan
+from billing.subscriptions import subscribe
+from calls import charging
+from calls.charging import record_calls
+from calls.models import Call
+from tests.calls.calling import NOW, breaches, record
+from tests.calls.conftest import SINCE
+from tests.factories import AccountFactory
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+PROCESSES = 4
+BATCH = 20
+
+
+def in_processes(work, number=PROCESSES):
+    """Run ``work(n)`` in each of the processes at once; return the database errors they met."""
+    connections.close_all()  # a connection must not be shared with a forked process
+    fork = multiprocessing.get_context("fork")
+    barrier = fork.Barrier(number)
+    errors = fork.Queue()
+
+    def run(n):
+        try:
+            connection.ensure_connection()
+            barrier.wait()
+            work(n)
+        except (IntegrityError, OperationalError) as error:
+            errors.put(str(error))
+        except BaseException:
+            errors.put(traceback.format_exc())
+        finally:
+            errors.put(None)
+            connection.close()
+
+    processes = [fork.Process(target=run, args=(n,)) for n in range(number)]
+    for process in processes:
+        process.start()
+    met = []
+    ended = 0
+    while ended < number:
+        error = errors.get(timeout=120)
+        ended += error is None
+        met += [] if error is None else [error]
+    for process in processes:
+        process.join()
+    return met
+
+
+def recording(records, rounds=1):
+    """Every process records all of ``records``, in batches, each in an order of its own."""
+
+    def work(n):
+        for turn in range(rounds):
+            own = list(records)
+            random.Random(n * 100 + turn).shuffle(own)
+            for start in range(0, len(own), BATCH):
+                record_calls(records=own[start : start + BATCH], now=NOW)
+
+    return work
+
+
+def three_versions_of_each_call(account):
+    """Records that contradict each other, of twenty calls."""
+    return [record(account, f"c{n}", seconds) for n in range(20) for seconds in (5, 65, 95)]
+
+
+def test_processes_that_record_the_same_calls_of_one_account_charge_each_once(professional):
+    records = [record(professional, f"c{number}") for number in range(200)]
+    assert in_processes(recording(records)) == []
+    assert Call.objects.count() == 200
+    assert Call.objects.aggregate(corrections=Sum("corrections")) == {"corrections": 0}
+    assert Balance.objects.get(account=professional).credits == 1_500 - 3 * 200
+    assert breaches() == []
+
+
+def test_processes_that_record_the_same_calls_of_many_accounts_charge_each_once(default_plans):
+    plan = Plan.objects.get(name="Professional")
+    accounts = [AccountFactory() for _ in range(10)]
+    for account in accounts:
+        subscribe(account=account, plan=plan, at=SINCE)
+    records = [record(account, f"c{number}") for account in accounts for number in range(20)]
+    assert in_processes(recording(records)) == []
+    assert set(Balance.objects.values_list("credits", flat=True)) == {1_500 - 3 * 20}
+    assert LedgerEntry.objects.filter(kind="call").count() == 200
+    assert breaches() == []
+
+
+def test_processes_that_correct_the_same_calls_keep_every_charge_right(professional):
+    records = three_versions_of_each_call(professional)
+    assert in_processes(recording(records, rounds=3)) == []
+    assert Call.objects.aggregate(corrections=Sum("corrections"))["corrections"] > 0
+    assert breaches() == []
+
+
+def test_overlapping_batches_in_opposite_order_do_not_deadlock(professional, base):
+    calls = [(account, number) for account in (professional, base) for number in range(10)]
+    record_calls(records=[record(account, f"c{n}") for account, n in calls], now=NOW)
+
+    def work(n):
+        for turn in range(15):
+            changed = [record(account, f"c{number}", n * 30 + turn) for account, number in calls]
+            new = [record(account, f"new-{turn}-{number}") for account, number in calls]
+            batch = [*changed, *new]
+            record_calls(records=batch if n % 2 else batch[::-1], now=NOW)
+
+    assert in_processes(work) == []
+    assert Call.objects.count() == 20 + 15 * 20
+    assert breaches() == []
+
+
+# ── What each lock is for: with time to collide, the same work passes with it and fails without ──
+MOMENT_SECONDS = 0.3
+
+
+def then_wait(function):
+    """``function``, and then a moment in which the other processes get as far as this one."""
+
+    def run(*args, **options):
+        result = function(*args, **options)
+        time.sleep(MOMENT_SECONDS)
+        return result
+
+    return run
+
+
+def without_lock(account_ids):
+    return ledger._balances(Balance.objects.filter(account_id__in=account_ids))
+
+
+@pytest.mark.parametrize(
+    ("read_balances", "error"), [(ledger._locked_balances, ""), (without_lock, "entry_seq_once")]
+)
+def test_the_lock_on_the_account_keeps_its_entries_in_sequence(
+    professional, monkeypatch, read_balances, error
+):
+    monkeypatch.setattr(ledger, "_locked_balances", then_wait(read_balances))
+    errors = in_processes(lambda n: record_calls(records=[record(professional, f"{n}")], now=NOW))
+    assert bool(errors) == bool(error)
+    assert all(error in met for met in errors)
+    assert breaches() == []
+
+
+@pytest.mark.parametrize(
+    ("locking", "error"), [(charging.LOCKING, ""), ("", "entry_reference_once")]
+)
+def test_the_lock_on_a_changed_call_keeps_corrections_apart(
+    professional, monkeypatch, locking, error
+):
+    record_calls(records=[record(professional)], now=NOW)
+    monkeypatch.setattr(charging, "LOCKING", locking)
+    monkeypatch.setattr(charging, "_locked", then_wait(charging._locked))
+    errors = in_processes(
+        lambda n: record_calls(records=[record(professional, seconds=100 + n)], now=NOW)
+    )
+    assert bool(errors) == bool(error)
+    assert all(error in met for met in errors)
+    assert breaches() == []
+
+
+@pytest.mark.parametrize(("one_order", "error"), [(True, ""), (False, "deadlock")])
+def test_one_order_of_inserts_keeps_batches_from_deadlock(
+    professional, monkeypatch, one_order, error
+):
+    records = [record(professional, f"c{number}") for number in range(10)]
+    backwards = False
+
+    def in_some_order(keys):
+        return sorted(keys, reverse=backwards)
+
+    def copy_in_two_parts(model, columns, rows):
+        then_wait(copy_rows)(model, columns, rows[:5])
+        copy_rows(model, columns, rows[5:])
+
+    def work(n):
+        nonlocal backwards
+        backwards = n == 1 and not one_order
+        record_calls(records=records, now=NOW)
+
+    monkeypatch.setattr(charging, "sorted", in_some_order, raising=False)
+    monkeypatch.setattr(charging, "copy_rows", copy_in_two_parts)
+    errors = in_processes(work, number=2)
+    assert bool(errors) == bool(error)
+    assert all(error in met for met in errors)
+    assert breaches() == []
