@@ -4,7 +4,7 @@ PY := .venv/bin/python
 # Named after the lock file's content: another lock, another stamp, another install.
 STAMP := .venv/installed-$(shell cksum < requirements-dev.txt | tr ' ' '-')
 
-.PHONY: run test reset check bench format install lock screenshots
+.PHONY: run test reset check bench faults format install lock screenshots
 
 run: $(STAMP)
 	@$(PY) -m config.stack run
@@ -34,6 +34,10 @@ screenshots: $(STAMP)
 # How fast calls are recorded: make bench BENCH_ARGS="--repeats 3"
 bench: $(STAMP)
 	@DEBUG=true $(PY) -m config.stack exec -- $(PY) -m tests.benchmarks.record_calls $(BENCH_ARGS)
+
+# Whether money survives everything: make faults FAULTS_ARGS="--top-ups 1000 --seed 7"
+faults: $(STAMP)
+	@$(PY) -m tests.faults.run $(FAULTS_ARGS)
 
 format: $(STAMP)
 	$(PY) -m ruff check --fix .

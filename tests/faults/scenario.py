@@ -19,6 +19,7 @@ BUYERS_MAX = 8
 BUYING_SECONDS_MAX = 1_500
 SETTLING_SECONDS_MAX = 240
 PROVIDER_PAUSE_SECONDS_MAX = 0.6
+MENDED_FIRST = 0.75
 # Each person's purchases differ in credits, so that none can hide behind another.
 CREDITS_MIN = 10
 
@@ -89,12 +90,16 @@ class Scenario:
 
     def _break_while(self, shopping: list[Future[None]], *, until: float) -> None:
         """Break things until everybody has bought, and each kind of fault has happened."""
+        chance = random.Random(f"{self._seed} pauses")
         while not (all(each.done() for each in shopping) and self._breaker.has_done_all):
             if time.monotonic() > until:
                 self._diary.errors.append("buying took too long")
                 self._over.set()
                 return
-            time.sleep(self._pause_seconds)
+            # Mostly the site has come up again before the next fault, or nobody would ever buy.
+            if chance.random() < MENDED_FIRST:
+                self._stack.wait_until_healthy()
+            time.sleep(chance.uniform(0, 2 * self._pause_seconds))
             self._breaker.break_something()
         for each in shopping:
             each.result()

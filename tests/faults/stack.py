@@ -145,11 +145,14 @@ class Stack:
         self._launch("worker", [*celery, "worker", "--concurrency=2", "--loglevel=WARNING"])
         self._launch("beat", [*celery, "beat", "--loglevel=WARNING"])
         self.wait_until_healthy()
+        if self.dead():
+            log = (self.state / f"{self.dead()[0]}.log").read_text(errors="replace")
+            raise RuntimeError(f"{self.dead()[0]} does not start:\n{log[-3000:]}")
 
     def wait_until_healthy(self) -> None:
-        """Return once the site answers that database and broker do."""
+        """Return once the site answers that database and broker do, or its process has ended."""
         deadline = time.monotonic() + START_SECONDS_MAX
-        while not self._is_healthy():
+        while not self._is_healthy() and "web" not in self.dead():
             if time.monotonic() > deadline:
                 log = (self.state / "web.log").read_text(errors="replace")
                 raise RuntimeError(f"The site does not come up:\n{log[-3000:]}")

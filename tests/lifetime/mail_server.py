@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email import message_from_bytes, policy
 from email.message import EmailMessage
-from typing import cast
 
 
 @dataclass
@@ -49,7 +48,7 @@ def running() -> Iterator[MailServer]:
             if mail_server.failing == "data":
                 self._say("452 Disk full")
                 return
-            mail_server.received.append(cast(EmailMessage, mail))
+            mail_server.received.append(mail)
             self._say("250 Taken")
 
         def _say(self, line: str) -> None:
