@@ -79,13 +79,13 @@ def import_calls(
             reader = RecordReader(file, source)
             summary = Summary()
             yield from _stage(reader, source, staging, summary)
-            batch = _Batch(summary)
+            batch = _Batch(summary, source)
             for lines in _calls(staging, reader.delimiter):
-                batch.add(lines, source)
+                batch.add(lines)
                 # All records of one call are in one batch: there the last of them decides.
                 if batch.size >= batch_size:
                     yield Progress(reader.bytes_read, summary, batch.record(now))
-                    batch = _Batch(summary)
+                    batch = _Batch(summary, source)
             yield Progress(reader.bytes_read, summary, batch.record(now))
     except sqlite3.Error as error:
         raise BadFileError(
@@ -122,6 +122,7 @@ class _Batch:
     """Calls on their way into one transaction, and the lines that did not make it."""
 
     summary: Summary
+    source: Format
     records: list[CallRecord] = field(default_factory=list)
     lines: list[Sequence[Line]] = field(default_factory=list)  # of each record
     rejected: list[RejectedLine] = field(default_factory=list)
@@ -130,9 +131,9 @@ class _Batch:
     def size(self) -> int:
         return len(self.records) + len(self.rejected)
 
-    def add(self, lines: Sequence[Line], source: Format) -> None:
+    def add(self, lines: Sequence[Line]) -> None:
         """Read all lines about one call."""
-        for read in source.read(lines):
+        for read in self.source.read(lines):
             if isinstance(read.record, Rejected):
                 self._reject(read.lines, read.record.field, read.record.reason)
             else:
@@ -141,7 +142,7 @@ class _Batch:
 
     def record(self, now: datetime) -> list[RejectedLine]:
         """Record the calls, count what became of them, and return the lines rejected."""
-        outcomes = record_calls(records=self.records, now=now)
+        outcomes = record_calls(records=self.records, now=now, are_legs=self.source.tells_legs)
         summary = self.summary
         for outcome, lines in zip(outcomes, self.lines, strict=True):
             if outcome.result is Result.REJECTED:

@@ -3,8 +3,8 @@
 The first 16 are always there. ``uniqueid`` and ``userfield`` are optional, each for itself; a 17th
 column alone is the ``uniqueid`` where it looks like one. Without it a call gets an ID made from its
 line, the same each time. Lines with the same ``uniqueid`` that follow each other (a call that was
-transferred) are one call, also when they stand in different files: `calls.legs`. Nothing in the file says who called
-whom: the import names the direction, as a whole or by dialplan context.
+transferred) are one call, also when they stand in different files: `calls.legs`. Nothing in the
+file says who called whom: the import names the direction, as a whole or by dialplan context.
 
 Times are whole seconds on the wall clock of the import's time zone (UTC for ``usegmtime=yes``).
 They decide; ``duration`` and ``billsec`` must agree with them to a second, as Asterisk truncates.
@@ -147,7 +147,7 @@ class AsteriskCsv:
             except Rejected as rejected:
                 field = FIELDS.get(rejected.field, rejected.field)
                 yield Read([line], Rejected(field, rejected.reason))
-        yield Read(joining, call)
+        yield Read(sorted(joining), call)
 
     def _record(self, values: list[str]) -> CallRecord:
         leg = self._leg(values)

@@ -1,0 +1,51 @@
+"""Calls that are told in parts: the records before and after a transfer are one call. Pure.
+
+Rule: "A call is charged exactly once, however often and in whatever order its records arrive". A
+leg only ever adds to its call; a leg that does not touch it in time is not of the same call.
+"""
+
+from datetime import timedelta
+
+from calls.models import Status
+from calls.records import CALL_LENGTH_MAX, CallRecord, Rejected
+
+# Switches write whole seconds, and a transfer takes a moment.
+GAP_MAX = timedelta(seconds=5)
+
+
+def joined(known: CallRecord, leg: CallRecord) -> CallRecord:
+    """``known`` with what ``leg`` adds to it; the same, whichever of the two comes first.
+
+    The call starts with its first leg and connects when its first leg does. It ends with the last
+    one that was answered: what rings in vain afterwards is no part of the talk. Agent, numbers and
+    remarks are those of the first leg.
+
+    Raises Rejected where the two are too far apart, or together longer than a call can be.
+    """
+    first, second = sorted((known, leg), key=_order)
+    gap = second.started_at - (first.ended_at or first.started_at)
+    if gap > GAP_MAX:
+        raise Rejected(
+            "call_id",
+            f"is also that of a call that ended {gap} before this one started (or the other way "
+            "round); parts of one call follow each other. Give one of them another ID.",
+        )
+    answered = [part for part in (first, second) if part.status is Status.COMPLETED]
+    ended = [part.ended_at for part in answered or (first, second) if part.ended_at is not None]
+    connected = [part.connected_at for part in answered if part.connected_at is not None]
+    whole = first._replace(
+        status=Status.COMPLETED if answered else second.status,
+        connected_at=min(connected, default=None),
+        ended_at=max(ended, default=None),
+    )
+    if whole.ended_at and whole.ended_at - whole.started_at > CALL_LENGTH_MAX:
+        raise Rejected(
+            "ended_at", f"makes its call longer than {CALL_LENGTH_MAX.days} days, with its others."
+        )
+    return whole
+
+
+def _order(part: CallRecord) -> tuple[object, ...]:
+    """By start; of parts that start together, in an order that does not depend on who asks."""
+    ended_at = part.ended_at or part.started_at
+    return (part.started_at, ended_at, part.status, *part[2:6], part.remarks)
