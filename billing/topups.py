@@ -151,8 +151,9 @@ def start(
     ``form_key`` comes with the form: the same key and the same choice are the same purchase, so a
     double click, the back button or a second tab does not buy twice. What was declined, cancelled
     or begun too long ago is begun anew. What the same person began and did not pay is closed, so
-    that nobody pays for the choice they changed their mind about; had they paid the same choice,
-    that purchase is returned. ``return_url`` holds ``{id}`` for the purchase's public id.
+    that nobody pays for the choice they changed their mind about; have they paid, or are they
+    paying, for the same choice, that purchase is returned.
+    ``return_url`` holds ``{id}`` for the purchase's public id.
 
     The purchase is stored before the provider hears of it. Raises GatewayError where the provider
     can't be reached; sending the form again goes on where it stopped.
@@ -166,7 +167,8 @@ def start(
     for other in unpaid.exclude(pk=top_up.pk).exclude(created_by=None):
         closed = cancel(top_up=other, now=now)
         same = (closed.credits, closed.total_minor) == (top_up.credits, top_up.total_minor)
-        if closed.paid_at and same:
+        # Still pending: it could not be closed, because a payment is on its way.
+        if same and (closed.paid_at or closed.state == S.PENDING):
             cancel(top_up=top_up, now=now)
             return closed
     address = return_url.replace("{id}", str(top_up.public_id))

@@ -168,6 +168,13 @@ def test_a_checkout_that_was_paid_unnoticed_is_not_replaced(account, owner):
     assert not TopUp.objects.filter(state=TopUpState.PENDING).exists()
 
 
+def test_a_checkout_with_a_payment_on_its_way_is_not_replaced(account, owner):
+    first = begin(account, user=owner)
+    decide(first, "pay_late", late_by=50 * MINUTE)
+    assert begin(account, user=owner, now=NOW + 26 * MINUTE) == first
+    assert list(TopUp.objects.filter(state=TopUpState.PENDING)) == [first]
+
+
 def test_changing_ones_mind_closes_the_purchase_before(account, owner):
     first = begin(account, credits=100, user=owner)
     begin(account, credits=500, form_key="other", user=owner)
@@ -202,11 +209,11 @@ def test_a_purchase_that_the_provider_never_heard_of_expires(account):
 
 def test_a_payment_on_its_way_is_not_cancelled_by_another_purchase(account, owner):
     first = begin(account, user=owner)
-    decide(first, "pay_late", late_by=MINUTE)
+    decide(first, "pay_late", late_by=30 * MINUTE)
     begin(account, credits=100, form_key="other", user=owner)
     first.refresh_from_db()
     assert first.state == TopUpState.PENDING
-    sandbox.checkout_now(checkout_id=first.checkout_id, now=NOW + 2 * MINUTE)
+    sandbox.checkout_now(checkout_id=first.checkout_id, now=NOW + 30 * MINUTE)
     assert topups.reconcile(top_up_id=first.pk, now=NOW).state == TopUpState.CREDITED
 
 
