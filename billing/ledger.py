@@ -22,7 +22,7 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from django.db import connection, transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from billing.copy import copy_rows
 from billing.models import Account, Balance, CreditGrant, DailyUsage, GrantSource, Kind, LedgerEntry
@@ -305,6 +305,18 @@ def post_one(*, posting: Posting, posted_at: datetime) -> bool:
     """Book one posting as `post` does; return whether it was new."""
     booked = post(postings=[posting], posted_at=posted_at)
     return any(posted.posting is posting for posted in booked)
+
+
+def end_grants(*, account: Account, references: str, at: datetime) -> None:
+    """Let the grants whose reference begins with ``references`` end at ``at``, if not before.
+
+    What is left of them expires with the next posting after ``at``.
+    """
+    with transaction.atomic():
+        _locked_balances([account.pk])
+        CreditGrant.objects.filter(
+            account=account, reference__startswith=references, remaining__gt=0, granted_at__lt=at
+        ).filter(Q(expires_at__gt=at) | Q(expires_at__isnull=True)).update(expires_at=at)
 
 
 def grants_due(*, at: datetime) -> list[int]:

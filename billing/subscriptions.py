@@ -1,7 +1,7 @@
 """Subscriptions: which plan an account is on, and the plan credits of each billing cycle.
 
 A cycle is a month from the subscription's start in the account's zone. Changing the plan starts a
-new cycle; plan credits granted before the change keep their own date of expiry.
+new cycle and ends the one before: what is left of its plan credits expires, as at any cycle's end.
 """
 
 from datetime import datetime, timedelta
@@ -101,7 +101,14 @@ def renew(*, account: Account, now: datetime) -> int:
         book = TariffBook([account.pk])
         # Not strict: where there are no subscriptions, there is only something to expire.
         for subscription, later in zip(subscriptions, [*subscriptions[1:], None], strict=False):
-            until = now if later is None else min(now, later.effective_from - A_MOMENT)
+            until = now
+            if later is not None and later.effective_from <= now:
+                until = later.effective_from - A_MOMENT
+                ledger.end_grants(
+                    account=account,
+                    references=f"plan-credits:{subscription.pk}:",
+                    at=later.effective_from,
+                )
             for cycle in cycles(anchor=subscription.effective_from, zone=account.zone, until=until):
                 reference = f"plan-credits:{subscription.pk}:{cycle.number}"
                 if reference in already:

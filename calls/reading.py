@@ -109,8 +109,13 @@ def _refuse_other_files(line: bytes) -> None:
 
 def _explained(error: csv.Error) -> str:
     said = str(error)
-    if "unexpected end of data" in said or "field larger than field limit" in said:
+    if "unexpected end of data" in said:
         return "a quotation mark opens a value, and nothing closes it."
+    if "field larger than field limit" in said:
+        return (
+            f"a value is longer than {csv.field_size_limit():,} characters; perhaps a quotation "
+            "mark opens it, and nothing closes it."
+        )
     if "expected after" in said:
         return "text follows the quotation mark that closes a value; inside of one, double it."
     if "new-line character" in said:

@@ -31,10 +31,11 @@ from config.embedded_server import ServerDidNotStart
 from config.embedded_valkey import start_valkey
 from config.environment import Environment
 from config.processes import Supervisor, say
+from config.running import state_dir, told_to_manage
 
 env = Environment()
 BASE_DIR = Path(__file__).resolve().parent.parent
-STATE_DIR = Path(env.str("STATE_DIR", default=str(BASE_DIR / "var"))).absolute()
+STATE_DIR = state_dir()
 MANAGE = (sys.executable, "manage.py")
 TEST_SLOTS = 16
 
@@ -126,9 +127,9 @@ def run() -> int:
     with _owned(state) as ours:
         if not ours:
             raise Refused(f"Already running: another `make run` uses {state}.")
+        _require_free_port(host, port)
         embedded = not os.environ.get("DATABASE_URL")
         with servers(state, durable=True) as (supervisor, environment):
-            _require_free_port(host, port)
             address = f"http://{'localhost' if host == '127.0.0.1' else host}:{port}"
             defaults = {
                 "SECRET_KEY": _secret_key(state),
@@ -163,7 +164,8 @@ def run() -> int:
                 supervisor.start(name=name, command=command, env=environment, cwd=BASE_DIR)
             _wait_until_healthy(host, port, supervisor)
             say(f"\n{sign_ins.rstrip()}\n\n  Ready at {address}   (Ctrl-C stops everything)\n")
-            ended = supervisor.wait_for_first_exit()
+            with told_to_manage(state, environment):
+                ended = supervisor.wait_for_first_exit()
             raise Refused(
                 f"{ended.name} ended by itself (exit status {ended.popen.returncode});"
                 " everything else was stopped too. Its last lines above say why;"

@@ -196,8 +196,8 @@ class AccountActions(OperatorAdmin):
             account,
             form,
             title="Change plan",
-            about="Calls that started before keep their charge. Credits of the present plan stay "
-            "until they expire.",
+            about="Calls that started before keep their charge. What is left of the present plan's "
+            "credits expires with the change.",
             button="Change plan",
         )
 

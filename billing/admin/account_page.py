@@ -158,7 +158,7 @@ def _grants_table(account: Account) -> dict[str, Any]:
 
 
 def _entries_table(account: Account) -> dict[str, Any]:
-    entries = LedgerEntry.objects.filter(account=account).order_by("-occurred_at", "-id")
+    entries = LedgerEntry.objects.filter(account=account).order_by("-seq")
     rows = [
         [
             local_time(entry.occurred_at, account.zone),

@@ -125,7 +125,7 @@ def test_a_plan_changed_now_grants_its_credits(
 ) -> None:
     staff.post(page(customer, "change-plan"), {"plan": professional.pk, "effective_from": ""})
     assert agreement_at(account=customer, at=timezone.now()).plan == professional
-    assert credits_of(customer) == 1_600
+    assert credits_of(customer) == 1_500
 
 
 def test_a_plan_changed_for_later_grants_its_credits_then(
@@ -136,7 +136,7 @@ def test_a_plan_changed_for_later_grants_its_credits_then(
     staff.post(page(customer, "change-plan"), {"plan": professional.pk, "effective_from": local})
     assert credits_of(customer) == 100
     renew(account=customer, now=later + timedelta(minutes=1))
-    assert credits_of(customer) == 1_600
+    assert credits_of(customer) == 1_500
 
 
 def test_times_are_those_of_the_account(
@@ -156,7 +156,7 @@ def test_sending_the_change_twice_grants_credits_once(
     staff.post(page(customer, "change-plan"), form)
     response = staff.post(page(customer, "change-plan"), form)
     assert "The account is on Professional already" in str(errors(response)["__all__"])
-    assert credits_of(customer) == 1_600
+    assert credits_of(customer) == 1_500
 
 
 @pytest.mark.parametrize(

@@ -153,11 +153,12 @@ def test_debt_made_while_renewal_was_down_is_paid_by_the_missed_cycles(account):
     assert balance_of(account) == -50
 
 
-def test_changing_the_plan_starts_a_cycle_and_keeps_the_credits_that_were_paid(account):
+def test_changing_the_plan_starts_a_cycle_and_ends_the_one_before(account):
     subscriptions.subscribe(account=account, plan=plan("Base"), at=START)
     change = START + 10 * DAY
     subscriptions.subscribe(account=account, plan=plan("Professional"), at=change)
-    assert balance_of(account) == 1_600
+    assert balance_of(account) == 1_500
+    assert movements(account, Kind.EXPIRY) == [(-100, change)]
     cycle = subscriptions.current_cycle(account=account, at=change + DAY)
     assert cycle is not None
     assert (cycle.number, cycle.starts_at) == (0, change)
@@ -181,3 +182,21 @@ def test_a_custom_plan_whose_terms_come_later_grants_once_they_are_there(account
     )
     assert subscriptions.renew(account=account, now=START + 2 * DAY) == 1
     assert balance_of(account) == 9_000
+
+
+def test_changing_the_plan_to_and_fro_never_adds_up_its_credits(account):
+    subscriptions.subscribe(account=account, plan=plan("Base"), at=START)
+    for hours, name in enumerate(("Enterprise", "Base", "Enterprise", "Base"), start=1):
+        at = START + timedelta(hours=hours)
+        subscriptions.subscribe(account=account, plan=plan(name), at=at)
+    assert balance_of(account) == 100
+
+
+def test_a_planned_change_ends_the_credits_before_it_when_it_comes(account):
+    subscriptions.subscribe(account=account, plan=plan("Base"), at=START)
+    change = START + 10 * DAY
+    subscriptions.subscribe(account=account, plan=plan("Professional"), at=change, now=START + DAY)
+    assert balance_of(account) == 100
+    subscriptions.renew(account=account, now=change + DAY)
+    assert balance_of(account) == 1_500
+    assert movements(account, Kind.EXPIRY) == [(-100, change)]

@@ -225,7 +225,7 @@ def test_a_planned_change_of_plan_begins_its_cycle_when_its_time_comes(clock):
     assert balance_of(account) == 100
     clock.at = change
     tasks.renew_subscriptions()
-    assert balance_of(account) == 1_600
+    assert balance_of(account) == 1_500
 
 
 def test_an_account_that_can_not_be_renewed_does_not_stop_the_others(clock, caplog):

@@ -46,7 +46,8 @@ def manage(*arguments: str, env: dict[str, str]) -> subprocess.CompletedProcess[
     return subprocess.run(
         [sys.executable, "manage.py", *arguments],
         cwd=ROOT,
-        env={"PATH": os.environ["PATH"], **env},
+        # No state: else a `make run` beside the tests would lend its environment.
+        env={"PATH": os.environ["PATH"], "STATE_DIR": os.devnull, **env},
         capture_output=True,
         text=True,
         check=False,
