@@ -101,13 +101,14 @@ def renew(*, account: Account, now: datetime) -> int:
         book = TariffBook([account.pk])
         # Not strict: where there are no subscriptions, there is only something to expire.
         for subscription, later in zip(subscriptions, [*subscriptions[1:], None], strict=False):
-            until = now
+            until, ends_at = now, None
             if later is not None and later.effective_from <= now:
-                until = later.effective_from - A_MOMENT
+                ends_at = later.effective_from
+                until = ends_at - A_MOMENT
                 ledger.end_grants(
                     account=account,
                     references=f"plan-credits:{subscription.pk}:",
-                    at=later.effective_from,
+                    at=ends_at,
                 )
             for cycle in cycles(anchor=subscription.effective_from, zone=account.zone, until=until):
                 reference = f"plan-credits:{subscription.pk}:{cycle.number}"
@@ -124,7 +125,9 @@ def renew(*, account: Account, now: datetime) -> int:
                     occurred_at=cycle.starts_at,
                     remarks=f"{subscription.plan}: {credits:,} credits of the cycle that began on "
                     f"{cycle.starts_at.astimezone(account.zone):%d %b %Y}",
-                    grant=ledger.NewGrant(GrantSource.PLAN, cycle.ends_at),
+                    grant=ledger.NewGrant(
+                        GrantSource.PLAN, min(cycle.ends_at, ends_at or cycle.ends_at)
+                    ),
                 )
                 granted += ledger.post_one(posting=posting, posted_at=now)
         ledger.post(postings=[], posted_at=now, accounts=[account.pk])

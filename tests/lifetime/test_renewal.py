@@ -228,6 +228,19 @@ def test_a_planned_change_of_plan_begins_its_cycle_when_its_time_comes(clock):
     assert balance_of(account) == 1_500
 
 
+def test_a_cycle_that_was_missed_before_a_change_of_plan_ends_with_the_change():
+    account = company(since=(2026, 2, 1, 0, 0))
+    change = datetime(2026, 3, 15, tzinfo=UTC)
+    subscriptions.subscribe(account=account, plan=Plan.objects.get(name="Professional"), at=change)
+    assert movements(account) == [
+        ("plan_credits", 100),
+        ("expiry", -100),
+        ("plan_credits", 100),
+        ("expiry", -100),
+        ("plan_credits", 1_500),
+    ]
+
+
 def test_an_account_that_can_not_be_renewed_does_not_stop_the_others(clock, caplog):
     broken, account = (company(since=(2026, 2, 1, 0, 0)) for _ in range(2))
     type(broken).objects.filter(pk=broken.pk).update(time_zone="Nowhere/AtAll")
