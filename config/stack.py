@@ -127,6 +127,7 @@ def run() -> int:
     with _owned(state) as ours:
         if not ours:
             raise Refused(f"Already running: another `make run` uses {state}.")
+        Supervisor(state).recover()  # what a crash left over may still hold the port
         _require_free_port(host, port)
         embedded = not os.environ.get("DATABASE_URL")
         with servers(state, durable=True) as (supervisor, environment):
