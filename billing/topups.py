@@ -162,7 +162,11 @@ def start(
     if top_up.state != S.PENDING or top_up.checkout_url:
         return top_up
     unpaid = TopUp.objects.filter(
-        account=account, created_by_id=user_id, state=S.PENDING, gateway=top_up.gateway
+        account=account,
+        created_by_id=user_id,
+        state=S.PENDING,
+        gateway=top_up.gateway,
+        parked_reason="",
     )
     for other in unpaid.exclude(pk=top_up.pk).exclude(created_by=None):
         closed = cancel(top_up=other, now=now)
@@ -234,7 +238,7 @@ def settle(*, top_up_id: int, facts: PaymentFacts, now: datetime) -> TopUp:
             logger.warning("%s: not settled. %s", top_up.receipt, mismatch)
             is_payment = facts.status is PaymentStatus.PAID and top_up.credited_at is None
             if is_payment or facts.refunded_minor > top_up.refunded_minor:
-                top_up.parked_reason = mismatch
+                top_up.parked_reason = top_up.parked_reason or mismatch
                 top_up.save(update_fields=["parked_reason"])
             return top_up
         top_up.checkout_id = top_up.checkout_id or facts.checkout_id

@@ -4,6 +4,7 @@ Owns the forms of buying. A choice is read from an address, so that a review can
 bookmarked and linked to; only the form that pays is posted.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,8 +16,12 @@ from billing.models import Account, Pack, TopUp, TopUpPricing
 
 OWN = "own"
 PACK = "pack-"
-# Commas and the spaces, thin and unbreakable ones too, that people put between thousands.
-_SEPARATORS = dict.fromkeys(map(ord, ", \u00a0\u2009\u202f"))
+# Commas and the spaces, thin and unbreakable ones too, that people put between thousands (and in
+# India between hundreds of thousands). Anywhere else a comma may be meant for decimals.
+_SEPARATOR = "[, \u00a0\u2009\u202f]"
+_WHOLE_NUMBER = re.compile(
+    rf"[0-9]+|[0-9]{{1,3}}(?:{_SEPARATOR}[0-9]{{2,3}})*{_SEPARATOR}[0-9]{{3}}"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,15 +123,18 @@ class PurchaseForm(ChoiceForm):
 
     form_key = forms.RegexField(r"\A\d{1,19}-\d{1,19}\Z")
     total_minor = forms.IntegerField(min_value=0)
+    for_credits = forms.IntegerField(min_value=0)
 
     def was_seen_by(self, user_id: int) -> bool:
-        """Whether this person was shown this form, and with the price of now."""
+        """Whether this person was shown this form, and with the credits and the price of now."""
         shown_to, _, _ = str(self.cleaned_data["form_key"]).partition("-")
-        total_minor: int = self.cleaned_data["total_minor"]
-        return shown_to == str(user_id) and total_minor == self.quoted.total_minor
+        seen = (self.cleaned_data["for_credits"], self.cleaned_data["total_minor"])
+        now = (self.quoted.credits, self.quoted.total_minor)
+        return shown_to == str(user_id) and seen == now
 
 
 def _number(text: str) -> int | None:
     """A whole number as people type it, ``1,500`` or ``1 500``; None where it isn't one."""
-    digits = text.translate(_SEPARATORS)
-    return int(digits) if digits.isascii() and digits.isdecimal() else None
+    if not _WHOLE_NUMBER.fullmatch(text):
+        return None
+    return int(re.sub(_SEPARATOR, "", text))

@@ -53,7 +53,7 @@ def _buy(request: AccountRequest) -> HttpResponse:
     account, user = request.account, cast(User, request.user)
     form = PurchaseForm(request.POST, account=account, sale=on_sale(account))
     if not form.is_valid():
-        unreadable = form.has_error("form_key") or form.has_error("total_minor")
+        unreadable = any(map(form.has_error, ("form_key", "total_minor", "for_credits")))
         problem = OUTDATED if unreadable and hasattr(form, "quoted") else ""
         return _choose_or_review(request, request.POST, problem=problem, status=422)
     if not form.was_seen_by(user.pk):

@@ -147,6 +147,13 @@ def test_numbers_are_read_as_people_type_them(shop, typed):
     assert review(shop, choice="own", credits=typed)["total_minor"] == "2400000"
 
 
+@pytest.mark.parametrize("typed", ["10,0", "1,5", "1.500", "1,50,00", ",500", "1500,", "1,500,0"])
+def test_a_comma_that_may_mean_decimals_is_refused(shop, typed):
+    response = shop.get(PAGE, {"choice": "own", "credits": typed})
+    assert response.status_code == 422
+    assert "whole number" in response.context["errors"]["credits"][0]
+
+
 def test_a_number_without_a_choice_is_an_own_number(shop):
     assert review(shop, credits="50")["total_minor"] == "80000"
 
@@ -273,6 +280,15 @@ def test_a_price_that_has_changed_is_shown_before_it_is_paid(shop):
     assert not TopUp.objects.exists()
 
 
+def test_another_number_of_credits_for_the_same_price_is_shown_before_it_is_paid(shop):
+    form = review(shop)
+    Pack.objects.filter(currency="INR", credits=500).update(credits=250)
+    response = pay(shop, form)
+    assert response.status_code == 409
+    assert "Pay INR 5,999 for 250 credits" in words(response)
+    assert not TopUp.objects.exists()
+
+
 def test_a_pack_that_has_gone_is_said_beside_the_choice(shop):
     form = review(shop)
     Pack.objects.filter(currency="INR", credits=500).update(is_active=False)
@@ -281,7 +297,9 @@ def test_a_pack_that_has_gone_is_said_beside_the_choice(shop):
     assert "no longer on offer" in words(response)
 
 
-@pytest.mark.parametrize("changed", [{"form_key": ""}, {"form_key": "x"}, {"total_minor": ""}])
+@pytest.mark.parametrize(
+    "changed", [{"form_key": ""}, {"form_key": "x"}, {"total_minor": ""}, {"for_credits": "x"}]
+)
 def test_a_form_that_is_not_whole_is_shown_again(shop, changed):
     response = pay(shop, {**review(shop), **changed})
     assert response.status_code == 422

@@ -71,7 +71,7 @@ def looks_again(response):
 def test_waiting_for_payment_one_can_go_on_or_cancel(shop, top_up):
     response = look(shop, top_up)
     assert response.context["page"].face == "waiting"
-    assert "Nothing has been charged." in words(response)
+    assert "We have not heard of a payment yet." in words(response)
     assert f'href="{top_up.checkout_url}"' in response.content.decode()
     assert "Cancel this top-up" in words(response)
 
