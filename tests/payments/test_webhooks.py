@@ -137,6 +137,11 @@ def test_an_event_of_more_than_five_minutes_ago_is_refused(client, top_up, caplo
     assert refused(deliver(client, event(top_up), at=now() - 302 * SECONDS), 400, caplog)
 
 
+def test_an_event_signed_for_the_future_is_refused(client, top_up, caplog):
+    assert refused(deliver(client, event(top_up), at=now() + 400 * SECONDS), 400, caplog)
+    assert not PaymentEvent.objects.exists()
+
+
 def test_a_body_changed_after_signing_is_refused(client, top_up, caplog):
     signed = json.dumps(event(top_up)).encode()
     assert refused(deliver(client, signed.replace(b"minor", b"other"), signed=signed), 400, caplog)
