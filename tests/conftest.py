@@ -183,6 +183,9 @@ def _worker_is_idle() -> bool:
         return broker.llen(queue) == 0
 
 
+_workers: list[subprocess.Popen[bytes]] = []
+
+
 @pytest.fixture(scope="session")
 def _worker_process(
     django_db_setup: None,
@@ -213,6 +216,7 @@ def _worker_process(
             stderr=subprocess.STDOUT,
         )
     deadline = time.monotonic() + WORKER_START_SECONDS
+    _workers.append(process)
     try:
         while not _ping():
             if process.poll() is not None or time.monotonic() > deadline:
@@ -221,6 +225,7 @@ def _worker_process(
         if process.poll() is not None:
             pytest.fail(f"The Celery worker died:\n{log.read_text()}")
     finally:
+        _workers.remove(process)
         process.terminate()
         try:
             process.wait(30)
@@ -243,14 +248,27 @@ def celery_worker(
 
     SITE_URL is the live server's here too, for what this process enqueues and serves.
     """
-
-    def wait_until_idle() -> None:
-        deadline = time.monotonic() + WORKER_IDLE_SECONDS
-        while not _worker_is_idle():
-            assert _worker_process.poll() is None, "the Celery worker died"
-            assert time.monotonic() < deadline, "the Celery worker does not come to rest"
-
     with override_settings(SITE_URL=live_server.url):
-        yield wait_until_idle
-    # Before the database is emptied: a task that still runs would write into the next test.
-    wait_until_idle()
+        yield _wait_until_idle
+
+
+@pytest.fixture(autouse=True)
+def _worker_rests(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Let the worker finish before the database is emptied, whichever test has sent it something.
+
+    A task that still runs would write into the next test, or lock what is being emptied.
+    """
+    yield
+    mark = request.node.get_closest_marker("django_db")
+    commits = "transactional_db" in request.fixturenames or (
+        mark is not None and mark.kwargs.get("transaction")
+    )
+    if commits and _workers:
+        _wait_until_idle()
+
+
+def _wait_until_idle() -> None:
+    deadline = time.monotonic() + WORKER_IDLE_SECONDS
+    while not _worker_is_idle():
+        assert all(worker.poll() is None for worker in _workers), "the Celery worker died"
+        assert time.monotonic() < deadline, "the Celery worker does not come to rest"

@@ -19,6 +19,7 @@ from django.test import Client
 from billing import tasks
 from billing.gateways.signatures import sign
 from billing.models import PaymentEvent, TopUpState
+from config.celery import BEAT_SCHEDULE
 from tests.payments.purchases import balance_of, begin, deliver, event, now, pay, stored
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -144,3 +145,9 @@ def test_a_payment_whose_webhook_never_came_is_found_by_the_sweeper(top_up, acco
     tasks.sweep_payments.delay()
     celery_worker()
     assert balance_of(account) == 500
+
+
+def test_what_beat_sends_while_no_worker_runs_does_not_pile_up():
+    often = [each for each in BEAT_SCHEDULE.values() if isinstance(each["schedule"], int)]
+    assert len(often) > 3
+    assert all(each["options"] == {"expires": each["schedule"]} for each in often)
