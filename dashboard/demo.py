@@ -326,11 +326,13 @@ class Story:
 
     def _buy(self, at: datetime, decision: sandbox.Decision) -> None:
         """Go through a purchase, as its superadmin would on the pages."""
+        credits = self.company.top_up_credits
+        pack = topups.packs_for(self.account).filter(credits=credits).first()
         top_up = topups.start(
             account=self.account,
             user_id=self.owner.pk,
             email=self.owner.email,
-            quoted=topups.quote(account=self.account, credits=self.company.top_up_credits),
+            quoted=topups.quote(account=self.account, pack=pack, credits=credits),
             form_key=f"demo-{at.timestamp():.0f}",
             return_url=f"{settings.SITE_URL}/",
             now=at,
