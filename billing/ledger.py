@@ -402,9 +402,13 @@ def _without_booked(by_account: Mapping[int, list[Posting]]) -> dict[int, list[P
         cursor.execute(
             """
             SELECT account_id, reference
-              FROM billing_ledgerentry
-              JOIN unnest(%s::bigint[], %s::text[]) AS asked (account_id, reference)
-                   USING (account_id, reference)
+              FROM unnest(%s::bigint[], %s::text[]) AS asked (account_id, reference)
+             WHERE EXISTS (
+                   SELECT FROM billing_ledgerentry entry
+                    WHERE entry.account_id = asked.account_id
+                      AND entry.reference = asked.reference
+                    OFFSET 0 -- each is looked up in the index; else the table may be read
+                   )
             """,
             [[p.account_id for p in postings], [p.reference for p in postings]],
         )

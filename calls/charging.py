@@ -41,8 +41,14 @@ NEW_COLUMNS = (*FACT_COLUMNS, *CHARGE_COLUMNS, "recorded_at", "corrections")
 CHANGED_COLUMNS = ("corrections", *FACT_COLUMNS, *CHARGE_COLUMNS)
 
 # Django's queries can't ask for many pairs at once, nor give many rows a value each.
+# LIMIT keeps the planner at one look-up in the index for each: for a large batch it would rather
+# read the whole table, as long as it believes the table to be small.
 ASKED_FOR = """
-    JOIN unnest(%s::bigint[], %s::text[]) AS asked (account_id, call_id) USING (account_id, call_id)
+    FROM unnest(%s::bigint[], %s::text[]) AS asked (account_id, call_id)
+   CROSS JOIN LATERAL (
+         SELECT * FROM calls_call stored
+          WHERE stored.account_id = asked.account_id AND stored.call_id = asked.call_id LIMIT 1
+         ) found
 """
 
 LOCKING = "FOR NO KEY UPDATE OF calls_call"
@@ -352,7 +358,8 @@ def _known(keys: Collection[Key]) -> dict[Key, CallRecord]:
     """The records of the calls with these keys, as they are now, without a lock."""
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT {', '.join(FACT_COLUMNS)} FROM calls_call {ASKED_FOR}", _columns(keys)
+            f"SELECT {', '.join(f'found.{name}' for name in FACT_COLUMNS)} {ASKED_FOR}",
+            _columns(keys),
         )
         records = map(_record, cursor.fetchall())
         return {record.key: record for record in records}
@@ -366,7 +373,7 @@ def _locked(keys: Collection[Key]) -> list[_Stored]:
             SELECT {", ".join(FACT_COLUMNS)},
                    id, corrections, plan_name, increment_seconds, credits_per_increment,
                    (billable_seconds * 1000000)::bigint, increments, billed_seconds, credits
-              FROM calls_call {ASKED_FOR}
+              FROM calls_call WHERE id = ANY(ARRAY(SELECT found.id {ASKED_FOR}))
              ORDER BY account_id, call_id
                {LOCKING}
             """,

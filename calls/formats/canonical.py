@@ -126,5 +126,7 @@ class CanonicalCsv:
 
 def _word(text: str, known: Container[str]) -> str:
     """The known word that ``text`` means: ``No answer`` and ``no-answer`` are ``no_answer``."""
+    if text in known:
+        return text
     word = text.strip().lower().replace(" ", "_").replace("-", "_")
     return word if word in known else text

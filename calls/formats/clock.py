@@ -26,8 +26,7 @@ def meanings(field: str, time: datetime, zone: ZoneInfo) -> list[datetime]:
     try:
         if time.tzinfo is not None:
             return [time.astimezone(UTC)]
-        first = time.replace(tzinfo=zone, fold=0)
-        second = first.replace(fold=1)
+        first, second = time.replace(tzinfo=zone), time.replace(tzinfo=zone, fold=1)
         before, after = first.utcoffset(), second.utcoffset()
         if before == after:
             return [first.astimezone(UTC)]
