@@ -24,7 +24,7 @@ from config.processes import Supervisor
 DATABASE = "call_credits"
 # PostgreSQL refuses to run as root. Every Unix has this user, so that none must be made.
 UNPRIVILEGED_USER = "nobody"
-# Where root keeps the data when that user cannot reach the checkout (/root/…).
+# Where root keeps the data when that user cannot reach the checkout (below root's home, say).
 ROOT_STATE = Path("/var/lib/call-credits")
 
 
