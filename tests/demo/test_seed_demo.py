@@ -33,6 +33,8 @@ from calls.models import Call, Status
 from dashboard.demo import COMPANIES, PASSWORD, Story, seed, sign_ins
 from tests.factories import AccountFactory
 
+pytestmark = pytest.mark.xdist_group("demo")  # one worker: it is stored once for all of them
+
 # A Monday evening in London: night in Kolkata, afternoon in New York.
 NOW = datetime(2026, 11, 23, 20, 40, tzinfo=UTC)
 
