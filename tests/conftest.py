@@ -23,13 +23,13 @@ from django.apps import apps
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.cache import caches
-from django.db import connection
 from django.test import Client, override_settings
 from kombu.exceptions import OperationalError
 from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, sync_playwright
 
 from billing.models import Pack, Plan
 from config import browser as chromium
+from tests.child import child_environment
 
 pytest_plugins = ["tests.personas"]
 
@@ -189,7 +189,6 @@ _workers: list[subprocess.Popen[bytes]] = []
 @pytest.fixture(scope="session")
 def _worker_process(
     django_db_setup: None,
-    django_db_blocker: Any,
     live_server: Any,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[subprocess.Popen[bytes]]:
@@ -197,20 +196,13 @@ def _worker_process(
 
     Its SITE_URL is the live server's: the sandbox provider reports there over HTTP.
     """
-    with django_db_blocker.unblock():
-        name = connection.settings_dict["NAME"]
-    server, _, _ = os.environ["DATABASE_URL"].rpartition("/")
     log = tmp_path_factory.mktemp("worker") / "worker.log"
     command = ["worker", "--pool=solo", "--concurrency=1", "--loglevel=INFO", "--without-mingle"]
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "celery", "--app=config", *command],
             cwd=ROOT,
-            env={
-                **os.environ,
-                "DATABASE_URL": f"{server}/{name}",
-                "SITE_URL": live_server.url,
-            },
+            env=child_environment(SITE_URL=live_server.url),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

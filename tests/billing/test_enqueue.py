@@ -1,12 +1,13 @@
 """Sending a task while the broker is gone, in a process of its own, which never reached it."""
 
-import os
 import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from tests.child import child_environment
 
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS_MAX = {"closed": 2, "silent": 6}
@@ -21,6 +22,7 @@ print(time.monotonic() - started)
 """
 
 
+@pytest.mark.django_db
 @pytest.mark.parametrize("broker", ["closed", "silent"])
 def test_a_broker_that_is_gone_costs_a_moment_and_a_line_in_the_log(broker):
     with socket.socket() as listener:
@@ -30,12 +32,9 @@ def test_a_broker_that_is_gone_costs_a_moment_and_a_line_in_the_log(broker):
         done = subprocess.run(
             [sys.executable, "-c", ENQUEUE],
             cwd=ROOT,
-            env={
-                **os.environ,
-                "DJANGO_SETTINGS_MODULE": "config.settings",
-                "PYTHONPATH": str(ROOT),
-                "REDIS_URL": f"redis://127.0.0.1:{listener.getsockname()[1]}/0",
-            },
+            env=child_environment(
+                PYTHONPATH=str(ROOT), REDIS_URL=f"redis://127.0.0.1:{listener.getsockname()[1]}/0"
+            ),
             capture_output=True,
             text=True,
             timeout=60,

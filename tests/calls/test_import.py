@@ -2,7 +2,6 @@
 
 import csv
 import io
-import os
 import signal
 import subprocess
 import sys
@@ -12,12 +11,12 @@ from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import connection
 
 from billing.models import LedgerEntry
 from calls import importing, reading
 from calls.models import Call
 from tests.calls.calling import breaches
+from tests.child import child_environment
 from tests.factories import AccountFactory
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -354,9 +353,8 @@ def test_an_interrupted_import_says_what_it_did_and_is_finished_by_running_it_ag
 ):
     path = tmp_path / "calls.csv"
     path.write_text(lines(*(GOOD.format(f"c{number}", 10) for number in range(3_000))))
-    server, _, _ = os.environ["DATABASE_URL"].rpartition("/")
     command = [sys.executable, "manage.py", "import_calls", str(path), "--account=acme"]
-    environment = {**os.environ, "DATABASE_URL": f"{server}/{connection.settings_dict['NAME']}"}
+    environment = child_environment()
     process = subprocess.Popen(
         [*command, "--batch-size=10"],
         cwd=ROOT,

@@ -1,7 +1,6 @@
 """Sending what was noticed: what a mail says, how many go out, and what happens when none can."""
 
 import json
-import os
 import smtplib
 import socket
 import subprocess
@@ -12,11 +11,11 @@ from pathlib import Path
 
 import pytest
 from django.core import mail
-from django.db import connection
 
 from billing import alerts, ledger, notices, subscriptions, tasks
 from billing.models import CreditWatch, Notice, NoticeKind, Plan
 from tests.billing.postings import call, top_up
+from tests.child import child_environment
 from tests.factories import MembershipFactory
 from tests.lifetime import mail_server
 
@@ -262,14 +261,9 @@ for line in sys.stdin:
 @pytest.fixture
 def two_workers(smtp):
     """Two processes that look and send at the same moment: returns how many notices each made."""
-    server, _, _ = os.environ["DATABASE_URL"].rpartition("/")
-    environment = {
-        **os.environ,
-        "DJANGO_SETTINGS_MODULE": "config.settings",
-        "DATABASE_URL": f"{server}/{connection.settings_dict['NAME']}",
-        "EMAIL_URL": f"smtp://127.0.0.1:{smtp.port}",
-        "MAILS_PER_DAY_MAX": "100",
-    }
+    environment = child_environment(
+        EMAIL_URL=f"smtp://127.0.0.1:{smtp.port}", MAILS_PER_DAY_MAX="100"
+    )
     processes = [
         subprocess.Popen(
             [sys.executable, "-c", TWO_AT_ONCE],

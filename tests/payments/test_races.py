@@ -1,18 +1,17 @@
 """Everybody who may learn of a payment does, at the same moment, in processes of their own."""
 
 import json
-import os
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
-from django.db import connection
 from django.db.models import Count
 
 from billing.audit import INVARIANTS
 from billing.models import LedgerEntry, PaymentEvent, TopUp, TopUpState
+from tests.child import child_environment
 from tests.payments.purchases import balance_of, begin, event, now, pay
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -70,18 +69,8 @@ class Crowd:
 
 
 @pytest.fixture(scope="module")
-def crowd(django_db_setup, django_db_blocker):
-    with django_db_blocker.unblock():
-        name = connection.settings_dict["NAME"]
-    server, _, _ = os.environ["DATABASE_URL"].rpartition("/")
-    crowd = Crowd(
-        {
-            **os.environ,
-            "DJANGO_SETTINGS_MODULE": "config.settings",
-            "DATABASE_URL": f"{server}/{name}",
-            "LOG_LEVEL": "ERROR",
-        }
-    )
+def crowd(django_db_setup):
+    crowd = Crowd(child_environment(LOG_LEVEL="ERROR"))
     yield crowd
     crowd.leave()
 

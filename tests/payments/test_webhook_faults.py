@@ -1,7 +1,6 @@
 """The webhook while something is wrong: two at once, a database or broker that fails or hangs."""
 
 import json
-import os
 import socket
 import subprocess
 import sys
@@ -20,6 +19,7 @@ from billing import tasks
 from billing.gateways.signatures import sign
 from billing.models import PaymentEvent, TopUpState
 from config.celery import BEAT_SCHEDULE
+from tests.child import child_environment
 from tests.payments.purchases import balance_of, begin, deliver, event, now, pay, stored
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -87,16 +87,10 @@ def take_webhook(payload, redis_url):
     """Deliver ``payload`` to a process whose broker is ``redis_url``: its status and seconds."""
     body = json.dumps(payload).encode()
     signature = sign(body=body, secret=live_settings.SANDBOX_WEBHOOK_SECRET, at=now())
-    server, _, _ = os.environ["DATABASE_URL"].rpartition("/")
     done = subprocess.run(
         [sys.executable, "-c", TAKE_WEBHOOK, signature],
         input=body,
-        env={
-            **os.environ,
-            "DJANGO_SETTINGS_MODULE": "config.settings",
-            "DATABASE_URL": f"{server}/{connection.settings_dict['NAME']}",
-            "REDIS_URL": redis_url,
-        },
+        env=child_environment(REDIS_URL=redis_url),
         capture_output=True,
         timeout=60,
         check=False,
