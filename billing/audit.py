@@ -159,8 +159,11 @@ def rollups_are_sums_of_entries() -> Iterator[Breach]:
     """Each day of the rollup is what the entries of that day, in the account's zone, add up to."""
     key = ("account_id", "day", "kind", "usage_type", "agent")
     measures = [column for column in ROLLUP_COLUMNS if column not in key]
-    stored = ", ".join(f"coalesce(stored.{measure}, 0)" for measure in measures)
-    proved = ", ".join(f"coalesce(proved.{measure}, 0)" for measure in measures)
+    missing = {"entries_by_hour": "'{}'"}  # the others are numbers
+    stored, proved = (
+        ", ".join(f"coalesce({side}.{one}, {missing.get(one, 0)})" for one in measures)
+        for side in ("stored", "proved")
+    )
     return breaches_of(
         "daily usage",
         f"""

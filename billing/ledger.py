@@ -14,7 +14,7 @@ How credits flow (rules: "Where credits come from", "How credits are consumed"):
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from operator import attrgetter
@@ -24,7 +24,7 @@ from zoneinfo import ZoneInfo
 from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 
-from billing.copy import copy_rows
+from billing.bulk import Value, among, as_array, as_arrays, copy_rows
 from billing.models import Account, Balance, CreditGrant, DailyUsage, GrantSource, Kind, LedgerEntry
 from billing.models.ledger import USAGE_KINDS
 
@@ -43,7 +43,10 @@ ROLLUP_COLUMNS = (
     "credits_used",
     "credits_added",
     "billed_seconds",
+    "entries_by_hour",
 )
+
+HOURS = range(24)
 
 ENTRY_COLUMNS = (
     "account_id",
@@ -71,11 +74,11 @@ GRANT_COLUMNS = (
     "expires_at",
 )
 
-# The rollup as a function of the entries, for rebuilding and proving it. `_write` computes the
-# same in Python, for what it adds.
-DAILY_USAGE_OF_ENTRIES = """
+# The rollup as a function of the entries, for rebuilding and proving it. `_Days` computes the same
+# in Python, for what is added.
+DAILY_USAGE_OF_ENTRIES = f"""
     SELECT entry.account_id,
-           (entry.occurred_at AT TIME ZONE account.time_zone)::date AS day,
+           local.time::date AS day,
            entry.kind,
            entry.usage_type,
            entry.agent,
@@ -83,9 +86,16 @@ DAILY_USAGE_OF_ENTRIES = """
            count(*) FILTER (WHERE entry.kind = 'call') AS calls,
            coalesce(-sum(entry.credits) FILTER (WHERE entry.call_id <> ''), 0) AS credits_used,
            coalesce(sum(entry.credits) FILTER (WHERE entry.call_id = ''), 0) AS credits_added,
-           sum(entry.billed_seconds) AS billed_seconds
+           sum(entry.billed_seconds) AS billed_seconds,
+           ARRAY[{
+    ", ".join(f"count(*) FILTER (WHERE local.hour = {hour})" for hour in HOURS)
+}]::integer[] AS entries_by_hour
       FROM billing_ledgerentry entry
       JOIN billing_account account ON account.id = entry.account_id
+     CROSS JOIN LATERAL (
+           SELECT time, extract(hour FROM time) AS hour
+             FROM (SELECT entry.occurred_at AT TIME ZONE account.time_zone AS time) AS one
+           ) AS local
 """
 
 
@@ -292,12 +302,12 @@ def post(
         locked = _lock(account_ids, giving_back=giving_back, at=posted_at)
         if not references_are_new:
             by_account = _without_booked(by_account)
-        for account in locked:
-            account.expire(posted_at)
-            for posting in by_account.get(account.account_id, ()):
-                account.book(posting, posted_at)
+        days = _Days()
+        copy_rows(LedgerEntry, ENTRY_COLUMNS, _book(locked, by_account, posted_at, days))
         changed = [account for account in locked if account.posted]
-        _write(changed, posted_at)
+        _write_balances(changed)
+        _write_grants([grant for account in changed for grant in account.touched_grants()])
+        _add_to_daily_usage(days)
     return [posted for account in changed for posted in account.posted]
 
 
@@ -361,14 +371,14 @@ def _lock(
             """
             SELECT id, account_id, reference, source, credits, remaining, granted_at, expires_at
               FROM billing_creditgrant
-             WHERE account_id = ANY(%s) AND remaining > 0
+             WHERE account_id = ANY(%s::bigint[]) AND remaining > 0
              UNION ALL
             SELECT id, account_id, reference, source, credits, remaining, granted_at, expires_at
               FROM billing_creditgrant
-             WHERE account_id = ANY(%s) AND remaining = 0
+             WHERE account_id = ANY(%s::bigint[]) AND remaining = 0
                AND (expires_at IS NULL OR expires_at > %s)
             """,
-            [list(account_ids), list(giving_back), at],
+            [as_array(account_ids), as_array(giving_back), at],
         )
         for row in cursor.fetchall():
             grants[row[1]].append(_Grant(*row))
@@ -380,7 +390,7 @@ def _lock(
 
 def _locked_balances(account_ids: Sequence[int]) -> list[_LockedBalance]:
     return _balances(
-        Balance.objects.filter(account_id__in=account_ids)
+        Balance.objects.filter(account_id__in=among(account_ids))
         .select_for_update(of=("self",), no_key=True)
         .order_by("account_id")
     )
@@ -390,7 +400,7 @@ def _balances(balances: QuerySet[Balance]) -> list[_LockedBalance]:
     rows = list(balances.values_list("account_id", "credits", "last_seq"))
     # By a query of its own: a row joined to the lock's would be as it was before the wait for it,
     # and the account may have moved to another time zone meanwhile.
-    accounts = Account.objects.filter(pk__in=[account_id for account_id, *_ in rows])
+    accounts = Account.objects.filter(pk__in=among(account_id for account_id, *_ in rows))
     zones = dict(accounts.values_list("pk", "time_zone"))
     return [_LockedBalance(*row, zones[row[0]]) for row in rows]
 
@@ -410,7 +420,7 @@ def _without_booked(by_account: Mapping[int, list[Posting]]) -> dict[int, list[P
                     OFFSET 0 -- each is looked up in the index; else the table may be read
                    )
             """,
-            [[p.account_id for p in postings], [p.reference for p in postings]],
+            [as_array(p.account_id for p in postings), as_array(p.reference for p in postings)],
         )
         booked = set(cursor.fetchall())
     new: dict[int, list[Posting]] = defaultdict(list)
@@ -422,21 +432,60 @@ def _without_booked(by_account: Mapping[int, list[Posting]]) -> dict[int, list[P
     return new
 
 
-def _write(accounts: Sequence[_LockedAccount], posted_at: datetime) -> None:
-    """Store what was booked: entries by COPY, everything else in one statement a table."""
-    if not accounts:
-        return
+class _Days:
+    """What entries add to the rollup of their days."""
+
+    def __init__(self) -> None:
+        self._totals: dict[tuple[int, date, Kind, str, str], tuple[list[int], list[int]]] = {}
+
+    def add(self, posting: Posting, zone: ZoneInfo) -> None:
+        """Count an entry of an account in ``zone``."""
+        local = posting.occurred_at.astimezone(zone)
+        key = (
+            posting.account_id,
+            local.date(),
+            posting.kind,
+            posting.usage_type,
+            posting.agent,
+        )
+        found = self._totals.get(key)
+        if found is None:
+            found = self._totals[key] = ([0] * 5, [0] * len(HOURS))
+        total, by_hour = found
+        total[0] += 1
+        total[1] += posting.kind is Kind.CALL
+        if posting.kind in USAGE_KINDS:
+            total[2] -= posting.credits
+        else:
+            total[3] += posting.credits
+        total[4] += posting.billed_seconds
+        by_hour[local.hour] += 1
+
+    def rows(self) -> list[tuple[Value, ...]]:
+        """The account, then the values of ROLLUP_COLUMNS."""
+        return [(*key, *total, as_array(by_hour)) for key, (total, by_hour) in self._totals.items()]
+
+
+def _book(
+    accounts: Iterable[_LockedAccount],
+    postings: Mapping[int, Sequence[Posting]],
+    posted_at: datetime,
+    days: _Days,
+) -> Iterator[tuple[Value, ...]]:
+    """Book the postings of each account; give the values of ENTRY_COLUMNS of each entry."""
     posted_at_text = str(posted_at)  # once for all rows
-    copy_rows(
-        LedgerEntry,
-        ENTRY_COLUMNS,
-        [
-            (
+    for account in accounts:
+        account.expire(posted_at)
+        for posting in postings.get(account.account_id, ()):
+            account.book(posting, posted_at)
+        for p, seq, balance_after in account.posted:
+            days.add(p, account.zone)
+            yield (
                 p.account_id,
-                posted.seq,
+                seq,
                 p.kind,
                 p.credits,
-                posted.balance_after,
+                balance_after,
                 p.reference,
                 p.occurred_at,
                 posted_at_text,
@@ -446,11 +495,11 @@ def _write(accounts: Sequence[_LockedAccount], posted_at: datetime) -> None:
                 p.agent,
                 p.billed_seconds,
             )
-            for account in accounts
-            for posted in account.posted
-            for p in (posted.posting,)
-        ],
-    )
+
+
+def _write_balances(accounts: Sequence[_LockedAccount]) -> None:
+    if not accounts:
+        return
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -459,10 +508,8 @@ def _write(accounts: Sequence[_LockedAccount], posted_at: datetime) -> None:
                    AS new (account_id, credits, last_seq)
              WHERE billing_balance.account_id = new.account_id
             """,
-            _columns([(a.account_id, a.credits, a.last_seq) for a in accounts]),
+            as_arrays([(a.account_id, a.credits, a.last_seq) for a in accounts]),
         )
-    _write_grants([grant for account in accounts for grant in account.touched_grants()])
-    _add_to_daily_usage(accounts)
 
 
 def _write_grants(grants: Sequence[_Grant]) -> None:
@@ -475,7 +522,7 @@ def _write_grants(grants: Sequence[_Grant]) -> None:
                   FROM unnest(%s::bigint[], %s::bigint[]) AS new (id, remaining)
                  WHERE billing_creditgrant.id = new.id
                 """,
-                _columns(stored),
+                as_arrays(stored),
             )
     opened = [grant for grant in grants if grant.id is None]
     if opened:
@@ -486,43 +533,31 @@ def _write_grants(grants: Sequence[_Grant]) -> None:
         )
 
 
-def _add_to_daily_usage(accounts: Sequence[_LockedAccount]) -> None:
-    totals: dict[tuple[int, date, Kind, str, str], list[int]] = {}
-    for account in accounts:
-        zone = account.zone
-        for posted in account.posted:
-            p = posted.posting
-            day = p.occurred_at.astimezone(zone).date()
-            key = (p.account_id, day, p.kind, p.usage_type, p.agent)
-            total = totals.get(key)
-            if total is None:
-                total = totals[key] = [0, 0, 0, 0, 0]
-            total[0] += 1
-            total[1] += p.kind is Kind.CALL
-            if p.kind in USAGE_KINDS:
-                total[2] -= p.credits
-            else:
-                total[3] += p.credits
-            total[4] += p.billed_seconds
+_SUMS_BY_HOUR = ", ".join(
+    f"daily.entries_by_hour[{hour + 1}] + excluded.entries_by_hour[{hour + 1}]" for hour in HOURS
+)
+
+
+def _add_to_daily_usage(days: _Days) -> None:
+    rows = days.rows()
+    if not rows:
+        return
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
             INSERT INTO billing_dailyusage AS daily (account_id, {", ".join(ROLLUP_COLUMNS)})
-            SELECT * FROM unnest(
-                %s::bigint[], %s::date[], %s::text[], %s::text[], %s::text[],
-                %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[]
-            )
+            SELECT account_id, {", ".join(ROLLUP_COLUMNS[:-1])}, entries_by_hour::integer[]
+              FROM unnest(
+                   %s::bigint[], %s::date[], %s::text[], %s::text[], %s::text[],
+                   %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::text[]
+                   ) AS new (account_id, {", ".join(ROLLUP_COLUMNS)})
             ON CONFLICT (account_id, day, kind, usage_type, agent) DO UPDATE
                SET entries = daily.entries + excluded.entries,
                    calls = daily.calls + excluded.calls,
                    credits_used = daily.credits_used + excluded.credits_used,
                    credits_added = daily.credits_added + excluded.credits_added,
-                   billed_seconds = daily.billed_seconds + excluded.billed_seconds
+                   billed_seconds = daily.billed_seconds + excluded.billed_seconds,
+                   entries_by_hour = ARRAY[{_SUMS_BY_HOUR}]
             """,
-            _columns([(*key, *total) for key, total in totals.items()]),
+            as_arrays(rows),
         )
-
-
-def _columns(rows: Sequence[Sequence[object]]) -> list[list[object]]:
-    """Rows as columns, which is how ``unnest`` takes them."""
-    return [list(column) for column in zip(*rows, strict=True)]

@@ -13,6 +13,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Protocol, TypeVar
 
+from billing.bulk import among
 from billing.models import Account, CustomTerms, Plan, PlanTerms, Subscription, Terms
 from billing.rating import Tariff
 
@@ -38,20 +39,16 @@ def in_force(rows: Sequence[Dated], at: datetime) -> Dated | None:
 
 @dataclass(frozen=True)
 class Agreement:
-    """What an account has agreed to at an instant: its subscription and the terms of it."""
+    """What an account has agreed to at an instant: its subscription, to which plan, its terms."""
 
     subscription: Subscription
+    plan: Plan
     terms: Terms
 
     @cached_property
     def tariff(self) -> Tariff:
         """What an increment costs."""
         return self.terms.tariff
-
-    @cached_property
-    def plan(self) -> Plan:
-        """The plan subscribed to."""
-        return self.subscription.plan
 
 
 class TariffBook:
@@ -61,18 +58,17 @@ class TariffBook:
         self._subscriptions: dict[int, list[Subscription]] = defaultdict(list)
         self._plan_terms: dict[int, list[PlanTerms]] = defaultdict(list)
         self._custom_terms: dict[int, list[CustomTerms]] = defaultdict(list)
-        subscriptions = (
-            Subscription.objects.filter(account_id__in=list(account_ids))
-            .prefetch_related("plan")
-            .order_by("effective_from")
-        )
-        for subscription in subscriptions:
+        plan_ids = set()
+        for subscription in Subscription.objects.filter(account_id__in=among(account_ids)).order_by(
+            "effective_from"
+        ):
             self._subscriptions[subscription.account_id].append(subscription)
-        plan_ids = {subscription.plan_id for subscription in subscriptions}
+            plan_ids.add(subscription.plan_id)
+        self._plans = Plan.objects.in_bulk(plan_ids)
         for terms in PlanTerms.objects.filter(plan_id__in=plan_ids).order_by("effective_from"):
             self._plan_terms[terms.plan_id].append(terms)
         for custom in CustomTerms.objects.filter(
-            subscription__account_id__in=self._subscriptions
+            subscription__account_id__in=among(self._subscriptions)
         ).order_by("effective_from"):
             self._custom_terms[custom.subscription_id].append(custom)
         self._changes: dict[int, list[datetime]] = {}
@@ -113,12 +109,13 @@ class TariffBook:
         subscriptions = self._subscriptions[account_id]
         subscription = in_force(subscriptions, at) or subscriptions[0]
         custom = in_force(self._custom_terms.get(subscription.pk, ()), at)
+        plan = self._plans[subscription.plan_id]
         if custom is not None:
-            return Agreement(subscription, custom)
-        plan_terms = self._plan_terms.get(subscription.plan_id)
+            return Agreement(subscription, plan, custom)
+        plan_terms = self._plan_terms.get(plan.pk)
         if not plan_terms:
-            raise NoTariffError(f"the plan {subscription.plan} has no terms")
-        return Agreement(subscription, in_force(plan_terms, at) or plan_terms[0])
+            raise NoTariffError(f"the plan {plan} has no terms")
+        return Agreement(subscription, plan, in_force(plan_terms, at) or plan_terms[0])
 
 
 def agreement_at(*, account: Account, at: datetime) -> Agreement:

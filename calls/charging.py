@@ -9,7 +9,7 @@ the keys of new calls, sorted; then rows of calls that change, sorted; then acco
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple, TypeAlias
@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 from django.db import IntegrityError, connection, transaction
 
 from billing import ledger
-from billing.copy import Value, copy_rows
+from billing.bulk import Value, among, as_arrays, copy_rows
 from billing.models import Account, Kind
 from billing.rating import MICROSECONDS_PER_SECOND, Charge, Tariff, UsageType, rate
 from billing.tariffs import NoTariffError, TariffBook
@@ -130,7 +130,7 @@ class _Prices:
     """What calls of some accounts cost at any time, read once for a batch."""
 
     def __init__(self, account_ids: Collection[int]) -> None:
-        accounts = Account.objects.filter(pk__in=account_ids)
+        accounts = Account.objects.filter(pk__in=among(account_ids))
         self.time_zones: dict[int, str] = dict(accounts.values_list("pk", "time_zone"))
         self._book = TariffBook(self.time_zones)
 
@@ -182,36 +182,35 @@ class _Batch:
         Ends: a round that is not the last one has met a call which another process inserted in
         the meantime, and the next one knows it.
         """
-        recorded_at = str(self.now)  # once for all rows
         while True:
             self.known = _known(self.told)
-            created = self._rate_new()
-            rows = [(*record, *_frozen(rated), recorded_at, 0) for _, record, rated in created]
+            self._postings.clear()
             try:
                 with transaction.atomic():
-                    copy_rows(Call, NEW_COLUMNS, rows)
+                    copy_rows(Call, NEW_COLUMNS, self._new_rows())
             except IntegrityError as error:
                 if CALL_ONCE not in str(error):
                     raise
             else:
                 break
-        for position, record, rated in created:
-            self.outcomes[position] = Outcome(Result.CREATED, rated.charge.credits)
-            self._postings[position] = _charge_posting(record, rated)
+        for position, posting in self._postings.items():
+            self.outcomes[position] = Outcome(Result.CREATED, -posting.credits)
 
-    def _rate_new(self) -> list[tuple[int, CallRecord, _Rated]]:
-        """The new calls with their positions, in the order in which every process inserts."""
-        created = []
+    def _new_rows(self) -> Iterator[tuple[Value, ...]]:
+        """Rate the new calls, in the order in which every process inserts; give NEW_COLUMNS."""
+        recorded_at = str(self.now)  # once for all rows
         for key in sorted(self.told.keys() - self.known.keys()):
             counts = self._that_counts(None, key)
             if counts is None:
                 continue
             position, record = counts
             try:
-                created.append((position, record, self.prices.rate(record)))
+                rated = self.prices.rate(record)
             except Rejected as rejected:
                 self._reject(key, rejected)
-        return created
+                continue
+            self._postings[position] = _charge_posting(record, rated)
+            yield (*record, *_frozen(rated), recorded_at, 0)
 
     def correct_changed(self) -> None:
         """Change the known calls that their latest record tells differently."""
@@ -359,7 +358,7 @@ def _known(keys: Collection[Key]) -> dict[Key, CallRecord]:
     with connection.cursor() as cursor:
         cursor.execute(
             f"SELECT {', '.join(f'found.{name}' for name in FACT_COLUMNS)} {ASKED_FOR}",
-            _columns(keys),
+            as_arrays(keys),
         )
         records = map(_record, cursor.fetchall())
         return {record.key: record for record in records}
@@ -377,7 +376,7 @@ def _locked(keys: Collection[Key]) -> list[_Stored]:
              ORDER BY account_id, call_id
                {LOCKING}
             """,
-            _columns(keys),
+            as_arrays(keys),
         )
         return [
             _Stored(
@@ -395,11 +394,6 @@ def _record(row: tuple[Any, ...]) -> CallRecord:
     return record._replace(usage_type=UsageType(record.usage_type), status=Status(record.status))
 
 
-def _columns(rows: Iterable[Sequence[Value]]) -> list[list[Value]]:
-    """Rows as columns, which is how ``unnest`` takes them."""
-    return [list(column) for column in zip(*rows, strict=True)]
-
-
 def _update(rows: Sequence[tuple[Value, ...]]) -> None:
     """Store changed calls; each row is the id, then the values of CHANGED_COLUMNS."""
     if not rows:
@@ -414,5 +408,5 @@ def _update(rows: Sequence[tuple[Value, ...]]) -> None:
               FROM unnest({arrays}) AS new (id, {", ".join(CHANGED_COLUMNS)})
              WHERE calls_call.id = new.id
             """,
-            _columns(rows),
+            as_arrays(rows),
         )

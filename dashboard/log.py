@@ -1,28 +1,31 @@
 """The rows of the call log: how one is shown, and how any page of millions is found at once.
 
-Nothing here counts entries. How many rows a day has is known (`billing` keeps it), so the day that
-holds an offset is found by adding up days, and only inside that day rows are skipped, from its
-nearer end, in an index and without reading the rows themselves.
+Nothing here counts entries. How many rows a day and each of its hours have is known (`billing`
+keeps it), so the hour that holds an offset is found by adding up, and only inside that hour rows
+are skipped, from its nearer end, in an index and without reading the rows themselves.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import NamedTuple
+from operator import add
+from typing import NamedTuple, TypeVar
 from zoneinfo import ZoneInfo
 
 from django.db.models import QuerySet
 from django.urls import reverse
 
-from billing.models import Account, Kind, LedgerEntry
+from billing.models import Account, DailyUsage, Kind, LedgerEntry
 from billing.models.ledger import USAGE_KINDS, USAGE_TYPES
-from dashboard.periods import DAY, Period, day_starts_at
+from dashboard.periods import Period, hour_starts_at
 
 ROWS_PER_PAGE = 10
 DIGITS_MAX = 18  # of a page number; Python refuses to read thousands
 
 KIND_LABELS = {kind.value: kind.label for kind in Kind}
 TYPE_LABELS = dict(USAGE_TYPES)
+
+Time = TypeVar("Time", date, int)
 
 
 class Entry(NamedTuple):
@@ -149,28 +152,34 @@ def _page_number(asked: str) -> int:
 def page_of_entries(
     *,
     entries: QuerySet[LedgerEntry],
+    daily_usage: QuerySet[DailyUsage],
     period: Period,
     rows_by_day: Sequence[tuple[date, int]],
     paging: Paging,
 ) -> list[Entry]:
-    """The entries of a page, newest first, one query.
+    """The entries of a page, newest first; two queries, none where the page is empty.
 
-    ``entries`` are filtered but not by time; ``rows_by_day`` counts them, days ascending, for
-    exactly the days of ``period`` that have any.
+    ``entries`` and ``daily_usage`` are filtered but not by time; ``rows_by_day`` counts them, days
+    ascending, for exactly the days of ``period`` that have any.
     """
     size = paging.last_row - paging.offset
     if size <= 0:
         return []
-    newest_day, from_newest = _locate(list(reversed(rows_by_day)), paging.offset)
+    newest_day, from_newest = _locate(reversed(rows_by_day), paging.offset)
     oldest_day, from_oldest = _locate(rows_by_day, paging.rows_total - paging.last_row)
+    rows_by_hour = _rows_by_hour(daily_usage.filter(day__in={newest_day, oldest_day}))
+    newest_hour, from_newest = _locate(
+        reversed([*enumerate(rows_by_hour[newest_day])]), from_newest
+    )
+    oldest_hour, from_oldest = _locate(enumerate(rows_by_hour[oldest_day]), from_oldest)
     if from_newest <= from_oldest:
         ids = entries.filter(
             occurred_at__gte=period.starts_at,
-            occurred_at__lt=day_starts_at(newest_day + DAY, period.zone),
+            occurred_at__lt=hour_starts_at(newest_day, newest_hour + 1, period.zone),
         ).order_by("-occurred_at", "-id")[from_newest : from_newest + size]
     else:
         ids = entries.filter(
-            occurred_at__gte=day_starts_at(oldest_day, period.zone),
+            occurred_at__gte=hour_starts_at(oldest_day, oldest_hour, period.zone),
             occurred_at__lt=period.ends_at,
         ).order_by("occurred_at", "id")[from_oldest : from_oldest + size]
     return read_newest_first(LedgerEntry.objects.filter(id__in=ids.values("id")))
@@ -181,11 +190,20 @@ def read_newest_first(entries: QuerySet[LedgerEntry]) -> list[Entry]:
     return Entry.read(entries.order_by("-occurred_at", "-id"))
 
 
-def _locate(rows_by_day: Sequence[tuple[date, int]], offset: int) -> tuple[date, int]:
-    """The day in which the row at ``offset`` lies, and how many rows of that day come before it."""
-    for day, rows in rows_by_day:
+def _rows_by_hour(daily_usage: QuerySet[DailyUsage]) -> dict[date, list[int]]:
+    """How many rows each hour of each day has; one query."""
+    rows: dict[date, list[int]] = {}
+    for day, counted in daily_usage.values_list("day", "entries_by_hour"):
+        known = rows.get(day)
+        rows[day] = counted if known is None else [*map(add, known, counted)]
+    return rows
+
+
+def _locate(rows_by_time: Iterable[tuple[Time, int]], offset: int) -> tuple[Time, int]:
+    """The day or hour in which the row at ``offset`` lies, and how many of its rows come before."""
+    for time, rows in rows_by_time:
         if offset < rows:
-            return day, offset
+            return time, offset
         offset -= rows
     raise AssertionError("the offset is beyond the rows that were counted")
 

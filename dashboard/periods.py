@@ -152,7 +152,18 @@ def day_starts_at(day: date, zone: ZoneInfo) -> datetime:
     Where a change of clocks skips midnight this is the instant of the change; where it repeats
     midnight, the first of the two.
     """
-    return datetime.combine(day, time.min, tzinfo=zone).astimezone(UTC)
+    return hour_starts_at(day, 0, zone)
+
+
+def hour_starts_at(day: date, hour: int, zone: ZoneInfo) -> datetime:
+    """The first instant of an ``hour`` (0 to 24) of ``day`` in ``zone``, in UTC; see above.
+
+    The hours of a day follow each other as its instants do. One that the clocks skip is empty, and
+    one that they repeat is twice as long.
+    """
+    if hour == 24:
+        day, hour = day + DAY, 0
+    return datetime.combine(day, time(hour), tzinfo=zone).astimezone(UTC)
 
 
 def years_later(day: date, years: int) -> date:

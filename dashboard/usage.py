@@ -66,7 +66,7 @@ class UsagePage:
 def usage_page(
     *, account: Account, period: Period, filters: UsageFilters, page_number: str = "1"
 ) -> UsagePage:
-    """Read the page of ``account``, at most four queries however many calls there are.
+    """Read the page of ``account``, at most five queries however many calls there are.
 
     ``page_number`` is what the link says; the nearest page that exists is shown.
     """
@@ -84,6 +84,7 @@ def usage_page(
         else:
             entries = page_of_entries(
                 entries=filters.entries(account),
+                daily_usage=filters.daily_usage(account),
                 period=period,
                 rows_by_day=_rows_by_day(counted),
                 paging=paging,

@@ -119,12 +119,12 @@ def _facts(account: Account, standing: Standing, now: datetime) -> list[tuple[st
         facts.append(("Debt", f"{-standing.credits:,}"))
     if standing.agreement is None:
         return [*facts, ("Plan", "none: its calls can’t be charged")]
-    subscription, terms = standing.agreement.subscription, standing.agreement.terms
-    cycle = cycle_at(anchor=subscription.effective_from, zone=account.zone, at=now)
+    agreement, terms = standing.agreement, standing.agreement.terms
+    cycle = cycle_at(anchor=agreement.subscription.effective_from, zone=account.zone, at=now)
     tariff = f"{terms.credits_per_increment:,} per {terms.increment_seconds:,} s"
     return [
         *facts,
-        ("Plan", f"{subscription.plan}, {tariff}"),
+        ("Plan", f"{agreement.plan}, {tariff}"),
         ("Billing cycle ends", local(cycle.ends_at, account.zone)),
     ]
 

@@ -7,6 +7,7 @@ database (triggers) each refuse to change or delete one.
 from typing import Any, NoReturn
 
 import pgtrigger
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
 
@@ -252,6 +253,11 @@ class DailyUsage(models.Model):
     credits_used = models.BigIntegerField(default=0)
     credits_added = models.BigIntegerField(default=0)
     billed_seconds = models.BigIntegerField(default=0)
+    entries_by_hour = ArrayField(
+        models.IntegerField(),
+        size=24,
+        help_text="Entries of each hour on the wall clock of the day: where in it a row is.",
+    )
 
     class Meta:
         verbose_name_plural = "daily usage"
@@ -261,7 +267,9 @@ class DailyUsage(models.Model):
                 fields=["account", "day", "kind", "usage_type", "agent"], name="daily_usage_once"
             ),
             models.CheckConstraint(
-                condition=Q(entries__gte=1, calls__gte=0, calls__lte=F("entries")),
+                condition=Q(
+                    entries__gte=1, calls__gte=0, calls__lte=F("entries"), entries_by_hour__len=24
+                ),
                 name="daily_usage_counts",
             ),
         ]

@@ -156,7 +156,7 @@ def record_naively(records: Sequence[CallRecord]) -> None:
                 kind=Kind.CALL,
                 usage_type=record.usage_type,
                 agent=record.agent,
-                defaults={"entries": 1, "calls": 1},
+                defaults={"entries": 1, "calls": 1, "entries_by_hour": [0] * 24},
             )
             DailyUsage.objects.filter(pk=day.pk).update(
                 entries=F("entries") + 1,

@@ -13,7 +13,7 @@ from django.db import IntegrityError, OperationalError, connection, connections
 from django.db.models import Sum
 
 from billing import ledger
-from billing.copy import copy_rows
+from billing.bulk import copy_rows
 from billing.models import Balance, LedgerEntry, Plan
 from billing.subscriptions import subscribe
 from calls import charging
@@ -190,6 +190,7 @@ def test_one_order_of_inserts_keeps_batches_from_deadlock(
         return sorted(keys, reverse=backwards)
 
     def copy_in_two_parts(model, columns, rows):
+        rows = list(rows)
         then_wait(copy_rows)(model, columns, rows[:5])
         copy_rows(model, columns, rows[5:])
 
