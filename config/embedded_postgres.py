@@ -19,7 +19,7 @@ import psycopg2
 from psycopg2 import sql
 
 from config.embedded_server import START_SECONDS, ServerDidNotStart, failure, package_dir
-from config.processes import Supervisor
+from config.processes import Program, Supervisor
 
 DATABASE = "call_credits"
 # PostgreSQL refuses to run as root. Every Unix has this user, so that none must be made.
@@ -133,18 +133,20 @@ def start_postgres(supervisor: Supervisor, *, state: Path, durable: bool) -> str
     if not durable:
         options |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
     process = supervisor.start(
-        name="postgres",
-        essential=True,
-        command=[
-            str(programs / "postgres"),
-            *("-D", str(data)),
-            *(word for key, value in options.items() for word in ("-c", f"{key}={value}")),
-        ],
-        env=environment,
-        log=log,
-        user=user,
-        cwd=Path("/"),
-        stop_signal=signal.SIGINT,
+        Program(
+            name="postgres",
+            essential=True,
+            command=[
+                str(programs / "postgres"),
+                *("-D", str(data)),
+                *(word for key, value in options.items() for word in ("-c", f"{key}={value}")),
+            ],
+            env=environment,
+            log=log,
+            user=user,
+            cwd=Path("/"),
+            stop_signal=signal.SIGINT,
+        )
     )
     deadline = time.monotonic() + START_SECONDS
     while True:

@@ -9,7 +9,7 @@ from pathlib import Path
 import redis
 
 from config.embedded_server import START_SECONDS, failure, package_dir
-from config.processes import Supervisor
+from config.processes import Program, Supervisor
 
 
 def _free_port() -> int:
@@ -34,11 +34,13 @@ def start_valkey(supervisor: Supervisor, *, state: Path, durable: bool) -> str:
         f"appendonly {'yes' if durable else 'no'}\nappendfsync everysec\n"
     )
     process = supervisor.start(
-        name="valkey",
-        essential=True,
-        command=[str(program), str(configuration)],
-        env={"PATH": os.defpath, "TZ": "UTC"},
-        log=log,
+        Program(
+            name="valkey",
+            essential=True,
+            command=[str(program), str(configuration)],
+            env={"PATH": os.defpath, "TZ": "UTC"},
+            log=log,
+        )
     )
     url = f"redis://:{password}@127.0.0.1:{port}/0"
     client = redis.Redis.from_url(url)

@@ -1,4 +1,4 @@
-"""Runs several processes as one: start, prefix their output, stop all when one ends, recover.
+"""Runs several processes as one: start, prefix their output, start again what dies, stop, recover.
 
 A record of what was started stays on disk while it runs, so that the next start can end what a
 killed supervisor left behind. A Procfile runner could do neither that nor watch the servers which
@@ -14,6 +14,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,18 +25,41 @@ import psutil
 GRACE_SECONDS = 20
 POLL_SECONDS = 0.1
 
+# A process that ends more often than this within so many seconds does not come up any more.
+ENDINGS_MAX = 3
+ENDINGS_WITHIN_SECONDS = 60
+START_AGAIN_AFTER_SECONDS = 1
+
 
 @dataclass(frozen=True, kw_only=True)
-class Running:
-    """A process that was started, and the signal that asks it to end in good order.
+class Program:
+    """What to run, and the signal that asks it to end in good order.
 
-    What is `essential` (a database) is stopped only after all the others, which use it, have ended.
+    Its output goes to `log`, or here after its name. What is `essential` (a database) is stopped
+    only after all the others, which use it, have ended.
     """
 
     name: str
+    command: Sequence[str]
+    env: Mapping[str, str]
+    log: Path | None = None
+    user: int | None = None
+    cwd: Path | None = None
+    stop_signal: signal.Signals = signal.SIGTERM
+    essential: bool = False
+
+
+@dataclass(frozen=True)
+class Running:
+    """A program that was started."""
+
+    program: Program
     popen: subprocess.Popen[bytes]
-    stop_signal: signal.Signals
-    essential: bool
+
+    @property
+    def name(self) -> str:
+        """The program's name."""
+        return self.program.name
 
 
 def say(text: str) -> None:
@@ -85,59 +109,47 @@ class Supervisor:
             signal_group(pid, signal.SIGKILL)
         self.record.unlink()
 
-    def start(
-        self,
-        *,
-        name: str,
-        command: Sequence[str],
-        env: Mapping[str, str],
-        log: Path | None = None,
-        user: int | None = None,
-        cwd: Path | None = None,
-        stop_signal: signal.Signals = signal.SIGTERM,
-        essential: bool = False,
-    ) -> Running:
-        """Start a process in its own group; its output goes to `log`, or here after its name."""
-        with contextlib.ExitStack() as stack:
-            output: IO[bytes] | int = subprocess.PIPE
-            if log is not None:
-                output = stack.enter_context(log.open("ab"))
-            popen = subprocess.Popen(
-                command,
-                env=dict(env),
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                # Ctrl-C reaches only the supervisor, which then stops all in order.
-                start_new_session=True,
-                user=user,
-                group=None if user is None else _group_of(user),
-                extra_groups=None if user is None else [],
-                cwd=cwd,
-            )
-        process = Running(name=name, popen=popen, stop_signal=stop_signal, essential=essential)
+    def start(self, program: Program) -> Running:
+        """Start a program in a process group of its own."""
+        process = _launch(program)
         self.running.append(process)
         self._write_record()
-        if log is None:
-            threading.Thread(target=_relay, args=(process,), daemon=True).start()
         return process
 
-    def wait_for_first_exit(self) -> Running:
-        """Block until any process ends; return it."""
+    def restart(self, process: Running) -> Running:
+        """Start a program again whose process has ended, without what is left of its group."""
+        signal_group(process.popen.pid, signal.SIGKILL)
+        again = _launch(process.program)
+        self.running[self.running.index(process)] = again
+        self._write_record()
+        return again
+
+    def keep_running(self) -> Running:
+        """Start again whatever ends by itself; return the process that ends too often."""
+        endings: dict[str, list[float]] = defaultdict(list)
         while True:
-            for process in self.running:
-                if process.popen.poll() is not None:
+            for process in list(self.running):
+                status = process.popen.poll()
+                if status is None:
+                    continue
+                now = time.monotonic()
+                recent = [at for at in endings[process.name] if now - at < ENDINGS_WITHIN_SECONDS]
+                endings[process.name] = [*recent, now]
+                if len(recent) >= ENDINGS_MAX:
                     return process
+                say(f"{process.name} ended by itself (exit status {status}); starting it again.")
+                time.sleep(START_AGAIN_AFTER_SECONDS)
+                self.restart(process)
             time.sleep(POLL_SECONDS)
 
     def stop(self) -> None:
         """Ask all processes to end, essential ones last; kill what does not."""
         for essential in (False, True):
-            stage = [process for process in self.running if process.essential is essential]
+            stage = [one for one in self.running if one.program.essential is essential]
             for process in stage:
                 # Only the leader: Celery's children would drop their task if they got it too.
                 if process.popen.poll() is None:
-                    process.popen.send_signal(process.stop_signal)
+                    process.popen.send_signal(process.program.stop_signal)
             deadline = time.monotonic() + GRACE_SECONDS
             for process in stage:
                 try:
@@ -156,7 +168,7 @@ class Supervisor:
                 "name": process.name,
                 "pid": process.popen.pid,
                 "started_at": _started_at(process.popen.pid),
-                "stop_signal": int(process.stop_signal),
+                "stop_signal": int(process.program.stop_signal),
             }
             for process in self.running
         ]
@@ -165,8 +177,29 @@ class Supervisor:
         unfinished.replace(self.record)
 
 
-def _group_of(user: int) -> int:
-    return pwd.getpwuid(user).pw_gid
+def _launch(program: Program) -> Running:
+    user = program.user
+    with contextlib.ExitStack() as stack:
+        output: IO[bytes] | int = subprocess.PIPE
+        if program.log is not None:
+            output = stack.enter_context(program.log.open("ab"))
+        popen = subprocess.Popen(
+            program.command,
+            env=dict(program.env),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            # Ctrl-C reaches only the supervisor, which then stops all in order.
+            start_new_session=True,
+            user=user,
+            group=None if user is None else pwd.getpwuid(user).pw_gid,
+            extra_groups=None if user is None else [],
+            cwd=program.cwd,
+        )
+    process = Running(program, popen)
+    if program.log is None:
+        threading.Thread(target=_relay, args=(process,), daemon=True).start()
+    return process
 
 
 def _relay(process: Running) -> None:

@@ -30,7 +30,7 @@ from config.embedded_postgres import forget_sockets, postgres_home, start_postgr
 from config.embedded_server import ServerDidNotStart
 from config.embedded_valkey import start_valkey
 from config.environment import Environment
-from config.processes import Supervisor, say
+from config.processes import Program, Supervisor, say
 from config.running import state_dir, told_to_manage
 
 env = Environment()
@@ -162,14 +162,15 @@ def run() -> int:
                 "beat": (*celery, "beat", f"--loglevel={level}"),
                 "web": (*gunicorn, "config.wsgi"),
             }.items():
-                supervisor.start(name=name, command=command, env=environment, cwd=BASE_DIR)
+                supervisor.start(Program(name=name, command=command, env=environment, cwd=BASE_DIR))
             _wait_until_healthy(host, port, supervisor)
             say(f"\n{sign_ins.rstrip()}\n\n  Ready at {address}   (Ctrl-C stops everything)\n")
             with told_to_manage(state, environment):
-                ended = supervisor.wait_for_first_exit()
+                ended = supervisor.keep_running()
             raise Refused(
-                f"{ended.name} ended by itself (exit status {ended.popen.returncode});"
-                " everything else was stopped too. Its last lines above say why;"
+                f"{ended.name} ended by itself again and again (exit status"
+                f" {ended.popen.returncode}); everything else was stopped too."
+                " Its last lines above say why;"
                 f" the servers' logs are in {state}."
             )
 

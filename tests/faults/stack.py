@@ -25,7 +25,7 @@ import redis
 
 from config.embedded_postgres import forget_sockets, start_postgres
 from config.embedded_valkey import start_valkey
-from config.processes import Running, Supervisor, signal_group
+from config.processes import Program, Running, Supervisor, signal_group
 
 ROOT = Path(__file__).resolve().parents[2]
 OURS = ("web", "worker", "beat")
@@ -121,9 +121,7 @@ class Stack:
 
     def start(self, name: str) -> None:
         """Start a process again that was killed or stopped, as it was started before."""
-        old = self._processes[name]
-        self._supervisor.running.remove(old)
-        self._launch(name, _arguments(old))
+        self._processes[name] = self._supervisor.restart(self._processes[name])
 
     def dead(self) -> list[str]:
         """The processes that are not running."""
@@ -169,17 +167,9 @@ class Stack:
             connection.close()
 
     def _launch(self, name: str, command: list[str]) -> None:
-        server = name not in OURS
-        as_other_user = name == "postgres" and os.geteuid() == 0
+        log = self.state / f"{name}.log"
         self._processes[name] = self._supervisor.start(
-            name=name,
-            command=command,
-            env={"PATH": os.defpath, "TZ": "UTC", "LC_ALL": "C"} if server else self.environment,
-            log=self.state / f"{name}.log",
-            user=_owner(self.state / "postgres") if as_other_user else None,
-            cwd=Path("/") if server else ROOT,
-            stop_signal=signal.SIGINT if name == "postgres" else signal.SIGTERM,
-            essential=server,
+            Program(name=name, command=command, env=self.environment, log=log, cwd=ROOT)
         )
 
     def _end(self) -> None:
@@ -205,16 +195,6 @@ def stopped_by_signals() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _arguments(process: Running) -> list[str]:
-    arguments = process.popen.args
-    assert isinstance(arguments, list)
-    return [str(word) for word in arguments]
-
-
-def _owner(path: Path) -> int:
-    return path.stat().st_uid
 
 
 def _free_port() -> int:

@@ -1,5 +1,6 @@
 """`make run` as its user meets it: it comes up, goes down whole, and survives what may happen."""
 
+import contextlib
 import json
 import os
 import re
@@ -9,7 +10,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -48,12 +49,30 @@ class Stack:
             self.process = subprocess.Popen(
                 command, env=env, cwd=ROOT, stdout=log, stderr=log, start_new_session=True
             )
+        self.wait_for(lambda: "Ready at" in self.log.read_text())
+        self.note_processes()
+
+    def note_processes(self) -> None:
+        """Remember what runs now, to see at the end that it does not any more."""
+        assert self.process
+        self.seen |= set(psutil.Process(self.process.pid).children(recursive=True))
+
+    def is_healthy(self) -> bool:
+        """Tell whether the site answers that database and broker do."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/health/") as response:
+                return bool(response.status == 200)
+        except OSError:
+            return False
+
+    def wait_for(self, condition: Callable[[], bool]) -> None:
+        """Return once the condition holds, while the stack runs."""
+        assert self.process
         deadline = time.monotonic() + PATIENCE_SECONDS
-        while "Ready at" not in self.log.read_text():
+        while not condition():
             assert self.process.poll() is None, self.log.read_text()
             assert time.monotonic() < deadline, self.log.read_text()
-            time.sleep(0.05)
-        self.seen |= set(psutil.Process(self.process.pid).children(recursive=True))
+            time.sleep(0.1)
 
     def once(self, name: str, **more: str) -> subprocess.CompletedProcess[str]:
         """Run a command to its end beside this stack."""
@@ -105,13 +124,28 @@ def test_it_serves_until_a_signal_and_leaves_no_process(stack: Stack, number: in
     assert not (stack.state / "sockets").exists()
 
 
-@pytest.mark.parametrize("name", ["worker", "postgres"])
-def test_when_one_process_dies_all_stop_and_it_is_named(stack: Stack, name: str) -> None:
+def test_what_dies_is_started_again(stack: Stack) -> None:
+    stack.start()
+    for name in ("web", "worker", "beat", "valkey", "postgres"):
+        pid = stack.pid(name)
+        os.kill(pid, signal.SIGKILL)
+        stack.wait_for(lambda name=name, pid=pid: stack.pid(name) != pid)  # type: ignore[misc]
+        assert f"{name} ended by itself" in stack.log.read_text()
+        stack.wait_for(stack.is_healthy)
+    stack.note_processes()
+    assert stack.signal(signal.SIGINT) == 0
+    assert stack.alive() == []
+
+
+def test_what_dies_again_and_again_stops_all_and_is_named(stack: Stack) -> None:
     stack.start()
     assert stack.process
-    os.kill(stack.pid(name), signal.SIGKILL)
-    assert stack.process.wait(PATIENCE_SECONDS) == 1
-    assert f"{name} ended by itself" in stack.log.read_text()
+    while stack.process.poll() is None:
+        with contextlib.suppress(ProcessLookupError, FileNotFoundError, StopIteration):
+            os.kill(stack.pid("beat"), signal.SIGKILL)
+        time.sleep(0.1)
+    assert stack.process.returncode == 1
+    assert "beat ended by itself again and again" in stack.log.read_text()
     assert stack.alive() == []
 
 
