@@ -1,4 +1,4 @@
-"""Who may sign in: people who were invited. Nobody signs up by themselves."""
+"""Who may sign in: people whom an operator added. Nobody signs up by themselves."""
 
 from allauth.account.adapter import DefaultAccountAdapter
 from django.http import HttpRequest
