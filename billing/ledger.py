@@ -75,27 +75,31 @@ GRANT_COLUMNS = (
 )
 
 # The rollup as a function of the entries, for rebuilding and proving it. `_Days` computes the same
-# in Python, for what is added.
+# in Python, for what is added. Summed by hours first: those are few rows, so counting each apart
+# costs nothing.
 DAILY_USAGE_OF_ENTRIES = f"""
-    SELECT entry.account_id,
-           local.time::date AS day,
-           entry.kind,
-           entry.usage_type,
-           entry.agent,
-           count(*) AS entries,
-           count(*) FILTER (WHERE entry.kind = 'call') AS calls,
-           coalesce(-sum(entry.credits) FILTER (WHERE entry.call_id <> ''), 0) AS credits_used,
-           coalesce(sum(entry.credits) FILTER (WHERE entry.call_id = ''), 0) AS credits_added,
-           sum(entry.billed_seconds) AS billed_seconds,
+    SELECT account_id, day, kind, usage_type, agent,
+           sum(entries) AS entries,
+           coalesce(sum(entries) FILTER (WHERE kind = 'call'), 0) AS calls,
+           coalesce(-sum(credits) FILTER (WHERE usage_type <> ''), 0) AS credits_used,
+           coalesce(sum(credits) FILTER (WHERE usage_type = ''), 0) AS credits_added,
+           sum(billed_seconds) AS billed_seconds,
            ARRAY[{
-    ", ".join(f"count(*) FILTER (WHERE local.hour = {hour})" for hour in HOURS)
+    ", ".join(f"coalesce(sum(entries) FILTER (WHERE hour = {hour}), 0)" for hour in HOURS)
 }]::integer[] AS entries_by_hour
-      FROM billing_ledgerentry entry
-      JOIN billing_account account ON account.id = entry.account_id
-     CROSS JOIN LATERAL (
-           SELECT time, extract(hour FROM time) AS hour
-             FROM (SELECT entry.occurred_at AT TIME ZONE account.time_zone AS time) AS one
-           ) AS local
+      FROM (SELECT entry.account_id, local.day, local.hour,
+                   entry.kind, entry.usage_type, entry.agent,
+                   count(*) AS entries,
+                   sum(entry.credits) AS credits,
+                   sum(entry.billed_seconds) AS billed_seconds
+              FROM billing_ledgerentry entry
+              JOIN billing_account account ON account.id = entry.account_id
+             CROSS JOIN LATERAL (
+                   SELECT time::date AS day, extract(hour FROM time) AS hour
+                     FROM (SELECT entry.occurred_at AT TIME ZONE account.time_zone AS time) AS one
+                   ) AS local
+             GROUP BY 1, 2, 3, 4, 5, 6) AS hourly
+     GROUP BY 1, 2, 3, 4, 5
 """
 
 
@@ -347,7 +351,7 @@ def rebuild_daily_usage(*, account: Account) -> None:
             cursor.execute(
                 f"""
                 INSERT INTO billing_dailyusage (account_id, {", ".join(ROLLUP_COLUMNS)})
-                {DAILY_USAGE_OF_ENTRIES} WHERE account.id = %s GROUP BY 1, 2, 3, 4, 5
+                SELECT * FROM ({DAILY_USAGE_OF_ENTRIES}) AS daily WHERE account_id = %s
                 """,
                 [account.pk],
             )
