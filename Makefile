@@ -32,8 +32,10 @@ screenshots: $(STAMP)
 	@$(PY) -m config.stack exec -- $(PY) -m tests.screenshots $(INTO)
 
 # How fast calls are recorded: make bench BENCH_ARGS="--repeats 3"
+# Other benchmarks: make bench BENCH=read_pages, make bench BENCH=audit_ledger
+BENCH ?= record_calls
 bench: $(STAMP)
-	@DEBUG=true $(PY) -m config.stack exec -- $(PY) -m tests.benchmarks.record_calls $(BENCH_ARGS)
+	@DEBUG=true $(PY) -m config.stack exec -- $(PY) -m tests.benchmarks.$(BENCH) $(BENCH_ARGS)
 
 # Whether money survives everything: make faults FAULTS_ARGS="--top-ups 1000 --seed 7"
 faults: $(STAMP)

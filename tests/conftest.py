@@ -114,8 +114,12 @@ def playwright() -> Iterator[Playwright]:
 
 
 @pytest.fixture(scope="session")
-def browser(playwright: Playwright) -> Iterator[Browser]:
-    """Yield the machine's own Chromium, headless."""
+def browser(playwright: Playwright, live_server: Any) -> Iterator[Browser]:
+    """Yield the machine's own Chromium, headless.
+
+    It ends before the live server does, and that before the database: a connection that the browser
+    keeps open keeps a thread of the server, and with it a session of the database.
+    """
     running = playwright.chromium.launch(
         executable_path=chromium.executable(), headless=True, args=CHROMIUM_FLAGS
     )

@@ -1,7 +1,6 @@
 """How fast calls are recorded, against the limit of this database and against the plain ORM.
 
-`make bench`, or ``python -m tests.benchmarks.record_calls`` with DATABASE_URL naming a server on
-which a database can be created; it is dropped at the end. All ways are measured in turn on one
+`make bench`. All ways are measured in turn on one
 database, repeated, and the medians printed, because machines are noisy and ratios are not.
 
 - raw COPY: the same rows of calls and ledger entries, computed beforehand as text, into the same
@@ -18,31 +17,25 @@ import argparse
 import gc
 import io
 import multiprocessing
-import os
 import random
 import statistics
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
-import django
+from tests.benchmarks.database import own_database  # isort: split
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-django.setup()
+from django.db import connection, transaction
+from django.db.models import F
 
-from django.core.management import call_command  # noqa: E402
-from django.db import connection, transaction  # noqa: E402
-from django.db.models import F  # noqa: E402
-
-from billing.ledger import ENTRY_COLUMNS  # noqa: E402
-from billing.models import Account, Balance, DailyUsage, Kind, LedgerEntry, Plan  # noqa: E402
-from billing.rating import rate  # noqa: E402
-from billing.subscriptions import subscribe  # noqa: E402
-from billing.tariffs import agreement_at  # noqa: E402
-from calls.charging import NEW_COLUMNS, record_calls  # noqa: E402
-from calls.models import Call  # noqa: E402
-from calls.records import CallRecord, validate  # noqa: E402
+from billing.ledger import ENTRY_COLUMNS
+from billing.models import Account, Balance, DailyUsage, Kind, LedgerEntry, Plan
+from billing.rating import rate
+from billing.subscriptions import subscribe
+from billing.tariffs import agreement_at
+from calls.charging import NEW_COLUMNS, record_calls
+from calls.models import Call
+from calls.records import CallRecord, validate
 
 BATCH_SIZE = 1_000
 ACCOUNTS = 1_000
@@ -55,6 +48,18 @@ AGENTS = ("Asha", "Ravi", "Mei")
 
 Batches = list[list[CallRecord]]
 Work = Callable[[], object]
+
+
+def make_accounts(number: int) -> list[Account]:
+    """Accounts on a plan since ten days."""
+    plan = Plan.objects.get(name="Professional")
+    accounts = [
+        Account.objects.create(name=f"Account {n}", slug=f"a{n}", time_zone="Asia/Kolkata")
+        for n in range(number)
+    ]
+    for account in accounts:
+        subscribe(account=account, plan=plan, at=NOW - timedelta(days=10))
+    return accounts
 
 
 def make_batches(calls: int, accounts: Sequence[int], seed: int) -> Batches:
@@ -167,28 +172,6 @@ def record_naively(records: Sequence[CallRecord]) -> None:
 
 
 # ── Measuring ─────────────────────────────────────────────────────────────────────────────────
-@contextmanager
-def own_database() -> Iterator[None]:
-    """Move the connection to a new, migrated database; drop it afterwards."""
-    server = connection.settings_dict["NAME"]
-    name = f"benchmark_{os.getpid()}"
-
-    def execute(sql: str) -> None:
-        connection.close()
-        connection.settings_dict["NAME"] = server
-        with connection.cursor() as cursor:
-            cursor.execute(sql)
-        connection.close()
-
-    execute(f"CREATE DATABASE {name}")
-    try:
-        connection.settings_dict["NAME"] = name
-        call_command("migrate", verbosity=0, skip_checks=True)
-        yield
-    finally:
-        execute(f"DROP DATABASE {name} WITH (FORCE)")
-
-
 def empty() -> None:
     """Forget all calls, as if none had been made."""
     with connection.cursor() as cursor:
@@ -256,13 +239,7 @@ def rows_as_text(batches: Batches) -> list[list[str]]:
 
 def measure(calls: int, naive_calls: int, repeats: int) -> dict[str, list[float]]:
     """Calls per second of each way, one figure a repeat, the ways taking turns."""
-    accounts = [
-        Account.objects.create(name=f"Account {n}", slug=f"a{n}", time_zone="Asia/Kolkata")
-        for n in range(ACCOUNTS)
-    ]
-    plan = Plan.objects.get(name="Professional")
-    for account in accounts:
-        subscribe(account=account, plan=plan, at=NOW - timedelta(days=10))
+    accounts = make_accounts(ACCOUNTS)
     keys = [account.pk for account in accounts]
     shards = {1: [keys], 4: [keys[writer::4] for writer in range(4)]}
     workloads = {
