@@ -23,6 +23,7 @@ from django.apps import apps
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.cache import caches
+from django.db import connections
 from django.test import Client, override_settings
 from kombu.exceptions import OperationalError
 from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, sync_playwright
@@ -108,9 +109,15 @@ def _own_cache_keys() -> None:
 # ── Browser ───────────────────────────────────────────────────────────────────────────────────
 @pytest.fixture(scope="session")
 def playwright() -> Iterator[Playwright]:
-    """Yield Playwright."""
+    """Yield Playwright.
+
+    While its event loop runs, Django keeps this thread's connections apart from those of before
+    and after; those that would be forgotten are closed at each turn.
+    """
+    connections.close_all()
     with sync_playwright() as running:
         yield running
+        connections.close_all()
 
 
 @pytest.fixture(scope="session")

@@ -26,7 +26,6 @@ from tests.factories import AccountFactory
 pytestmark = pytest.mark.django_db(transaction=True)
 
 PROCESSES = 4
-INHERITED: list[object] = []  # holds on to what a forked process must not close
 BATCH = 20
 
 
@@ -39,10 +38,6 @@ def in_processes(work, number=PROCESSES):
 
     def run(n):
         try:
-            # One that is open all the same is left alone: closing it here would end it for the
-            # parent, and using it would mix up the processes.
-            INHERITED.append(connection.connection)
-            connection.connection = None
             connection.ensure_connection()
             barrier.wait()
             work(n)
