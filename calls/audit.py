@@ -45,6 +45,29 @@ def calls_have_exactly_their_charge() -> Iterator[Breach]:
     )
 
 
+def calls_agree_with_their_entries() -> Iterator[Breach]:
+    """The latest entry of a call tells what the call does, under the reference that is its own."""
+    return breaches_of(
+        "facts",
+        """
+        SELECT call.account_id, format('call %s', call.call_id),
+               CASE WHEN entry.id IS NULL THEN 'has no entry of its latest record'
+                    ELSE format('started at %s (%s, agent "%s"), but entry %s says %s (%s, '
+                                'agent "%s")', call.started_at, call.usage_type, call.agent,
+                                entry.seq, entry.occurred_at, entry.usage_type, entry.agent) END
+          FROM calls_call call
+          LEFT JOIN billing_ledgerentry entry
+                 ON entry.account_id = call.account_id
+                AND entry.reference = CASE call.corrections
+                    WHEN 0 THEN 'call:' || call.call_id
+                    ELSE format('correction:%s:%s', call.corrections, call.call_id) END
+         WHERE entry.id IS NULL
+            OR (entry.call_id, entry.occurred_at, entry.usage_type, entry.agent)
+               IS DISTINCT FROM (call.call_id, call.started_at, call.usage_type, call.agent)
+        """,
+    )
+
+
 def usage_has_its_call() -> Iterator[Breach]:
     """No entry of usage without the call that caused it."""
     return breaches_of(
@@ -102,6 +125,7 @@ def calls_have_an_account() -> Iterator[Breach]:
 
 INVARIANTS: tuple[Invariant, ...] = (
     calls_have_exactly_their_charge,
+    calls_agree_with_their_entries,
     usage_has_its_call,
     charges_follow_from_their_facts,
     calls_have_an_account,

@@ -28,6 +28,14 @@ FAULTS = {
     "account acme: call c1: 125.001 s by increments of 30 s make 5 increments, not 5 (125 s)",
     "UPDATE calls_call SET usage_type = 'inbound' WHERE call_id = 'c1'": "rating: account acme: "
     "call c1: 130 s by increments of 30 s make 5 increments, not 5 (125 s)",
+    "UPDATE calls_call SET started_at = started_at - interval '1 day', usage_type = 'outbound'"
+    " WHERE call_id = 'c2'": "facts: account acme: call c2: started at 2026-03-09 09:30:00+00"
+    ' (outbound, agent ""), but entry 3 says 2026-03-10 09:30:00+00 (outbound, agent "")',
+    "UPDATE billing_ledgerentry SET agent = 'Ravi' WHERE reference = 'call:c2'": "facts: account "
+    'acme: call c2: started at 2026-03-10 09:30:00+00 (outbound, agent ""), but entry 3 says '
+    '2026-03-10 09:30:00+00 (outbound, agent "Ravi")',
+    "UPDATE billing_ledgerentry SET reference = 'call:zz' WHERE reference = 'call:c2'": "facts: "
+    "account acme: call c2: has no entry of its latest record",
     "UPDATE calls_call SET increments = 4, credits = 4, billed_seconds = 120,"
     " billable_seconds = 120 WHERE call_id = 'c1'": "rating: account acme: call c1: "
     "125 s by increments of 30 s make 5 increments, not 4 (120 s)",

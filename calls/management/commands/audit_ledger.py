@@ -7,10 +7,15 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 
 from billing import audit as billing_audit
+from billing import audit_causes
 from billing.snapshot import snapshot
 from calls import audit as calls_audit
 
-INVARIANTS = (*billing_audit.INVARIANTS, *calls_audit.INVARIANTS)
+INVARIANTS = (
+    *billing_audit.INVARIANTS,
+    *audit_causes.INVARIANTS,
+    *calls_audit.INVARIANTS,
+)
 
 
 class Command(BaseCommand):

@@ -1,0 +1,119 @@
+"""What must always be true between the ledger and what moved it: no entry without its cause.
+
+The same kind of functions as `billing.audit`, which proves the ledger by itself. Causes are
+purchases (`billing.topups`) and billing cycles (`billing.subscriptions`); an adjustment's is its
+reason, which a constraint asks for. Nothing here writes or repairs.
+"""
+
+from collections.abc import Iterator
+
+from billing.audit import Breach, Invariant, breaches_of
+from billing.cycles import cycle_at
+from billing.models import Kind, LedgerEntry, Subscription
+
+
+def top_ups_have_their_purchase() -> Iterator[Breach]:
+    """Each top-up of the ledger is a purchase that was credited, and the other way round."""
+    return breaches_of(
+        "purchases",
+        """
+        SELECT coalesce(entry.account_id, bought.account_id),
+               coalesce(format('entry %s (%s)', entry.seq, entry.reference),
+                        format('purchase %s', bought.id)),
+               CASE WHEN entry.id IS NULL THEN 'was credited, but has no entry'
+                    WHEN bought.id IS NULL THEN 'belongs to no purchase that was credited'
+                    ELSE format('adds %s credits, %s were bought',
+                                entry.credits, bought.credits) END
+          FROM (SELECT * FROM billing_ledgerentry WHERE kind = 'top_up') entry
+          FULL JOIN (SELECT *, 'top-up:' || id AS reference FROM billing_topup
+                      WHERE credited_at IS NOT NULL) bought
+               ON bought.account_id = entry.account_id AND bought.reference = entry.reference
+         WHERE entry.id IS NULL OR bought.id IS NULL OR entry.credits <> bought.credits
+        """,
+    )
+
+
+def refunds_have_their_purchase() -> Iterator[Breach]:
+    """Each refund takes back the credits of a purchase of the account, never more than it gave."""
+    return breaches_of(
+        "refunds",
+        """
+        SELECT entry.account_id, format('purchase %s', entry.purchase),
+               CASE WHEN bought.id IS NULL THEN 'is named by a refund, and not of the account'
+                    ELSE format('gave %s credits, its refunds took %s',
+                                bought.credits, entry.taken) END
+          FROM (SELECT account_id, split_part(reference, ':', 2) AS purchase,
+                       -sum(credits) AS taken
+                  FROM billing_ledgerentry WHERE kind = 'refund' GROUP BY 1, 2) entry
+          LEFT JOIN billing_topup bought
+                 ON bought.account_id = entry.account_id AND bought.id::text = entry.purchase
+         WHERE bought.id IS NULL OR bought.credited_at IS NULL OR entry.taken > bought.credits
+        """,
+    )
+
+
+def plan_credits_have_their_cycle() -> Iterator[Breach]:
+    """Plan credits are those of a billing cycle of the account's subscription, at its start."""
+    subscriptions = {
+        f"{subscription.account_id}:{subscription.pk}": subscription
+        for subscription in Subscription.objects.select_related("account")
+    }
+    entries = LedgerEntry.objects.filter(kind=Kind.PLAN_CREDITS).select_related("account")
+    for entry in entries.order_by("account_id", "seq").iterator():
+        _, subscription_id, number = [*entry.reference.split(":"), "", ""][:3]
+        subscription = subscriptions.get(f"{entry.account_id}:{subscription_id}")
+        if subscription is None:
+            said = "belongs to no subscription of the account"
+        else:
+            cycle = cycle_at(
+                anchor=subscription.effective_from,
+                zone=subscription.account.zone,
+                at=entry.occurred_at,
+            )
+            if (str(cycle.number), cycle.starts_at) == (number, entry.occurred_at):
+                continue
+            said = f"is not at the start of cycle {number} of its subscription"
+        subject = f"entry {entry.seq} ({entry.reference})"
+        yield Breach("plan credits", entry.account.slug, subject, said)
+
+
+def no_grant_is_overdue() -> Iterator[Breach]:
+    """What is left of a grant is live: nothing was booked after it should have expired."""
+    return breaches_of(
+        "overdue",
+        """
+        SELECT account_id, format('grant %s', reference),
+               format('has %s credits left, but expired at %s, and the account''s last entry is '
+                      'of %s', remaining, expires_at, posted_at)
+          FROM billing_creditgrant
+          JOIN (SELECT account_id, max(posted_at) AS posted_at
+                  FROM billing_ledgerentry GROUP BY account_id) entries USING (account_id)
+         WHERE remaining > 0 AND expires_at <= posted_at
+        """,
+    )
+
+
+def bought_credits_last_as_long_as_promised() -> Iterator[Breach]:
+    """What was bought is valid for 12 months on the account's calendar, give or take DST."""
+    return breaches_of(
+        "validity",
+        """
+        SELECT granted.account_id, format('grant %s', granted.reference),
+               format('was paid at %s, but expires at %s', bought.paid_at, granted.expires_at)
+          FROM billing_creditgrant granted
+          JOIN billing_topup bought ON bought.account_id = granted.account_id
+                                   AND 'top-up:' || bought.id = granted.reference
+         WHERE granted.source = 'top_up'
+           AND granted.expires_at NOT BETWEEN bought.paid_at + interval '12 months -1 days'
+                                          AND bought.paid_at + interval '12 months 1 days'
+        """,
+    )
+
+
+INVARIANTS: tuple[Invariant, ...] = (
+    top_ups_have_their_purchase,
+    refunds_have_their_purchase,
+    plan_credits_have_their_cycle,
+    no_grant_is_overdue,
+    bought_credits_last_as_long_as_promised,
+)
