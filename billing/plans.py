@@ -125,6 +125,13 @@ def agree_terms(
         raise TermsError("The account has left this plan: agree terms for the plan it is on.")
     taken = instants(subscription.custom_terms.all())
     begins = effective_instant(effective_from, now=now, taken=taken)
+    ending = later.filter(effective_from__lte=begins).order_by("effective_from").first()
+    if ending is not None:
+        raise TermsError(
+            f"The account changes to {ending.plan} on "
+            f"{ending.effective_from.astimezone(account.zone):%d %b %Y, %H:%M} {account.zone}, so "
+            "these terms would never hold. Cancel that change first, or let them begin before it."
+        )
     terms.subscription = subscription
     with transaction.atomic():
         _store(terms, max(begins, subscription.effective_from))

@@ -52,15 +52,17 @@ def subscribe(
         Balance.objects.select_for_update(no_key=True).get(account_id=account.pk)
         latest = account.subscriptions.first()
         if latest is not None and at <= latest.effective_from:
+            if now is not None and latest.effective_from > now:
+                raise SubscriptionError(
+                    f"A change to {latest.plan} is planned for {_moment(latest)}: cancel it first, "
+                    "or choose a later time."
+                )
             raise SubscriptionError(
-                f"The account changed its plan at {latest.effective_from:%d %b %Y, %H:%M} UTC; "
+                f"The account changed its plan on {_moment(latest)}; "
                 "a change before that would rewrite its history."
             )
         if latest is not None and latest.plan == plan and custom_terms is None:
-            raise SubscriptionError(
-                f"The account is on {plan} already, from "
-                f"{latest.effective_from:%d %b %Y, %H:%M} UTC."
-            )
+            raise SubscriptionError(f"The account is on {plan} already, from {_moment(latest)}.")
         subscription = Subscription.objects.create(account=account, plan=plan, effective_from=at)
         if custom_terms is not None:
             custom_terms.subscription = subscription
@@ -76,8 +78,7 @@ def cancel_planned_change(*, subscription: Subscription, now: datetime) -> None:
         stored = Subscription.objects.select_for_update().get(pk=subscription.pk)
         if stored.effective_from <= now:
             raise SubscriptionError(
-                f"The account is on {stored.plan} since {stored.effective_from:%d %b %Y, %H:%M} "
-                "UTC: change its plan instead."
+                f"The account is on {stored.plan} since {_moment(stored)}: change its plan instead."
             )
         stored.delete()
 
@@ -163,6 +164,12 @@ def current_cycle(*, account: Account, at: datetime) -> Cycle | None:
     except NoTariffError:
         return None
     return cycle_at(anchor=agreement.subscription.effective_from, zone=account.zone, at=at)
+
+
+def _moment(subscription: Subscription) -> str:
+    """When it begins, as people of its account say it."""
+    account = subscription.account
+    return f"{subscription.effective_from.astimezone(account.zone):%d %b %Y, %H:%M} {account.zone}"
 
 
 def _credits_of(book: TariffBook, account: Account, cycle: Cycle, until: datetime) -> int:

@@ -14,7 +14,7 @@ from django.db import connection
 from django.db.models import Sum
 
 from billing.balances import balance_of
-from billing.models import Account, Balance, LedgerEntry
+from billing.models import Account, Balance, DailyUsage, Kind, LedgerEntry
 from billing.snapshot import snapshot
 from dashboard.filters import UsageFilters
 from dashboard.graph import Bar, Counted, bars_of
@@ -46,7 +46,7 @@ class Tiles:
 @dataclass(frozen=True, slots=True)
 class UsagePage:
     """Everything that the page shows. ``last_seq`` names the state of the account it was read in:
-    rows booked later have a higher one."""
+    rows booked later have a higher one. ``has_calls``: whether there ever was a call."""
 
     tiles: Tiles
     granularity: Granularity
@@ -55,6 +55,7 @@ class UsagePage:
     paging: Paging
     agents: Sequence[str]
     search: Search | None
+    has_calls: bool
     last_seq: int
 
     @property
@@ -66,7 +67,7 @@ class UsagePage:
 def usage_page(
     *, account: Account, period: Period, filters: UsageFilters, page_number: str = "1"
 ) -> UsagePage:
-    """Read the page of ``account``, at most five queries however many calls there are.
+    """Read the page of ``account``, at most six queries however many calls there are.
 
     ``page_number`` is what the link says; the nearest page that exists is shown.
     """
@@ -90,6 +91,7 @@ def usage_page(
                 paging=paging,
             )
         agents = agents_of(account=account)
+        has_calls = DailyUsage.objects.filter(account=account, kind=Kind.CALL).exists()
     bars = bars_of(period=period, counted=counted)
     return UsagePage(
         tiles=Tiles(
@@ -103,6 +105,7 @@ def usage_page(
         paging=paging,
         agents=agents,
         search=search,
+        has_calls=has_calls,
         last_seq=balance.last_seq,
     )
 

@@ -21,12 +21,14 @@ revised_at      no        when this record was last changed: an older one never 
 ``*`` needed of completed calls. Times are ISO 8601 with up to microseconds: ``2026-11-23T14:05:09``
 or ``2026-11-23 14:05:09.250+05:30``. With an offset (or ``Z``) they are taken as they are; without,
 they are on the wall clock of the time zone of the import, which is the account's unless another is
-named. A wall-clock time that the clocks skipped is rejected; one that they repeated is taken as the
-first of the two, unless that puts the call's times out of order.
+named. A wall-clock time that the clocks skipped is rejected; of one that they repeated, that of the
+two is taken with which the call is shorter, or else the first: nobody pays for an hour in doubt.
 """
 
 from collections.abc import Container, Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
+from itertools import product
+from operator import itemgetter
 from zoneinfo import ZoneInfo
 
 from calls.formats import BadFileError, Line, Read
@@ -35,6 +37,7 @@ from calls.records import STATUSES, USAGE_TYPES, CallRecord, Rejected, validate
 
 REQUIRED = ("call_id", "usage_type", "status", "started_at")
 OPTIONAL = ("connected_at", "ended_at", "agent", "from", "to", "remarks", "revised_at")
+INSTANTS = ("started_at", "connected_at", "ended_at")
 DELIMITERS = ",;\t"
 
 
@@ -95,8 +98,7 @@ class CanonicalCsv:
                 "line", f"has {len(values)} values, the header names {len(self._columns)} columns."
             )
         row = dict(zip(self._columns, values, strict=True))
-        started_at = self._instant("started_at", row["started_at"])
-        connected_at = self._instant("connected_at", row.get("connected_at"), started_at)
+        started_at, connected_at, ended_at = self._instants_of_call(row)
         return validate(
             account_id=self._account_id,
             call_id=row["call_id"],
@@ -104,24 +106,34 @@ class CanonicalCsv:
             status=_word(row["status"], STATUSES),
             started_at=started_at,
             connected_at=connected_at,
-            ended_at=self._instant("ended_at", row.get("ended_at"), connected_at or started_at),
+            ended_at=ended_at,
             agent=row.get("agent", ""),
             from_number=row.get("from", ""),
             to_number=row.get("to", ""),
             remarks=row.get("remarks", ""),
-            revised_at=self._instant("revised_at", row.get("revised_at")),
+            revised_at=self._possible("revised_at", row)[0],
             now=self._now,
         )
 
-    def _instant(
-        self, field: str, text: str | None, not_before: datetime | None = None
-    ) -> datetime | None:
-        if not text or not text.strip():
-            return None
-        possible = meanings(field, read_time(field, text.strip()), self._zone)
-        if not_before is not None and possible[0] < not_before:
-            return possible[-1]
-        return possible[0]
+    def _instants_of_call(self, row: dict[str, str]) -> tuple[datetime | None, ...]:
+        every = list(product(*(self._possible(field, row) for field in INSTANTS)))
+        if len(every) == 1:
+            return every[0]
+        in_order = [(length, one) for one in every if (length := _length(one)) is not None]
+        return min(in_order, key=itemgetter(0))[1] if in_order else every[0]
+
+    def _possible(self, field: str, row: dict[str, str]) -> Sequence[datetime | None]:
+        """The instants that a value can mean, the earlier one first."""
+        text = row.get(field, "").strip()
+        return meanings(field, read_time(field, text), self._zone) if text else [None]
+
+
+def _length(instants: Sequence[datetime | None]) -> timedelta | None:
+    """From the first to the last of them; None where they do not follow each other."""
+    known = [instant for instant in instants if instant is not None]
+    if known != sorted(known):
+        return None
+    return known[-1] - known[0] if known else timedelta()
 
 
 def _word(text: str, known: Container[str]) -> str:

@@ -11,6 +11,7 @@ from django.test import Client
 from django.utils import timezone
 
 from billing.models import Account, CreditGrant, CustomTerms, Kind, LedgerEntry, Plan, Subscription
+from billing.plans import TermsError, agree_terms
 from billing.subscriptions import renew, subscribe
 from billing.tariffs import agreement_at
 from calls.models import Call
@@ -199,6 +200,29 @@ def test_a_planned_change_can_be_cancelled(
     assert "Cancel the change" in staff.get(address).content.decode()
     staff.post(address)
     assert customer.subscriptions.count() == 1
+
+
+def test_a_change_before_a_planned_one_is_refused_with_the_way_out(
+    staff: Client, customer: Account, planned: Subscription
+) -> None:
+    enterprise = Plan.objects.get(name="Enterprise")
+    response = staff.post(
+        page(customer, "change-plan"), {"plan": enterprise.pk, "effective_from": ""}
+    )
+    assert "is planned for" in str(errors(response))
+    assert "cancel it first" in str(errors(response))
+
+
+def test_custom_terms_that_would_never_hold_are_refused(
+    customer: Account, planned: Subscription
+) -> None:
+    with pytest.raises(TermsError, match="would never hold"):
+        agree_terms(
+            subscription=customer.subscriptions.earliest("effective_from"),
+            terms=CustomTerms(increment_seconds=7, credits_per_increment=1),
+            effective_from=planned.effective_from + timedelta(days=1),
+            now=timezone.now(),
+        )
 
 
 def test_a_change_that_has_begun_is_not_cancelled(staff: Client, customer: Account) -> None:

@@ -149,6 +149,17 @@ def test_a_wall_clock_time_that_happened_twice_is_the_second_one_where_order_nee
     ]
 
 
+def test_a_wall_clock_time_that_happened_twice_never_lengthens_the_call():
+    record = completed(
+        "2026-11-01T01:59:00", "2026-11-01T01:59:05", "2026-11-01T02:05:00", zone="America/New_York"
+    )
+    assert times(record) == [
+        "2026-11-01T06:59:00+00:00",
+        "2026-11-01T06:59:05+00:00",
+        "2026-11-01T07:05:00+00:00",
+    ]
+
+
 def test_times_out_of_order_stay_out_of_order_where_no_clock_explains_it():
     rejected = completed("2026-11-20T10:00:00", "2026-11-20T09:00:00", "2026-11-20T11:00:00")
     assert str(rejected) == "connected_at: is before the call started."

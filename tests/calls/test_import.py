@@ -283,8 +283,29 @@ def test_a_path_that_is_no_readable_file_gets_one_clear_line(tmp_path, professio
 def test_a_place_where_rejects_cannot_be_written_is_refused_beforehand(importing_file, tmp_path):
     outcome = importing_file(lines(GOOD.format("c1", 10)), rejects=tmp_path / "no" / "rejects.csv")
     assert outcome.code == 2
-    assert outcome.refusal.endswith("rejects.csv.part: No such file or directory.")
+    assert outcome.refusal.endswith(".part: No such file or directory.")
     assert not Call.objects.exists()
+
+
+def test_a_directory_in_place_of_the_rejects_is_refused_beforehand(importing_file, tmp_path):
+    outcome = importing_file(lines("c1,,,,,"), rejects=tmp_path)
+    assert (outcome.code, outcome.refusal) == (2, f"{tmp_path}: Is a directory.")
+    assert [path.name for path in tmp_path.iterdir()] == ["calls.csv"]
+
+
+def test_rejects_of_an_import_before_are_gone_once_every_line_went_in(importing_file, tmp_path):
+    rejects = tmp_path / "calls.csv.rejects.csv"
+    assert importing_file(lines("c1,,,,,")).code == 1
+    assert rejects.exists()
+    assert importing_file(lines(GOOD.format("c1", 10))).code == 0
+    assert not rejects.exists()
+
+
+def test_a_file_that_is_no_rejects_file_of_ours_is_left_alone(importing_file, tmp_path):
+    notes = tmp_path / "notes.csv"
+    notes.write_text("mine")
+    assert importing_file(lines(GOOD.format("c1", 10)), rejects=notes).code == 0
+    assert notes.read_text() == "mine"
 
 
 def test_the_rejects_file_must_not_be_the_input(importing_file, tmp_path):

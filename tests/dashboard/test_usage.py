@@ -203,6 +203,13 @@ def test_a_period_without_use_has_no_high_days(account: Account) -> None:
     assert not any(bar.is_high for bar in read(account).days)
 
 
+def test_an_account_with_credits_and_no_call_is_told_so(account: Account) -> None:
+    post(top_up(account, 5, NOW))
+    assert (read(account).has_calls, read(account).is_new_account) == (False, False)
+    post(call(account, "a", 5, NOW))
+    assert read(account).has_calls
+
+
 def test_an_account_without_anything(account: Account) -> None:
     page = read(account)
     assert page.is_new_account

@@ -20,6 +20,7 @@ from calls.importing import BATCH_SIZE, Progress, Summary, import_calls
 from calls.management.progress import ProgressBar
 from calls.rejects import RejectsFile
 
+INCOMPLETE = 1  # exit code: some lines were not recorded
 REFUSED = 2  # exit code: nothing was recorded
 INTERRUPTED = 130  # exit code of a program that Ctrl-C ended
 ACCOUNTS_SUGGESTED_MAX = 5
@@ -75,6 +76,7 @@ class Command(BaseCommand):
         """Import, and say what happened."""
         path: Path = options["file"]
         rejects_path: Path = options["rejects"] or path.with_name(f"{path.name}.rejects.csv")
+        self._summary = Summary()
         source = _format(_account(options["account"]), options)
         if options["batch_size"] < 1:
             raise CommandError("--batch-size must be at least 1.", returncode=REFUSED)
@@ -83,17 +85,18 @@ class Command(BaseCommand):
                 self._import(file, source, rejects, options["batch_size"])
         except OSError as error:
             raise CommandError(
-                f"{error.filename or path}: {error.strerror}.", returncode=REFUSED
+                f"{error.filename or path}: {error.strerror}.",
+                returncode=INCOMPLETE if self._summary.lines_done else REFUSED,
             ) from error
 
     def _import(
         self, file: BinaryIO, source: Format, rejects: RejectsFile, batch_size: int
     ) -> None:
         steps = import_calls(file=file, source=source, now=timezone.now(), batch_size=batch_size)
-        summary = Summary()
+        summary = self._summary
         try:
             for step in self._shown(steps, size=Path(file.name).stat().st_size):
-                summary = step.summary
+                summary = self._summary = step.summary
                 rejects.write(step.rejected)
         except BadFileError as error:
             raise CommandError(f"{file.name}: {error}", returncode=REFUSED) from error
@@ -103,7 +106,7 @@ class Command(BaseCommand):
             sys.exit(INTERRUPTED)
         self._print(summary, rejects)
         if summary.rejected:
-            sys.exit(1)
+            sys.exit(INCOMPLETE)
 
     def _shown(self, steps: Iterator[Progress], size: int) -> Iterator[Progress]:
         bar = ProgressBar()
