@@ -4,13 +4,14 @@ A cycle is a month from the subscription's start in the account's zone. Changing
 new cycle and ends the one before: what is left of its plan credits expires, as at any cycle's end.
 """
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.db.models import CharField, Exists, OuterRef, Subquery, Value
 from django.db.models.functions import Cast, Concat
 
-from billing import ledger
+from billing import bulk, ledger
 from billing.cycles import Cycle, cycle_at, cycles
 from billing.models import (
     Account,
@@ -135,10 +136,20 @@ def renew(*, account: Account, now: datetime) -> int:
     return granted
 
 
-def due_for_renewal(*, now: datetime) -> list[int]:
+def renew_due(*, account_ids: Iterable[int], now: datetime) -> None:
+    """`renew` those of the accounts whose cycle has begun and not been granted yet.
+
+    So that what is used next uses the new cycle's credits first, also when beat is late.
+    """
+    for account in Account.objects.filter(pk__in=due_for_renewal(now=now, among=account_ids)):
+        renew(account=account, now=now)
+
+
+def due_for_renewal(*, now: datetime, among: Iterable[int] | None = None) -> list[int]:
     """The ids of the accounts whose present subscription has no plan credits for this cycle.
 
-    Also those whose plan gives none: for them `renew` finds nothing to do.
+    Also those whose plan gives none: for them `renew` finds nothing to do. ``among`` are the
+    accounts to look at (None: all).
     """
     in_force = (
         Subscription.objects.filter(account=OuterRef("pk"), effective_from__lte=now)
@@ -153,7 +164,10 @@ def due_for_renewal(*, now: datetime) -> list[int]:
             Value("plan-credits:"), Cast(OuterRef("in_force"), CharField()), Value(":")
         ),
     )
-    due = Account.objects.annotate(in_force=Subquery(in_force)).filter(in_force__isnull=False)
+    accounts = Account.objects.all()
+    if among is not None:
+        accounts = accounts.filter(pk__in=bulk.among(among))
+    due = accounts.annotate(in_force=Subquery(in_force)).filter(in_force__isnull=False)
     return list(due.filter(~Exists(granted)).order_by("pk").values_list("pk", flat=True))
 
 

@@ -21,6 +21,7 @@ from billing import ledger
 from billing.bulk import Value, among, as_arrays, copy_rows
 from billing.models import Account, Kind
 from billing.rating import MICROSECONDS_PER_SECOND, Charge, Tariff, UsageType, rate
+from billing.subscriptions import renew_due
 from billing.tariffs import NoTariffError, TariffBook
 from calls import remarks
 from calls.legs import joined
@@ -113,10 +114,12 @@ def record_calls(
     (`calls.legs`); one that is no part of that call is rejected.
 
     A call is rated by the tariff in force when it started. A correction keeps the tariff frozen
-    with the call, unless it moves the start.
+    with the call, unless it moves the start. Billing cycles that are due begin first, so that the
+    calls use their plan credits before any others.
     """
     if not records:
         return []
+    renew_due(account_ids={record.account_id for record in records}, now=now)
     with transaction.atomic():
         batch = _Batch(records, now, take=_with_leg if are_legs else _revised)
         batch.insert_new()

@@ -7,7 +7,17 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from billing.models import Balance, CustomTerms, DailyUsage, LedgerEntry, Plan, PlanTerms
+from billing.credits import adjust
+from billing.cycles import add_months
+from billing.models import (
+    Balance,
+    CreditGrant,
+    CustomTerms,
+    DailyUsage,
+    LedgerEntry,
+    Plan,
+    PlanTerms,
+)
 from billing.subscriptions import subscribe
 from calls.charging import Outcome, Result, record_calls
 from calls.models import Call
@@ -20,6 +30,7 @@ from tests.calls.calling import (
     record_one,
     unanswered,
 )
+from tests.calls.conftest import SINCE
 
 pytestmark = pytest.mark.django_db
 
@@ -129,6 +140,16 @@ def test_a_call_that_never_connected_is_logged_and_free(professional, status, sa
 def test_a_call_is_charged_even_below_zero(base):
     assert record_one(record(base, seconds=3600)) == ("created", 120)
     assert balance(base) == -20
+    assert breaches() == []
+
+
+def test_the_first_call_of_a_cycle_uses_its_plan_credits_though_nothing_renewed_it_yet(base):
+    begun = add_months(SINCE, 1, base.zone)
+    adjust(account=base, credits=50, reason="Welcome", reference="1", at=NOW)
+    later = begun + timedelta(seconds=90)
+    record_one(record(base, started_at=begun, now=later), now=later)
+    grants = CreditGrant.objects.filter(account=base, remaining__gt=0).order_by("expires_at")
+    assert list(grants.values_list("source", "remaining")) == [("plan", 96), ("adjustment", 50)]
     assert breaches() == []
 
 
@@ -445,11 +466,11 @@ def test_ten_calls_and_a_thousand_take_the_same_number_of_statements(professiona
             for n in range(number // 2)
         ]
 
-    assert statements(new("a", 10)) == statements(new("b", 1_000)) == 20
+    assert statements(new("a", 10)) == statements(new("b", 1_000)) == 21
 
 
 def test_ten_corrections_and_a_thousand_take_the_same_number_of_statements(professional):
     calls = [record(professional, f"{n}") for n in range(1_000)]
     record_calls(records=calls, now=NOW)
     corrections = [record(professional, f"{n}", seconds=125) for n in range(1_000)]
-    assert statements(corrections[:10]) == statements(corrections[10:]) == 20
+    assert statements(corrections[:10]) == statements(corrections[10:]) == 21
