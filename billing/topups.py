@@ -19,6 +19,7 @@ from billing import ledger
 from billing.backoff import due_again
 from billing.credits import credit_top_up
 from billing.gateways import (
+    AmountError,
     Order,
     PaymentFacts,
     PaymentStatus,
@@ -100,7 +101,8 @@ def pricing_for(account: Account) -> TopUpPricing | None:
 def quote(*, account: Account, pack: Pack | None = None, credits: int | None = None) -> Quote:
     """Price a ``pack``, or a number of ``credits`` of one's own, for ``account``.
 
-    Tax is rounded half up to a minor unit. Raises TopUpError where it is not on offer.
+    Tax is rounded half up to a minor unit. Raises TopUpError where it is not on offer, or the
+    provider can't be asked for what it costs.
     """
     pricing = pricing_for(account)
     if pack is not None:
@@ -117,13 +119,20 @@ def quote(*, account: Account, pack: Pack | None = None, credits: int | None = N
             )
         price_minor = credits * pricing.price_minor_per_credit
     basis_points = pricing.tax_basis_points if pricing else 0
-    return Quote(
+    quoted = Quote(
         credits=credits,
         price_minor=price_minor,
         tax_minor=(price_minor * basis_points + BASIS_POINTS // 2) // BASIS_POINTS,
         tax_name=pricing.tax_name if pricing and basis_points else "",
         currency=account.currency,
     )
+    try:
+        configured_gateway().check_amount(amount_minor=quoted.total_minor, currency=quoted.currency)
+    except AmountError as error:
+        raise TopUpError(
+            "pack" if pack else "credits", f"{error} Choose another number."
+        ) from error
+    return quoted
 
 
 def form_key(*, account: Account, user_id: int) -> str:
@@ -281,6 +290,7 @@ def refund(*, top_up_id: int, reason: str, now: datetime) -> TopUp:
     gateway_named(top_up.gateway).refund(
         payment_id=top_up.payment_id,
         amount_minor=top_up.total_minor - top_up.refunded_minor,
+        currency=top_up.currency,
         reference=f"{top_up.public_id}-{top_up.refunded_minor}",
     )
     facts = PaymentFacts(

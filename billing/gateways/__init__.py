@@ -5,6 +5,7 @@ from collections.abc import Callable
 from django.conf import settings
 
 from billing.gateways.base import (
+    AmountError,
     Checkout,
     Gateway,
     GatewayError,
@@ -40,6 +41,7 @@ def gateway_named(name: str) -> Gateway:
 
 __all__ = [
     "GATEWAYS",
+    "AmountError",
     "Checkout",
     "Gateway",
     "GatewayError",

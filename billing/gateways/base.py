@@ -16,6 +16,10 @@ class GatewayError(Exception):
     """The provider could not be reached or refused; nothing is known to have happened."""
 
 
+class AmountError(ValueError):
+    """An amount that the provider can't take: the message says which ones it can."""
+
+
 class WebhookError(ValueError):
     """A webhook that is not to be believed or can't be read: the message says why."""
 
@@ -89,6 +93,9 @@ class Gateway(Protocol):
 
     name: str
 
+    def check_amount(self, *, amount_minor: int, currency: str) -> None:
+        """Raise AmountError where the provider can't be asked for this amount."""
+
     def create_checkout(self, order: Order) -> Checkout:
         """Open a hosted page for ``order``; the same one for the same reference.
 
@@ -107,5 +114,5 @@ class Gateway(Protocol):
     def facts_of(self, payload: Mapping[str, Any]) -> PaymentFacts | None:
         """What a stored event says about a payment; None where it is not about one."""
 
-    def refund(self, *, payment_id: str, amount_minor: int, reference: str) -> None:
+    def refund(self, *, payment_id: str, amount_minor: int, currency: str, reference: str) -> None:
         """Pay ``amount_minor`` back, once per ``reference``. Raises GatewayError."""

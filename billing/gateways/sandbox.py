@@ -37,6 +37,9 @@ class SandboxGateway:
 
     name = "sandbox"
 
+    def check_amount(self, *, amount_minor: int, currency: str) -> None:
+        """Any amount will do."""
+
     def create_checkout(self, order: Order) -> Checkout:
         """Open a checkout; the same one for the same reference."""
         checkout, _ = SandboxCheckout.objects.get_or_create(
@@ -78,7 +81,7 @@ class SandboxGateway:
         checkout = payload.get("checkout")
         return _facts(checkout) if isinstance(checkout, dict) else None
 
-    def refund(self, *, payment_id: str, amount_minor: int, reference: str) -> None:
+    def refund(self, *, payment_id: str, amount_minor: int, currency: str, reference: str) -> None:
         """Note the refund in the sandbox's books."""
         with transaction.atomic():
             checkout = (

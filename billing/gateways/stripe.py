@@ -1,8 +1,8 @@
 """Stripe: Checkout Sessions through the ``stripe`` SDK.
 
-Amounts are in Stripe's smallest currency unit, which is our minor unit. Our reference and account
-are sent as metadata of the session and of its payment intent, so that every object that Stripe
-reports about, refunds included, can be led back to its top-up.
+Amounts are translated by `billing.gateways.stripe_amounts`. Our reference and account are sent as
+metadata of the session and of its payment intent, so that every object that Stripe reports about,
+refunds included, can be led back to its top-up.
 Source: https://docs.stripe.com/api/checkout/sessions and https://docs.stripe.com/webhooks
 """
 
@@ -25,6 +25,7 @@ from billing.gateways.base import (
 )
 from billing.gateways.payloads import event_of, mapping, text, whole
 from billing.gateways.signatures import verify
+from billing.gateways.stripe_amounts import our_amount, stripe_amount
 
 # Somebody waits for the page. What fails nevertheless is tried again by the sweeper.
 NETWORK_RETRIES = 1
@@ -46,6 +47,10 @@ class StripeGateway:
             http_client=stripe.RequestsClient(timeout=TIMEOUT_SECONDS),
         ).v1
 
+    def check_amount(self, *, amount_minor: int, currency: str) -> None:
+        """Raise AmountError where it can't be expressed in Stripe's unit."""
+        stripe_amount(amount_minor=amount_minor, currency=currency)
+
     def create_checkout(self, order: Order) -> Checkout:
         """Create a Checkout Session; Stripe answers the same one for the same reference."""
         metadata = {"top_up": order.reference, "account": order.account_reference}
@@ -59,7 +64,9 @@ class StripeGateway:
                     "quantity": 1,
                     "price_data": {
                         "currency": order.currency.lower(),
-                        "unit_amount": order.amount_minor,
+                        "unit_amount": stripe_amount(
+                            amount_minor=order.amount_minor, currency=order.currency
+                        ),
                         "product_data": {"name": order.description},
                     },
                 }
@@ -125,11 +132,14 @@ class StripeGateway:
                 return _dispute_facts(found)
         return None
 
-    def refund(self, *, payment_id: str, amount_minor: int, reference: str) -> None:
+    def refund(self, *, payment_id: str, amount_minor: int, currency: str, reference: str) -> None:
         """Refund the payment intent, once per reference."""
         try:
             self._api.refunds.create(
-                {"payment_intent": payment_id, "amount": amount_minor},
+                {
+                    "payment_intent": payment_id,
+                    "amount": stripe_amount(amount_minor=amount_minor, currency=currency),
+                },
                 {"idempotency_key": f"refund-{reference}"},
             )
         except stripe.StripeError as error:
@@ -155,9 +165,9 @@ def _session_facts(session: Mapping[str, Any], *, failed: bool = False) -> Payme
         account_reference=text(metadata.get("account")),
         checkout_id=text(session.get("id")),
         payment_id=text(intent.get("id")) or text(session.get("payment_intent")),
-        amount_minor=whole(session.get("amount_total")),
+        amount_minor=_money(session, "amount_total"),
         currency=text(session.get("currency")).upper(),
-        refunded_minor=whole(charge.get("amount_refunded")) or 0,
+        refunded_minor=_money(charge, "amount_refunded") or 0,
         reason=text(mapping(intent.get("last_payment_error")).get("message")),
     )
 
@@ -170,9 +180,9 @@ def _charge_facts(charge: Mapping[str, Any]) -> PaymentFacts:
         reference=text(metadata.get("top_up")),
         account_reference=text(metadata.get("account")),
         payment_id=text(charge.get("payment_intent")),
-        amount_minor=whole(charge.get("amount")),
+        amount_minor=_money(charge, "amount"),
         currency=text(charge.get("currency")).upper(),
-        refunded_minor=whole(charge.get("amount_refunded")) or 0,
+        refunded_minor=_money(charge, "amount_refunded") or 0,
         reason="Refunded by the payment provider",
     )
 
@@ -187,9 +197,15 @@ def _dispute_facts(dispute: Mapping[str, Any]) -> PaymentFacts:
         status=PaymentStatus.OPEN,  # a dispute confirms no payment, it takes one back
         payment_id=text(dispute.get("payment_intent")),
         currency=text(dispute.get("currency")).upper(),
-        refunded_minor=0 if is_inquiry else whole(dispute.get("amount")) or 0,
+        refunded_minor=0 if is_inquiry else _money(dispute, "amount") or 0,
         reason="The payment was disputed with the bank",
     )
+
+
+def _money(found: Mapping[str, Any], name: str) -> int | None:
+    """An amount of an object that names its currency, in our minor units."""
+    currency = text(found.get("currency")).upper()
+    return our_amount(amount=whole(found.get(name)), currency=currency)
 
 
 def _words(error: stripe.StripeError) -> str:

@@ -6,16 +6,15 @@ Only `billing.topups` writes purchases. Money is in minor units (paise, cents) w
 import uuid
 
 from django.conf import settings
-from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
 
 from billing.models.account import Account
+from billing.models.currency import currency_code
 
 CREDITS_MAX = 10_000_000
 PRICE_MINOR_MAX = 10_000_000_000
-
-currency_code = RegexValidator(r"\A[A-Z]{3}\Z", "Three capital letters, such as INR.")
 
 
 class Pack(models.Model):

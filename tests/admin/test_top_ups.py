@@ -61,6 +61,7 @@ def test_a_pack_is_priced_in_main_units(staff: Client):
         ("credits", "1.5", "whole number"),
         ("currency", "RUPEE", "at most 3"),
         ("currency", "1NR", "Three capital letters"),
+        ("currency", "XYZ", "ISO 4217"),
     ],
 )
 def test_a_bad_pack_is_refused_beside_its_field(staff: Client, field, value, said):

@@ -140,6 +140,30 @@ def test_a_currency_without_minor_units_is_asked_for_in_whole_ones(provider, cli
     assert balance_of(account) == 100
 
 
+def test_an_amount_that_stripe_can_not_take_is_refused_before_anything_is_begun(provider):
+    TopUpPricing.objects.create(currency="KWD", price_minor_per_credit=25)
+    account = AccountFactory(currency="KWD")
+    with pytest.raises(topups.TopUpError, match=r"multiples of KWD 0\.010"):
+        begin(account, credits=101)
+    assert not TopUp.objects.exists()
+    assert begin(account, credits=102).checkout_url
+
+
+@pytest.mark.parametrize(("currency", "price", "asked"), [("ISK", 25, 250_000), ("MGA", 100, 100)])
+def test_a_currency_that_stripe_counts_otherwise_is_credited_and_refunded_exactly(
+    provider, client, currency, price, asked
+):
+    TopUpPricing.objects.create(currency=currency, price_minor_per_credit=price)
+    account = AccountFactory(currency=currency)
+    top_up = begin(account, credits=100)
+    assert provider.sessions[top_up.checkout_id]["amount_total"] == asked
+    take(client, provider.pay(top_up.checkout_id))
+    assert balance_of(account) == 100
+    topups.refund(top_up_id=top_up.pk, reason="x", now=now())
+    assert provider.refunds[0]["amount"] == asked
+    assert (state_of(top_up), balance_of(account)) == (TopUpState.REFUNDED, 0)
+
+
 # ── Paid ──────────────────────────────────────────────────────────────────────────────────────
 def test_a_completed_session_is_credited_once_by_webhook_and_return_page(provider, client, account):
     top_up = begin(account)
