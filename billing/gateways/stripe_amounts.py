@@ -17,7 +17,7 @@ IN_TENS = ("BHD", "JOD", "KWD", "OMR", "TND")
 def stripe_amount(*, amount_minor: int, currency: str) -> int:
     """Our ``amount_minor`` in Stripe's smallest unit. Raises AmountError where it has none."""
     shift = _shift(currency)
-    step = 10 ** max(0, -shift)
+    step = _power_of_ten(max(0, -shift))
     if decimals(currency) > 2:
         if currency not in IN_TENS:
             raise AmountError(f"Payments in {currency} can't be taken.")
@@ -27,7 +27,9 @@ def stripe_amount(*, amount_minor: int, currency: str) -> int:
             f"{format_money(amount_minor, currency)} can't be paid: amounts must be multiples of "
             f"{format_money(step, currency)}."
         )
-    return amount_minor * 10**shift if shift >= 0 else amount_minor // step
+    if shift < 0:
+        return amount_minor // step
+    return amount_minor * _power_of_ten(shift)
 
 
 def our_amount(*, amount: int | None, currency: str) -> int | None:
@@ -36,11 +38,15 @@ def our_amount(*, amount: int | None, currency: str) -> int | None:
         return None
     shift = _shift(currency)
     if shift < 0:
-        return amount * 10**-shift
-    whole, rest = divmod(amount, 10**shift)
+        return amount * _power_of_ten(-shift)
+    whole, rest = divmod(amount, _power_of_ten(shift))
     return None if rest else whole
 
 
 def _shift(currency: str) -> int:
     """How many decimals Stripe's amounts have more than ours."""
     return STRIPE_DECIMALS.get(currency, decimals(currency)) - decimals(currency)
+
+
+def _power_of_ten(exponent: int) -> int:
+    return int(10**exponent)
