@@ -19,8 +19,9 @@ RETURNED_UNPAID = "cancelled"
 # A payment that is confirmed at once is confirmed by then; whoever waits longer is told so.
 QUICK_FOR = timedelta(seconds=30)
 SLOW_FOR = timedelta(minutes=5)
-# The provider is asked again for a page that waits when its last answer is older.
-ANSWER_VALID_FOR = timedelta(seconds=4)
+# A page that waits has the provider asked this often, unless it has just answered somebody else.
+ASKS_EVERY = timedelta(seconds=4)
+ANSWER_VALID_FOR = timedelta(seconds=3)
 
 # How entries name the top-up that they come from: see `billing.topups` and `billing.ledger`.
 _TOP_UP_REFERENCE = re.compile(
@@ -171,10 +172,9 @@ def _is_answer_old(top_up: TopUp, face: Face, *, since: datetime, now: datetime)
 
 def _is_turn_to_ask(open_for: timedelta, seconds: int) -> bool:
     """Whether a page that looks again every so many ``seconds`` asks this time: at most once every
-    `ANSWER_VALID_FOR`, however long the answer takes."""
-    return open_for // ANSWER_VALID_FOR != (
-        (open_for - timedelta(seconds=seconds)) // ANSWER_VALID_FOR
-    )
+    `ASKS_EVERY`, however long the answer takes."""
+    before = open_for - timedelta(seconds=seconds)
+    return open_for // ASKS_EVERY != before // ASKS_EVERY
 
 
 def _look_again_seconds(face: Face, open_for: timedelta) -> int:
