@@ -5,6 +5,7 @@ processed as often as need be, because `billing.topups.settle` does not mind rep
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from django.db import DataError, transaction
@@ -12,8 +13,15 @@ from django.db.models import F
 
 from billing import topups
 from billing.backoff import due_again
-from billing.gateways import WebhookError, gateway_named
-from billing.models import PaymentEvent
+from billing.gateways import (
+    PaymentFacts,
+    UnavailableGatewayError,
+    UnknownCheckoutError,
+    WebhookError,
+    gateway_named,
+)
+from billing.matching import find
+from billing.models import PaymentEvent, TopUp
 
 # A refund or dispute can be reported before the payment that it is about: it waits this long.
 UNKNOWN_PAYMENT_WAITS = timedelta(days=1)
@@ -26,8 +34,8 @@ def receive(
 ) -> PaymentEvent | None:
     """Verify and store one event; return it, or None where it was stored before.
 
-    Raises WebhookError (nothing stored) where it is not to be believed, KeyError where there is
-    no such gateway.
+    Raises WebhookError (nothing stored) where it is not to be believed, and
+    UnavailableGatewayError where no such gateway is in use.
     """
     event = gateway_named(gateway).parse_webhook(body=body, headers=headers)
     try:
@@ -80,16 +88,29 @@ def _settle(event: PaymentEvent, now: datetime) -> str | None:
     """Settle the top-up that the event is about; None where that has to wait."""
     try:
         facts = gateway_named(event.gateway).facts_of(event.payload)
+    except UnavailableGatewayError:
+        return None  # until it is in use again
     except WebhookError as error:
         return f"Not understood: {error}."
     if facts is None:
         return "Not about a payment of ours."
-    top_up = topups.find(gateway=event.gateway, facts=facts)
+    top_up = find(gateway=event.gateway, facts=facts)
     if top_up is None:
         if facts.reference or now - event.received_at > UNKNOWN_PAYMENT_WAITS:
             return "Names no top-up of ours."
         return None
-    settled = topups.settle(top_up_id=top_up.pk, facts=facts, now=now)
+    settled = topups.settle(top_up_id=top_up.pk, facts=_asked_for(top_up, facts), now=now)
     if settled.parked_reason:
         return f"{settled.receipt} is parked: {settled.parked_reason}"
     return f"{settled.receipt} is {settled.get_state_display().lower()}."
+
+
+def _asked_for(top_up: TopUp, facts: PaymentFacts) -> PaymentFacts:
+    """The facts of an event; of one that is but a hint, what the provider answers now."""
+    if not facts.is_hint or not top_up.checkout_id:
+        return facts
+    try:
+        answer = gateway_named(top_up.gateway).fetch_payment(top_up.checkout_id)
+    except UnknownCheckoutError:
+        return facts
+    return replace(answer, refund_failure=facts.refund_failure)

@@ -15,7 +15,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from billing import alerts, ledger, notices, payments, subscriptions, topups
-from billing.gateways import GatewayError, sandbox
+from billing.gateways import GatewayError, UnavailableGatewayError, sandbox
 from billing.gateways.signatures import sign
 from billing.models import Account
 
@@ -48,8 +48,11 @@ def process_payment_event(event_id: int) -> None:
 
 @shared_task(**RETRYING)
 def reconcile_top_up(top_up_id: int) -> None:
-    """Ask the provider about one purchase."""
-    topups.reconcile(top_up_id=top_up_id, now=timezone.now())
+    """Ask the provider about one purchase; one that is not in use is not asked again at once."""
+    try:
+        topups.reconcile(top_up_id=top_up_id, now=timezone.now())
+    except UnavailableGatewayError as error:
+        logger.warning("Top-up %s was not asked about: %s", top_up_id, error)
 
 
 @shared_task(**{**RETRYING, "max_retries": 8})

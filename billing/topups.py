@@ -10,51 +10,54 @@ Rule: "Top-up": credits are added only after the provider confirms the payment, 
 import logging
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Max, Q, QuerySet
+from django.db.models import Max, QuerySet
 
-from billing import ledger
 from billing.backoff import due_again
 from billing.credits import credit_top_up
 from billing.gateways import (
+    AmountError,
+    GatewayError,
     Order,
     PaymentFacts,
     PaymentStatus,
+    UnavailableGatewayError,
+    UnknownCheckoutError,
     configured_gateway,
     gateway_named,
 )
-from billing.models import Account, Kind, LedgerEntry, Pack, TopUp, TopUpPricing, TopUpState
+from billing.idempotency import note_refusal, numbered
+from billing.matching import is_decided, mismatch_of
+from billing.models import Account, Pack, ParkedDecision, TopUp, TopUpPricing, TopUpState
+from billing.reversals import follow_money, note_dispute, note_refunds
+from billing.transitions import can_become, move
 
 logger = logging.getLogger(__name__)
 
 CHECKOUT_VALID_FOR = timedelta(hours=1)
 # An older checkout is not gone on with: providers want half an hour left, and so do people.
 CONTINUED_FOR = timedelta(minutes=25)
-# How long the provider is asked about a purchase that nobody paid: money can come late.
+# How long the provider is asked about a purchase that is over without payment: money can come late.
 WATCHED_FOR = timedelta(days=3)
 ASKED_AGAIN_AFTER = timedelta(seconds=20)
 BASIS_POINTS = 10_000
 
+UNKNOWN_THERE = "The payment provider does not know this payment any more."
+NOT_IN_USE = "Its payment provider is not in use here any more."
+
 S = TopUpState
 
-# What may follow what. Money that arrives after a purchase seemed over is still money.
-TRANSITIONS: dict[TopUpState, frozenset[TopUpState]] = {
-    S.PENDING: frozenset({S.PAID, S.FAILED, S.CANCELLED, S.EXPIRED}),
-    S.FAILED: frozenset({S.PAID}),
-    S.CANCELLED: frozenset({S.PAID}),
-    S.EXPIRED: frozenset({S.PAID}),
-    S.PAID: frozenset({S.CREDITED, S.REFUNDED}),
-    S.CREDITED: frozenset({S.REFUNDED}),
-    S.REFUNDED: frozenset(),
-}
+# States in which something of the provider is still to come.
+AWAITED = (S.PENDING, S.PROCESSING)
 
-_UNPAID = {
+_FOLLOWS = {
+    PaymentStatus.PROCESSING: S.PROCESSING,
     PaymentStatus.FAILED: S.FAILED,
     PaymentStatus.CANCELLED: S.CANCELLED,
     PaymentStatus.EXPIRED: S.EXPIRED,
 }
+_CLOSED = (S.FAILED, S.CANCELLED, S.EXPIRED)
 
 
 class TopUpError(ValueError):
@@ -63,10 +66,6 @@ class TopUpError(ValueError):
     def __init__(self, field: str, message: str) -> None:
         super().__init__(message)
         self.field = field
-
-
-class IllegalTransitionError(RuntimeError):
-    """Code tried to move a purchase to a state that can't follow its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +99,8 @@ def pricing_for(account: Account) -> TopUpPricing | None:
 def quote(*, account: Account, pack: Pack | None = None, credits: int | None = None) -> Quote:
     """Price a ``pack``, or a number of ``credits`` of one's own, for ``account``.
 
-    Tax is rounded half up to a minor unit. Raises TopUpError where it is not on offer.
+    Tax is rounded half up to a minor unit. Raises TopUpError where it is not on offer, or the
+    provider can't be asked for what it costs.
     """
     pricing = pricing_for(account)
     if pack is not None:
@@ -117,13 +117,21 @@ def quote(*, account: Account, pack: Pack | None = None, credits: int | None = N
             )
         price_minor = credits * pricing.price_minor_per_credit
     basis_points = pricing.tax_basis_points if pricing else 0
-    return Quote(
+    quoted = Quote(
         credits=credits,
         price_minor=price_minor,
         tax_minor=(price_minor * basis_points + BASIS_POINTS // 2) // BASIS_POINTS,
         tax_name=pricing.tax_name if pricing and basis_points else "",
         currency=account.currency,
     )
+    try:
+        configured_gateway().check_amount(amount_minor=quoted.total_minor, currency=quoted.currency)
+    except AmountError as error:
+        field = "pack" if pack else "credits"
+        raise TopUpError(field, f"{error} Choose another number.") from error
+    except UnavailableGatewayError:
+        pass  # a price can be told nevertheless; `start` refuses
+    return quoted
 
 
 def form_key(*, account: Account, user_id: int) -> str:
@@ -161,34 +169,28 @@ def start(
     top_up = _begun(account=account, user_id=user_id, quoted=quoted, form_key=form_key, now=now)
     if top_up.state != S.PENDING or top_up.checkout_url:
         return top_up
-    unpaid = TopUp.objects.filter(
-        account=account,
-        created_by_id=user_id,
-        state=S.PENDING,
-        gateway=top_up.gateway,
-        parked_reason="",
-    )
-    for other in unpaid.exclude(pk=top_up.pk).exclude(created_by=None):
-        closed = cancel(top_up=other, now=now)
-        same = (closed.credits, closed.total_minor) == (top_up.credits, top_up.total_minor)
-        # Still pending: it could not be closed, because a payment is on its way.
-        if same and (closed.paid_at or closed.state == S.PENDING):
-            cancel(top_up=top_up, now=now)
-            return closed
+    same = _close_others(top_up, now)
+    if same is not None:
+        cancel(top_up=top_up, now=now)
+        return same
     address = return_url.replace("{id}", str(top_up.public_id))
-    checkout = gateway_named(top_up.gateway).create_checkout(
-        Order(
-            reference=str(top_up.public_id),
-            account_reference=account.slug,
-            description=f"{top_up.credits:,} call credits for {account.name}",
-            amount_minor=top_up.total_minor,
-            currency=top_up.currency,
-            customer_email=email,
-            return_url=f"{address}?returned=1",
-            cancel_url=f"{address}?returned=cancelled",
-            expires_at=top_up.created_at + CHECKOUT_VALID_FOR,
-        )
+    order = Order(
+        reference=str(top_up.public_id),
+        idempotency_key=numbered(str(top_up.public_id), top_up),
+        account_reference=account.slug,
+        description=f"{top_up.credits:,} call credits for {account.name}",
+        amount_minor=top_up.total_minor,
+        currency=top_up.currency,
+        customer_email=email,
+        return_url=f"{address}?returned=1",
+        cancel_url=f"{address}?returned=cancelled",
+        expires_at=top_up.created_at + CHECKOUT_VALID_FOR,
     )
+    try:
+        checkout = gateway_named(top_up.gateway).create_checkout(order)
+    except GatewayError as error:
+        note_refusal(top_up, error)
+        raise
     TopUp.objects.filter(pk=top_up.pk).update(
         checkout_id=checkout.checkout_id, checkout_url=checkout.url, checked_at=now
     )
@@ -197,27 +199,44 @@ def start(
 
 
 def cancel(*, top_up: TopUp, now: datetime) -> TopUp:
-    """Close the provider's page of a purchase that nobody paid, and note what became of it."""
+    """Close the provider's page of a purchase that nobody paid, and note what became of it.
+
+    One that stays pending, or is processing then, could not be closed: a payment is on its way.
+    """
+    if not top_up.checkout_id:
+        facts = PaymentFacts(status=PaymentStatus.CANCELLED)
+        return settle(top_up_id=top_up.pk, facts=facts, now=now)
     gateway = gateway_named(top_up.gateway)
-    if top_up.checkout_id:
+    try:
         gateway.cancel_checkout(top_up.checkout_id)
         facts = gateway.fetch_payment(top_up.checkout_id)
-        # Expired because we just asked for it: to the customer that is "cancelled". What is still
-        # open could not be closed, because a payment is on its way: it stays pending.
+    except UnknownCheckoutError:
+        facts = PaymentFacts(status=PaymentStatus.EXPIRED, reason=UNKNOWN_THERE)
+    else:
+        # Expired because we just asked for it: to the customer that is "cancelled".
         if facts.status is PaymentStatus.EXPIRED:
             facts = replace(facts, status=PaymentStatus.CANCELLED)
-    else:
-        facts = PaymentFacts(status=PaymentStatus.CANCELLED)
     return settle(top_up_id=top_up.pk, facts=facts, now=now)
 
 
 def reconcile(*, top_up_id: int, now: datetime) -> TopUp:
-    """Ask the provider how a purchase stands, and settle it accordingly. Raises GatewayError."""
+    """Ask the provider how a purchase stands, and settle it accordingly. Raises GatewayError.
+
+    A purchase that its provider does not know, or whose provider is not in use any more, expires.
+    """
     top_up = TopUp.objects.get(pk=top_up_id)
     TopUp.objects.filter(pk=top_up_id).update(checked_at=now)
+    is_old = now >= top_up.created_at + CHECKOUT_VALID_FOR
     if top_up.checkout_id:
-        facts = gateway_named(top_up.gateway).fetch_payment(top_up.checkout_id)
-    elif now >= top_up.created_at + CHECKOUT_VALID_FOR:
+        try:
+            facts = gateway_named(top_up.gateway).fetch_payment(top_up.checkout_id)
+        except UnknownCheckoutError:
+            facts = PaymentFacts(status=PaymentStatus.EXPIRED, reason=UNKNOWN_THERE)
+        except UnavailableGatewayError:
+            if top_up.state != S.PENDING or not is_old:
+                raise
+            facts = PaymentFacts(status=PaymentStatus.EXPIRED, reason=NOT_IN_USE)
+    elif is_old:
         # The provider never told us of a page, or it would have an id.
         facts = PaymentFacts(status=PaymentStatus.EXPIRED)
     else:
@@ -232,93 +251,63 @@ def settle(*, top_up_id: int, facts: PaymentFacts, now: datetime) -> TopUp:
     another amount, currency or account is not credited but parked for an operator.
     """
     with transaction.atomic():
-        top_up = _locked(top_up_id)
-        mismatch = _mismatch(top_up, facts)
+        top_up = locked(top_up_id)
+        mismatch = mismatch_of(top_up, facts)
         if mismatch:
-            logger.warning("%s: not settled. %s", top_up.receipt, mismatch)
-            is_payment = facts.status is PaymentStatus.PAID and top_up.credited_at is None
-            if is_payment or facts.refunded_minor > top_up.refunded_minor:
-                top_up.parked_reason = top_up.parked_reason or mismatch
-                top_up.save(update_fields=["parked_reason"])
+            _park(top_up, facts, mismatch, now)
             return top_up
         top_up.checkout_id = top_up.checkout_id or facts.checkout_id
-        top_up.payment_id = top_up.payment_id or facts.payment_id
-        refunded_minor = min(facts.refunded_minor, top_up.total_minor)
-        if facts.status is PaymentStatus.PAID and S.PAID in TRANSITIONS[S(top_up.state)]:
-            move(top_up, S.PAID, now)
-            top_up.failure_reason = top_up.parked_reason = ""
-        if top_up.state == S.PAID and refunded_minor < top_up.total_minor:
-            _credit(top_up, now)
-        unpaid = _UNPAID.get(facts.status)
-        if unpaid and unpaid in TRANSITIONS[S(top_up.state)]:
-            move(top_up, unpaid, now)
-            top_up.failure_reason = facts.reason[:300]
-        if refunded_minor > top_up.refunded_minor and top_up.state in (S.PAID, S.CREDITED):
-            _take_back(top_up, refunded_minor, facts.reason, now)
+        if facts.status in (PaymentStatus.PAID, PaymentStatus.PROCESSING):
+            top_up.payment_id = top_up.payment_id or facts.payment_id
+        gone_minor = top_up.gone_minor
+        note_refunds(top_up, facts)
+        if facts.dispute is not None:
+            note_dispute(top_up, facts.dispute, now)
+        _follow_payment(top_up, facts, now)
+        if top_up.gone_minor > gone_minor:
+            top_up.refund_reason, top_up.refund_failure = facts.reason[:300], ""
+        follow_refunds(top_up, now=now)
         top_up.save()
     return top_up
 
 
-def refund(*, top_up_id: int, reason: str, now: datetime) -> TopUp:
-    """Pay a credited purchase back for ``reason``, and take its credits off the balance.
-
-    Raises TopUpError where there is nothing to refund, GatewayError where the provider refuses;
-    asking again after an error does not pay twice.
-    """
-    reason = " ".join(reason.split())
-    if not reason:
-        raise TopUpError("reason", "Say why: the account sees it in its log.")
-    with transaction.atomic():
-        top_up = _locked(top_up_id)
-        if top_up.state != S.CREDITED:
-            raise TopUpError(
-                "top_up",
-                f"{top_up.receipt} is {top_up.get_state_display().lower()}: only a credited "
-                "top-up can be refunded.",
-            )
-        top_up.refund_reason = reason[:300]
-        top_up.save(update_fields=["refund_reason"])
-    gateway_named(top_up.gateway).refund(
-        payment_id=top_up.payment_id,
-        amount_minor=top_up.total_minor - top_up.refunded_minor,
-        reference=f"{top_up.public_id}-{top_up.refunded_minor}",
-    )
-    facts = PaymentFacts(
-        status=PaymentStatus.PAID, refunded_minor=top_up.total_minor, reason=top_up.refund_reason
-    )
-    return settle(top_up_id=top_up_id, facts=facts, now=now)
-
-
-def find(*, gateway: str, facts: PaymentFacts) -> TopUp | None:
-    """The purchase that ``facts`` are about: by our reference, else by the provider's ids."""
-    top_ups = TopUp.objects.filter(gateway=gateway)
-    if facts.reference:
-        return top_ups.filter(public_id__in=_uuids(facts.reference)).first()
-    by_provider = Q(pk__in=[])
-    if facts.checkout_id:
-        by_provider |= Q(checkout_id=facts.checkout_id)
-    if facts.payment_id:
-        by_provider |= Q(payment_id=facts.payment_id)
-    return top_ups.filter(by_provider).first()
+def follow_refunds(top_up: TopUp, *, now: datetime) -> None:
+    """Bring state and credits (state not saved) to where refunds and disputes leave them."""
+    if top_up.state not in (S.PAID, S.CREDITED, S.REFUNDED):
+        return
+    is_paid_back = top_up.paid_back_minor == top_up.paid_minor
+    if is_paid_back and top_up.state != S.REFUNDED:
+        move(top_up, S.REFUNDED, now)
+    elif not is_paid_back and top_up.state == S.REFUNDED:
+        top_up.refunded_at = None
+        if top_up.credited_at is not None:
+            move(top_up, S.CREDITED, now)
+        elif top_up.decision == ParkedDecision.RETURNED:
+            move(top_up, S.PAID, now)
+            top_up.parked_reason = f"The refund did not reach the customer. {top_up.decided_about}"
+            top_up.parked_reason = top_up.parked_reason[:300]
+            top_up.parked_at, top_up.decision = now, ""
+        else:
+            move(top_up, S.PAID, now)
+            credit(top_up, now)
+    if top_up.credited_at is not None:
+        follow_money(top_up, reason=top_up.refund_reason or "Refunded", now=now)
+    if not top_up.gone_minor:
+        top_up.refund_reason = ""
 
 
 def to_reconcile(*, now: datetime, limit: int = 500) -> list[int]:
-    """The purchases to ask the provider about now: often while young, then ever less often."""
-    watched = TopUp.objects.exclude(state__in=[S.CREDITED, S.REFUNDED]).filter(
-        created_at__gt=now - WATCHED_FOR
+    """The purchases to ask the provider about now: often while young, then ever less often.
+
+    Until the provider has said something final, and for a while after that.
+    """
+    watched = TopUp.objects.exclude(state__in=[S.CREDITED, S.REFUNDED]).exclude(
+        state__in=_CLOSED, created_at__lte=now - WATCHED_FOR
     )
     due = due_again(
         watched, now=now, began="created_at", tried="checked_at", after=ASKED_AGAIN_AFTER
     )
     return list(due.values_list("pk", flat=True)[:limit])
-
-
-def move(top_up: TopUp, state: TopUpState, now: datetime) -> None:
-    """Set the state and its time (not saved). Raises IllegalTransitionError."""
-    if state not in TRANSITIONS[S(top_up.state)]:
-        raise IllegalTransitionError(f"{top_up.receipt}: {top_up.state} can't become {state}")
-    top_up.state = state
-    setattr(top_up, f"{state.value}_at", now)
 
 
 def _begun(
@@ -328,6 +317,7 @@ def _begun(
 
     Each try has its number in the key, so that two forms at once find the same new one.
     """
+    gateway = configured_gateway().name
     attempt = 0
     while True:
         attempt += 1
@@ -341,16 +331,34 @@ def _begun(
                 "tax_minor": quoted.tax_minor,
                 "tax_name": quoted.tax_name,
                 "currency": quoted.currency,
-                "gateway": configured_gateway().name,
+                "gateway": gateway,
                 "created_at": now,
             },
         )
-        is_old = top_up.state == S.PENDING and now - top_up.created_at > CONTINUED_FOR
-        if not is_old and top_up.state not in _UNPAID.values():
+        is_old = now - top_up.created_at > CONTINUED_FOR or top_up.gateway != gateway
+        if top_up.state not in _CLOSED and not (top_up.state == S.PENDING and is_old):
             return top_up
 
 
-def _locked(top_up_id: int) -> TopUp:
+def _close_others(top_up: TopUp, now: datetime) -> TopUp | None:
+    """Close what the same person began and did not pay, so that nobody pays for a choice that they
+    changed their mind about; return the one that they have paid for the same choice already."""
+    others = TopUp.objects.filter(
+        account=top_up.account, created_by=top_up.created_by_id, state__in=AWAITED, parked_reason=""
+    )
+    for other in others.exclude(pk=top_up.pk).exclude(created_by=None):
+        try:
+            closed = other if other.state == S.PROCESSING else cancel(top_up=other, now=now)
+        except UnavailableGatewayError:
+            continue  # nobody can pay it there either
+        same = (closed.credits, closed.total_minor) == (top_up.credits, top_up.total_minor)
+        if same and (closed.paid_at or closed.state in AWAITED):
+            return closed
+    return None
+
+
+def locked(top_up_id: int) -> TopUp:
+    """The purchase, held until the end of the transaction."""
     return (
         TopUp.objects.select_related("account")
         .select_for_update(of=("self",), no_key=True)
@@ -358,36 +366,8 @@ def _locked(top_up_id: int) -> TopUp:
     )
 
 
-def _mismatch(top_up: TopUp, facts: PaymentFacts) -> str:
-    """Why the facts are not those of this purchase; empty where they are.
-
-    What is unsaid is not wrong, except that a payment has to name its amount and currency.
-    """
-    if facts.account_reference and facts.account_reference != top_up.account.slug:
-        return f"The provider names the account {facts.account_reference}."
-    if facts.currency and facts.currency != top_up.currency:
-        return f"The provider reports {facts.currency}, the top-up is in {top_up.currency}."
-    if facts.amount_minor is not None and facts.amount_minor != top_up.total_minor:
-        return (
-            f"The provider reports an amount of {facts.amount_minor}, "
-            f"the top-up costs {top_up.total_minor} (minor units)."
-        )
-    if facts.checkout_id and top_up.checkout_id and facts.checkout_id != top_up.checkout_id:
-        return "The provider names another checkout."
-    if facts.payment_id and facts.payment_id != top_up.payment_id:
-        others = TopUp.objects.filter(gateway=top_up.gateway, payment_id=facts.payment_id)
-        if top_up.payment_id or others.exists():
-            return "The provider names another payment."
-    if (
-        facts.status is PaymentStatus.PAID
-        and top_up.credited_at is None
-        and (facts.amount_minor is None or not facts.currency)
-    ):
-        return "The provider does not say what was paid."
-    return ""
-
-
-def _credit(top_up: TopUp, now: datetime) -> None:
+def credit(top_up: TopUp, now: datetime) -> None:
+    """Add the credits of a purchase that is paid (its state not saved), once."""
     assert top_up.paid_at is not None
     credit_top_up(
         account=top_up.account,
@@ -400,43 +380,36 @@ def _credit(top_up: TopUp, now: datetime) -> None:
     move(top_up, S.CREDITED, now)
 
 
-def _take_back(top_up: TopUp, refunded_minor: int, reason: str, now: datetime) -> None:
-    """Remove the credits that a refund has paid for: from its own grant first, then as any use.
-
-    Part of the money takes that part of the credits, rounded down. What of them has expired is
-    gone already and is not taken again.
-    """
-    reason = top_up.refund_reason or reason or "Refunded"
-    if top_up.state == S.CREDITED:
-        due = top_up.credits * refunded_minor // top_up.total_minor
-        entries = LedgerEntry.objects.filter(account=top_up.account)
-        taken = entries.filter(kind=Kind.REFUND, reference__startswith=f"refund:{top_up.pk}:")
-        expired = entries.filter(reference=f"expiry:{top_up.reference}")
-        taken_credits = -sum(taken.values_list("credits", flat=True))
-        expired_credits = -sum(expired.values_list("credits", flat=True))
-        credits = min(due - taken_credits, top_up.credits - expired_credits - taken_credits)
-        if credits > 0:
-            ledger.post_one(
-                posting=ledger.Posting(
-                    account_id=top_up.account_id,
-                    kind=Kind.REFUND,
-                    credits=-credits,
-                    reference=f"refund:{top_up.pk}:{refunded_minor}",
-                    occurred_at=now,
-                    remarks=f"Refund of top-up {top_up.receipt}: {reason}",
-                    grant_reference=top_up.reference,
-                ),
-                posted_at=now,
-            )
-    top_up.refunded_minor = refunded_minor
-    top_up.refund_reason = reason[:300]
-    if refunded_minor == top_up.total_minor:
-        move(top_up, S.REFUNDED, now)
+def _follow_payment(top_up: TopUp, facts: PaymentFacts, now: datetime) -> None:
+    is_paid = facts.status is PaymentStatus.PAID
+    if is_paid and top_up.state != S.REFUNDED and can_become(top_up, S.PAID):
+        move(top_up, S.PAID, now)
+        top_up.failure_reason = top_up.parked_reason = ""
+        top_up.received_minor, top_up.received_currency = facts.amount_minor, facts.currency
+        top_up.received_payment_id = facts.payment_id
+    if (
+        top_up.state == S.PAID
+        and not top_up.parked_reason
+        and top_up.decision != ParkedDecision.CLOSED
+        and top_up.paid_back_minor < top_up.paid_minor
+    ):
+        credit(top_up, now)
+    follows = _FOLLOWS.get(facts.status)
+    if follows and can_become(top_up, follows):
+        move(top_up, follows, now)
+        top_up.failure_reason = facts.reason[:300]
 
 
-def _uuids(reference: str) -> list[UUID]:
-    """The reference as the id it should be; nothing, where it isn't one."""
-    try:
-        return [UUID(reference)]
-    except ValueError:
-        return []
+def _park(top_up: TopUp, facts: PaymentFacts, mismatch: str, now: datetime) -> None:
+    """Keep what does not fit for an operator, if it is about money and not decided already."""
+    logger.warning("%s: not settled. %s", top_up.receipt, mismatch)
+    is_payment = facts.status is PaymentStatus.PAID and top_up.paid_at is None
+    takes_back = facts.dispute or (facts.refunded_minor or 0) > top_up.refunded_minor
+    if is_decided(top_up, facts, mismatch) or not (is_payment or takes_back):
+        return
+    if is_payment and not top_up.parked_reason:
+        top_up.received_minor, top_up.received_currency = facts.amount_minor, facts.currency
+        top_up.received_payment_id = facts.payment_id
+    top_up.parked_reason = top_up.parked_reason or mismatch[:300]
+    top_up.parked_at = top_up.parked_at or now
+    top_up.save()

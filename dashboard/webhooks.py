@@ -13,7 +13,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
 from billing import payments
-from billing.gateways import WebhookError
+from billing.gateways import UnavailableGatewayError, WebhookError
 from billing.tasks import enqueue, process_payment_event
 
 logger = logging.getLogger(__name__)
@@ -48,7 +48,7 @@ def webhook(request: HttpRequest, gateway: str) -> HttpResponse:
                 enqueue(process_payment_event, event.pk)
     except WebhookError as error:
         return _refused(gateway, 400, str(error))
-    except KeyError:
+    except UnavailableGatewayError:
         return _refused(gateway, 404, "there is no such gateway")
     return HttpResponse("stored" if event else "known", content_type="text/plain")
 

@@ -20,6 +20,7 @@ from unfold.widgets import (
 
 from billing.admin.base import local
 from billing.models import Terms
+from billing.models.currency import currency_code
 from billing.models.plan import (
     CREDITS_PER_CYCLE_MAX,
     CREDITS_PER_INCREMENT_MAX,
@@ -138,11 +139,8 @@ class TermsFields(TariffFields):
         widget=UnfoldAdminDecimalFieldWidget(attrs={"step": "any"}),
         help_text=AGREED,
     )
-    currency = forms.RegexField(
-        r"\A[A-Z]{3}\Z",
-        initial="INR",
-        widget=UnfoldAdminTextInputWidget,
-        error_messages={"invalid": "Three capital letters, such as INR."},
+    currency = forms.CharField(
+        initial="INR", widget=UnfoldAdminTextInputWidget, validators=[currency_code]
     )
     credits_per_cycle = forms.IntegerField(
         required=False,

@@ -1,35 +1,29 @@
 """What operators sell, and what became of each purchase: packs, prices, top-ups, events, notices.
 
-Prices are entered in the currency's main unit. A top-up is read here; an operator refunds it, or
-asks the provider about it again, on pages of their own.
+Prices are entered in the currency's main unit. A top-up is read here; what an operator does about
+one is `billing.admin.top_up_actions`.
 """
 
 from decimal import Decimal
 from typing import Any
 
 from django import forms
-from django.contrib import admin, messages
-from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect
-from django.template.response import TemplateResponse
-from django.utils import timezone
+from django.contrib import admin
+from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import (
     AutocompleteSelectFilter,
     BooleanRadioFilter,
     ChoicesDropdownFilter,
 )
-from unfold.decorators import action
-from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminTextInputWidget
+from unfold.widgets import UnfoldAdminDecimalFieldWidget
 
-from billing import topups
 from billing.admin.base import OperatorAdmin, RecordAdmin, local_time
-from billing.gateways import GatewayError
+from billing.admin.top_up_actions import TopUpActions, received_words
 from billing.models import Notice, Pack, PaymentEvent, TopUp, TopUpPricing
 from billing.money import format_money, major_units, minor_units
 
 PRICE_MAX = Decimal(10**8)
-REFUND_TEMPLATE = "admin/billing/topup/refund.html"
 
 
 class PricedForm(forms.ModelForm):
@@ -154,16 +148,6 @@ class TopUpPricingAdmin(OperatorAdmin):
         return f"{pricing.tax_name} {pricing.tax_basis_points / 100:g} %"
 
 
-class RefundForm(forms.Form):
-    """Why a top-up is paid back."""
-
-    reason = forms.CharField(
-        max_length=200,
-        widget=UnfoldAdminTextInputWidget,
-        help_text="The account reads it in its call log and on the receipt.",
-    )
-
-
 class ParkedFilter(admin.SimpleListFilter):
     """The purchases that wait for an operator."""
 
@@ -180,7 +164,7 @@ class ParkedFilter(admin.SimpleListFilter):
 
 
 @admin.register(TopUp)
-class TopUpAdmin(RecordAdmin):
+class TopUpAdmin(TopUpActions, RecordAdmin):
     """Every purchase and where it stands."""
 
     list_display = (
@@ -200,28 +184,41 @@ class TopUpAdmin(RecordAdmin):
     list_filter_submit = True
     search_fields = ("payment_id",)
     search_help_text = "Whole payment or checkout ID of the provider"
-    identified_by = (("payment_id", False), ("checkout_id", False))
-    actions_detail = ("refund", "ask_provider")
+    identified_by = (
+        ("payment_id", False),
+        ("checkout_id", False),
+        ("received_payment_id", False),
+    )
     fields = (
         "account",
         "created_by",
         "state",
         "parked_reason",
+        "received",
+        "received_payment_id",
+        "decision",
+        "decision_reason",
+        "decided_about",
         "failure_reason",
         "credits",
         "total",
         "refunded",
         "refund_reason",
+        "refund_failure",
+        "disputes",
         "gateway",
         "checkout_id",
         "payment_id",
         "created",
+        "processing_at",
         "paid_at",
         "credited_at",
         "failed_at",
         "cancelled_at",
         "expired_at",
         "refunded_at",
+        "parked_at",
+        "decided_at",
         "checked_at",
     )
 
@@ -238,7 +235,23 @@ class TopUpAdmin(RecordAdmin):
     @admin.display(description="Refunded")
     def refunded(self, top_up: TopUp) -> str:
         """What went back."""
-        return format_money(top_up.refunded_minor, top_up.currency)
+        return format_money(top_up.refunded_minor, top_up.paid_currency)
+
+    @admin.display(description="Received")
+    def received(self, top_up: TopUp) -> str:
+        """What the provider says was paid."""
+        return received_words(top_up)
+
+    @admin.display(description="Disputes")
+    def disputes(self, top_up: TopUp) -> str:
+        """Each with its amount and how it stands."""
+        return (
+            "; ".join(
+                f"{format_money(each.amount_minor, top_up.paid_currency)}, {each}"
+                for each in top_up.disputes.all()
+            )
+            or "–"
+        )
 
     @admin.display(description="Begun (account’s time)")
     def created(self, top_up: TopUp) -> SafeString | str:
@@ -249,57 +262,6 @@ class TopUpAdmin(RecordAdmin):
     def attention(self, top_up: TopUp) -> str:
         """Whether an operator has to look."""
         return "Parked" if top_up.parked_reason else "–"
-
-    @action(description="Refund", url_path="refund")  # type: ignore[untyped-decorator]
-    def refund(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Pay it back, for a reason, and take its credits off the balance."""
-        top_up = self._top_up(request, object_id)
-        form = RefundForm(request.POST or None)
-        if form.is_valid():
-            try:
-                refunded = topups.refund(
-                    top_up_id=top_up.pk, reason=form.cleaned_data["reason"], now=timezone.now()
-                )
-            except topups.TopUpError as error:
-                form.add_error("reason" if error.field == "reason" else None, str(error))
-            except GatewayError as error:
-                form.add_error(
-                    None, f"The provider did not refund it: {error} Nothing changed; try again."
-                )
-            else:
-                self.log_change(request, refunded, f"Refunded: {refunded.refund_reason}")
-                messages.success(request, f"{refunded.receipt} is refunded.")
-                return redirect("admin:billing_topup_change", top_up.pk)
-        context = {
-            **self.admin_site.each_context(request),
-            "title": f"Refund {top_up.receipt}",
-            "opts": self.opts,
-            "original": top_up,
-            "total": format_money(top_up.total_minor - top_up.refunded_minor, top_up.currency),
-            "form": form,
-            "media": self.media + form.media,
-        }
-        return TemplateResponse(request, REFUND_TEMPLATE, context)
-
-    @action(  # type: ignore[untyped-decorator]
-        description="Ask the provider", url_path="ask-provider"
-    )
-    def ask_provider(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Bring it to where the provider says it is now; harmless, whatever the answer."""
-        top_up = self._top_up(request, object_id)
-        try:
-            settled = topups.reconcile(top_up_id=top_up.pk, now=timezone.now())
-        except GatewayError as error:
-            messages.error(request, f"The provider did not answer: {error} Try again later.")
-        else:
-            messages.info(request, f"{settled.receipt}: {settled.get_state_display().lower()}.")
-        return redirect("admin:billing_topup_change", top_up.pk)
-
-    def _top_up(self, request: HttpRequest, object_id: str) -> TopUp:
-        top_up: TopUp | None = self.get_object(request, object_id)
-        if top_up is None:
-            raise Http404
-        return top_up
 
 
 @admin.register(PaymentEvent)

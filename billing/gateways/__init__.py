@@ -5,12 +5,19 @@ from collections.abc import Callable
 from django.conf import settings
 
 from billing.gateways.base import (
+    AmountError,
     Checkout,
+    Dispute,
+    DisputeStatus,
     Gateway,
     GatewayError,
     Order,
     PaymentFacts,
     PaymentStatus,
+    RefundOrder,
+    RefusedError,
+    UnavailableGatewayError,
+    UnknownCheckoutError,
     WebhookError,
     WebhookEvent,
 )
@@ -31,21 +38,32 @@ def configured_gateway() -> Gateway:
 def gateway_named(name: str) -> Gateway:
     """The gateway that an existing top-up was opened with.
 
-    Raises KeyError where there is none of that name, or it is the sandbox and not allowed.
+    Raises UnavailableGatewayError where there is none of that name, or it is not in use here.
     """
+    if name not in GATEWAYS:
+        raise UnavailableGatewayError(f"There is no payment provider “{name}”.")
     if name == SandboxGateway.name and not settings.SANDBOX_PAYMENTS_ALLOWED:
-        raise KeyError(name)
+        raise UnavailableGatewayError("The sandbox is not allowed here.")
+    if name == StripeGateway.name and not settings.STRIPE_SECRET_KEY:
+        raise UnavailableGatewayError("Stripe is not in use here: it has no secret key.")
     return GATEWAYS[name]()
 
 
 __all__ = [
     "GATEWAYS",
+    "AmountError",
     "Checkout",
+    "Dispute",
+    "DisputeStatus",
     "Gateway",
     "GatewayError",
     "Order",
     "PaymentFacts",
     "PaymentStatus",
+    "RefundOrder",
+    "RefusedError",
+    "UnavailableGatewayError",
+    "UnknownCheckoutError",
     "WebhookError",
     "WebhookEvent",
     "configured_gateway",

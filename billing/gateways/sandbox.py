@@ -18,10 +18,12 @@ from django.utils import timezone
 
 from billing.gateways.base import (
     Checkout,
-    GatewayError,
     Order,
     PaymentFacts,
     PaymentStatus,
+    RefundOrder,
+    RefusedError,
+    UnknownCheckoutError,
     WebhookError,
     WebhookEvent,
 )
@@ -37,10 +39,13 @@ class SandboxGateway:
 
     name = "sandbox"
 
+    def check_amount(self, *, amount_minor: int, currency: str) -> None:
+        """Any amount will do."""
+
     def create_checkout(self, order: Order) -> Checkout:
-        """Open a checkout; the same one for the same reference."""
+        """Open a checkout; the same one for the same idempotency key."""
         checkout, _ = SandboxCheckout.objects.get_or_create(
-            idempotency_key=order.reference,
+            idempotency_key=order.idempotency_key,
             defaults={
                 "checkout_id": f"sandbox_{secrets.token_urlsafe(24)}",
                 "reference": order.reference,
@@ -64,8 +69,9 @@ class SandboxGateway:
         ).update(status=PaymentStatus.CANCELLED)
 
     def fetch_payment(self, checkout_id: str) -> PaymentFacts:
-        """How the checkout stands. Raises GatewayError where there is none."""
-        return _facts(checkout_payload(checkout_now(checkout_id=checkout_id, now=timezone.now())))
+        """How the checkout stands. Raises UnknownCheckoutError where there is none."""
+        now = timezone.now()
+        return _facts(checkout_payload(checkout_now(checkout_id=checkout_id, now=now)), as_of=now)
 
     def parse_webhook(self, *, body: bytes, headers: Mapping[str, str]) -> WebhookEvent:
         """Verify and read an event of `event_body`'s shape."""
@@ -78,16 +84,19 @@ class SandboxGateway:
         checkout = payload.get("checkout")
         return _facts(checkout) if isinstance(checkout, dict) else None
 
-    def refund(self, *, payment_id: str, amount_minor: int, reference: str) -> None:
+    def refund(self, refund: RefundOrder) -> datetime:
         """Note the refund in the sandbox's books."""
         with transaction.atomic():
             checkout = (
-                SandboxCheckout.objects.select_for_update().filter(payment_id=payment_id).first()
+                SandboxCheckout.objects.select_for_update()
+                .filter(payment_id=refund.payment_id)
+                .first()
             )
             if checkout is None:
-                raise GatewayError(f"The sandbox has no payment {payment_id}.")
-            checkout.refunded_minor = max(checkout.refunded_minor, amount_minor)
+                raise RefusedError(f"The sandbox has no payment {refund.payment_id}.")
+            checkout.refunded_minor = max(checkout.refunded_minor, refund.amount_minor)
             checkout.save(update_fields=["refunded_minor"])
+        return timezone.now()
 
 
 class Decision(StrEnum):
@@ -99,7 +108,10 @@ class Decision(StrEnum):
 
 
 def checkout_now(*, checkout_id: str, now: datetime) -> SandboxCheckout:
-    """The checkout, after what time has done to it: paid late, or expired. Raises GatewayError."""
+    """The checkout, after what time has done to it: paid late, or expired.
+
+    Raises UnknownCheckoutError.
+    """
     with transaction.atomic():
         checkout = (
             SandboxCheckout.objects.select_for_update(no_key=True)
@@ -107,7 +119,7 @@ def checkout_now(*, checkout_id: str, now: datetime) -> SandboxCheckout:
             .first()
         )
         if checkout is None:
-            raise GatewayError(f"The sandbox has no checkout {checkout_id}.")
+            raise UnknownCheckoutError(f"The sandbox has no checkout {checkout_id}.")
         if checkout.pays_at is not None and checkout.pays_at <= now and not checkout.payment_id:
             _pay(checkout)
         elif (
@@ -142,11 +154,8 @@ def decide(
 
 def event_body(*, checkout: SandboxCheckout, event_id: str) -> bytes:
     """A webhook's body that tells how ``checkout`` stands."""
-    event = {
-        "id": event_id,
-        "type": f"checkout.{checkout.status}",
-        "checkout": checkout_payload(checkout),
-    }
+    payload = checkout_payload(checkout)
+    event = {"id": event_id, "type": f"checkout.{payload['status']}", "checkout": payload}
     return json.dumps(event, separators=(",", ":")).encode()
 
 
@@ -157,9 +166,10 @@ def _pay(checkout: SandboxCheckout) -> None:
 
 def checkout_payload(checkout: SandboxCheckout) -> dict[str, Any]:
     """A checkout as the sandbox's API and events show it."""
+    is_on_its_way = checkout.status == PaymentStatus.OPEN and checkout.pays_at is not None
     return {
         "id": checkout.checkout_id,
-        "status": checkout.status,
+        "status": PaymentStatus.PROCESSING if is_on_its_way else checkout.status,
         "reference": checkout.reference,
         "account": checkout.account_reference,
         "amount_minor": checkout.amount_minor,
@@ -170,7 +180,7 @@ def checkout_payload(checkout: SandboxCheckout) -> dict[str, Any]:
     }
 
 
-def _facts(payload: Mapping[str, Any]) -> PaymentFacts:
+def _facts(payload: Mapping[str, Any], as_of: datetime | None = None) -> PaymentFacts:
     try:
         status = PaymentStatus(text(payload.get("status")))
     except ValueError as error:
@@ -184,5 +194,6 @@ def _facts(payload: Mapping[str, Any]) -> PaymentFacts:
         amount_minor=whole(payload.get("amount_minor")),
         currency=text(payload.get("currency")),
         refunded_minor=whole(payload.get("refunded_minor")) or 0,
+        as_of=as_of,
         reason=text(payload.get("reason")),
     )

@@ -1,13 +1,14 @@
 """Stripe: Checkout Sessions through the ``stripe`` SDK.
 
-Amounts are in Stripe's smallest currency unit, which is our minor unit. Our reference and account
-are sent as metadata of the session and of its payment intent, so that every object that Stripe
-reports about, refunds included, can be led back to its top-up.
+Amounts are translated by `billing.gateways.stripe_amounts`. Our reference and account are sent as
+metadata of the session and of its payment intent, so that every object that Stripe reports about,
+refunds included, can be led back to its top-up.
 Source: https://docs.stripe.com/api/checkout/sessions and https://docs.stripe.com/webhooks
 """
 
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import stripe
@@ -19,18 +20,33 @@ from billing.gateways.base import (
     GatewayError,
     Order,
     PaymentFacts,
-    PaymentStatus,
+    RefundOrder,
+    RefusedError,
+    ServerError,
+    UnknownCheckoutError,
     WebhookError,
     WebhookEvent,
 )
-from billing.gateways.payloads import event_of, mapping, text, whole
+from billing.gateways.payloads import event_of, mapping
 from billing.gateways.signatures import verify
+from billing.gateways.stripe_amounts import stripe_amount
+from billing.gateways.stripe_facts import event_facts, refund_failure, session_facts
 
 # Somebody waits for the page. What fails nevertheless is tried again by the sweeper.
 NETWORK_RETRIES = 1
 TIMEOUT_SECONDS = 10
-# How the intent of a completed session stands when the bank did not pay after all.
-GIVEN_UP = ("requires_payment_method", "canceled")
+# What Stripe will not do, however often it is asked the same.
+REFUSALS = (
+    stripe.AuthenticationError,
+    stripe.CardError,
+    stripe.IdempotencyError,
+    stripe.InvalidRequestError,
+    stripe.PermissionError,
+)
+# Too many requests, or one with the same key under way: this one was not begun.
+NOT_BEGUN = (409, 429)
+REASON_LENGTH_MAX = 500
+REFUNDS_READ = 100
 
 
 class StripeGateway:
@@ -46,11 +62,19 @@ class StripeGateway:
             http_client=stripe.RequestsClient(timeout=TIMEOUT_SECONDS),
         ).v1
 
+    def check_amount(self, *, amount_minor: int, currency: str) -> None:
+        """Raise AmountError where it can't be expressed in Stripe's unit."""
+        stripe_amount(amount_minor=amount_minor, currency=currency)
+
     def create_checkout(self, order: Order) -> Checkout:
-        """Create a Checkout Session; Stripe answers the same one for the same reference."""
+        """Create a Checkout Session; Stripe answers the same one for the same idempotency key.
+
+        The price is paid in its own currency: converted ones would not be what was asked for.
+        """
         metadata = {"top_up": order.reference, "account": order.account_reference}
         asked: SessionCreateParams = {
             "mode": "payment",
+            "adaptive_pricing": {"enabled": False},
             "client_reference_id": order.reference,
             "metadata": metadata,
             "payment_intent_data": {"metadata": metadata},
@@ -59,7 +83,9 @@ class StripeGateway:
                     "quantity": 1,
                     "price_data": {
                         "currency": order.currency.lower(),
-                        "unit_amount": order.amount_minor,
+                        "unit_amount": stripe_amount(
+                            amount_minor=order.amount_minor, currency=order.currency
+                        ),
                         "product_data": {"name": order.description},
                     },
                 }
@@ -72,12 +98,12 @@ class StripeGateway:
             asked["customer_email"] = order.customer_email
         try:
             session = self._api.checkout.sessions.create(
-                asked, {"idempotency_key": f"checkout-{order.reference}"}
+                asked, {"idempotency_key": f"checkout-{order.idempotency_key}"}
             )
         except stripe.StripeError as error:
-            raise GatewayError(_words(error)) from error
+            raise _translated(error) from error
         if not session.url:
-            raise GatewayError("Stripe opened a checkout without an address.")
+            raise ServerError("Stripe opened a checkout without an address.")
         return Checkout(session.id, session.url)
 
     def cancel_checkout(self, checkout_id: str) -> None:
@@ -87,110 +113,84 @@ class StripeGateway:
         except stripe.InvalidRequestError:
             return  # not open any more: what it became is asked for by fetch_payment
         except stripe.StripeError as error:
-            raise GatewayError(_words(error)) from error
+            raise _translated(error) from error
 
     def fetch_payment(self, checkout_id: str) -> PaymentFacts:
-        """Retrieve the session with its payment intent and latest charge."""
+        """Retrieve the session with its payment intent and latest charge, and its refunds."""
+        as_of = datetime.now(UTC)
         try:
-            session = self._api.checkout.sessions.retrieve(
+            answer = self._api.checkout.sessions.retrieve(
                 checkout_id, {"expand": ["payment_intent.latest_charge"]}
             )
+            session = json.loads(str(answer))
+            intent = mapping(session.get("payment_intent"))
+            refunds: list[Any] = []
+            if mapping(intent.get("latest_charge")).get("amount_refunded"):
+                found = self._api.refunds.list(
+                    {"payment_intent": intent["id"], "limit": REFUNDS_READ}
+                )
+                refunds = json.loads(str(found))["data"]
+        except stripe.InvalidRequestError as error:
+            if error.code == "resource_missing":
+                raise UnknownCheckoutError(_words(error)) from error
+            raise _translated(error) from error
         except stripe.StripeError as error:
-            raise GatewayError(_words(error)) from error
-        return _session_facts(json.loads(str(session)))
+            raise _translated(error) from error
+        return session_facts(session, refunds=refunds, as_of=as_of)
 
     def parse_webhook(self, *, body: bytes, headers: Mapping[str, str]) -> WebhookEvent:
         """Verify ``Stripe-Signature`` and read the event."""
         header = headers.get("Stripe-Signature", "")
         verify(body=body, header=header, secret=settings.STRIPE_WEBHOOK_SECRET)
-        return event_of(body)
+        event = event_of(body)
+        if _is_live_key() not in (None, event.payload.get("livemode")):
+            raise WebhookError("it is of Stripe's other mode, test or live, than the secret key")
+        return event
 
     def facts_of(self, payload: Mapping[str, Any]) -> PaymentFacts | None:
         """What the event's object says; None for the types that are not about our payments."""
-        found = mapping(mapping(payload.get("data")).get("object"))
-        if not found:
-            raise WebhookError("the event has no object")
-        match payload.get("type"):
-            case "checkout.session.async_payment_failed":
-                return _session_facts(found, failed=True)
-            case (
-                "checkout.session.completed"
-                | "checkout.session.async_payment_succeeded"
-                | "checkout.session.expired"
-            ):
-                return _session_facts(found)
-            case "charge.refunded":
-                return _charge_facts(found)
-            case "charge.dispute.created" | "charge.dispute.funds_withdrawn":
-                return _dispute_facts(found)
-        return None
+        return event_facts(payload)
 
-    def refund(self, *, payment_id: str, amount_minor: int, reference: str) -> None:
-        """Refund the payment intent, once per reference."""
+    def refund(self, refund: RefundOrder) -> datetime:
+        """Refund the payment intent, once per idempotency key."""
         try:
-            self._api.refunds.create(
-                {"payment_intent": payment_id, "amount": amount_minor},
-                {"idempotency_key": f"refund-{reference}"},
+            made = self._api.refunds.create(
+                {
+                    "payment_intent": refund.payment_id,
+                    "amount": stripe_amount(
+                        amount_minor=refund.amount_minor, currency=refund.currency
+                    ),
+                    "metadata": {
+                        "top_up": refund.reference,
+                        "reason": refund.reason[:REASON_LENGTH_MAX],
+                    },
+                },
+                {"idempotency_key": f"refund-{refund.idempotency_key}"},
             )
         except stripe.StripeError as error:
-            raise GatewayError(_words(error)) from error
+            raise _translated(error) from error
+        failure = refund_failure(json.loads(str(made)))
+        if failure:
+            raise RefusedError(failure)
+        return datetime.now(UTC)
 
 
-def _session_facts(session: Mapping[str, Any], *, failed: bool = False) -> PaymentFacts:
-    """What a Checkout Session says; of its payment intent the most if that is expanded."""
-    intent = mapping(session.get("payment_intent"))
-    charge = mapping(intent.get("latest_charge"))
-    metadata = mapping(session.get("metadata"))
-    if session.get("payment_status") == "paid":
-        status = PaymentStatus.PAID
-    elif failed or (session.get("status") == "complete" and intent.get("status") in GIVEN_UP):
-        status = PaymentStatus.FAILED
-    elif session.get("status") == "expired":
-        status = PaymentStatus.EXPIRED
-    else:  # also when it is complete, and a bank takes days to pay
-        status = PaymentStatus.OPEN
-    return PaymentFacts(
-        status=status,
-        reference=text(session.get("client_reference_id")) or text(metadata.get("top_up")),
-        account_reference=text(metadata.get("account")),
-        checkout_id=text(session.get("id")),
-        payment_id=text(intent.get("id")) or text(session.get("payment_intent")),
-        amount_minor=whole(session.get("amount_total")),
-        currency=text(session.get("currency")).upper(),
-        refunded_minor=whole(charge.get("amount_refunded")) or 0,
-        reason=text(mapping(intent.get("last_payment_error")).get("message")),
-    )
-
-
-def _charge_facts(charge: Mapping[str, Any]) -> PaymentFacts:
-    """What a charge says: Stripe copies the metadata of its payment intent to it."""
-    metadata = mapping(charge.get("metadata"))
-    return PaymentFacts(
-        status=PaymentStatus.PAID if charge.get("paid") is True else PaymentStatus.OPEN,
-        reference=text(metadata.get("top_up")),
-        account_reference=text(metadata.get("account")),
-        payment_id=text(charge.get("payment_intent")),
-        amount_minor=whole(charge.get("amount")),
-        currency=text(charge.get("currency")).upper(),
-        refunded_minor=whole(charge.get("amount_refunded")) or 0,
-        reason="Refunded by the payment provider",
-    )
-
-
-def _dispute_facts(dispute: Mapping[str, Any]) -> PaymentFacts:
-    """What a dispute says: no metadata of ours, only the payment intent.
-
-    An inquiry (``warning_…``) takes no money yet, so it takes no credits.
-    """
-    is_inquiry = text(dispute.get("status")).startswith("warning_")
-    return PaymentFacts(
-        status=PaymentStatus.OPEN,  # a dispute confirms no payment, it takes one back
-        payment_id=text(dispute.get("payment_intent")),
-        currency=text(dispute.get("currency")).upper(),
-        refunded_minor=0 if is_inquiry else whole(dispute.get("amount")) or 0,
-        reason="The payment was disputed with the bank",
-    )
+def _is_live_key() -> bool | None:
+    """Whether the secret key is one of live mode; None where it does not say."""
+    _, _, rest = str(settings.STRIPE_SECRET_KEY).partition("_")
+    return {"live": True, "test": False}.get(rest.partition("_")[0])
 
 
 def _words(error: stripe.StripeError) -> str:
-    return f"Stripe: {error.user_message or error}"
+    """For operators and the log: what Stripe says, and its code for it."""
+    return f"Stripe: {error.user_message or error}" + (f" ({error.code})" if error.code else "")
+
+
+def _translated(error: stripe.StripeError) -> GatewayError:
+    """What an error of the SDK means for us."""
+    words = _words(error)
+    if isinstance(error, REFUSALS):
+        return RefusedError(words)
+    if isinstance(error, stripe.APIConnectionError) or error.http_status in NOT_BEGUN:
+        return GatewayError(words)
+    return ServerError(words)

@@ -14,6 +14,8 @@ from billing.models.notice import CreditThreshold, CreditWatch, Notice, NoticeKi
 from billing.models.plan import CustomTerms, Plan, PlanTerms, Subscription, Terms
 from billing.models.topup import (
     Pack,
+    ParkedDecision,
+    PaymentDispute,
     PaymentEvent,
     SandboxCheckout,
     TopUp,
@@ -37,6 +39,8 @@ __all__ = [
     "Notice",
     "NoticeKind",
     "Pack",
+    "ParkedDecision",
+    "PaymentDispute",
     "PaymentEvent",
     "Plan",
     "PlanTerms",

@@ -8,8 +8,9 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.core.validators import RegexValidator
 from django.db import models
+
+from billing.models.currency import currency_code
 
 
 def validate_time_zone(name: str) -> None:
@@ -39,7 +40,7 @@ class Account(models.Model):
     currency = models.CharField(
         max_length=3,
         default="INR",
-        validators=[RegexValidator(r"\A[A-Z]{3}\Z", "Three capital letters, such as INR.")],
+        validators=[currency_code],
         help_text="ISO 4217 code of the currency the account pays in.",
     )
     created_at = models.DateTimeField(auto_now_add=True)

@@ -10,6 +10,7 @@ from django.db import models
 from django.db.models import Q
 
 from billing.models.account import Account
+from billing.models.currency import currency_code
 from billing.rating import Tariff
 
 # A day is far above every increment that is sold, and keeps a typing error from costing a year.
@@ -45,7 +46,7 @@ class Terms(models.Model):
         blank=True,
         help_text="199900 is INR 1,999.00. Empty: agreed with each account.",
     )
-    currency = models.CharField(max_length=3, default="INR")
+    currency = models.CharField(max_length=3, default="INR", validators=[currency_code])
     credits_per_cycle = models.PositiveBigIntegerField(
         null=True,
         blank=True,

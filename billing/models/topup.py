@@ -6,16 +6,16 @@ Only `billing.topups` writes purchases. Money is in minor units (paise, cents) w
 import uuid
 
 from django.conf import settings
-from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Coalesce, Greatest
 
 from billing.models.account import Account
+from billing.models.currency import currency_code
 
 CREDITS_MAX = 10_000_000
 PRICE_MINOR_MAX = 10_000_000_000
-
-currency_code = RegexValidator(r"\A[A-Z]{3}\Z", "Three capital letters, such as INR.")
 
 
 class Pack(models.Model):
@@ -85,9 +85,10 @@ class TopUpPricing(models.Model):
 
 
 class TopUpState(models.TextChoices):
-    """Where a purchase stands. What may follow what is `billing.topups.TRANSITIONS`."""
+    """Where a purchase stands. What may follow what is `billing.transitions`."""
 
     PENDING = "pending", "Waiting for payment"
+    PROCESSING = "processing", "Payment on its way"
     PAID = "paid", "Paid"
     CREDITED = "credited", "Credited"
     FAILED = "failed", "Declined"
@@ -96,12 +97,24 @@ class TopUpState(models.TextChoices):
     REFUNDED = "refunded", "Refunded"
 
 
+class ParkedDecision(models.TextChoices):
+    """What an operator did about a payment that does not fit."""
+
+    ACCEPTED = "accepted", "Credited all the same"
+    RETURNED = "returned", "Paid back"
+    CLOSED = "closed", "Closed without either"
+
+
 class TopUp(models.Model):
     """One purchase of credits: what was asked for, where it stands, and since when.
 
     ``public_id`` is the reference that the provider gets and the address shows.
     ``idempotency_key`` comes with the form, so that a form sent twice buys once.
     ``parked_reason`` says why an operator has to look; nothing is credited until one has.
+    ``received_…`` is what the provider says was paid, which is then not what was asked for.
+    ``decided_about`` is the reason that was decided about: it does not park the top-up again.
+    ``refunded_minor`` is the sum of refunds, ``disputed_minor`` what the customer's bank holds back
+    while it is not decided, ``lost_minor`` what was decided for the customer.
     """
 
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="top_ups")
@@ -123,17 +136,37 @@ class TopUp(models.Model):
 
     state = models.CharField(max_length=10, choices=TopUpState, default=TopUpState.PENDING)
     failure_reason = models.CharField(max_length=300, blank=True)
+    received_minor = models.PositiveBigIntegerField(null=True, blank=True)
+    received_currency = models.CharField(max_length=3, blank=True)
+    received_payment_id = models.CharField(max_length=255, blank=True)
     parked_reason = models.CharField(max_length=300, blank=True)
+    decision = models.CharField(max_length=10, choices=ParkedDecision, blank=True)
+    decision_reason = models.CharField(max_length=300, blank=True)
+    decided_about = models.CharField(max_length=300, blank=True)
+
     refunded_minor = models.PositiveBigIntegerField(default=0)
+    disputed_minor = models.PositiveBigIntegerField(default=0)
+    lost_minor = models.PositiveBigIntegerField(default=0)
     refund_reason = models.CharField(max_length=300, blank=True)
+    refund_failure = models.CharField(max_length=300, blank=True)
+    refusals = models.PositiveIntegerField(
+        default=0,
+        help_text="Requests that the provider answered with an error: the next has a new key.",
+    )
 
     created_at = models.DateTimeField()
+    processing_at = models.DateTimeField(null=True, blank=True)
     paid_at = models.DateTimeField(null=True, blank=True)
     credited_at = models.DateTimeField(null=True, blank=True)
     failed_at = models.DateTimeField(null=True, blank=True)
     cancelled_at = models.DateTimeField(null=True, blank=True)
     expired_at = models.DateTimeField(null=True, blank=True)
     refunded_at = models.DateTimeField(null=True, blank=True)
+    parked_at = models.DateTimeField(null=True, blank=True)
+    decided_at = models.DateTimeField(null=True, blank=True)
+    refunds_as_of = models.DateTimeField(
+        null=True, blank=True, help_text="When the sum of refunds was as it stands here."
+    )
     checked_at = models.DateTimeField(
         null=True, blank=True, help_text="When the provider was last asked about it."
     )
@@ -156,7 +189,11 @@ class TopUp(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(credits__gte=1, price_minor__gte=1)
-                & Q(refunded_minor__lte=F("price_minor") + F("tax_minor")),
+                & Q(
+                    refunded_minor__lte=Greatest(
+                        F("price_minor") + F("tax_minor"), Coalesce("received_minor", 0)
+                    )
+                ),
                 name="top_up_amounts",
             ),
             models.CheckConstraint(
@@ -167,6 +204,11 @@ class TopUp(models.Model):
         ]
         indexes = [
             models.Index(fields=["account", "created_at"], name="top_up_of_account"),
+            models.Index(
+                fields=["received_payment_id"],
+                name="top_up_received",
+                condition=~Q(received_payment_id=""),
+            ),
             # What the sweeper asks the provider about.
             models.Index(
                 fields=["checked_at"],
@@ -184,6 +226,41 @@ class TopUp(models.Model):
         return self.price_minor + self.tax_minor
 
     @property
+    def is_being_checked(self) -> bool:
+        """Whether the customer waits for an operator: unless the payment has failed since."""
+        over_at = {
+            TopUpState.FAILED: self.failed_at,
+            TopUpState.CANCELLED: self.cancelled_at,
+            TopUpState.EXPIRED: self.expired_at,
+        }.get(TopUpState(self.state))
+        is_over = over_at is not None and self.parked_at is not None and over_at > self.parked_at
+        return bool(self.parked_reason) and self.credited_at is None and not is_over
+
+    @property
+    def paid_minor(self) -> int:
+        """What its payment is, or has to be: an operator may have taken another amount for it."""
+        return (self._is_settled_as_received and self.received_minor) or self.total_minor
+
+    @property
+    def paid_currency(self) -> str:
+        """The currency of `paid_minor`, refunds and disputes."""
+        return (self._is_settled_as_received and self.received_currency) or self.currency
+
+    @property
+    def _is_settled_as_received(self) -> bool:
+        return self.decision in (ParkedDecision.ACCEPTED, ParkedDecision.RETURNED)
+
+    @property
+    def paid_back_minor(self) -> int:
+        """What the customer has got back, by refunds and by disputes they won."""
+        return min(self.refunded_minor + self.lost_minor, self.paid_minor)
+
+    @property
+    def gone_minor(self) -> int:
+        """What of the payment is not there: paid back, or held back until a dispute is decided."""
+        return min(self.paid_back_minor + self.disputed_minor, self.paid_minor)
+
+    @property
     def receipt(self) -> str:
         """The receipt's number."""
         return f"TU-{self.pk:06d}"
@@ -192,6 +269,33 @@ class TopUp(models.Model):
     def reference(self) -> str:
         """The reference of its entry in the ledger."""
         return f"top-up:{self.pk}"
+
+
+class PaymentDispute(models.Model):
+    """One dispute of a top-up's payment, as it stands by the latest that the provider said."""
+
+    class Status(models.TextChoices):
+        """Later ones are final over earlier ones, in whatever order they are reported."""
+
+        OPEN = "open", "Open"
+        LOST = "lost", "Lost: the customer has the money"
+        WON = "won", "Won: the money is back"
+
+    top_up = models.ForeignKey(TopUp, on_delete=models.PROTECT, related_name="disputes")
+    dispute_id = models.CharField(max_length=255)
+    amount_minor = models.PositiveBigIntegerField()
+    status = models.CharField(max_length=10, choices=Status)
+    opened_at = models.DateTimeField()
+    decided_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(fields=["top_up", "dispute_id"], name="dispute_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.dispute_id}: {self.get_status_display().lower()}"
 
 
 class PaymentEvent(models.Model):

@@ -10,7 +10,7 @@ from django.http import QueryDict
 from django.urls import reverse
 
 from billing.credits import top_up_valid_until
-from billing.models import Account, Kind, LedgerEntry, TopUp, TopUpState
+from billing.models import Account, Kind, LedgerEntry, ParkedDecision, TopUp, TopUpState
 from dashboard.top_up.choice import on_sale, same_again
 
 RETURNED = "1"
@@ -19,9 +19,14 @@ RETURNED_UNPAID = "cancelled"
 # A payment that is confirmed at once is confirmed by then; whoever waits longer is told so.
 QUICK_FOR = timedelta(seconds=30)
 SLOW_FOR = timedelta(minutes=5)
+# A page that waits has the provider asked this often, unless it has just answered somebody else.
+ASKS_EVERY = timedelta(seconds=4)
+ANSWER_VALID_FOR = timedelta(seconds=3)
 
 # How entries name the top-up that they come from: see `billing.topups` and `billing.ledger`.
-_TOP_UP_REFERENCE = re.compile(r"(?:expiry:)?top-up:(?P<pk>\d{1,18})|refund:(?P<of>\d{1,18}):.*")
+_TOP_UP_REFERENCE = re.compile(
+    r"(?:expiry:)?(?:top-up:(?P<pk>\d{1,18})|refund:(?P<of>\d{1,18}):.*)"
+)
 
 
 class Face(StrEnum):
@@ -31,15 +36,19 @@ class Face(StrEnum):
     WAITING = "waiting"
     LEFT = "left"
     UNOPENED = "unopened"
+    PROCESSING = "processing"
     CHECKING = "checking"
     CREDITED = "credited"
+    DISPUTED = "disputed"
     DECLINED = "declined"
     CANCELLED = "cancelled"
     EXPIRED = "expired"
     REFUNDED = "refunded"
+    CLOSED = "closed"
 
 
 _SETTLED = {
+    TopUpState.PROCESSING: Face.PROCESSING,
     TopUpState.PAID: Face.CONFIRMING,
     TopUpState.CREDITED: Face.CREDITED,
     TopUpState.REFUNDED: Face.REFUNDED,
@@ -48,7 +57,7 @@ _SETTLED = {
     TopUpState.EXPIRED: Face.EXPIRED,
 }
 _TRY_AGAIN = {Face.UNOPENED, Face.DECLINED, Face.CANCELLED, Face.EXPIRED}
-_HAS_CREDITS = {Face.CREDITED, Face.REFUNDED}
+_HAS_CREDITS = {Face.CREDITED, Face.DISPUTED, Face.REFUNDED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +66,12 @@ class StatusPage:
 
     ``look_again_seconds`` is 0 where nothing is expected to change; ``look_again_url`` answers
     with nothing while there is nothing new. ``takes_long``: it has been asked for a while.
+    ``asks_provider``: its last answer is from before the person came back, or gets old.
     """
 
     top_up: TopUp
     face: Face
+    asks_provider: bool
     look_again_seconds: int
     look_again_url: str
     takes_long: bool
@@ -73,8 +84,12 @@ def face_of(*, top_up: TopUp, returned: str) -> Face:
     """What the page of ``top_up`` looks like; ``returned`` is how the person came back from the
     provider: `RETURNED`, `RETURNED_UNPAID`, or empty when they did not."""
     state = TopUpState(top_up.state)
-    if state not in (TopUpState.CREDITED, TopUpState.REFUNDED) and top_up.parked_reason:
+    if top_up.is_being_checked:
         return Face.CHECKING
+    if top_up.decision == ParkedDecision.CLOSED and top_up.credited_at is None:
+        return Face.CLOSED
+    if state is TopUpState.CREDITED and top_up.disputed_minor:
+        return Face.DISPUTED
     if state is not TopUpState.PENDING:
         return _SETTLED[state]
     if not top_up.checkout_url:
@@ -97,6 +112,10 @@ def status_page(*, account: Account, top_up: TopUp, query: QueryDict, now: datet
     return StatusPage(
         top_up=top_up,
         face=face,
+        asks_provider=(
+            _is_answer_old(top_up, face, since=since, now=now)
+            and (not query.get("since") or _is_turn_to_ask(now - since, seconds))
+        ),
         look_again_seconds=seconds,
         look_again_url=f"{address}?{urlencode(again)}" if seconds else "",
         takes_long=face is Face.CONFIRMING and now - since >= QUICK_FOR,
@@ -140,12 +159,32 @@ def _since(query: QueryDict, now: datetime) -> datetime:
     return min(datetime.fromtimestamp(int(text), tz=now.tzinfo), now)
 
 
+def _is_answer_old(top_up: TopUp, face: Face, *, since: datetime, now: datetime) -> bool:
+    """Whether the provider has more to say about a payment that the person says they have made.
+
+    Its own report may be lost: then its answer is waited for, not the next round of the sweeper.
+    """
+    if face is not Face.CONFIRMING or top_up.state != TopUpState.PENDING:
+        return False
+    answered_at = top_up.checked_at
+    return answered_at is None or answered_at < max(since, now - ANSWER_VALID_FOR)
+
+
+def _is_turn_to_ask(open_for: timedelta, seconds: int) -> bool:
+    """Whether a page that looks again every so many ``seconds`` asks this time: at most once every
+    `ASKS_EVERY`, however long the answer takes."""
+    before = open_for - timedelta(seconds=seconds)
+    return open_for // ASKS_EVERY != before // ASKS_EVERY
+
+
 def _look_again_seconds(face: Face, open_for: timedelta) -> int:
     match face:
         case Face.CONFIRMING:
             return 1 if open_for < QUICK_FOR else 5 if open_for < SLOW_FOR else 30
         case Face.WAITING | Face.LEFT:
             return 5 if open_for < SLOW_FOR else 30
+        case Face.PROCESSING:
+            return 5 if open_for < QUICK_FOR else 30
         case Face.CHECKING:
             return 30
     return 0

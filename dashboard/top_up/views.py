@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Any, cast
 from uuid import UUID
 
@@ -17,18 +16,16 @@ from django.utils.cache import patch_vary_headers
 
 from billing import topups
 from billing.credits import top_up_valid_until
-from billing.gateways import GatewayError
+from billing.gateways import GatewayError, RefusedError
 from billing.models import TopUp, TopUpState
 from billing.tasks import enqueue, reconcile_top_up
 from dashboard.access import AccountRequest, account_page
 from dashboard.top_up.choice import ChoiceForm, PurchaseForm, on_sale
-from dashboard.top_up.status import RETURNED, shown, status_page
+from dashboard.top_up.status import shown, status_page
 
 logger = logging.getLogger(__name__)
 
 TOP_UPS_PER_PAGE = 20
-# The provider was asked a moment ago; its own report is on the way as well.
-JUST_CHECKED = timedelta(seconds=2)
 NO_ID = UUID(int=0)
 
 OUTDATED = (
@@ -39,11 +36,19 @@ UNREACHABLE = (
     "The payment provider could not be reached, so the payment page did not open. Nothing was "
     "charged. Try again in a minute."
 )
-
+REFUSED = (
+    "The payment provider did not accept this payment, so no payment page opened. Nothing was "
+    "charged. Try again; if it happens once more, write to the people who look after your account."
+)
 UNREACHABLE_TO_CANCEL = (
     "The payment provider could not be reached, so the payment page is still open. Nothing was "
     "charged. Try again in a minute; an unpaid top-up closes by itself after an hour."
 )
+ON_ITS_WAY = (
+    "This top-up can’t be cancelled any more: a payment for it is on its way. Its credits are "
+    "added when the payment arrives."
+)
+PAID_ALREADY = "This top-up can’t be cancelled: it has been paid."
 
 
 # ── Choose, review, pay ───────────────────────────────────────────────────────────────────────
@@ -66,13 +71,16 @@ def _buy(request: AccountRequest) -> HttpResponse:
             email=user.email,
             quoted=form.quoted,
             form_key=form.cleaned_data["form_key"],
-            return_url=request.build_absolute_uri(path).replace(str(NO_ID), "{id}"),
+            return_url=settings.SITE_URL + path.replace(str(NO_ID), "{id}"),
             now=now,
         )
+    except RefusedError as error:
+        logger.error("No payment page for %s, refused: %s", account.slug, error)
+        return _choose_or_review(request, request.POST, problem=REFUSED, status=502)
     except GatewayError as error:
         logger.warning("No payment page for %s: %s", account.slug, error)
         return _choose_or_review(request, request.POST, problem=UNREACHABLE, status=503)
-    if top_up.state == TopUpState.PENDING and not top_up.parked_reason:
+    if top_up.state == TopUpState.PENDING and not top_up.is_being_checked:
         return redirect(top_up.checkout_url)
     return redirect("dashboard:top_up_status", account.slug, top_up.public_id)
 
@@ -128,6 +136,10 @@ def _cancel(request: AccountRequest, public_id: UUID) -> HttpResponse:
         except GatewayError as error:
             logger.warning("%s could not be cancelled: %s", found.receipt, error)
             return _status(request, found, problem=UNREACHABLE_TO_CANCEL, status=503)
+        found = _top_up(request, public_id)
+    if found.state in topups.AWAITED or found.paid_at is not None:
+        problem = PAID_ALREADY if found.paid_at is not None else ON_ITS_WAY
+        return _status(request, found, problem=problem, status=409)
     return redirect("dashboard:top_up_status", request.account.slug, public_id)
 
 
@@ -135,9 +147,6 @@ def _cancel(request: AccountRequest, public_id: UUID) -> HttpResponse:
 def top_up_status(request: AccountRequest, public_id: UUID) -> HttpResponse:
     """Show one top-up; to a page that looks again, only what is new, or nothing."""
     found = _top_up(request, public_id)
-    came_back = request.GET.get("returned") == RETURNED and not request.htmx
-    if came_back and found.state == TopUpState.PENDING and not _just_checked(found):
-        enqueue(reconcile_top_up, found.pk)
     return _status(request, found)
 
 
@@ -148,6 +157,8 @@ def _status(
     page = status_page(
         account=request.account, top_up=found, query=request.GET, now=request.frame.now
     )
+    if page.asks_provider:
+        enqueue(reconcile_top_up, found.pk)
     looks_again = request.htmx and not request.htmx.history_restore_request
     if looks_again and request.GET.get("shown") == shown(page.face, page.look_again_seconds):
         response = HttpResponse(status=204)
@@ -188,7 +199,3 @@ def _top_up(request: AccountRequest, public_id: UUID) -> TopUp:
     if found is None:
         raise Http404("No such top-up.")
     return found
-
-
-def _just_checked(found: TopUp) -> bool:
-    return found.checked_at is not None and timezone.now() - found.checked_at < JUST_CHECKED

@@ -77,6 +77,7 @@ def test_a_new_account_has_its_plan_its_credits_and_its_owner(staff: Client, bas
         ("time_zone", "", "required"),
         ("currency", "rupees", "at most 3 characters"),
         ("currency", "inr", "Three capital letters"),
+        ("currency", "XYZ", "ISO 4217"),
         ("plan", "999999", "not one of the available choices"),
         ("owner", "", "required"),
     ],

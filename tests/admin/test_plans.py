@@ -122,6 +122,7 @@ def test_a_minute_ago_means_now(staff: Client, base: Plan) -> None:
         ("price", "1999.001", "INR has 2 decimals"),
         ("price", "NaN", "Enter a number"),
         ("currency", "rupees", "Three capital letters"),
+        ("currency", "XYZ", "ISO 4217"),
         ("effective_from", "2020-01-01T00:00", "This is in the past"),
         ("effective_from", "0001-01-01T00:00", "This is in the past"),
         ("effective_from", "9999-12-31T23:59", "more than 5 years ahead"),

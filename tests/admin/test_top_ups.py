@@ -9,7 +9,15 @@ from django.utils import timezone
 
 from billing import topups
 from billing.gateways import sandbox
-from billing.models import Account, Pack, PaymentEvent, TopUp, TopUpPricing, TopUpState
+from billing.models import (
+    Account,
+    Pack,
+    PaymentEvent,
+    SandboxCheckout,
+    TopUp,
+    TopUpPricing,
+    TopUpState,
+)
 from tests.admin.conftest import call_of, credits_of
 
 
@@ -61,6 +69,7 @@ def test_a_pack_is_priced_in_main_units(staff: Client):
         ("credits", "1.5", "whole number"),
         ("currency", "RUPEE", "at most 3"),
         ("currency", "1NR", "Three capital letters"),
+        ("currency", "XYZ", "ISO 4217"),
     ],
 )
 def test_a_bad_pack_is_refused_beside_its_field(staff: Client, field, value, said):
@@ -172,3 +181,59 @@ def test_only_staff_can_refund(client: Client, owner, paid: TopUp):
     assert client.post(refund_page(paid), {"reason": "x"}).status_code == 302
     paid.refresh_from_db()
     assert paid.state == TopUpState.CREDITED
+
+
+# ── Payments that do not fit ──────────────────────────────────────────────────────────────────
+@pytest.fixture
+def parked(customer: Account) -> TopUp:
+    """A top-up for which half of its price has come."""
+    now = timezone.now()
+    top_up = topups.start(
+        account=customer,
+        user_id=None,
+        email="owner@example.com",
+        quoted=topups.quote(account=customer, credits=500),
+        form_key="parked",
+        return_url="http://localhost/{id}/",
+        now=now,
+    )
+    sandbox.decide(checkout_id=top_up.checkout_id, decision=sandbox.Decision.PAY, now=now)
+    SandboxCheckout.objects.filter(checkout_id=top_up.checkout_id).update(amount_minor=400_000)
+    return topups.reconcile(top_up_id=top_up.pk, now=now)
+
+
+def decide_page(top_up: TopUp) -> str:
+    return f"/admin/billing/topup/{top_up.pk}/decide/"
+
+
+@pytest.mark.parametrize(
+    ("decision", "state", "credits"),
+    [("accepted", "credited", 600), ("returned", "refunded", 100), ("closed", "cancelled", 100)],
+)
+def test_a_parked_payment_is_decided_about_once_and_the_history_says_why(
+    staff: Client, customer: Account, parked: TopUp, decision: str, state: str, credits: int
+):
+    page = staff.get(decide_page(parked)).content.decode()
+    assert "asked for INR 8,000 · received INR 4,000" in page
+    form = {"decision": decision, "reason": "Agreed by phone"}
+    assert staff.post(decide_page(parked), form).status_code == 302
+    parked.refresh_from_db()
+    assert (parked.state, credits_of(customer)) == (state, credits)
+    said = LogEntry.objects.get(object_id=str(parked.pk)).change_message
+    assert "an amount of 400000" in said
+    assert "Agreed by phone" in said
+    again = staff.post(decide_page(parked), form)
+    assert "does not wait for a decision any more" in again.content.decode()
+    assert credits_of(customer) == credits
+
+
+def test_a_decision_needs_a_choice_and_a_reason(staff: Client, parked: TopUp):
+    errors = staff.post(decide_page(parked), {"reason": " "}).context["form"].errors
+    assert set(errors) == {"decision", "reason"}
+
+
+def test_the_operator_sees_what_was_received_and_why_a_refund_failed(staff: Client, parked: TopUp):
+    TopUp.objects.filter(pk=parked.pk).update(refund_failure="The card is closed")
+    page = staff.get(f"/admin/billing/topup/{parked.pk}/change/").content.decode()
+    assert "INR 4,000" in page
+    assert "The card is closed" in page

@@ -8,11 +8,27 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
-from billing import ledger, topups
+from billing import ledger, refunds, topups, transitions
 from billing.audit import INVARIANTS
 from billing.cycles import add_months
-from billing.gateways import PaymentFacts, PaymentStatus, sandbox
-from billing.models import Balance, CreditGrant, LedgerEntry, Pack, TopUp, TopUpPricing, TopUpState
+from billing.gateways import (
+    GatewayError,
+    PaymentFacts,
+    PaymentStatus,
+    UnavailableGatewayError,
+    sandbox,
+)
+from billing.models import (
+    Balance,
+    CreditGrant,
+    LedgerEntry,
+    Pack,
+    SandboxCheckout,
+    TopUp,
+    TopUpPricing,
+    TopUpState,
+)
+from billing.tasks import reconcile_top_up
 from tests.billing.postings import call
 from tests.factories import AccountFactory
 
@@ -172,7 +188,8 @@ def test_a_checkout_with_a_payment_on_its_way_is_not_replaced(account, owner):
     first = begin(account, user=owner)
     decide(first, "pay_late", late_by=50 * MINUTE)
     assert begin(account, user=owner, now=NOW + 26 * MINUTE) == first
-    assert list(TopUp.objects.filter(state=TopUpState.PENDING)) == [first]
+    assert list(TopUp.objects.filter(state=TopUpState.PROCESSING)) == [first]
+    assert not TopUp.objects.filter(state=TopUpState.PENDING).exists()
 
 
 def test_changing_ones_mind_closes_the_purchase_before(account, owner):
@@ -212,7 +229,7 @@ def test_a_payment_on_its_way_is_not_cancelled_by_another_purchase(account, owne
     decide(first, "pay_late", late_by=30 * MINUTE)
     begin(account, credits=100, form_key="other", user=owner)
     first.refresh_from_db()
-    assert first.state == TopUpState.PENDING
+    assert first.state == TopUpState.PROCESSING
     sandbox.checkout_now(checkout_id=first.checkout_id, now=NOW + 30 * MINUTE)
     assert topups.reconcile(top_up_id=first.pk, now=NOW).state == TopUpState.CREDITED
 
@@ -284,7 +301,7 @@ def paid(account, credits=500):
 def test_a_refund_removes_the_unused_part_and_makes_debt_of_the_used(account):
     top_up = paid(account)
     ledger.post(postings=[call(account, "a", 120)], posted_at=NOW)
-    refunded = topups.refund(top_up_id=top_up.pk, reason="By mistake", now=NOW + DAY)
+    refunded = refunds.refund(top_up_id=top_up.pk, reason="By mistake", now=NOW + DAY)
     assert (refunded.state, balance_of(account)) == (TopUpState.REFUNDED, -120)
     entry = LedgerEntry.objects.get(account=account, kind="refund")
     assert entry.credits == -500
@@ -295,7 +312,7 @@ def test_a_refund_takes_from_its_own_grant_before_others(account):
     first, second = paid(account), begin(account, credits=100, form_key="second")
     decide(second, "pay")
     topups.reconcile(top_up_id=second.pk, now=NOW)
-    topups.refund(top_up_id=second.pk, reason="x", now=NOW)
+    refunds.refund(top_up_id=second.pk, reason="x", now=NOW)
     left = dict(CreditGrant.objects.values_list("reference", "remaining"))
     assert left == {first.reference: 500, second.reference: 0}
 
@@ -324,7 +341,7 @@ def test_credits_that_expired_are_not_taken_a_second_time(account):
     later = IN_A_YEAR + DAY
     ledger.post(postings=[call(account, "a", 100)], posted_at=NOW)
     ledger.post(postings=[], posted_at=later, accounts=[account.pk])
-    topups.refund(top_up_id=top_up.pk, reason="x", now=later)
+    refunds.refund(top_up_id=top_up.pk, reason="x", now=later)
     assert balance_of(account) == -100
 
 
@@ -333,19 +350,19 @@ def test_only_a_credited_top_up_can_be_refunded(account, state):
     top_up = begin(account)
     TopUp.objects.filter(pk=top_up.pk).update(state=state)
     with pytest.raises(topups.TopUpError, match="only a credited top-up"):
-        topups.refund(top_up_id=top_up.pk, reason="x", now=NOW)
+        refunds.refund(top_up_id=top_up.pk, reason="x", now=NOW)
 
 
 @pytest.mark.parametrize("before", list(TopUpState))
 @pytest.mark.parametrize("after", list(TopUpState))
 def test_illegal_transitions_raise(before, after):
     top_up = TopUp(pk=1, state=before)
-    if after in topups.TRANSITIONS[before]:
-        topups.move(top_up, after, NOW)
+    if after in transitions.TRANSITIONS[before]:
+        transitions.move(top_up, after, NOW)
         assert getattr(top_up, f"{after.value}_at") == NOW
     else:
-        with pytest.raises(topups.IllegalTransitionError, match="can't become"):
-            topups.move(top_up, after, NOW)
+        with pytest.raises(transitions.IllegalTransitionError, match="can't become"):
+            transitions.move(top_up, after, NOW)
 
 
 def test_the_provider_is_asked_less_and_less_often(account):
@@ -357,7 +374,60 @@ def test_the_provider_is_asked_less_and_less_often(account):
             TopUp.objects.filter(pk=top_up.pk).update(checked_at=now)
         now += timedelta(seconds=30) if now < NOW + 5 * MINUTE else 10 * MINUTE
     assert 20 < asked < 60
-    assert topups.to_reconcile(now=now) == []
+    in_a_month = NOW + 30 * DAY
+    assert topups.to_reconcile(now=in_a_month) == [top_up.pk]
+    TopUp.objects.filter(pk=top_up.pk).update(checked_at=in_a_month)
+    assert topups.to_reconcile(now=in_a_month + DAY) == []
+
+
+@pytest.mark.parametrize("state", ["failed", "cancelled", "expired"])
+def test_the_provider_is_asked_for_three_days_about_what_is_over(account, state):
+    top_up = begin(account)
+    topups.settle(top_up_id=top_up.pk, facts=facts(top_up, status=PaymentStatus(state)), now=NOW)
+    assert topups.to_reconcile(now=NOW + 2 * DAY) == [top_up.pk]
+    assert topups.to_reconcile(now=NOW + 3 * DAY) == []
+
+
+# ── Another provider, or none ─────────────────────────────────────────────────────────────────
+def forget(top_up):
+    SandboxCheckout.objects.filter(checkout_id=top_up.checkout_id).delete()
+
+
+def test_a_checkout_that_the_provider_does_not_know_expires_with_that_reason(account):
+    top_up = begin(account)
+    forget(top_up)
+    top_up = topups.reconcile(top_up_id=top_up.pk, now=NOW)
+    assert (top_up.state, top_up.failure_reason) == (TopUpState.EXPIRED, topups.UNKNOWN_THERE)
+
+
+def test_a_checkout_that_the_provider_does_not_know_can_be_cancelled_and_bought_anew(
+    account, owner
+):
+    first = begin(account, user=owner)
+    forget(first)
+    second = begin(account, credits=100, form_key="other", user=owner)
+    assert second.checkout_url
+    forget(second)
+    assert topups.cancel(top_up=second, now=NOW).state == TopUpState.EXPIRED
+
+
+def test_a_purchase_whose_provider_is_not_in_use_any_more_expires_after_its_hour(account, settings):
+    top_up = begin(account)
+    settings.SANDBOX_PAYMENTS_ALLOWED = False
+    with pytest.raises(UnavailableGatewayError):
+        topups.reconcile(top_up_id=top_up.pk, now=NOW)
+    reconcile_top_up(top_up.pk)  # says so in the log, and is not tried again at once
+    top_up = topups.reconcile(top_up_id=top_up.pk, now=NOW + timedelta(hours=1))
+    assert (top_up.state, top_up.failure_reason) == (TopUpState.EXPIRED, topups.NOT_IN_USE)
+
+
+def test_a_refund_at_a_provider_not_in_use_any_more_keeps_no_reason(account, settings):
+    top_up = paid(account)
+    settings.SANDBOX_PAYMENTS_ALLOWED = False
+    with pytest.raises(GatewayError, match="not allowed"):
+        refunds.refund(top_up_id=top_up.pk, reason="By mistake", now=NOW)
+    top_up.refresh_from_db()
+    assert (top_up.state, top_up.refund_reason) == (TopUpState.CREDITED, "")
 
 
 class AnyOrderOfNews(TestCase):

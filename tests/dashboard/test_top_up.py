@@ -7,7 +7,7 @@ import pytest
 from django.urls import reverse
 
 from billing import topups
-from billing.gateways import GATEWAYS, GatewayError, sandbox
+from billing.gateways import GATEWAYS, GatewayError, RefusedError, sandbox
 from billing.models import Pack, SandboxCheckout, TopUp, TopUpPricing, TopUpState
 from billing.money import format_money
 from tests.dashboard.conftest import NOW, call, post
@@ -199,12 +199,27 @@ def test_paying_leads_to_the_providers_page(shop, account, owner):
     assert (top_up.total_minor, top_up.state) == (599_900, TopUpState.PENDING)
 
 
-def test_one_comes_back_to_the_host_that_one_came_from(shop):
+def test_one_comes_back_to_the_sites_own_address(shop, settings):
     pay(shop)
     (found,) = SandboxCheckout.objects.all()
     path = reverse("dashboard:top_up_status", args=["acme", TopUp.objects.get().public_id])
-    assert found.return_url == f"http://testserver{path}?returned=1"
-    assert found.cancel_url == f"http://testserver{path}?returned=cancelled"
+    assert found.return_url == f"{settings.SITE_URL}{path}?returned=1"
+    assert found.cancel_url == f"{settings.SITE_URL}{path}?returned=cancelled"
+
+
+class RefusingGateway(sandbox.SandboxGateway):
+    """A provider that does not want this payment."""
+
+    def create_checkout(self, order):
+        raise RefusedError("Amount too small")
+
+
+def test_what_the_provider_refuses_is_not_called_unreachable(shop, monkeypatch):
+    monkeypatch.setitem(GATEWAYS, "sandbox", RefusingGateway)
+    response = pay(shop)
+    assert response.status_code == 502
+    assert "did not accept this payment" in words(response)
+    assert "could not be reached" not in words(response)
 
 
 def test_a_double_click_buys_once(shop):

@@ -6,8 +6,16 @@ from datetime import timedelta
 import pytest
 from django.urls import reverse
 
-from billing import topups
-from billing.gateways import GATEWAYS, GatewayError, PaymentFacts, PaymentStatus, sandbox
+from billing import refunds, topups
+from billing.gateways import (
+    GATEWAYS,
+    Dispute,
+    DisputeStatus,
+    GatewayError,
+    PaymentFacts,
+    PaymentStatus,
+    sandbox,
+)
 from billing.models import LedgerEntry, TopUp, TopUpPricing, TopUpState
 from tests.dashboard.conftest import NOW, call, post
 from tests.dashboard.test_top_up import decide, words
@@ -51,6 +59,15 @@ def paid(top_up, **more):
         **more,
     }
     return topups.settle(top_up_id=top_up.pk, facts=PaymentFacts(**said), now=NOW)
+
+
+def pay_late(top_up):
+    sandbox.decide(
+        checkout_id=top_up.checkout_id,
+        decision=sandbox.Decision.PAY_LATE,
+        now=NOW,
+        late_by=timedelta(hours=1),
+    )
 
 
 def page_of(top_up):
@@ -148,6 +165,50 @@ def test_a_payment_that_does_not_fit_is_being_checked_without_our_reasons(shop, 
     assert "Cancel" not in text
 
 
+def test_a_payment_on_its_way_says_so_on_every_page_of_it(shop, top_up):
+    pay_late(top_up)
+    topups.reconcile(top_up_id=top_up.pk, now=NOW)
+    for returned in ({}, {"returned": "1"}):
+        response = look(shop, top_up, **returned)
+        assert response.context["page"].face == "processing"
+        text = words(response)
+        assert "Your payment is on its way" in text
+        assert "can take some days" in text
+        assert "Continue to payment" not in text
+        assert "Cancel" not in text
+
+
+def test_what_an_operator_closed_says_that_and_why(shop, top_up):
+    paid(top_up, amount_minor=1)
+    refunds.close(top_up_id=top_up.pk, reason="It was a test", now=NOW)
+    text = words(look(shop, top_up))
+    assert "Closed without credits" in text
+    assert "Reason: It was a test" in text
+
+
+def test_what_was_accepted_shows_what_was_received(shop, top_up):
+    paid(top_up, amount_minor=100_000)
+    refunds.accept(top_up_id=top_up.pk, reason="Agreed", now=NOW)
+    text = words(look(shop, top_up))
+    assert "500 credits added" in text
+    assert "Received INR 1,000 Credited all the same: Agreed" in text
+    assert "Total paid INR 1,000" in words(receipt_of(shop, top_up))
+
+
+def test_a_disputed_payment_is_not_said_to_be_paid_back(shop, top_up):
+    paid(top_up)
+    dispute = Dispute(dispute_id="d", amount_minor=top_up.total_minor, status=DisputeStatus.OPEN)
+    facts = PaymentFacts(status=PaymentStatus.OPEN, dispute=dispute)
+    topups.settle(top_up_id=top_up.pk, facts=facts, now=NOW)
+    text = words(look(shop, top_up))
+    assert "The payment is disputed INR 8,000 of this payment is disputed" in text
+    receipt = words(receipt_of(shop, top_up))
+    assert "Disputed INR 8,000 held by the bank" in receipt
+    for page in (text, receipt):
+        assert "paid back" not in page
+        assert "Refunded" not in page
+
+
 def test_refunded_says_how_much_and_why(shop, top_up):
     paid(top_up)
     TopUp.objects.filter(pk=top_up.pk).update(
@@ -220,6 +281,33 @@ def test_coming_back_asks_the_provider_at_once(
     assert len(sent) == 1
 
 
+def test_coming_back_asks_also_when_the_provider_answered_a_moment_before(
+    shop, top_up, monkeypatch, django_capture_on_commit_callbacks
+):
+    a_moment_later = NOW + timedelta(milliseconds=200)
+    monkeypatch.setattr("django.utils.timezone.now", lambda: a_moment_later)
+    TopUp.objects.update(checked_at=NOW)
+    with django_capture_on_commit_callbacks() as sent:
+        look(shop, top_up, returned="1")
+    assert len(sent) == 1
+
+
+def test_a_page_that_waits_asks_again_every_four_seconds(
+    shop, top_up, monkeypatch, django_capture_on_commit_callbacks
+):
+    address, _ = looks_again(look(shop, top_up, returned="1"))
+    asked = 0
+    for second in range(1, 21):
+        later = NOW + timedelta(seconds=second)
+        monkeypatch.setattr("django.utils.timezone.now", lambda later=later: later)
+        with django_capture_on_commit_callbacks() as sent:
+            shop.get(address, headers=HTMX)
+        asked += len(sent)
+        if sent:
+            TopUp.objects.update(checked_at=later)
+    assert 3 <= asked <= 5
+
+
 def test_only_who_comes_back_while_it_is_open_asks(
     shop, top_up, monkeypatch, django_capture_on_commit_callbacks
 ):
@@ -255,6 +343,17 @@ def test_cancelling_what_is_over_changes_nothing(shop, top_up):
     assert top_up.state == TopUpState.CREDITED
 
 
+def test_what_can_not_be_cancelled_says_why(shop, top_up):
+    pay_late(top_up)
+    for _ in range(2):
+        response = shop.post(page_of(top_up))
+        assert response.status_code == 409
+        assert "can’t be cancelled any more: a payment for it is on its way" in words(response)
+        assert "Your payment is on its way" in words(response)
+    paid(top_up)
+    assert "it has been paid" in words(shop.post(page_of(top_up)))
+
+
 class DeafGateway(sandbox.SandboxGateway):
     """The sandbox with its network cut."""
 
@@ -284,6 +383,12 @@ def test_an_account_without_top_ups_is_led_to_the_first(shop):
         ({"state": "pending"}, "Waiting for payment"),
         ({"state": "pending", "checkout_url": ""}, "Not begun"),
         ({"state": "pending", "parked_reason": "x"}, "Being checked"),
+        ({"state": "processing"}, "Payment on its way"),
+        ({"state": "cancelled", "decision": "closed"}, "Closed"),
+        (
+            {"state": "credited", "paid_at": NOW, "credited_at": NOW, "disputed_minor": 1},
+            "Disputed",
+        ),
         ({"state": "failed"}, "Declined"),
         ({"state": "cancelled"}, "Cancelled"),
         ({"state": "expired"}, "Expired"),

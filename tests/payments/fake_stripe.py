@@ -33,10 +33,10 @@ Object = dict[str, Any]
 class Refusal(Exception):
     """An error as the API answers it."""
 
-    def __init__(self, status: int, kind: str, message: str) -> None:
+    def __init__(self, status: int, kind: str, message: str, code: str = "") -> None:
         super().__init__(message)
         self.status = status
-        self.body = {"error": {"type": kind, "message": message}}
+        self.body = {"error": {"type": kind, "message": message, "code": code or None}}
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,7 @@ class FakeStripe:
     intents: dict[str, Object] = field(default_factory=dict)
     charges: dict[str, Object] = field(default_factory=dict)
     refunds: list[Object] = field(default_factory=list)
+    refunds_fail: bool = False
     _answers: dict[str, tuple[Object, int, Object]] = field(default_factory=dict)
     _lock: threading.RLock = field(default_factory=threading.RLock)
     _made: int = 0
@@ -105,6 +106,10 @@ class FakeStripe:
                 return self._expire_session(self._session(session_id))
             case "POST", ["refunds"]:
                 return self._refund_intent(request.parameters)
+            case "GET", ["refunds"]:
+                intent_id = request.parameters["payment_intent"]
+                found = [each for each in self.refunds if each["payment_intent"] == intent_id]
+                return {"object": "list", "data": found[::-1], "has_more": False}
         raise Refusal(404, "invalid_request_error", f"Unrecognized request URL ({request.path}).")
 
     def _create_session(self, parameters: Object) -> Object:
@@ -148,7 +153,7 @@ class FakeStripe:
     def _session(self, session_id: str) -> Object:
         if session_id not in self.sessions:
             message = f"No such checkout.session: {session_id}"
-            raise Refusal(404, "invalid_request_error", message)
+            raise Refusal(404, "invalid_request_error", message, "resource_missing")
         session = self.sessions[session_id]
         if session["status"] == "open" and session["expires_at"] <= time.time():
             session.update(status="expired", url=None)
@@ -172,7 +177,7 @@ class FakeStripe:
         intent = self.intents.get(parameters["payment_intent"])
         if intent is None:
             message = f"No such payment_intent: '{parameters['payment_intent']}'"
-            raise Refusal(404, "invalid_request_error", message)
+            raise Refusal(404, "invalid_request_error", message, "resource_missing")
         amount, charge = int(parameters["amount"]), self.charges[intent["latest_charge"]]
         if amount > charge["amount"] - charge["amount_refunded"]:
             message = "Refund amount is greater than unrefunded amount on charge"
@@ -185,10 +190,13 @@ class FakeStripe:
             "amount": amount,
             "charge": charge["id"],
             "currency": charge["currency"],
+            "metadata": parameters.get("metadata", {}),
             "payment_intent": intent["id"],
             "status": "succeeded",
         }
         self.refunds.append(refund)
+        if self.refunds_fail:
+            self.fail_refund(refund)
         return refund
 
     # ── What happens there, and the event that tells of it ────────────────────────────────────
@@ -224,14 +232,24 @@ class FakeStripe:
             self._refund_intent({"payment_intent": intent_id, "amount": amount})
         return self.event("charge.refunded", self._charge(session_id))
 
-    def dispute(self, session_id: str, status: str = "needs_response") -> Object:
+    def fail_refund(self, refund: Object) -> Object:
+        """The customer's bank sends the money of a refund back, maybe days later."""
+        charge = self.charges[refund["charge"]]
+        charge["amount_refunded"] -= refund["amount"]
+        charge["refunded"] = False
+        refund.update(status="failed", failure_reason="lost_or_stolen_card")
+        return self.event("refund.failed", refund)
+
+    def dispute(
+        self, session_id: str, status: str = "needs_response", amount: int | None = None
+    ) -> Object:
         """The customer has the bank take the money back; ``warning_…`` is only an inquiry."""
         charge = self._charge(session_id)
         charge["disputed"] = True
         dispute = {
             "id": self._id("du"),
             "object": "dispute",
-            "amount": charge["amount"],
+            "amount": amount or charge["amount"],
             "charge": charge["id"],
             "currency": charge["currency"],
             "is_charge_refundable": False,
@@ -241,6 +259,11 @@ class FakeStripe:
             "status": status,
         }
         return self.event("charge.dispute.created", dispute)
+
+    def decide_dispute(self, created: Object, status: str, kind: str = "closed") -> Object:
+        """The bank decides the dispute of that event: ``won`` is for us, ``lost`` for them."""
+        dispute = {**created["data"]["object"], "status": status}
+        return self.event(f"charge.dispute.{kind}", dispute)
 
     def event(self, kind: str, about: Object) -> Object:
         """An event of ``kind`` about an object as it is now."""

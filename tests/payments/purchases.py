@@ -73,3 +73,8 @@ def balance_of(account) -> int:
     """The account's credits."""
     balance = Balance.objects.filter(account=account).first()
     return balance.credits if balance else 0
+
+
+def state_of(top_up) -> str:
+    """The state of the top-up now."""
+    return str(TopUp.objects.get(pk=top_up.pk).state)

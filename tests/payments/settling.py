@@ -51,7 +51,7 @@ PARTS: dict[str, Callable[[Job], object]] = {
 
 
 def find_unlocked(top_up_id: int) -> TopUp:
-    """Instead of `topups._locked`: no lock, and as slow as a busy machine may be."""
+    """Instead of `topups.locked`: no lock, and as slow as a busy machine may be."""
     found = TopUp.objects.select_related("account").get(pk=top_up_id)
     time.sleep(0.03)
     return found
@@ -63,7 +63,7 @@ def credit_under_any_reference(*, reference: str, **more: Any) -> bool:
 
 
 GUARDS: dict[str, tuple[str, Callable[..., Any]]] = {
-    "lock": ("_locked", find_unlocked),
+    "lock": ("locked", find_unlocked),
     "reference": ("credit_top_up", credit_under_any_reference),
 }
 

@@ -3,7 +3,7 @@
 import pytest
 
 from billing.checks import payments_are_safe
-from billing.gateways import configured_gateway
+from billing.gateways import UnavailableGatewayError, configured_gateway
 
 
 def ids():
@@ -18,7 +18,7 @@ def test_the_sandbox_is_fine_where_it_is_allowed(settings):
 def test_the_sandbox_is_refused_where_it_is_not_allowed(settings):
     settings.PAYMENT_GATEWAY, settings.SANDBOX_PAYMENTS_ALLOWED = "sandbox", False
     assert ids() == ["billing.E001"]
-    with pytest.raises(KeyError):
+    with pytest.raises(UnavailableGatewayError):
         configured_gateway()
 
 

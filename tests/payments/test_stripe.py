@@ -8,64 +8,19 @@ import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
-import stripe
 
-from billing import payments, topups
-from billing.audit import INVARIANTS
-from billing.gateways import GatewayError, Order
+from billing import refunds, topups
+from billing.gateways import GatewayError, Order, RefusedError
 from billing.gateways import stripe as gateway
 from billing.models import LedgerEntry, PaymentEvent, TopUp, TopUpPricing, TopUpState
 from tests.factories import AccountFactory
-from tests.payments import fake_stripe
 from tests.payments.fake_stripe import API_KEY, WEBHOOK_SECRET, signed
-from tests.payments.purchases import balance_of, begin, now
+from tests.payments.purchases import balance_of, begin, now, state_of
+from tests.payments.stripe_events import post, take
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clean_ledger")]
 
-SETTINGS = {
-    "PAYMENT_GATEWAY": "stripe",
-    "STRIPE_SECRET_KEY": API_KEY,
-    "STRIPE_WEBHOOK_SECRET": WEBHOOK_SECRET,
-}
 TOTAL = 800_000  # 500 credits of one's own at INR 16
-
-
-@pytest.fixture
-def provider(settings, monkeypatch):
-    with fake_stripe.running() as running:
-        for name, value in {**SETTINGS, "STRIPE_API_BASE": running.address}.items():
-            setattr(settings, name, value)
-        # The SDK waits between its tries: not in tests.
-        monkeypatch.setattr(stripe._http_client.HTTPClient, "MAX_DELAY", 0)
-        monkeypatch.setattr(stripe._http_client.HTTPClient, "INITIAL_DELAY", 0)
-        yield running
-
-
-@pytest.fixture(autouse=True)
-def clean_ledger(db):
-    yield
-    assert [str(breach) for invariant in INVARIANTS for breach in invariant()] == []
-
-
-def post(client, payload, **how):
-    """Deliver an event as Stripe does."""
-    body = json.dumps(payload).encode()
-    return client.post(
-        "/webhooks/stripe/",
-        data=body,
-        content_type="application/json; charset=utf-8",
-        headers={"Stripe-Signature": signed(body, **how)},
-    )
-
-
-def take(client, payload) -> str:
-    """Deliver an event and process it; return what came of it."""
-    assert post(client, payload).status_code == 200
-    return payments.process(event_id=PaymentEvent.objects.latest("pk").pk, now=now())
-
-
-def state_of(top_up) -> str:
-    return TopUp.objects.get(pk=top_up.pk).state
 
 
 # ── Checkout ──────────────────────────────────────────────────────────────────────────────────
@@ -76,6 +31,7 @@ def test_a_checkout_asks_for_exactly_what_was_quoted(provider, account):
     assert request.path == "/v1/checkout/sessions"
     assert request.parameters == {
         "mode": "payment",
+        "adaptive_pricing": {"enabled": "false"},
         "client_reference_id": str(top_up.public_id),
         "metadata": metadata,
         "payment_intent_data": {"metadata": metadata},
@@ -113,6 +69,7 @@ def test_opening_the_same_checkout_again_gives_the_same_one(provider, account):
 def test_an_order_of_another_amount_under_the_same_reference_is_refused(provider):
     order = Order(
         reference="r",
+        idempotency_key="r",
         account_reference="acme",
         description="x",
         amount_minor=100,
@@ -138,6 +95,53 @@ def test_a_currency_without_minor_units_is_asked_for_in_whole_ones(provider, cli
     assert (session["amount_total"], session["currency"]) == (2_500, "jpy")
     take(client, provider.pay(top_up.checkout_id))
     assert balance_of(account) == 100
+
+
+def test_an_amount_that_stripe_can_not_take_is_refused_before_anything_is_begun(provider):
+    TopUpPricing.objects.create(currency="KWD", price_minor_per_credit=25)
+    account = AccountFactory(currency="KWD")
+    with pytest.raises(topups.TopUpError, match=r"multiples of KWD 0\.010"):
+        begin(account, credits=101)
+    assert not TopUp.objects.exists()
+    assert begin(account, credits=102).checkout_url
+
+
+@pytest.mark.parametrize(("currency", "price", "asked"), [("ISK", 25, 250_000), ("MGA", 100, 100)])
+def test_a_currency_that_stripe_counts_otherwise_is_credited_and_refunded_exactly(
+    provider, client, currency, price, asked
+):
+    TopUpPricing.objects.create(currency=currency, price_minor_per_credit=price)
+    account = AccountFactory(currency=currency)
+    top_up = begin(account, credits=100)
+    assert provider.sessions[top_up.checkout_id]["amount_total"] == asked
+    take(client, provider.pay(top_up.checkout_id))
+    assert balance_of(account) == 100
+    refunds.refund(top_up_id=top_up.pk, reason="x", now=now())
+    assert provider.refunds[0]["amount"] == asked
+    assert (state_of(top_up), balance_of(account)) == (TopUpState.REFUNDED, 0)
+
+
+def test_what_was_refused_is_asked_for_again_with_another_key(provider, account, settings):
+    settings.STRIPE_SECRET_KEY = "sk_test_wrong"
+    with pytest.raises(RefusedError, match="Invalid API Key"):
+        begin(account, form_key="form")
+    settings.STRIPE_SECRET_KEY = API_KEY
+    top_up = begin(account, form_key="form")
+    assert provider.requests[-1].headers["Idempotency-Key"] == f"checkout-{top_up.public_id}-1"
+
+
+def test_what_was_not_answered_is_asked_for_again_with_the_same_key(provider, account):
+    provider.faults = ["drop"] * (1 + gateway.NETWORK_RETRIES)
+    with pytest.raises(GatewayError):
+        begin(account, form_key="form")
+    begin(account, form_key="form")
+    assert len({request.headers["Idempotency-Key"] for request in provider.requests}) == 1
+
+
+def test_a_session_that_stripe_does_not_know_expires(provider, account):
+    top_up = begin(account)
+    provider.sessions.clear()
+    assert topups.reconcile(top_up_id=top_up.pk, now=now()).failure_reason == topups.UNKNOWN_THERE
 
 
 # ── Paid ──────────────────────────────────────────────────────────────────────────────────────
@@ -199,7 +203,7 @@ def test_a_bank_payment_is_pending_until_it_succeeds(provider, client, account):
     take(client, provider.pay_by_bank(top_up.checkout_id))
     a_day_later = now() + timedelta(days=1)
     topups.reconcile(top_up_id=top_up.pk, now=a_day_later)
-    assert (state_of(top_up), balance_of(account)) == (TopUpState.PENDING, 0)
+    assert (state_of(top_up), balance_of(account)) == (TopUpState.PROCESSING, 0)
     take(client, provider.bank_pays(top_up.checkout_id))
     assert (state_of(top_up), balance_of(account)) == (TopUpState.CREDITED, 500)
 
@@ -226,7 +230,7 @@ def test_a_bank_payment_on_its_way_is_not_cancelled_by_another_purchase(provider
     first = begin(account, user=owner)
     provider.pay_by_bank(first.checkout_id)
     begin(account, credits=100, user=owner)
-    assert state_of(first) == TopUpState.PENDING
+    assert state_of(first) == TopUpState.PROCESSING
 
 
 def test_another_purchase_closes_the_page_of_the_first(provider, account, owner):
@@ -250,74 +254,6 @@ def test_the_news_of_an_expired_page_does_not_undo_a_payment(provider, client, a
     assert (state_of(top_up), balance_of(account)) == (TopUpState.CREDITED, 500)
 
 
-# ── Back again ────────────────────────────────────────────────────────────────────────────────
-def test_refunds_made_at_stripe_take_their_part_and_then_the_rest(provider, client, account):
-    top_up = begin(account)
-    take(client, provider.pay(top_up.checkout_id))
-    take(client, provider.refund(top_up.checkout_id, TOTAL // 4))
-    assert (state_of(top_up), balance_of(account)) == (TopUpState.CREDITED, 375)
-    take(client, provider.refund(top_up.checkout_id, TOTAL - TOTAL // 4))
-    assert (state_of(top_up), balance_of(account)) == (TopUpState.REFUNDED, 0)
-
-
-def test_refunds_that_are_reported_in_the_wrong_order_end_the_same(provider, client, account):
-    top_up = begin(account)
-    completed = provider.pay(top_up.checkout_id)
-    part = provider.refund(top_up.checkout_id, 100_000)
-    rest = provider.refund(top_up.checkout_id, TOTAL - 100_000)
-    for event in (rest, part, completed):
-        take(client, event)
-    assert (state_of(top_up), balance_of(account)) == (TopUpState.REFUNDED, 0)
-
-
-def test_an_operators_refund_is_made_once_at_stripe_and_once_in_the_ledger(
-    provider, client, account
-):
-    top_up = begin(account)
-    take(client, provider.pay(top_up.checkout_id))
-    topups.refund(top_up_id=top_up.pk, reason="By mistake", now=now())
-    charge = provider._charge(top_up.checkout_id)
-    take(client, provider.event("charge.refunded", charge))
-    assert [refund["amount"] for refund in provider.refunds] == [TOTAL]
-    assert (state_of(top_up), balance_of(account)) == (TopUpState.REFUNDED, 0)
-
-
-def test_a_refund_whose_answer_was_lost_is_asked_for_again_and_made_once(provider, client, account):
-    top_up = begin(account)
-    take(client, provider.pay(top_up.checkout_id))
-    provider.faults = ["drop"] * (1 + gateway.NETWORK_RETRIES)
-    with pytest.raises(GatewayError):
-        topups.refund(top_up_id=top_up.pk, reason="By mistake", now=now())
-    assert (state_of(top_up), len(provider.refunds)) == (TopUpState.CREDITED, 1)
-    topups.refund(top_up_id=top_up.pk, reason="By mistake", now=now())
-    assert (state_of(top_up), len(provider.refunds)) == (TopUpState.REFUNDED, 1)
-
-
-def test_a_dispute_takes_the_credits_back(provider, client, account):
-    top_up = begin(account)
-    take(client, provider.pay(top_up.checkout_id))
-    take(client, provider.dispute(top_up.checkout_id))
-    assert (state_of(top_up), balance_of(account)) == (TopUpState.REFUNDED, 0)
-    assert "disputed" in LedgerEntry.objects.get(kind="refund").remarks
-
-
-def test_an_inquiry_of_the_bank_takes_nothing(provider, client, account):
-    top_up = begin(account)
-    take(client, provider.pay(top_up.checkout_id))
-    take(client, provider.dispute(top_up.checkout_id, "warning_needs_response"))
-    assert (state_of(top_up), balance_of(account)) == (TopUpState.CREDITED, 500)
-
-
-def test_a_dispute_reported_before_the_payment_waits_for_it(provider, client, account):
-    top_up = begin(account)
-    completed = provider.pay(top_up.checkout_id)
-    assert take(client, provider.dispute(top_up.checkout_id)) == ""
-    take(client, completed)
-    waiting = PaymentEvent.objects.get(processed_at=None)
-    payments.process(event_id=waiting.pk, now=now())
-    assert (state_of(top_up), balance_of(account)) == (TopUpState.REFUNDED, 0)
-
-
 # ── Signatures ────────────────────────────────────────────────────────────────────────────────
 @pytest.mark.parametrize("how", [{"secret": "whsec_guessed"}, {"at": 1_700_000_000.0}])
 def test_a_forged_or_stale_event_is_refused(provider, client, account, how):
@@ -336,6 +272,17 @@ def test_while_the_secret_is_being_changed_either_signature_is_enough(provider, 
         headers={"Stripe-Signature": f"{old},{new.split(',')[1]}"},
     )
     assert response.status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("key", "taken"), [("sk_test_1", 200), ("sk_live_1", 400), ("rk_live_1", 400)]
+)
+def test_an_event_of_the_other_mode_than_the_key_is_refused(
+    provider, client, account, settings, key, taken
+):
+    completed = provider.pay(begin(account).checkout_id)
+    settings.STRIPE_SECRET_KEY = key
+    assert post(client, completed).status_code == taken
 
 
 # ── While Stripe is not well ──────────────────────────────────────────────────────────────────
@@ -388,9 +335,9 @@ def test_no_secret_is_ever_logged_or_stored(provider, client, account, caplog):
     completed = provider.pay(top_up.checkout_id)
     post(client, completed, secret="whsec_guessed")
     take(client, completed)
-    provider.faults = ["500"] * (1 + gateway.NETWORK_RETRIES)
+    provider.faults = ["", *["500"] * (1 + gateway.NETWORK_RETRIES)]
     with pytest.raises(GatewayError) as error:
-        topups.refund(top_up_id=top_up.pk, reason="x", now=now())
+        refunds.refund(top_up_id=top_up.pk, reason="x", now=now())
     stored = json.dumps(list(PaymentEvent.objects.values("payload", "outcome")))
     everything = caplog.text + str(error.value) + stored
     assert "/v1/refunds" in everything

@@ -167,7 +167,7 @@ def test_an_event_for_stripe_is_refused_where_stripe_is_not_set_up(client, top_u
         content_type="application/json",
         headers={"Stripe-Signature": signature},
     )
-    assert response.status_code == 400
+    assert response.status_code == 404
 
 
 @pytest.mark.parametrize(
