@@ -9,7 +9,10 @@ or noticed twice, however long nobody looked, and rising above the threshold arm
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
+from itertools import groupby
+from operator import attrgetter
+from zoneinfo import ZoneInfo
 
 from django.db import connection, transaction
 from django.db.models import F, Q
@@ -31,6 +34,8 @@ from billing.models import (
 from billing.tariffs import NoTariffError, agreement_at
 
 EXPIRY_WARNINGS_DAYS = (30, 7, 1)
+# The longest day there is: the one on which clocks go back.
+A_DAY_AT_MOST = timedelta(hours=25)
 THRESHOLDS_MAX = 10
 
 
@@ -83,13 +88,13 @@ def watch(*, account: Account, now: datetime) -> list[int]:
         if not crossings:
             return []
         lowest = min(crossings, key=lambda crossing: crossing.level)
-        return _notify(
-            account=account,
+        notice = Notice(
             kind=NoticeKind.LOW_CREDITS,
             reference=f"low-credits:{lowest.level}:{lowest.seq}",
             context={"threshold": str(lowest.threshold), "level": lowest.level},
-            now=now,
+            created_at=now,
         )
+        return [made.pk for made in _notify(account=account, notice=notice)]
 
 
 def levels(*, account: Account, at: datetime) -> list[tuple[CreditThreshold, int]]:
@@ -143,35 +148,75 @@ def _kept_thresholds(account: Account) -> list[CreditThreshold]:
 
 
 def notice_expiring(*, now: datetime) -> list[int]:
-    """Notice what expires within 30, 7 or 1 days, once for each; return the notices' ids.
+    """Notice what expires within 30, 7 or 1 days, once for each grant and warning.
 
-    A grant that lasts hardly longer than the warning comes early (plan credits, 30 days) is only
-    warned of by the later ones.
+    Returns the id of one notice for each mail that is now due: it takes the others with it. When
+    a warning is due for one grant of an account, it is given for every grant for which it would be
+    due later on the same day, so that one mail a day says it all.
     """
     soon = CreditGrant.objects.select_related("account").filter(
         remaining__gt=0,
         expires_at__gt=now,
-        expires_at__lte=now + timedelta(days=max(EXPIRY_WARNINGS_DAYS)),
+        expires_at__lte=now + timedelta(days=max(EXPIRY_WARNINGS_DAYS)) + A_DAY_AT_MOST,
     )
-    made: list[int] = []
-    for grant in soon.order_by("account_id", "expires_at"):
-        assert grant.expires_at is not None
-        left = grant.expires_at - now
-        days = min(days for days in EXPIRY_WARNINGS_DAYS if left <= timedelta(days=days))
-        if grant.expires_at - grant.granted_at <= timedelta(days=days + 1):
-            continue
-        made += _notify(
-            account=grant.account,
+    mails: dict[tuple[int, int | None], int] = {}
+    for _, grants in groupby(
+        soon.order_by("account_id", "expires_at", "id"), key=attrgetter("account_id")
+    ):
+        for notice in _notice_expiring(list(grants), now):
+            mails.setdefault((notice.membership_id, notice.days_before), notice.pk)
+    return list(mails.values())
+
+
+def _notice_expiring(grants: Sequence[CreditGrant], now: datetime) -> list[Notice]:
+    """The new notices of the ``grants`` of one account."""
+    tonight = _next_midnight(now, grants[0].account.zone)
+    made = [notice for grant in grants for notice in _warn(grant, _warning(grant, now), now)]
+    given_now = {notice.days_before for notice in made}
+    for grant in grants:
+        days = _warning(grant, tonight)
+        if days in given_now:
+            made += _warn(grant, days, now)
+    return made
+
+
+def _warning(grant: CreditGrant, at: datetime) -> int | None:
+    """Which warning is the latest that is due by ``at``, in days before the credits expire.
+
+    A grant that lasts hardly longer than the warning comes early (plan credits, 30 days) is only
+    warned of by the later ones.
+    """
+    assert grant.expires_at is not None
+    left = grant.expires_at - at
+    days = min((days for days in EXPIRY_WARNINGS_DAYS if left <= timedelta(days=days)), default=0)
+    is_short = grant.expires_at - grant.granted_at <= timedelta(days=days + 1)
+    return None if not days or is_short else days
+
+
+def _warn(grant: CreditGrant, days: int | None, now: datetime) -> list[Notice]:
+    if days is None:
+        return []
+    assert grant.expires_at is not None
+    return _notify(
+        account=grant.account,
+        notice=Notice(
             kind=NoticeKind.EXPIRING,
             reference=f"expiring:{grant.reference}:{days}",
+            grant=grant,
+            days_before=days,
             context={
                 "credits": grant.remaining,
                 "source": GrantSource(grant.source).label,
                 "expires_at": grant.expires_at.isoformat(),
             },
-            now=now,
-        )
-    return made
+            created_at=now,
+        ),
+    )
+
+
+def _next_midnight(now: datetime, zone: ZoneInfo) -> datetime:
+    tomorrow = now.astimezone(zone).date() + timedelta(days=1)
+    return datetime.combine(tomorrow, time.min, zone)
 
 
 def _begin(account: Account) -> bool:
@@ -200,25 +245,25 @@ def _last_crossing(account: Account, level: int, since: int, after: int, until: 
     return row[0]
 
 
-def _notify(
-    *,
-    account: Account,
-    kind: NoticeKind,
-    reference: str,
-    context: dict[str, object],
-    now: datetime,
-) -> list[int]:
-    """Make the notice for every owner who wants it and has not got it; return the new ones."""
+def _notify(*, account: Account, notice: Notice) -> list[Notice]:
+    """Make the ``notice`` for every owner who wants it and has not got it; return the new ones."""
     owners = Membership.objects.filter(
         account=account, role=Role.SUPERADMIN, wants_credit_mails=True, user__is_active=True
     ).exclude(user__email="")
     made = []
     for owner in owners:
-        notice, created = Notice.objects.get_or_create(
+        stored, created = Notice.objects.get_or_create(
             membership=owner,
-            reference=reference,
-            defaults={"kind": kind, "context": context, "created_at": now},
+            reference=notice.reference,
+            defaults={
+                "kind": notice.kind,
+                "grant": notice.grant,
+                "days_before": notice.days_before,
+                "context": notice.context,
+                "created_at": notice.created_at,
+                "due_at": notice.created_at,
+            },
         )
         if created:
-            made.append(notice.pk)
+            made.append(stored)
     return made

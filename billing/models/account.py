@@ -100,3 +100,13 @@ class Membership(models.Model):
     def may_manage_people(self) -> bool:
         """Whether the person may manage the account's users and API keys."""
         return self.role in {Role.SUPERADMIN, Role.ADMIN}
+
+    @property
+    def is_told(self) -> bool:
+        """Whether the person is told about the account's credits by e-mail."""
+        return self.may_be_told and self.wants_credit_mails
+
+    @property
+    def may_be_told(self) -> bool:
+        """Whether the person is an owner who signs in and has an address."""
+        return self.may_pay and self.user.is_active and bool(self.user.email)

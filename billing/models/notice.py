@@ -5,6 +5,7 @@ from django.db import models
 from django.db.models import Q
 
 from billing.models.account import Account, Membership
+from billing.models.ledger import CreditGrant
 
 
 class CreditWatch(models.Model):
@@ -59,13 +60,25 @@ class NoticeKind(models.TextChoices):
 
 
 class Notice(models.Model):
-    """One e-mail to one person about one thing. ``reference`` makes it one."""
+    """One thing to tell one person by e-mail. ``reference`` makes it one.
+
+    What is due together goes in one mail: the notices of a membership with the same kind and the
+    same ``days_before``, all with the same ``sent_at``. ``grant`` and ``days_before`` say which
+    warning of which expiring credits it is.
+    """
 
     membership = models.ForeignKey(Membership, on_delete=models.CASCADE, related_name="notices")
     kind = models.CharField(max_length=12, choices=NoticeKind)
     reference = models.CharField(max_length=300)
+    grant = models.ForeignKey(
+        CreditGrant, on_delete=models.CASCADE, null=True, blank=True, related_name="+"
+    )
+    days_before = models.PositiveSmallIntegerField(null=True, blank=True)
     context = models.JSONField(help_text="The numbers, as they were when it was noticed.")
     created_at = models.DateTimeField()
+    due_at = models.DateTimeField(
+        help_text="When it may be sent: at once, or when the day's limit has room again."
+    )
     sent_at = models.DateTimeField(null=True, blank=True)
     tried_at = models.DateTimeField(
         null=True, blank=True, help_text="When sending it last failed, if it did."
@@ -78,10 +91,17 @@ class Notice(models.Model):
         ordering = ["-id"]
         constraints = [
             models.UniqueConstraint(fields=["membership", "reference"], name="notice_once"),
+            models.CheckConstraint(
+                condition=Q(
+                    kind=NoticeKind.EXPIRING, grant__isnull=False, days_before__isnull=False
+                )
+                | (~Q(kind=NoticeKind.EXPIRING) & Q(grant__isnull=True, days_before__isnull=True)),
+                name="notice_names_what_expires",
+            ),
         ]
         indexes = [
             models.Index(
-                fields=["created_at"],
+                fields=["due_at"],
                 name="notice_open",
                 condition=Q(sent_at__isnull=True, suppressed=""),
             ),

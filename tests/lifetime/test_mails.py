@@ -1,4 +1,4 @@
-"""Sending what was noticed: what a mail says, how many go out, and what happens when none can."""
+"""Sending what was noticed: what a mail says, whether it still holds, and when none can be sent."""
 
 import json
 import smtplib
@@ -13,10 +13,10 @@ import pytest
 from django.core import mail
 
 from billing import alerts, ledger, notices, subscriptions, tasks
-from billing.models import CreditWatch, Notice, NoticeKind, Plan
+from billing.credits import credit_top_up
+from billing.models import CreditGrant, CreditWatch, Notice, NoticeKind, Plan
 from tests.billing.postings import call, top_up
 from tests.child import child_environment
-from tests.factories import MembershipFactory
 from tests.lifetime import mail_server
 
 pytestmark = pytest.mark.django_db
@@ -32,25 +32,54 @@ def membership(account, owner):
 
 
 @pytest.fixture
-def noticed(membership):
-    """Makes notices, each of something else."""
+def low(membership):
+    """Makes a notice that credits are low: those of an account without any, unless it buys some."""
 
-    def noticed(number=1, *, at=NOW, to=membership, kind=NoticeKind.LOW_CREDITS):
-        context = {"threshold": "20 % of the plan's credits", "level": 19}
-        if kind == NoticeKind.EXPIRING:
-            context = {"credits": 380, "source": "Top-up", "expires_at": "2026-04-09T18:30:00Z"}
-        return [
-            Notice.objects.create(
-                membership=to,
-                kind=kind,
-                reference=f"{at} {turn} {kind}",
-                context=context,
-                created_at=at,
-            )
-            for turn in range(number)
-        ]
+    def low(*, at=NOW, to=membership):
+        return Notice.objects.create(
+            membership=to,
+            kind=NoticeKind.LOW_CREDITS,
+            reference=f"low-credits:{at}",
+            context={"threshold": "20 % of the plan's credits", "level": 19},
+            created_at=at,
+            due_at=at,
+        )
+
+    return low
+
+
+@pytest.fixture
+def noticed(membership):
+    """Makes notices of 380 credits that expire, each for a mail of its own."""
+
+    def noticed(number=1, *, at=NOW, to=membership):
+        return [_expiring(to, days, at) for days in range(1, number + 1)]
 
     return noticed
+
+
+def _expiring(membership, days, at):
+    """``days`` sets apart what would go together."""
+    account = membership.account
+    reference = f"{at} {days}"
+    credit_top_up(
+        account=account,
+        credits=380,
+        reference=reference,
+        remarks="",
+        paid_at=datetime(2025, 4, 9, 18, 30, tzinfo=UTC),
+        now=at,
+    )
+    return Notice.objects.create(
+        membership=membership,
+        kind=NoticeKind.EXPIRING,
+        reference=reference,
+        grant=CreditGrant.objects.get(account=account, reference=f"top-up:{reference}"),
+        days_before=days,
+        context={},
+        created_at=at,
+        due_at=at,
+    )
 
 
 @pytest.fixture
@@ -76,10 +105,10 @@ def parts_of(message):
 
 
 # ── What it says ──────────────────────────────────────────────────────────────────────────────
-def test_a_low_credits_mail_has_the_accounts_numbers_in_text_and_html(account, noticed):
+def test_a_low_credits_mail_has_the_accounts_numbers_in_text_and_html(account, low):
     subscriptions.subscribe(account=account, plan=Plan.objects.get(name="Base"), at=NOW - DAY)
     ledger.post(postings=[call(account, "a", 88, at=NOW - HOUR)], posted_at=NOW - HOUR)
-    assert send(*noticed())
+    assert send(low())
     subject, text, html = parts_of(mail.outbox[0])
     assert "Acme Voice" in subject
     for part in (text, html):
@@ -93,7 +122,7 @@ def test_a_low_credits_mail_has_the_accounts_numbers_in_text_and_html(account, n
 
 
 def test_an_expiry_mail_says_what_expires_when_on_the_accounts_own_clock(noticed):
-    assert send(*noticed(kind=NoticeKind.EXPIRING))
+    assert send(*noticed())
     subject, text, html = parts_of(mail.outbox[0])
     assert "380 credits" in subject
     for part in (text, html):
@@ -118,50 +147,77 @@ def test_a_name_with_markup_and_line_breaks_is_text(account, noticed):
     assert mail.outbox[0].recipients() == ["owner@example.com"]
 
 
-# ── Once, and not too many ────────────────────────────────────────────────────────────────────
+# ── Once, and only what still holds ───────────────────────────────────────────────────────────
 def test_a_notice_is_sent_once(noticed):
     [notice] = noticed()
     assert [send(notice) for _ in range(3)] == [True, False, False]
     assert (len(mail.outbox), notice.sent_at) == (1, NOW)
 
 
-def test_no_more_than_five_mails_a_day_go_to_one_person(noticed, settings):
-    settings.MAILS_PER_DAY_MAX = 5
-    six = noticed(6)
-    assert [send(notice) for notice in six] == [True] * 5 + [False]
-    assert six[5].suppressed == "more than 5 mails within a day"
-    assert not send(noticed(at=NOW + HOUR)[0], at=NOW + DAY - MINUTE)
-    assert send(noticed(at=NOW + DAY)[0], at=NOW + DAY + MINUTE)
+def test_two_crossings_that_wait_are_one_mail_of_the_lower(account, low):
+    higher, lower = low(), low(at=NOW + MINUTE)
+    Notice.objects.filter(pk=lower.pk).update(context={"threshold": "0 credits", "level": 0})
+    assert send(higher, at=NOW + HOUR)
+    assert not send(lower, at=NOW + HOUR)
+    assert lower.sent_at == NOW + HOUR
+    [message] = mail.outbox
+    assert "your warning at 0 credits" in message.body
 
 
-def test_the_limit_is_each_persons_own(account, noticed, settings):
-    settings.MAILS_PER_DAY_MAX = 1
-    other = MembershipFactory(account=account, role="superadmin")
-    assert send(*noticed())
-    assert send(*noticed(to=other))
-
-
-def test_the_limit_counts_a_persons_accounts_together(membership, other_account, noticed, settings):
-    settings.MAILS_PER_DAY_MAX = 1
-    other = MembershipFactory(account=other_account, user=membership.user, role="superadmin")
-    assert send(*noticed())
-    assert not send(*noticed(to=other))
-
-
-def test_what_is_suppressed_is_not_tried_again(noticed, settings):
-    settings.MAILS_PER_DAY_MAX = 1
-    for notice in noticed(2):
-        send(notice)
-    assert notices.unsent(now=NOW + HOUR) == []
-
-
-def test_who_switched_mails_off_after_the_notice_gets_none(membership, noticed):
-    [notice] = noticed()
+def switched_off(membership):
     membership.wants_credit_mails = False
+
+
+def no_superadmin(membership):
+    membership.role = "admin"
+
+
+def no_longer_active(membership):
+    membership.user.is_active = False
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (switched_off, "switched off by the person"),
+        (no_superadmin, "the person is no active superadmin any more"),
+        (no_longer_active, "the person is no active superadmin any more"),
+    ],
+)
+def test_who_is_not_to_be_told_any_more_gets_none(membership, noticed, change, why):
+    [notice] = noticed()
+    change(membership)
     membership.save()
+    membership.user.save()
     assert not send(notice)
-    assert notice.suppressed == "switched off by the person"
-    assert mail.outbox == []
+    assert (notice.suppressed, mail.outbox) == (why, [])
+
+
+def test_an_account_that_has_topped_up_above_the_warning_gets_no_mail(account, low):
+    notice = low()
+    ledger.post(postings=[top_up(account, 20, "t", at=NOW)], posted_at=NOW)
+    assert not send(notice)
+    assert notice.suppressed == "the balance is above the warning again"
+
+
+def test_a_top_up_that_is_too_small_changes_the_figure_in_the_mail(account, low):
+    notice = low()
+    ledger.post(postings=[top_up(account, 19, "t", at=NOW)], posted_at=NOW)
+    assert send(notice)
+    assert mail.outbox[0].subject == "Acme Voice has 19 credits left"
+
+
+def test_credits_that_were_used_up_meanwhile_are_not_said_to_expire(account, noticed):
+    [notice] = noticed()
+    ledger.post(postings=[call(account, "a", 380, at=NOW)], posted_at=NOW)
+    assert not send(notice)
+    assert notice.suppressed == "the credits are used up"
+
+
+def test_credits_that_have_expired_are_not_said_to_expire(noticed):
+    [notice] = noticed()
+    assert not send(notice, at=notice.grant.expires_at)
+    assert notice.suppressed == "the credits have expired"
 
 
 # ── When none can be sent ─────────────────────────────────────────────────────────────────────
@@ -214,16 +270,6 @@ def test_an_outage_is_tried_ever_less_often_and_for_two_days(smtp, noticed):
         at += MINUTE if at < NOW + 20 * MINUTE else 15 * MINUTE
     assert 20 < tries < 50
     assert notices.unsent(now=at) == []
-
-
-def test_a_refused_mail_is_not_counted_against_the_limit(smtp, noticed, settings):
-    settings.MAILS_PER_DAY_MAX = 1
-    first, second = noticed(2)
-    smtp.failing = "data"
-    with pytest.raises(smtplib.SMTPException):
-        send(first)
-    smtp.failing = ""
-    assert send(second)
 
 
 def test_the_sweeper_sends_what_was_lost_on_its_way(noticed, clock, tasks_run_here):
