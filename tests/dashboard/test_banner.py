@@ -1,0 +1,81 @@
+"""The banner of low credits: on every page of an account, whatever else the page has to say."""
+
+from typing import Any
+
+import pytest
+from django.urls import reverse
+
+from tests.dashboard.conftest import NOW, call, post, top_up
+from tests.dashboard.test_access import PAGES
+from tests.dashboard.test_top_up import decide, words
+from tests.dashboard.test_top_up_status import begin, paid
+
+pytestmark = pytest.mark.usefixtures("now")
+
+LOW = "Credits are running low. 200 left of 1,500 a cycle."
+BARE = {"export", "changes"}  # data, no pages
+TOPPING_UP = {"top_up", "top_up_status"}
+
+
+@pytest.fixture
+def addresses(account, owner, professional):
+    """Every page of an account that has 200 of 1,500 credits left, and an unpaid top-up."""
+    post(call(account, "a", 1_300, NOW))
+    top_up = begin(account, owner)
+    receipt = paid(begin(account, owner, credits=10, form_key="paid"))
+    post(call(account, "b", 10, NOW))
+    arguments: dict[str, dict[str, Any]] = {
+        "row": {"seq": 1},
+        "call": {"call_id": "a"},
+        "top_up_status": {"public_id": top_up.public_id},
+        "receipt": {"public_id": receipt.public_id},
+    }
+    return {
+        name: reverse(f"dashboard:{name}", kwargs={"slug": "acme", **arguments.get(name, {})})
+        for name in set(PAGES) - BARE
+    }
+
+
+def test_every_page_says_that_credits_are_low(client, owner, addresses):
+    client.force_login(owner)
+    assert {name for name, page in addresses.items() if LOW not in words(client.get(page))} == set()
+
+
+def test_a_page_that_a_role_does_not_include_says_so_too(client, member, addresses):
+    client.force_login(member)
+    response = client.get(addresses["subscription"])
+    assert response.status_code == 403
+    assert LOW in words(response)
+
+
+def test_every_page_leads_to_topping_up_but_those_that_do_it(client, owner, addresses):
+    client.force_login(owner)
+    without = {
+        name
+        for name, page in addresses.items()
+        if "on 4 Dec 2026 . Top up credits" not in words(client.get(page))
+    }
+    assert without == TOPPING_UP
+
+
+def test_the_review_says_it_and_what_is_wrong_with_a_choice_too(client, owner, addresses):
+    client.force_login(owner)
+    for query in ({"choice": "own", "credits": "50"}, {"choice": "own", "credits": "x"}):
+        assert LOW in words(client.get(addresses["top_up"], query))
+
+
+def test_it_goes_when_the_credits_come_while_the_page_waits(client, owner, account, professional):
+    post(call(account, "a", 1_300, NOW))
+    top_up = begin(account, owner)
+    client.force_login(owner)
+    page = client.get(reverse("dashboard:top_up_status", args=["acme", top_up.public_id]))
+    address = page.context["page"].look_again_url
+    decide(top_up, "pay")
+    news = client.get(address, headers={"HX-Request": "true"}).content.decode()
+    assert '<div hx-swap-oob="innerHTML:.balance-banner"></div>' in "".join(news.splitlines())
+
+
+def test_credits_enough_are_not_worth_a_banner(client, owner, account, professional):
+    post(top_up(account, 100, NOW))
+    client.force_login(owner)
+    assert "running low" not in words(client.get(reverse("dashboard:home", args=["acme"])))
