@@ -24,7 +24,8 @@ def top_ups_have_their_purchase() -> Iterator[Breach]:
                     WHEN bought.id IS NULL THEN 'belongs to no purchase that was credited'
                     ELSE format('adds %s credits, %s were bought',
                                 entry.credits, bought.credits) END
-          FROM (SELECT * FROM billing_ledgerentry WHERE kind = 'top_up') entry
+          FROM (SELECT * FROM billing_ledgerentry
+                 WHERE kind = 'top_up' AND reference NOT LIKE 'refund:%') entry
           FULL JOIN (SELECT *, 'top-up:' || id AS reference FROM billing_topup
                       WHERE credited_at IS NOT NULL) bought
                ON bought.account_id = entry.account_id AND bought.reference = entry.reference
@@ -34,7 +35,8 @@ def top_ups_have_their_purchase() -> Iterator[Breach]:
 
 
 def refunds_have_their_purchase() -> Iterator[Breach]:
-    """Each refund takes back the credits of a purchase of the account, never more than it gave."""
+    """What refunds and disputes took and gave back is of a purchase of the account: never more
+    than it gave, nor less than nothing."""
     return breaches_of(
         "refunds",
         """
@@ -44,10 +46,12 @@ def refunds_have_their_purchase() -> Iterator[Breach]:
                                 bought.credits, entry.taken) END
           FROM (SELECT account_id, split_part(reference, ':', 2) AS purchase,
                        -sum(credits) AS taken
-                  FROM billing_ledgerentry WHERE kind = 'refund' GROUP BY 1, 2) entry
+                  FROM billing_ledgerentry
+                 WHERE kind = 'refund' OR reference LIKE 'refund:%' GROUP BY 1, 2) entry
           LEFT JOIN billing_topup bought
                  ON bought.account_id = entry.account_id AND bought.id::text = entry.purchase
          WHERE bought.id IS NULL OR bought.credited_at IS NULL OR entry.taken > bought.credits
+            OR entry.taken < 0
         """,
     )
 

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
 
@@ -17,7 +18,7 @@ from django.utils.cache import patch_vary_headers
 from billing import topups
 from billing.credits import top_up_valid_until
 from billing.gateways import GatewayError, RefusedError
-from billing.models import TopUp, TopUpState
+from billing.models import Kind, LedgerEntry, TopUp, TopUpState
 from billing.tasks import enqueue, reconcile_top_up
 from dashboard.access import AccountRequest, account_page
 from dashboard.top_up.choice import ChoiceForm, PurchaseForm, on_sale
@@ -186,7 +187,13 @@ def receipt(request: AccountRequest, public_id: UUID) -> HttpResponse:
     if found.paid_at is None:
         raise Http404("Not paid.")
     valid_until = top_up_valid_until(account=request.account, paid_at=found.paid_at)
-    context = {"top_up": found, "valid_until": valid_until}
+    context = {
+        "top_up": found,
+        "valid_until": valid_until,
+        "refunded_at": _refunded_at(found),
+        "is_refunded": found.paid_back_minor >= found.paid_minor,
+        "kept_minor": found.paid_minor - found.paid_back_minor,
+    }
     return render(request, "dashboard/receipt.html", context)
 
 
@@ -199,3 +206,13 @@ def _top_up(request: AccountRequest, public_id: UUID) -> TopUp:
     if found is None:
         raise Http404("No such top-up.")
     return found
+
+
+def _refunded_at(found: TopUp) -> datetime | None:
+    """When it was paid back, or a part of it last; None where no credits were taken for it."""
+    if found.refunded_at or not found.paid_back_minor:
+        return found.refunded_at
+    refunds = LedgerEntry.objects.filter(
+        account=found.account_id, kind=Kind.REFUND, reference__startswith=f"refund:{found.pk}:"
+    )
+    return refunds.order_by("-occurred_at").values_list("occurred_at", flat=True).first()

@@ -442,7 +442,23 @@ def test_the_receipt_names_what_was_paid(shop, account, owner):
 
 def test_the_receipt_names_what_was_paid_back(shop, top_up):
     paid(top_up, refunded_minor=200_000)
-    assert "Refunded INR 2,000" in words(receipt_of(shop, top_up))
+    text = words(receipt_of(shop, top_up))
+    assert "Refunded INR 2,000 Refunded on 23 Nov 2026, 18:00" in text
+    assert "Paid after the refund INR 6,000" in text
+    assert "valid until 23 Nov 2027" in text
+
+
+def test_the_receipt_says_why_all_was_paid_back_and_promises_no_validity(shop, top_up):
+    topups.reconcile(top_up_id=decide(top_up, "pay").pk, now=NOW)
+    topups.refund(top_up_id=top_up.pk, reason="Bought twice by mistake", now=NOW)
+    text = words(receipt_of(shop, top_up))
+    assert "Refunded INR 8,000 Refunded on 23 Nov 2026, 18:00" in text
+    assert "Reason for the refund Bought twice by mistake" in text
+    assert "valid until" not in text
+
+
+def test_the_receipt_of_the_sandbox_says_that_no_money_was_moved(shop, top_up):
+    assert "Paid through Sandbox, no money was moved" in words(receipt_of(shop, paid(top_up)))
 
 
 def test_there_is_no_receipt_for_what_was_not_paid(shop, top_up):
