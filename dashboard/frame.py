@@ -14,11 +14,10 @@ from billing.tariffs import Agreement, NoTariffError, agreement_at
 
 @dataclass(frozen=True, slots=True)
 class Expiring:
-    """The credits that expire next: how many, when (account's zone), whole days from now."""
+    """The credits that expire next: how many, and when (account's zone)."""
 
     credits: int
     expires_at: datetime
-    days_left: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +100,4 @@ def _expiring(account: Account, now: datetime) -> Expiring | None:
     )
     if grant is None or grant.expires_at is None:
         return None
-    return Expiring(
-        grant.remaining, grant.expires_at.astimezone(account.zone), (grant.expires_at - now).days
-    )
+    return Expiring(grant.remaining, grant.expires_at.astimezone(account.zone))

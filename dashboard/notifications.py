@@ -7,6 +7,7 @@ thresholds.
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse
@@ -97,7 +98,11 @@ def _page(request: AccountRequest, form: ThresholdForm, *, status: int = 200) ->
         {"threshold": threshold, "level": level_of(threshold, credits_per_cycle=per_cycle)}
         for threshold in thresholds_of(request.account)
     ]
-    context = {"form": form, "thresholds": thresholds}
+    context = {
+        "form": form,
+        "thresholds": thresholds,
+        "mails_per_day_max": settings.MAILS_PER_DAY_MAX,
+    }
     return render(request, "dashboard/notifications.html", context, status=status)
 
 

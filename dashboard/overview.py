@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from billing.models import Account, LedgerEntry
+from dashboard.expiring import ExpiringSoon, expiring_soon
 from dashboard.filters import UsageFilters
 from dashboard.frame import Frame
 from dashboard.graph import Bar, bars_of
@@ -16,17 +17,19 @@ RECENT_ROWS = 5
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """This cycle's use (the last 30 days without a plan), the last seven days, recent rows."""
+    """This cycle's use (the last 30 days without a plan), the last seven days, recent rows, and
+    what expires soon."""
 
     period: Period
     calls: int
     credits_used: int
     week: Sequence[Bar]
     recent: Sequence[LogRow]
+    expiring: ExpiringSoon | None
 
 
 def overview(*, account: Account, frame: Frame) -> Overview:
-    """Read the first page of ``account``; three queries."""
+    """Read the first page of ``account``; four queries."""
     zone = account.zone
     today = frame.now.astimezone(zone).date()
     cycle = (frame.cycle.starts_at, frame.cycle.ends_at) if frame.cycle else None
@@ -51,4 +54,5 @@ def overview(*, account: Account, frame: Frame) -> Overview:
         credits_used=sum(bar.credits_used for bar in so_far),
         week=bars(chosen(Preset.LAST_7_DAYS)),
         recent=log_rows(account=account, entries=Entry.read(recent[:RECENT_ROWS])),
+        expiring=expiring_soon(account=account, now=frame.now),
     )

@@ -1,5 +1,6 @@
 """The account's first page and the frame around all of them."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -48,7 +49,7 @@ def test_the_frame_tells_what_expires_next(
 ) -> None:
     post(top_up(account, 200, NOW - timedelta(days=1), days=4))
     expiring = visitor.get("/a/acme/").context["frame"].expiring
-    assert (expiring.credits, expiring.days_left) == (200, 3)
+    assert expiring.credits == 200
     assert expiring.expires_at.isoformat() == "2026-11-26T18:00:00+05:30"
 
 
@@ -75,3 +76,44 @@ def test_the_frame_says_when_credits_run_low(
 
 def test_pages_without_an_account_have_no_frame(client: Client, db: None) -> None:
     assert client.get("/accounts/login/").context["frame"] is None
+
+
+# ── What expires soon ─────────────────────────────────────────────────────────────────────────
+def said_to_expire(visitor: Client) -> str:
+    html = visitor.get("/a/acme/").content.decode()
+    found = re.search(r'aria-label="Credits that expire soon">(.*?)</section>', html, re.DOTALL)
+    return " ".join(re.sub(r"<[^>]+>", " ", found[1]).split()) if found else ""
+
+
+def test_credits_that_expire_within_30_days_are_said_with_their_end(
+    visitor: Client, account: Account
+) -> None:
+    post(top_up(account, 200, NOW, days=30))
+    assert said_to_expire(visitor) == (
+        "200 credits expire on 23 Dec 2026, 18:00 (top-up). "
+        "Calls use the credits that expire soonest first."
+    )
+
+
+def test_credits_that_expire_later_are_not_said_to(visitor: Client, account: Account) -> None:
+    post(top_up(account, 200, NOW, days=31))
+    assert said_to_expire(visitor) == ""
+
+
+def test_plan_credits_are_said_to_expire_in_their_last_week_only(
+    visitor: Client, account: Account, professional: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert said_to_expire(visitor) == ""
+    monkeypatch.setattr("django.utils.timezone.now", lambda: NOW + timedelta(days=5))
+    assert "1,500 credits expire on 4 Dec 2026, 15:00 (plan credits)." in said_to_expire(visitor)
+
+
+def test_many_that_expire_are_listed_soonest_first_and_the_rest_added_up(
+    visitor: Client, account: Account
+) -> None:
+    for day in range(7):
+        post(top_up(account, 100 + day, NOW - timedelta(days=day), days=29))
+    text = said_to_expire(visitor)
+    assert text.startswith("721 credits expire within 30 days. Calls use")
+    assert "first. 106 credits on 16 Dec 2026, 18:00 (top-up) 105 credits on 17 Dec" in text
+    assert text.endswith("102 credits on 20 Dec 2026, 18:00 (top-up) 201 credits after that")

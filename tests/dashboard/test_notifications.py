@@ -136,6 +136,12 @@ def test_editing_does_not_bring_old_crossings_up(owners, account, owner, profess
     assert len(alerts.watch(account=account, now=NOW)) == 1
 
 
+def test_the_page_says_that_mails_are_limited_a_day(owners, settings):
+    settings.MAILS_PER_DAY_MAX = 3
+    text = words(owners.get(reverse("dashboard:notifications", args=["acme"])))
+    assert "At most 3 mails within 24 hours" in text
+
+
 # ── The banner follows the highest one ────────────────────────────────────────────────────────
 @pytest.mark.parametrize(
     ("credits", "low_at", "state"),
