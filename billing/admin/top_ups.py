@@ -20,7 +20,7 @@ from unfold.widgets import UnfoldAdminDecimalFieldWidget
 
 from billing.admin.base import OperatorAdmin, RecordAdmin, local_time
 from billing.admin.top_up_actions import TopUpActions, received_words
-from billing.models import Notice, Pack, PaymentEvent, TopUp, TopUpPricing
+from billing.models import Account, Notice, Pack, PaymentEvent, TopUp, TopUpPricing
 from billing.money import format_money, major_units, minor_units
 
 PRICE_MAX = Decimal(10**8)
@@ -74,6 +74,26 @@ class PackForm(PricedForm):
         model = Pack
         fields = ("credits", "currency", "order", "is_active", "is_best_value")
 
+    def clean(self) -> dict[str, Any]:
+        """Nobody is offered the same credits twice, or two packs that are each the best value."""
+        cleaned = super().clean()
+        if not cleaned.get("is_active") or not cleaned.get("currency"):
+            return cleaned
+        offered = Pack.objects.filter(currency=cleaned["currency"], is_active=True)
+        others = offered.exclude(pk=self.instance.pk)
+        same = others.filter(credits=cleaned.get("credits") or 0).first()
+        if same is not None:
+            price = format_money(same.price_minor, same.currency)
+            self.add_error("credits", f"{same} are on offer already, for {price}. Edit that pack.")
+        best = others.filter(is_best_value=True).first()
+        if cleaned.get("is_best_value") and best is not None:
+            self.add_error(
+                "is_best_value",
+                f"{best} is the best value in {best.currency} already. Only one pack can be: "
+                "untick that one first.",
+            )
+        return cleaned
+
 
 class PricingForm(PricedForm):
     """How own amounts are priced, as operators enter it."""
@@ -120,6 +140,20 @@ class PackAdmin(OperatorAdmin):
     list_filter = (("currency", admin.AllValuesFieldListFilter), ("is_active", BooleanRadioFilter))
     list_filter_submit = True
     fields = ("credits", ("price", "currency"), "order", "is_active", "is_best_value")
+
+    def save_model(self, request: HttpRequest, obj: Pack, form: Any, change: bool) -> None:
+        """Store it, and say so where nobody will see it."""
+        super().save_model(request, obj, form, change)
+        accounts = Account.objects.filter(currency=obj.currency)
+        if (
+            not accounts.exists()
+            and not TopUpPricing.objects.filter(currency=obj.currency).exists()
+        ):
+            messages.warning(
+                request,
+                f"No account pays in {obj.currency}, and no top-up pricing is in it: is the "
+                "currency right? Nobody is offered this pack.",
+            )
 
     @admin.display(description="Price before tax")
     def price(self, pack: Pack) -> str:

@@ -40,6 +40,16 @@ class Pack(models.Model):
             models.CheckConstraint(
                 condition=Q(credits__gte=1, price_minor__gte=1), name="pack_sells_something"
             ),
+            models.UniqueConstraint(
+                fields=["currency", "credits"],
+                condition=Q(is_active=True),
+                name="pack_once_on_offer",
+            ),
+            models.UniqueConstraint(
+                fields=["currency"],
+                condition=Q(is_active=True, is_best_value=True),
+                name="pack_one_best_value",
+            ),
         ]
 
     def __str__(self) -> str:
