@@ -13,9 +13,17 @@ from django import forms
 
 from billing import topups
 from billing.models import Account, Pack, TopUp, TopUpPricing
+from billing.money import decimals
 
 OWN = "own"
 PACK = "pack-"
+UNREADABLE = (
+    "This link could not be read, so nothing is chosen. "
+    "Choose a pack, or enter a number of credits."
+)
+
+_CHOICE = re.compile(rf"|{OWN}|{PACK}[0-9]{{1,19}}")
+_DIGITS_READ = 20
 # Commas and the spaces, thin and unbreakable ones too, that people put between thousands (and in
 # India between hundreds of thousands). Anywhere else a comma may be meant for decimals.
 _SEPARATOR = "[, \u00a0\u2009\u202f]"
@@ -65,6 +73,11 @@ class OnSale:
         percent = f"{whole}.{hundredths:02d}".rstrip("0").rstrip(".")
         return f"{percent} % {self.pricing.tax_name or 'tax'}"
 
+    @property
+    def decimals(self) -> int:
+        """How many digits the minor units of the price per credit take, for the page's script."""
+        return decimals(self.pricing.currency) if self.pricing else 0
+
     def __bool__(self) -> bool:
         return bool(self.packs) or self.pricing is not None
 
@@ -83,10 +96,13 @@ def same_again(*, top_up: TopUp, sale: OnSale) -> dict[str, str]:
 
 
 class ChoiceForm(forms.Form):
-    """What was chosen; valid, it has a price in `quoted`."""
+    """What was chosen; valid, it has a price in `quoted`.
 
-    choice = forms.CharField(max_length=30, required=False)
-    credits = forms.CharField(max_length=20, required=False)
+    It may come from any link, so its fields take any text: what can't be read is said in words.
+    """
+
+    choice = forms.Field(required=False)
+    credits = forms.Field(required=False)
 
     quoted: topups.Quote
 
@@ -95,18 +111,32 @@ class ChoiceForm(forms.Form):
         self._sale = sale
         super().__init__(data)
 
+    @property
+    def is_readable(self) -> bool:
+        """Whether the choice is one that a page of ours offers, or offered once."""
+        return not self.has_error("choice", "unreadable")
+
+    def clean_choice(self) -> str:
+        """Refuse what none of our pages says."""
+        chosen = self.cleaned_data["choice"] or ""
+        if not _CHOICE.fullmatch(chosen):
+            raise forms.ValidationError(UNREADABLE, "unreadable")
+        return str(chosen)
+
     def clean(self) -> dict[str, Any]:
         """Price the choice. A number of credits without a choice is the number that is meant."""
-        chosen = self.cleaned_data.get("choice", "")
-        number = _number(self.cleaned_data.get("credits", ""))
-        if not chosen and not self.cleaned_data.get("credits"):
+        chosen = self.cleaned_data.get("choice")
+        typed = (self.cleaned_data.get("credits") or "").strip()
+        if chosen is None:
+            return self.cleaned_data
+        if not chosen and not typed:
             self.add_error("choice", "Choose a pack, or enter a number of credits.")
             return self.cleaned_data
         try:
             if chosen.startswith(PACK):
                 self.quoted = topups.quote(account=self._account, pack=self._pack(chosen))
             else:
-                self.quoted = topups.quote(account=self._account, credits=number)
+                self.quoted = topups.quote(account=self._account, credits=self._own(typed))
         except topups.TopUpError as error:
             self.add_error("choice" if error.field == "pack" else error.field, str(error))
         return self.cleaned_data
@@ -116,6 +146,25 @@ class ChoiceForm(forms.Form):
             if f"{PACK}{pack.pk}" == chosen:
                 return pack
         raise topups.TopUpError("pack", "This pack is no longer on offer. Choose another one.")
+
+    def _own(self, typed: str) -> int:
+        """The number that was typed. Raises TopUpError, which says what is wrong with it."""
+        pricing = self._sale.pricing
+        if pricing is None:
+            raise topups.TopUpError("pack", "Only packs are on offer. Choose one.")
+        least, most = f"{pricing.credits_min:,}", f"{pricing.credits_max:,}"
+        if not typed:
+            raise topups.TopUpError("credits", f"Enter how many credits, from {least} to {most}.")
+        number = _number(typed)
+        if number is None:
+            raise topups.TopUpError(
+                "credits", f"Enter a whole number in digits, from {least} to {most}."
+            )
+        if number < pricing.credits_min:
+            raise topups.TopUpError("credits", f"That is too few: enter {least} credits or more.")
+        if number > pricing.credits_max:
+            raise topups.TopUpError("credits", f"That is too many: enter {most} credits or fewer.")
+        return number
 
 
 class PurchaseForm(ChoiceForm):
@@ -137,4 +186,6 @@ def _number(text: str) -> int | None:
     """A whole number as people type it, ``1,500`` or ``1 500``; None where it isn't one."""
     if not _WHOLE_NUMBER.fullmatch(text):
         return None
-    return int(re.sub(_SEPARATOR, "", text))
+    digits = re.sub(_SEPARATOR, "", text).lstrip("0")
+    # Python refuses to read very long numbers; of those, the beginning is too many as well.
+    return int(digits[:_DIGITS_READ] or "0")

@@ -119,8 +119,9 @@ def _choose_or_review(
     unpaid = TopUp.objects.filter(
         account=account, created_by=request.membership.user_id, state=TopUpState.PENDING
     ).exclude(checkout_url="")
+    kept = ("choice", "credits") if form.is_readable else ()
     context |= {
-        "chosen": {name: chosen.get(name, "") for name in ("choice", "credits")},
+        "chosen": {name: chosen.get(name, "") for name in kept},
         "errors": form.errors if is_chosen and "change" not in chosen else {},
         "unpaid": unpaid.order_by("-created_at").first(),
     }

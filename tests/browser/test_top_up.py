@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 
 from billing import topups
 from billing.gateways import PaymentFacts, PaymentStatus
-from billing.models import Account, Balance, LedgerEntry, TopUp, TopUpState
+from billing.models import Account, Balance, LedgerEntry, TopUp, TopUpPricing, TopUpState
 from tests.browser.conftest import Open
 
 pytestmark = pytest.mark.browser
@@ -189,6 +189,30 @@ def test_typing_a_number_means_that_number(open_page: Open, customer: Account, o
     page.get_by_label("Number of credits", exact=True).fill("1,000")
     page.get_by_role("button", name="Continue to review").click()
     expect(page.get_by_role("button", name="Pay INR 16,000 for 1,000 credits")).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("typed", "price"),
+    [
+        ("1,000", "INR 18,880 for 1,000 credits, 18 % GST included"),
+        ("11", "INR 207.68 for 11 credits, 18 % GST included"),
+        ("9", ""),
+        ("100,001", ""),
+        ("12.5", ""),
+    ],
+)
+def test_an_own_number_shows_its_price_while_it_is_typed(
+    open_page: Open, customer: Account, owner: User, typed: str, price: str
+):
+    TopUpPricing.objects.update(tax_name="GST", tax_basis_points=1_800)
+    page = open_page(user=owner)
+    page.goto(reverse("dashboard:top_up", args=[customer.slug]))
+    page.get_by_label("Number of credits", exact=True).fill(typed)
+    expect(page.locator("output")).to_have_text(price)
+    if price:
+        page.get_by_role("button", name="Continue to review").click()
+        agreed = price.removesuffix(", 18 % GST included")
+        expect(page.get_by_role("button", name=f"Pay {agreed}")).to_be_visible()
 
 
 def every_state(account: Account, owner: User) -> dict[str, str]:

@@ -123,15 +123,16 @@ def test_packs_of_another_currency_can_not_be_chosen(shop):
     ("chosen", "field", "message"),
     [
         ({"choice": "", "credits": ""}, "choice", "Choose a pack, or enter a number of credits."),
-        ({"choice": "own", "credits": ""}, "credits", "whole number from 10 to 100,000"),
-        ({"choice": "own", "credits": "9"}, "credits", "whole number from 10 to 100,000"),
-        ({"choice": "own", "credits": "100001"}, "credits", "whole number from 10 to 100,000"),
-        ({"choice": "own", "credits": "12.5"}, "credits", "whole number from 10 to 100,000"),
-        ({"choice": "own", "credits": "-50"}, "credits", "whole number from 10 to 100,000"),
-        ({"choice": "own", "credits": "many"}, "credits", "whole number from 10 to 100,000"),
-        ({"choice": "own", "credits": "9" * 21}, "credits", "at most 20 characters"),
+        ({"choice": "own", "credits": " "}, "credits", "Enter how many credits, from 10 to"),
+        ({"choice": "own", "credits": "9"}, "credits", "too few: enter 10 credits or more"),
+        ({"choice": "own", "credits": "0"}, "credits", "too few"),
+        ({"choice": "own", "credits": "100001"}, "credits", "too many: enter 100,000 credits or"),
+        ({"choice": "own", "credits": "9" * 5_000}, "credits", "too many"),
+        ({"choice": "own", "credits": "12.5"}, "credits", "whole number in digits, from 10 to"),
+        ({"choice": "own", "credits": "-50"}, "credits", "whole number in digits"),
+        ({"choice": "own", "credits": "many"}, "credits", "whole number in digits"),
+        ({"choice": "own", "credits": "5\0"}, "credits", "whole number in digits"),
         ({"choice": "pack-99999999"}, "choice", "no longer on offer"),
-        ({"choice": "pack-x"}, "choice", "no longer on offer"),
     ],
 )
 def test_what_can_not_be_bought_is_said_beside_its_field(shop, chosen, field, message):
@@ -140,6 +141,27 @@ def test_what_can_not_be_bought_is_said_beside_its_field(shop, chosen, field, me
     assert list(response.context["errors"]) == [field]
     assert message in response.context["errors"][field][0]
     assert f'id="{field}-error"' in response.content.decode()
+
+
+@pytest.mark.parametrize("unread", ["x" * 200, "banana", "pack-x", "own\0", "PACK-1", "packs"])
+def test_a_link_that_can_not_be_read_chooses_nothing_and_says_so(shop, unread):
+    response = shop.get(PAGE, {"choice": unread, "credits": "20"})
+    assert response.status_code == 422
+    assert "This link could not be read, so nothing is chosen." in words(response)
+    html = response.content.decode()
+    assert (
+        re.findall(r"<input[^>]*(?:checked|value=\"20\")[^>]*>", html.partition("<main")[2]) == []
+    )
+
+
+def test_an_own_number_where_only_packs_are_on_offer_is_said_beside_them(shop):
+    TopUpPricing.objects.all().delete()
+    response = shop.get(PAGE, {"choice": "own", "credits": "50"})
+    assert response.context["errors"]["choice"] == ["Only packs are on offer. Choose one."]
+
+
+def test_nothing_is_chosen_beforehand(shop):
+    assert "checked" not in shop.get(PAGE).content.decode().partition("<main")[2]
 
 
 @pytest.mark.parametrize("typed", ["1500", "1,500", "1 500", "1\u202f500"])
