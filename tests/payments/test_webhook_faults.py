@@ -4,9 +4,11 @@ import json
 import socket
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import timedelta
+from http.client import HTTPConnection
 from threading import Barrier
 
 import psycopg2
@@ -46,6 +48,47 @@ def top_up(default_packs, account):
     top_up = begin(account)
     pay(top_up)
     return top_up
+
+
+@pytest.fixture(scope="module")
+def gunicorn():
+    """The site as it is served, with one worker; yields its port."""
+    with closing(socket.socket()) as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gunicorn", "--config=python:config.gunicorn", "config.wsgi"],
+        env=child_environment(HOST="127.0.0.1", PORT=str(port), WEB_CONCURRENCY="1"),
+        stderr=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 60
+    while not _listens(port):
+        assert time.monotonic() < deadline, "gunicorn does not listen"
+        assert process.poll() is None, "gunicorn ended"
+        time.sleep(0.1)
+    yield port
+    process.terminate()
+    process.wait(30)
+
+
+def _listens(port):
+    with closing(socket.socket()) as caller:
+        return caller.connect_ex(("127.0.0.1", port)) == 0
+
+
+def pieces(number):
+    for _ in range(number):
+        yield b"x" * 1024 * 1024
+
+
+@pytest.mark.parametrize("body", [b"x" * 20 * 1024 * 1024, pieces(20)], ids=["length", "chunks"])
+def test_who_sends_far_too_much_still_gets_an_answer(gunicorn, body):
+    # Unlike other clients this one does not look for an answer when its sending is cut short.
+    with closing(HTTPConnection("127.0.0.1", gunicorn, timeout=30)) as sender:
+        sender.request("POST", "/webhooks/sandbox/", body)
+        answer = sender.getresponse()
+        assert (answer.status, answer.read()) == (413, b"the body is too large")
 
 
 def test_the_same_event_from_all_sides_at_once_is_stored_once(top_up):
