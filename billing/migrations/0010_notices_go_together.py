@@ -21,7 +21,7 @@ def due_when_made(apps, schema_editor):
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("billing", "0007_entries_by_hour"),
+        ("billing", "0009_parked_disputed_and_processing_top_ups"),
     ]
 
     operations = [

@@ -24,7 +24,7 @@ def tell_apart(apps, schema_editor):
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("billing", "0020_notices_go_together"),
+        ("billing", "0010_notices_go_together"),
     ]
 
     operations = [
