@@ -3,7 +3,7 @@
 import pytest
 from django.db import connection
 
-from billing import topups
+from billing import refunds, topups
 from billing.audit_causes import INVARIANTS
 from billing.models import Plan, TopUp
 from billing.subscriptions import subscribe
@@ -57,7 +57,7 @@ def customer(account, default_plans, default_packs):
         top_up = begin(account)
         pay(top_up)
         topups.reconcile(top_up_id=top_up.pk, now=now())
-    topups.refund(top_up_id=top_up.pk, reason="By mistake", now=now())
+    refunds.refund(top_up_id=top_up.pk, reason="By mistake", now=now())
     return account
 
 

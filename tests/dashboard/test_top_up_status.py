@@ -450,7 +450,7 @@ def test_the_receipt_names_what_was_paid_back(shop, top_up):
 
 def test_the_receipt_says_why_all_was_paid_back_and_promises_no_validity(shop, top_up):
     topups.reconcile(top_up_id=decide(top_up, "pay").pk, now=NOW)
-    topups.refund(top_up_id=top_up.pk, reason="Bought twice by mistake", now=NOW)
+    refunds.refund(top_up_id=top_up.pk, reason="Bought twice by mistake", now=NOW)
     text = words(receipt_of(shop, top_up))
     assert "Refunded INR 8,000 Refunded on 23 Nov 2026, 18:00" in text
     assert "Reason for the refund Bought twice by mistake" in text
