@@ -6,7 +6,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
 
-from billing.admin.base import ACCOUNT_PARAMETER, RecordAdmin, local_time
+from billing.admin.base import ACCOUNT_PARAMETER, RecordAdmin
 from calls.models import Call
 
 
@@ -17,7 +17,7 @@ class CallAdmin(RecordAdmin):
     list_display = (
         "call_id",
         "account",
-        "started",
+        "started_at",
         "usage_type",
         "status",
         "agent",
@@ -44,8 +44,8 @@ class CallAdmin(RecordAdmin):
                     ("usage_type", "agent"),
                     ("from_number", "to_number"),
                     ("status", "remarks"),
-                    "started",
-                    ("connected", "ended"),
+                    "started_at",
+                    ("connected_at", "ended_at"),
                 )
             },
         ),
@@ -61,33 +61,8 @@ class CallAdmin(RecordAdmin):
                 )
             },
         ),
-        ("Record", {"fields": (("recorded", "revised"), "corrections")}),
+        ("Record", {"fields": (("recorded_at", "revised_at"), "corrections")}),
     )
-
-    @admin.display(description="Started (account’s time)")
-    def started(self, call: Call) -> SafeString | str:
-        """When it was made or received."""
-        return local_time(call.started_at, call.account.zone)
-
-    @admin.display(description="Connected")
-    def connected(self, call: Call) -> SafeString | str:
-        """When it was answered."""
-        return local_time(call.connected_at, call.account.zone)
-
-    @admin.display(description="Ended")
-    def ended(self, call: Call) -> SafeString | str:
-        """When it ended."""
-        return local_time(call.ended_at, call.account.zone)
-
-    @admin.display(description="First recorded")
-    def recorded(self, call: Call) -> SafeString | str:
-        """When its first record arrived."""
-        return local_time(call.recorded_at, call.account.zone)
-
-    @admin.display(description="Revised by its source")
-    def revised(self, call: Call) -> SafeString | str:
-        """When its source last changed the record, if it says so."""
-        return local_time(call.revised_at, call.account.zone)
 
     @admin.display(description="Billed")
     def billed(self, call: Call) -> str:

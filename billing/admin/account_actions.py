@@ -184,7 +184,7 @@ class AccountActions(OperatorAdmin):
             try:
                 with transaction.atomic():
                     subscribe(account=account, plan=plan, at=at, now=now)
-                    said = f"on {plan} from {local(at, account.zone)} ({account.time_zone})"
+                    said = f"on {plan} from {local(at, account.zone)}"
                     self.log_change(request, account, f"Put {said}")
             except SubscriptionError as error:
                 form.add_error(None, str(error))
@@ -226,7 +226,7 @@ class AccountActions(OperatorAdmin):
                     )
                     said = (
                         f"{terms.credits_per_increment:,} per {terms.increment_seconds:,} s from "
-                        f"{local(terms.effective_from, account.zone)} ({account.time_zone})"
+                        f"{local(terms.effective_from, account.zone)}"
                     )
                     self.log_change(request, account, f"Agreed terms: {said}")
             except TermsError as error:
@@ -267,7 +267,7 @@ class AccountActions(OperatorAdmin):
             None,
             title="Cancel a planned change",
             about=f"{account} would go to {subscription.plan} on "
-            f"{local(subscription.effective_from, account.zone)} ({account.time_zone}). "
+            f"{local(subscription.effective_from, account.zone)}. "
             "It stays on its present plan when you cancel that.",
             button="Cancel the change",
         )

@@ -98,7 +98,6 @@ def account_page(account: Account, *, now: datetime) -> dict[str, Any]:
         "custom_table": terms_table(custom, now=now, zone=account.zone) if custom else None,
         "grants_table": _grants_table(account),
         "entries_table": _entries_table(account),
-        "zone": account.time_zone,
         "all_grants": listing("creditgrant", account),
         "all_entries": listing("ledgerentry", account),
         "all_days": listing("dailyusage", account),

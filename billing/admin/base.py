@@ -1,16 +1,16 @@
 """What the operators' pages share: who may, how instants read, lists that count no large table."""
 
-from collections.abc import Iterable
-from datetime import date, datetime, time, timedelta, tzinfo
+from collections.abc import Callable, Iterable
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from django.contrib import messages
-from django.contrib.admin import ShowFacets
-from django.db.models import QuerySet
+from django.contrib.admin import AdminSite, ShowFacets, display
+from django.db.models import DateTimeField, Model, QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 from unfold import paginator as unfold_paginator
 from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import DropdownFilter, RangeDateFilter
@@ -25,19 +25,19 @@ UNREADABLE = date.max
 
 
 def local(at: datetime, zone: tzinfo) -> str:
-    """``at`` as people write it in ``zone``: "23 Nov 2026, 14:05"."""
-    return f"{at.astimezone(zone):%-d %b %Y, %H:%M}"
+    """``at`` as operators read every time: "23 Nov 2026, 14:05 Asia/Kolkata"."""
+    return f"{at.astimezone(zone):%-d %b %Y, %H:%M} {zone}"
 
 
-def local_time(at: datetime | None, zone: ZoneInfo) -> SafeString | str:
-    """The same to the second, with the exact instant in UTC on hover."""
+def local_time(at: datetime | None, zone: tzinfo) -> SafeString | str:
+    """The same, with the exact instant in UTC on hover; a dash for none."""
     if at is None:
         return "–"
     return format_html(
         '<time datetime="{}" title="{} UTC" class="whitespace-nowrap">{}</time>',
         at.isoformat(),
         f"{at:%Y-%m-%d %H:%M:%S.%f}",
-        f"{at.astimezone(zone):%-d %b %Y, %H:%M:%S}",
+        local(at, zone),
     )
 
 
@@ -57,6 +57,47 @@ class OperatorAdmin(ModelAdmin):
     actions = None  # nothing here is safe to do to many rows at once
     list_per_page = 50
     sortable_by = ()
+
+    def __init__(self, model: type[Model], admin_site: AdminSite) -> None:
+        super().__init__(model, admin_site)
+        self._local_names = {}
+        for field in model._meta.fields:
+            if isinstance(field, DateTimeField):
+                name = f"{field.name}_local"
+                setattr(self, name, self._local_column(field))
+                self._local_names[field.name] = name
+
+    def zone_of(self, record: Any) -> tzinfo:
+        """On whose clock the times of ``record`` are shown."""
+        return UTC
+
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
+        return [self._local_names.get(name, name) for name in super().get_list_display(request)]
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Times that are not to be edited are shown as they are everywhere else."""
+        fieldsets = super().get_fieldsets(request, obj)
+        if self.has_change_permission(request, obj):
+            return fieldsets
+        return [
+            (title, {**options, "fields": self._with_local_names(options["fields"])})
+            for title, options in fieldsets
+        ]
+
+    def _with_local_names(self, fields: Iterable[Any]) -> list[Any]:
+        return [
+            self._local_names.get(each, each)
+            if isinstance(each, str)
+            else self._with_local_names(each)
+            for each in fields
+        ]
+
+    def _local_column(self, field: DateTimeField) -> Callable[[Any], SafeString | str]:
+        @display(description=capfirst(str(field.verbose_name)))
+        def column(record: Any) -> SafeString | str:
+            return local_time(getattr(record, field.name), self.zone_of(record))
+
+        return column
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return is_operator(request)
@@ -102,6 +143,11 @@ class RecordAdmin(OperatorAdmin):
     # Each (field, whether its beginning is enough), with an index on (account, field).
     identified_by: Iterable[tuple[str, bool]] = ()
     ordering_within_account: tuple[str, ...] = ("-id",)
+
+    def zone_of(self, record: Any) -> tzinfo:
+        """The account's own."""
+        zone: tzinfo = record.account.zone
+        return zone
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

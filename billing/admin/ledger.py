@@ -25,7 +25,7 @@ class LedgerEntryAdmin(RecordAdmin):
     """Every movement of credits, newest first."""
 
     list_display = (
-        "occurred",
+        "occurred_at",
         "account",
         "kind",
         "signed_credits",
@@ -51,24 +51,14 @@ class LedgerEntryAdmin(RecordAdmin):
         "signed_credits",
         "balance",
         "reference",
-        "occurred",
-        "posted",
+        "occurred_at",
+        "posted_at",
         "remarks",
         "call_id",
         "usage_type",
         "agent",
         "billed_seconds",
     )
-
-    @admin.display(description="Occurred (account’s time)")
-    def occurred(self, entry: LedgerEntry) -> SafeString | str:
-        """When it happened in the world."""
-        return local_time(entry.occurred_at, entry.account.zone)
-
-    @admin.display(description="Posted (account’s time)")
-    def posted(self, entry: LedgerEntry) -> SafeString | str:
-        """When it was booked."""
-        return local_time(entry.posted_at, entry.account.zone)
 
     @admin.display(description="Credits")
     def signed_credits(self, entry: LedgerEntry) -> str:
@@ -85,7 +75,15 @@ class LedgerEntryAdmin(RecordAdmin):
 class CreditGrantAdmin(RecordAdmin):
     """What came in, and what calls have left of it."""
 
-    list_display = ("granted", "account", "source", "credits", "remaining", "expires", "reference")
+    list_display = (
+        "granted_at",
+        "account",
+        "source",
+        "credits",
+        "remaining",
+        "expires",
+        "reference",
+    )
     list_filter = (
         ("account", AutocompleteSelectFilter),
         ("source", ChoicesDropdownFilter),
@@ -94,12 +92,7 @@ class CreditGrantAdmin(RecordAdmin):
     search_fields = ("reference",)
     search_help_text = "Start of a reference"
     identified_by = (("reference", True),)
-    fields = ("account", "source", "credits", "remaining", "granted", "expires", "reference")
-
-    @admin.display(description="Granted (account’s time)")
-    def granted(self, grant: CreditGrant) -> SafeString | str:
-        """When its credits could first be used."""
-        return local_time(grant.granted_at, grant.account.zone)
+    fields = ("account", "source", "credits", "remaining", "granted_at", "expires", "reference")
 
     @admin.display(description="Expires")
     def expires(self, grant: CreditGrant) -> SafeString | str:

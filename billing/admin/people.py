@@ -88,7 +88,7 @@ class PersonAdmin(OperatorAdmin, UserAdmin):  # type: ignore[misc]  # Unfold has
     search_fields = ("email", "first_name", "last_name")
     ordering = ("email",)
     filter_horizontal = ()
-    readonly_fields = ("last_login", "date_joined")
+    readonly_fields = ("last_login_local", "date_joined_local")
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Operators change customers; only superusers change operators."""
@@ -110,7 +110,7 @@ class PersonAdmin(OperatorAdmin, UserAdmin):  # type: ignore[misc]  # Unfold has
             return [(None, {"fields": AddPersonForm.field_order})]
         sections = [
             (None, {"fields": ("email", ("first_name", "last_name"), "password", "is_active")}),
-            ("Dates", {"fields": (("last_login", "date_joined"),)}),
+            ("Dates", {"fields": (("last_login_local", "date_joined_local"),)}),
         ]
         if request.user.is_superuser:
             staff = {

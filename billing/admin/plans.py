@@ -136,7 +136,7 @@ class PlanAdmin(OperatorAdmin):
         )
         messages.info(
             request,
-            f"From {local(stored.effective_from, UTC)} UTC calls on {obj} cost "
+            f"From {local(stored.effective_from, UTC)} calls on {obj} cost "
             f"{stored.credits_per_increment:,} per {stored.increment_seconds:,} s. "
             "Calls that started earlier keep their charge.",
         )
@@ -198,7 +198,7 @@ class PlanAdmin(OperatorAdmin):
         """When the next planned terms take over."""
         now = timezone.now()
         planned = [one.effective_from for one in plan.terms.all() if one.effective_from > now]
-        return f"{local(min(planned), UTC)} UTC" if planned else "–"
+        return local(min(planned), UTC) if planned else "–"
 
     def _terms(self, plan: Plan) -> PlanTerms | None:
         return plan_terms_at(plan, timezone.now())

@@ -4,13 +4,13 @@ Prices are entered in the currency's main unit. A top-up is read here; what an o
 one is `billing.admin.top_up_actions`.
 """
 
+from datetime import UTC, tzinfo
 from decimal import Decimal
 from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
 from django.http import HttpRequest
-from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import (
     AutocompleteSelectFilter,
     BooleanRadioFilter,
@@ -18,7 +18,7 @@ from unfold.contrib.filters.admin import (
 )
 from unfold.widgets import UnfoldAdminDecimalFieldWidget
 
-from billing.admin.base import OperatorAdmin, RecordAdmin, local_time
+from billing.admin.base import OperatorAdmin, RecordAdmin
 from billing.admin.top_up_actions import TopUpActions, received_words
 from billing.models import Account, Notice, Pack, PaymentEvent, TopUp, TopUpPricing
 from billing.money import format_money, major_units, minor_units
@@ -207,7 +207,7 @@ class TopUpAdmin(TopUpActions, RecordAdmin):
         "credits",
         "total",
         "state",
-        "created",
+        "created_at",
         "attention",
     )
     list_filter = (
@@ -243,7 +243,7 @@ class TopUpAdmin(TopUpActions, RecordAdmin):
         "gateway",
         "checkout_id",
         "payment_id",
-        "created",
+        "created_at",
         "processing_at",
         "paid_at",
         "credited_at",
@@ -287,11 +287,6 @@ class TopUpAdmin(TopUpActions, RecordAdmin):
             or "–"
         )
 
-    @admin.display(description="Begun (account’s time)")
-    def created(self, top_up: TopUp) -> SafeString | str:
-        """When it was begun."""
-        return local_time(top_up.created_at, top_up.account.zone)
-
     @admin.display(description="Attention", boolean=False)
     def attention(self, top_up: TopUp) -> str:
         """Whether an operator has to look."""
@@ -317,6 +312,10 @@ class PaymentEventAdmin(RecordAdmin):
         term = search_term.strip()
         return (queryset.filter(event_id=term) if term else queryset), False
 
+    def zone_of(self, record: PaymentEvent) -> tzinfo:
+        """UTC: a provider's event may be about no account of ours."""
+        return UTC
+
     search_fields = ("event_id",)
     search_help_text = "Whole event ID"
 
@@ -328,7 +327,11 @@ class NoticeAdmin(RecordAdmin):
     list_display = ("kind", "person", "created_at", "sent_at", "suppressed")
     list_filter = (("kind", ChoicesDropdownFilter),)
     list_select_related = ("membership__user", "membership__account")
-    fields = ("kind", "person", "reference", "created_at", "sent_at", "suppressed")
+    fields = ("kind", "person", "reference", "created_at", "due_at", "sent_at", "suppressed")
+
+    def zone_of(self, record: Notice) -> tzinfo:
+        """That of the account it is about."""
+        return record.membership.account.zone
 
     @admin.display(description="Person")
     def person(self, notice: Notice) -> str:

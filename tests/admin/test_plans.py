@@ -174,7 +174,7 @@ def test_the_page_shows_what_typical_calls_cost_in_force(staff: Client, base: Pl
     rows = staff.get(page(base)).context["terms_table"]["rows"]
     assert [str(cell) for cell in rows[0]] == [
         "In force",
-        "1 Jan 2000, 00:00",
+        "1 Jan 2000, 00:00 UTC",
         "INR 1,999",
         "100",
         "2 per 60 s",

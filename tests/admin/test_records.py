@@ -1,5 +1,6 @@
 """Calls and the ledger are there to be read: found quickly, and never changed."""
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,6 +19,8 @@ from tests.admin.conftest import call_of
 ENTRIES = "/admin/billing/ledgerentry/"
 CALLS = "/admin/calls/call/"
 RECORDS = ["billing/ledgerentry", "billing/balance", "billing/creditgrant", "billing/dailyusage"]
+# Django's own: "Feb. 1, 2026, 6:20 p.m."
+OTHER_FORMAT = re.compile(r"\d{4}, (?:\d{1,2}(?::\d\d)? [ap]\.m\.|noon|midnight)")
 OPENED_AT = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -44,6 +47,34 @@ def test_records_have_a_list_and_a_page(staff: Client, used: None, model: str) -
     assert response.status_code == 200
     row = response.context["cl"].result_list[0]
     assert staff.get(f"/admin/{model}/{row.pk}/change/").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        ("billing/ledgerentry", "1 Jan 2026, 05:30 Asia/Kolkata"),
+        ("billing/creditgrant", "1 Jan 2026, 05:30 Asia/Kolkata"),
+        ("calls/call", "1 Feb 2026, 23:50 Asia/Kolkata"),
+        ("calls/call", "1 Feb 2026, 12:00 Europe/London"),
+    ],
+)
+def test_times_are_on_the_accounts_clock_and_name_its_zone(
+    staff: Client, used: None, model: str, said: str
+) -> None:
+    response = staff.get(f"/admin/{model}/")
+    listed = response.content.decode()
+    rows = response.context["cl"].result_list
+    single = [staff.get(f"/admin/{model}/{row.pk}/change/").content.decode() for row in rows]
+    assert said in listed
+    assert any(said in page for page in single)
+    assert not [page for page in (listed, *single) if OTHER_FORMAT.search(page)]
+
+
+def test_times_of_no_account_are_in_utc(staff: Client, owner: User) -> None:
+    User.objects.update(date_joined=datetime(2026, 1, 1, 9, 30, tzinfo=UTC), last_login=None)
+    page = staff.get(f"/admin/auth/user/{owner.pk}/change/").content.decode()
+    assert "1 Jan 2026, 09:30 UTC" in page
+    assert not OTHER_FORMAT.search(page)
 
 
 @pytest.mark.parametrize("model", [*RECORDS, "calls/call"])

@@ -1,6 +1,6 @@
 """Operators price packs, look at purchases, and pay them back."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.contrib.admin.models import LogEntry
@@ -175,6 +175,22 @@ def test_a_refund_needs_a_reason_and_then_takes_the_credits(
     paid.refresh_from_db()
     assert (paid.state, credits_of(customer)) == (TopUpState.REFUNDED, before - 500)
     assert "By mistake" in LogEntry.objects.get(object_id=str(paid.pk)).change_message
+
+
+def test_all_times_of_a_top_up_and_its_event_are_read_alike(staff: Client, paid: TopUp):
+    at = datetime(2026, 11, 24, 8, 35, tzinfo=UTC)
+    TopUp.objects.update(created_at=at, paid_at=at, credited_at=at, checked_at=at)
+    event = PaymentEvent.objects.create(
+        gateway="sandbox", event_id="event_1", event_type="paid", payload={}, received_at=at
+    )
+    page = staff.get(f"/admin/billing/topup/{paid.pk}/change/").content.decode()
+    assert page.count(">24 Nov 2026, 14:05 Asia/Kolkata<") == 4
+    assert (
+        ">24 Nov 2026, 14:05 Asia/Kolkata<" in staff.get("/admin/billing/topup/").content.decode()
+    )
+    for address in ("", f"{event.pk}/change/"):
+        events = staff.get(f"/admin/billing/paymentevent/{address}").content.decode()
+        assert ">24 Nov 2026, 08:35 UTC<" in events
 
 
 def test_a_refund_sent_twice_says_that_it_is_done(staff: Client, customer: Account, paid: TopUp):
