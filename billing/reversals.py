@@ -31,7 +31,7 @@ def note_refunds(top_up: TopUp, facts: PaymentFacts) -> None:
     sum_minor = min(facts.refunded_minor, top_up.paid_minor)
     if facts.as_of is None:
         top_up.refunded_minor = max(top_up.refunded_minor, sum_minor)
-    elif top_up.refunds_as_of is None or facts.as_of > top_up.refunds_as_of:
+    elif top_up.refunds_as_of is None or facts.as_of >= top_up.refunds_as_of:
         if sum_minor < top_up.refunded_minor:  # one has failed: the next is another one
             top_up.refusals += 1
         top_up.refunded_minor, top_up.refunds_as_of = sum_minor, facts.as_of
