@@ -8,6 +8,7 @@ from datetime import datetime
 from billing import ledger
 from billing.cycles import add_months
 from billing.models import Account, GrantSource, Kind
+from billing.postings import NewGrant, Posting
 
 TOP_UP_VALID_MONTHS = 12
 
@@ -39,16 +40,14 @@ def credit_top_up(
 
     Returns whether they were new: a second call with the same ``reference`` adds nothing.
     """
-    posting = ledger.Posting(
+    posting = Posting(
         account_id=account.pk,
         kind=Kind.TOP_UP,
         credits=credits,
         reference=f"top-up:{reference}",
         occurred_at=paid_at,
         remarks=remarks,
-        grant=ledger.NewGrant(
-            GrantSource.TOP_UP, top_up_valid_until(account=account, paid_at=paid_at)
-        ),
+        grant=NewGrant(GrantSource.TOP_UP, top_up_valid_until(account=account, paid_at=paid_at)),
     )
     return ledger.post_one(posting=posting, posted_at=now)
 
@@ -76,13 +75,13 @@ def adjust(
         raise AdjustmentError("expires_at", "only credits that are added can expire.")
     if expires_at is not None and expires_at <= at:
         raise AdjustmentError("expires_at", "must be in the future.")
-    posting = ledger.Posting(
+    posting = Posting(
         account_id=account.pk,
         kind=Kind.ADJUSTMENT,
         credits=credits,
         reference=f"adjustment:{reference}",
         occurred_at=at,
         remarks=reason,
-        grant=ledger.NewGrant(GrantSource.ADJUSTMENT, expires_at) if credits > 0 else None,
+        grant=NewGrant(GrantSource.ADJUSTMENT, expires_at) if credits > 0 else None,
     )
     return ledger.post_one(posting=posting, posted_at=at)

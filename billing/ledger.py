@@ -2,36 +2,21 @@
 
 `post` is the one way in. It refuses nothing that has happened: a charge is booked even below zero,
 because a completed call is a fact. What must never be is said by the constraints of the tables.
-
-How credits flow (rules: "Where credits come from", "How credits are consumed"):
-
-- Credits leave the grant that expires soonest; ties go to the oldest. When no grant has anything
-  left, the balance goes below zero: that is debt.
-- Credits that come in pay the debt first; only the rest can be consumed.
-- Credits that a correction gives back return to the grants consumed last, that is, in the
-  opposite order. What fits in none of them (theirs have expired) becomes a grant of its own.
-- A grant that is past its expiry is expired, visibly, before anything else is posted.
+What postings do to an account's credits is `billing.postings`.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
-from operator import attrgetter
-from typing import NamedTuple
+from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from django.db import connection, transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 
 from billing.bulk import Value, among, as_array, as_arrays, copy_rows
-from billing.models import Account, Balance, CreditGrant, DailyUsage, GrantSource, Kind, LedgerEntry
+from billing.models import Account, Balance, CreditGrant, DailyUsage, Kind, LedgerEntry
 from billing.models.ledger import USAGE_KINDS
-
-# Credits given back after their grant is gone are as good as bought ones.
-RETURNED_CREDITS_VALID_FOR = timedelta(days=365)
-
-NEVER = datetime.max.replace(tzinfo=UTC)
+from billing.postings import Grant, LockedAccount, Posted, Posting
 
 ROLLUP_COLUMNS = (
     "day",
@@ -103,174 +88,6 @@ DAILY_USAGE_OF_ENTRIES = f"""
 """
 
 
-@dataclass(frozen=True, slots=True)
-class NewGrant:
-    """Makes the credits of a posting consumable until ``expires_at`` (None: for ever)."""
-
-    source: GrantSource
-    expires_at: datetime | None
-
-
-class Posting(NamedTuple):
-    """One movement of credits to be booked: negative ``credits`` are used, positive added.
-
-    ``reference`` is unique within the account and names the cause. ``grant`` goes with credits
-    added, except those that a correction gives back. ``grant_reference`` names the grant to take
-    credits from before any other. (A named tuple, because a batch makes thousands.)
-    """
-
-    account_id: int
-    kind: Kind
-    credits: int
-    reference: str
-    occurred_at: datetime
-    remarks: str = ""
-    call_id: str = ""
-    usage_type: str = ""
-    agent: str = ""
-    billed_seconds: int = 0
-    grant: NewGrant | None = None
-    grant_reference: str | None = None
-
-
-class Posted(NamedTuple):
-    """A posting as it was booked."""
-
-    posting: Posting
-    seq: int
-    balance_after: int
-
-
-@dataclass(slots=True)
-class _Grant:
-    """A grant while its account is locked. ``key`` is its place in the order of consumption."""
-
-    id: int | None  # None: not stored yet
-    account_id: int
-    reference: str
-    source: str
-    credits: int
-    remaining: int
-    granted_at: datetime
-    expires_at: datetime | None
-    touched: bool = False
-
-    @property
-    def key(self) -> tuple[datetime, datetime, float]:
-        return (
-            self.expires_at or NEVER,
-            self.granted_at,
-            float("inf") if self.id is None else self.id,
-        )
-
-    def change(self, credits: int) -> None:
-        self.remaining += credits
-        self.touched = True
-
-
-class _LockedBalance(NamedTuple):
-    """What a balance row says while it is locked, and the zone of its account."""
-
-    account_id: int
-    credits: int
-    last_seq: int
-    time_zone: str
-
-
-class _LockedAccount:
-    """One account while its balance row is locked: books postings in memory, in order."""
-
-    def __init__(self, balance: _LockedBalance, grants: list[_Grant]) -> None:
-        self.account_id, self.credits, self.last_seq, time_zone = balance
-        self.zone = ZoneInfo(time_zone)
-        self.grants = grants  # in the order of consumption
-        self.expired: list[_Grant] = []
-        self.posted: list[Posted] = []
-
-    def expire(self, at: datetime) -> None:
-        """Book the expiry of what is left of every grant that is due at ``at``."""
-        due = [g for g in self.grants if g.remaining and g.expires_at and g.expires_at <= at]
-        for grant in due:
-            assert grant.expires_at is not None
-            left = grant.remaining
-            grant.change(-left)
-            self._append(
-                Posting(
-                    account_id=self.account_id,
-                    kind=Kind.EXPIRY,
-                    credits=-left,
-                    reference=f"expiry:{grant.reference}",
-                    occurred_at=grant.expires_at,
-                    remarks=f"{GrantSource(grant.source).label}: {left:,} of {grant.credits:,} "
-                    "credits were not used and expired",
-                )
-            )
-        if due:
-            self.expired = due
-            self.grants = [grant for grant in self.grants if grant not in due]
-
-    def book(self, posting: Posting, posted_at: datetime) -> None:
-        """Move the credits of ``posting`` into or out of the grants, and append its entry."""
-        if posting.credits < 0:
-            self._consume(-posting.credits, posting.grant_reference)
-        elif posting.credits > 0:
-            spendable = max(0, posting.credits - max(0, -self.credits))
-            if posting.grant is not None:
-                self._open(posting, posting.grant, spendable, posted_at)
-            else:
-                self._give_back(posting, spendable, posted_at)
-        self._append(posting)
-
-    def touched_grants(self) -> list[_Grant]:
-        """The grants to store."""
-        return [grant for grant in (*self.grants, *self.expired) if grant.touched]
-
-    def _append(self, posting: Posting) -> None:
-        self.last_seq += 1
-        self.credits += posting.credits
-        self.posted.append(Posted(posting, self.last_seq, self.credits))
-
-    def _consume(self, credits: int, first: str | None) -> None:
-        grants = self.grants
-        if first is not None:
-            grants = sorted(grants, key=lambda grant: grant.reference != first)
-        for grant in grants:
-            if not credits:
-                return
-            if grant.remaining:
-                part = min(credits, grant.remaining)
-                grant.change(-part)
-                credits -= part
-
-    def _open(self, posting: Posting, grant: NewGrant, spendable: int, posted_at: datetime) -> None:
-        opened = _Grant(
-            id=None,
-            account_id=self.account_id,
-            reference=posting.reference,
-            source=grant.source,
-            credits=posting.credits,
-            remaining=spendable,
-            granted_at=min(posting.occurred_at, posted_at),
-            expires_at=grant.expires_at,
-            touched=True,
-        )
-        self.grants.append(opened)
-        self.grants.sort(key=attrgetter("key"))
-
-    def _give_back(self, posting: Posting, credits: int, posted_at: datetime) -> None:
-        for grant in reversed(self.grants):
-            if not credits:
-                return
-            part = min(credits, grant.credits - grant.remaining)
-            if part:
-                grant.change(part)
-                credits -= part
-        if credits:
-            returned = posting._replace(credits=credits, occurred_at=posted_at)
-            until = posted_at + RETURNED_CREDITS_VALID_FOR
-            self._open(returned, NewGrant(GrantSource.RETURN, until), credits, posted_at)
-
-
 def post(
     *,
     postings: Sequence[Posting],
@@ -327,7 +144,7 @@ def end_grants(*, account: Account, references: str, at: datetime) -> None:
     What is left of them expires with the next posting after ``at``.
     """
     with transaction.atomic():
-        _locked_balances([account.pk])
+        _lock_balances([account.pk])
         CreditGrant.objects.filter(
             account=account, reference__startswith=references, remaining__gt=0, granted_at__lt=at
         ).filter(Q(expires_at__gt=at) | Q(expires_at__isnull=True)).update(expires_at=at)
@@ -345,7 +162,7 @@ def rebuild_daily_usage(*, account: Account) -> None:
     One transaction, under the account's lock, so that no posting falls between the two zones.
     """
     with transaction.atomic():
-        _locked_balances([account.pk])
+        _lock_balances([account.pk])
         DailyUsage.objects.filter(account=account).delete()
         with connection.cursor() as cursor:
             cursor.execute(
@@ -359,54 +176,66 @@ def rebuild_daily_usage(*, account: Account) -> None:
 
 def _lock(
     account_ids: Sequence[int], *, giving_back: Sequence[int], at: datetime
-) -> list[_LockedAccount]:
-    """Lock the balances of the accounts in order, and read what their grants have left."""
-    balances = _locked_balances(account_ids)
-    if len(balances) < len(account_ids):
-        missing = set(account_ids) - {balance.account_id for balance in balances}
+) -> list[LockedAccount]:
+    """Lock the balances of the accounts in order, and read what they and their grants have left.
+
+    Of accounts that are ``giving_back`` credits, also the live grants that have nothing left.
+    """
+    missing = set(account_ids).difference(_lock_balances(account_ids))
+    if missing:
         Balance.objects.bulk_create(
             [Balance(account_id=account_id) for account_id in sorted(missing)],
             ignore_conflicts=True,
         )
-        balances = _locked_balances(account_ids)
-    grants: dict[int, list[_Grant]] = defaultdict(list)
+        _lock_balances(account_ids)
+    balances = {}
+    grants: dict[int, list[Grant]] = defaultdict(list)
     with connection.cursor() as cursor:
+        # By a query of its own: rows joined to the lock's would be as they were before the wait
+        # for it, and the account may have moved to another time zone meanwhile.
         cursor.execute(
             """
-            SELECT id, account_id, reference, source, credits, remaining, granted_at, expires_at
-              FROM billing_creditgrant
-             WHERE account_id = ANY(%s::bigint[]) AND remaining > 0
-             UNION ALL
-            SELECT id, account_id, reference, source, credits, remaining, granted_at, expires_at
-              FROM billing_creditgrant
-             WHERE account_id = ANY(%s::bigint[]) AND remaining = 0
-               AND (expires_at IS NULL OR expires_at > %s)
+            SELECT balance.account_id, balance.credits, balance.last_seq, account.time_zone,
+                   held.id, balance.account_id, held.reference, held.source, held.credits,
+                   held.remaining, held.granted_at, held.expires_at
+              FROM billing_balance balance
+              JOIN billing_account account ON account.id = balance.account_id
+              LEFT JOIN LATERAL (
+                   SELECT * FROM billing_creditgrant
+                    WHERE account_id = balance.account_id AND remaining > 0
+                    UNION ALL
+                   SELECT * FROM billing_creditgrant
+                    WHERE account_id = balance.account_id AND remaining = 0
+                      AND account_id = ANY(%s::bigint[])
+                      AND (expires_at IS NULL OR expires_at > %s)
+                   ) AS held ON true
+             WHERE balance.account_id = ANY(%s::bigint[])
+             ORDER BY balance.account_id
             """,
-            [as_array(account_ids), as_array(giving_back), at],
+            [as_array(giving_back), at, as_array(account_ids)],
         )
-        for row in cursor.fetchall():
-            grants[row[1]].append(_Grant(*row))
+        for account_id, credits, last_seq, time_zone, *grant in cursor.fetchall():
+            balances[account_id] = (credits, last_seq, time_zone)
+            if grant[0] is not None:
+                grants[account_id].append(Grant(*grant))
     return [
-        _LockedAccount(balance, sorted(grants[balance.account_id], key=attrgetter("key")))
-        for balance in balances
+        LockedAccount(
+            account_id=account_id,
+            credits=credits,
+            last_seq=last_seq,
+            zone=ZoneInfo(time_zone),
+            grants=grants[account_id],
+        )
+        for account_id, (credits, last_seq, time_zone) in balances.items()
     ]
 
 
-def _locked_balances(account_ids: Sequence[int]) -> list[_LockedBalance]:
-    return _balances(
-        Balance.objects.filter(account_id__in=among(account_ids))
-        .select_for_update(of=("self",), no_key=True)
-        .order_by("account_id")
+def _lock_balances(account_ids: Sequence[int]) -> list[int]:
+    """Lock the balances of the accounts in order of their ids; return the ids of those found."""
+    balances = Balance.objects.filter(account_id__in=among(account_ids)).order_by("account_id")
+    return list(
+        balances.select_for_update(of=("self",), no_key=True).values_list("account_id", flat=True)
     )
-
-
-def _balances(balances: QuerySet[Balance]) -> list[_LockedBalance]:
-    rows = list(balances.values_list("account_id", "credits", "last_seq"))
-    # By a query of its own: a row joined to the lock's would be as it was before the wait for it,
-    # and the account may have moved to another time zone meanwhile.
-    accounts = Account.objects.filter(pk__in=among(account_id for account_id, *_ in rows))
-    zones = dict(accounts.values_list("pk", "time_zone"))
-    return [_LockedBalance(*row, zones[row[0]]) for row in rows]
 
 
 def _without_booked(by_account: Mapping[int, list[Posting]]) -> dict[int, list[Posting]]:
@@ -471,7 +300,7 @@ class _Days:
 
 
 def _book(
-    accounts: Iterable[_LockedAccount],
+    accounts: Iterable[LockedAccount],
     postings: Mapping[int, Sequence[Posting]],
     posted_at: datetime,
     days: _Days,
@@ -501,7 +330,7 @@ def _book(
             )
 
 
-def _write_balances(accounts: Sequence[_LockedAccount]) -> None:
+def _write_balances(accounts: Sequence[LockedAccount]) -> None:
     if not accounts:
         return
     with connection.cursor() as cursor:
@@ -516,7 +345,7 @@ def _write_balances(accounts: Sequence[_LockedAccount]) -> None:
         )
 
 
-def _write_grants(grants: Sequence[_Grant]) -> None:
+def _write_grants(grants: Sequence[Grant]) -> None:
     stored = [(grant.id, grant.remaining) for grant in grants if grant.id is not None]
     if stored:
         with connection.cursor() as cursor:

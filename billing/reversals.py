@@ -14,6 +14,7 @@ from billing import ledger
 from billing.credits import top_up_valid_until
 from billing.gateways import Dispute, PaymentFacts
 from billing.models import GrantSource, Kind, LedgerEntry, PaymentDispute, TopUp
+from billing.postings import NewGrant, Posting
 
 Status = PaymentDispute.Status
 # What is said later about a dispute counts, whatever order it is heard in.
@@ -79,7 +80,7 @@ def follow_money(top_up: TopUp, *, reason: str, now: datetime) -> None:
     reference = f"refund:{top_up.pk}:{moved.count() + 1}-{top_up.gone_minor}"
     to_take = min(due - taken, top_up.credits + _credits(expired) - taken)
     if to_take > 0:
-        posting = ledger.Posting(
+        posting = Posting(
             account_id=top_up.account_id,
             kind=Kind.REFUND,
             credits=-to_take,
@@ -96,14 +97,14 @@ def follow_money(top_up: TopUp, *, reason: str, now: datetime) -> None:
         taken_at = moved.filter(kind=Kind.REFUND).latest("seq").occurred_at
         valid_until = top_up_valid_until(account=top_up.account, paid_at=top_up.paid_at)
         ledger.post_one(
-            posting=ledger.Posting(
+            posting=Posting(
                 account_id=top_up.account_id,
                 kind=Kind.TOP_UP,
                 credits=taken - due,
                 reference=reference,
                 occurred_at=now,
                 remarks=f"Top-up {top_up.receipt}: the payment is back, its credits too",
-                grant=ledger.NewGrant(GrantSource.TOP_UP, valid_until + (now - taken_at)),
+                grant=NewGrant(GrantSource.TOP_UP, valid_until + (now - taken_at)),
             ),
             posted_at=now,
         )

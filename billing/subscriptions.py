@@ -4,12 +4,9 @@ A cycle is a month from the subscription's start in the account's zone. Changing
 new cycle and ends the one before: what is left of its plan credits expires, as at any cycle's end.
 """
 
-from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import CharField, Exists, OuterRef, Subquery, Value
-from django.db.models.functions import Cast, Concat
 
 from billing import bulk, ledger
 from billing.cycles import Cycle, cycle_at, cycles
@@ -23,7 +20,8 @@ from billing.models import (
     Plan,
     Subscription,
 )
-from billing.tariffs import Agreement, NoTariffError, TariffBook, agreement_at
+from billing.postings import NewGrant, Posting
+from billing.tariffs import NoTariffError, TariffBook, agreement_at
 
 A_MOMENT = timedelta(microseconds=1)
 
@@ -109,17 +107,17 @@ def renew(*, account: Account, now: datetime) -> int:
                 until = ends_at - A_MOMENT
                 ledger.end_grants(
                     account=account,
-                    references=f"plan-credits:{subscription.pk}:",
+                    references=_references(subscription),
                     at=ends_at,
                 )
             for cycle in cycles(anchor=subscription.effective_from, zone=account.zone, until=until):
-                reference = f"plan-credits:{subscription.pk}:{cycle.number}"
+                reference = f"{_references(subscription)}{cycle.number}"
                 if reference in already:
                     continue
-                credits = _credits_of(book, account, cycle, until)
+                credits = _credits_of(book, account.pk, cycle, until)
                 if not credits:
                     continue
-                posting = ledger.Posting(
+                posting = Posting(
                     account_id=account.pk,
                     kind=Kind.PLAN_CREDITS,
                     credits=credits,
@@ -127,48 +125,48 @@ def renew(*, account: Account, now: datetime) -> int:
                     occurred_at=cycle.starts_at,
                     remarks=f"{subscription.plan}: {credits:,} credits of the cycle that began on "
                     f"{cycle.starts_at.astimezone(account.zone):%d %b %Y}",
-                    grant=ledger.NewGrant(
-                        GrantSource.PLAN, min(cycle.ends_at, ends_at or cycle.ends_at)
-                    ),
+                    grant=NewGrant(GrantSource.PLAN, min(cycle.ends_at, ends_at or cycle.ends_at)),
                 )
                 granted += ledger.post_one(posting=posting, posted_at=now)
         ledger.post(postings=[], posted_at=now, accounts=[account.pk])
     return granted
 
 
-def renew_due(*, account_ids: Iterable[int], now: datetime) -> None:
-    """`renew` those of the accounts whose cycle has begun and not been granted yet.
+def renew_due(*, book: TariffBook, now: datetime) -> None:
+    """`renew` those accounts of ``book`` that are due.
 
     So that what is used next uses the new cycle's credits first, also when beat is late.
     """
-    for account in Account.objects.filter(pk__in=due_for_renewal(now=now, among=account_ids)):
+    for account in Account.objects.filter(pk__in=due_for_renewal(book=book, now=now)):
         renew(account=account, now=now)
 
 
-def due_for_renewal(*, now: datetime, among: Iterable[int] | None = None) -> list[int]:
-    """The ids of the accounts whose present subscription has no plan credits for this cycle.
+def due_for_renewal(*, book: TariffBook, now: datetime) -> list[int]:
+    """The ids of the accounts of ``book`` for which `renew` has something to do at ``now``.
 
-    Also those whose plan gives none: for them `renew` finds nothing to do. ``among`` are the
-    accounts to look at (None: all).
+    That is: the subscription in force grants credits and has not granted this cycle's, or one
+    before it has credits left that end with it.
     """
-    in_force = (
-        Subscription.objects.filter(account=OuterRef("pk"), effective_from__lte=now)
-        .order_by("-effective_from")
-        .values("pk")[:1]
+    in_force = {
+        account_id: subscription
+        for account_id in book.time_zones
+        if (subscription := book.subscription_at(account_id, now))
+    }
+    granted, outlived = set(), set()
+    for account_id, reference, remaining in CreditGrant.objects.filter(
+        account_id__in=bulk.among(in_force), source=GrantSource.PLAN, expires_at__gt=now
+    ).values_list("account_id", "reference", "remaining"):
+        if reference.startswith(_references(in_force[account_id])):
+            granted.add(account_id)
+        elif remaining:
+            outlived.add(account_id)
+    return sorted(
+        outlived.union(
+            account_id
+            for account_id, subscription in in_force.items()
+            if account_id not in granted and _grants_credits(book, subscription, now)
+        )
     )
-    granted = CreditGrant.objects.filter(
-        account=OuterRef("pk"),
-        source=GrantSource.PLAN,
-        expires_at__gt=now,
-        reference__startswith=Concat(
-            Value("plan-credits:"), Cast(OuterRef("in_force"), CharField()), Value(":")
-        ),
-    )
-    accounts = Account.objects.all()
-    if among is not None:
-        accounts = accounts.filter(pk__in=bulk.among(among))
-    due = accounts.annotate(in_force=Subquery(in_force)).filter(in_force__isnull=False)
-    return list(due.filter(~Exists(granted)).order_by("pk").values_list("pk", flat=True))
 
 
 def current_cycle(*, account: Account, at: datetime) -> Cycle | None:
@@ -186,18 +184,32 @@ def _moment(subscription: Subscription) -> str:
     return f"{subscription.effective_from.astimezone(account.zone):%d %b %Y, %H:%M} {account.zone}"
 
 
-def _credits_of(book: TariffBook, account: Account, cycle: Cycle, until: datetime) -> int:
+def _references(subscription: Subscription) -> str:
+    """How the references of its plan credits begin; the number of the cycle follows."""
+    return f"plan-credits:{subscription.pk}:"
+
+
+def _grants_credits(book: TariffBook, subscription: Subscription, now: datetime) -> bool:
+    """Whether any of its terms until ``now`` gives some: a custom plan may be agreed without."""
+    account_id, since = subscription.account_id, subscription.effective_from
+    changes = (since, *book.changes(account_id, after=since, until=now))
+    return any(_credits_per_cycle(book, account_id, at) for at in changes)
+
+
+def _credits_of(book: TariffBook, account_id: int, cycle: Cycle, until: datetime) -> int:
     """What the cycle grants: by the terms at its start, else by those agreed during it.
 
     The second half lets an operator put an account on a custom plan first and enter the terms
     afterwards, without the account waiting a month for its credits.
     """
+    in_the_end = min(until, cycle.ends_at - A_MOMENT)
+    return _credits_per_cycle(book, account_id, cycle.starts_at) or _credits_per_cycle(
+        book, account_id, in_the_end
+    )
 
-    def credits(at: datetime) -> int:
-        agreement: Agreement = book.at(account.pk, at)
-        return agreement.terms.credits_per_cycle or 0
 
+def _credits_per_cycle(book: TariffBook, account_id: int, at: datetime) -> int:
     try:
-        return credits(cycle.starts_at) or credits(min(until, cycle.ends_at - A_MOMENT))
+        return book.at(account_id, at).terms.credits_per_cycle or 0
     except NoTariffError:
         return 0

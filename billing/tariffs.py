@@ -52,16 +52,21 @@ class Agreement:
 
 
 class TariffBook:
-    """The agreements of some accounts over all time, read once in four queries."""
+    """The agreements of some accounts over all time, read once in five queries.
+
+    ``time_zones`` are the names of the zones of those of the accounts that exist.
+    """
 
     def __init__(self, account_ids: Iterable[int]) -> None:
+        accounts = Account.objects.filter(pk__in=among(account_ids))
+        self.time_zones: dict[int, str] = dict(accounts.values_list("pk", "time_zone"))
         self._subscriptions: dict[int, list[Subscription]] = defaultdict(list)
         self._plan_terms: dict[int, list[PlanTerms]] = defaultdict(list)
         self._custom_terms: dict[int, list[CustomTerms]] = defaultdict(list)
         plan_ids = set()
-        for subscription in Subscription.objects.filter(account_id__in=among(account_ids)).order_by(
-            "effective_from"
-        ):
+        for subscription in Subscription.objects.filter(
+            account_id__in=among(self.time_zones)
+        ).order_by("effective_from"):
             self._subscriptions[subscription.account_id].append(subscription)
             plan_ids.add(subscription.plan_id)
         self._plans = Plan.objects.in_bulk(plan_ids)
@@ -79,35 +84,43 @@ class TariffBook:
 
         Raises NoTariffError where the account never had a plan, or its plan has no terms.
         """
-        changes = self._changes.get(account_id)
-        if changes is None:
-            changes = self._changes[account_id] = self._changes_of(account_id)
-        key = (account_id, bisect_right(changes, at))
+        key = (account_id, bisect_right(self._changes_of(account_id), at))
         agreement = self._agreements.get(key)
         if agreement is None:
             agreement = self._agreements[key] = self._agreement(account_id, at)
         return agreement
 
+    def subscription_at(self, account_id: int, at: datetime) -> Subscription | None:
+        """Return the subscription in force at ``at``; None before the account's first."""
+        return in_force(self._subscriptions.get(account_id, ()), at)
+
+    def changes(self, account_id: int, *, after: datetime, until: datetime) -> list[datetime]:
+        """When other terms may have come into force ``after`` an instant and ``until`` another."""
+        changes = self._changes_of(account_id)
+        return changes[bisect_right(changes, after) : bisect_right(changes, until)]
+
     def _changes_of(self, account_id: int) -> list[datetime]:
         """When another agreement may have come into force: between them there is but one."""
-        subscriptions = self._subscriptions.get(account_id)
-        if not subscriptions:
-            raise NoTariffError("the account has no plan")
-        return sorted(
-            {
-                row.effective_from
-                for subscription in subscriptions
-                for row in (
-                    subscription,
-                    *self._plan_terms.get(subscription.plan_id, ()),
-                    *self._custom_terms.get(subscription.pk, ()),
-                )
-            }
-        )
+        changes = self._changes.get(account_id)
+        if changes is None:
+            subscriptions = self._subscriptions.get(account_id)
+            if not subscriptions:
+                raise NoTariffError("the account has no plan")
+            changes = self._changes[account_id] = sorted(
+                {
+                    row.effective_from
+                    for subscription in subscriptions
+                    for row in (
+                        subscription,
+                        *self._plan_terms.get(subscription.plan_id, ()),
+                        *self._custom_terms.get(subscription.pk, ()),
+                    )
+                }
+            )
+        return changes
 
     def _agreement(self, account_id: int, at: datetime) -> Agreement:
-        subscriptions = self._subscriptions[account_id]
-        subscription = in_force(subscriptions, at) or subscriptions[0]
+        subscription = self.subscription_at(account_id, at) or self._subscriptions[account_id][0]
         custom = in_force(self._custom_terms.get(subscription.pk, ()), at)
         plan = self._plans[subscription.plan_id]
         if custom is not None:

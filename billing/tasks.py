@@ -18,6 +18,7 @@ from billing import alerts, ledger, notices, payments, subscriptions, topups
 from billing.gateways import GatewayError, UnavailableGatewayError, sandbox
 from billing.gateways.signatures import sign
 from billing.models import Account
+from billing.tariffs import TariffBook
 
 logger = logging.getLogger(__name__)
 
@@ -86,8 +87,9 @@ def sweep_payments() -> None:
 @shared_task
 def renew_subscriptions() -> None:
     """Begin the billing cycles that are due."""
+    book = TariffBook(Account.objects.values_list("pk", flat=True))
     _for_each(
-        subscriptions.due_for_renewal(now=timezone.now()),
+        subscriptions.due_for_renewal(book=book, now=timezone.now()),
         lambda account: subscriptions.renew(account=account, now=timezone.now()),
     )
 

@@ -18,8 +18,9 @@ from zoneinfo import ZoneInfo
 from django.db import IntegrityError, connection, transaction
 
 from billing import ledger
-from billing.bulk import Value, among, as_arrays, copy_rows
-from billing.models import Account, Kind
+from billing.bulk import Value, as_arrays, copy_rows
+from billing.models import Kind
+from billing.postings import Posting
 from billing.rating import MICROSECONDS_PER_SECOND, Charge, Tariff, UsageType, rate
 from billing.subscriptions import renew_due
 from billing.tariffs import NoTariffError, TariffBook
@@ -119,9 +120,10 @@ def record_calls(
     """
     if not records:
         return []
-    renew_due(account_ids={record.account_id for record in records}, now=now)
+    book = TariffBook({record.account_id for record in records})
+    renew_due(book=book, now=now)
     with transaction.atomic():
-        batch = _Batch(records, now, take=_with_leg if are_legs else _revised)
+        batch = _Batch(records, now, book, take=_with_leg if are_legs else _revised)
         batch.insert_new()
         batch.correct_changed()
         # The table of calls has decided what is new, and each correction has its own number.
@@ -129,44 +131,25 @@ def record_calls(
     return batch.outcomes_in_order()
 
 
-class _Prices:
-    """What calls of some accounts cost at any time, read once for a batch."""
-
-    def __init__(self, account_ids: Collection[int]) -> None:
-        accounts = Account.objects.filter(pk__in=among(account_ids))
-        self.time_zones: dict[int, str] = dict(accounts.values_list("pk", "time_zone"))
-        self._book = TariffBook(self.time_zones)
-
-    def rate(self, record: CallRecord) -> _Rated:
-        """Rate ``record`` by the tariff in force when it started. Raises Rejected."""
-        try:
-            agreement = self._book.at(record.account_id, record.started_at)
-        except NoTariffError as error:
-            if record.account_id not in self.time_zones:
-                raise Rejected("account", "does not exist.") from None
-            raise Rejected(
-                "account", f"can't be charged: {error}. Put it on a plan, then try again."
-            ) from None
-        return _rate(record, agreement.plan.name, agreement.tariff)
-
-
 class _Batch:
     """The records of one `record_calls`, while their transaction is open."""
 
-    def __init__(self, records: Sequence[CallRecord], now: datetime, *, take: Take) -> None:
+    def __init__(
+        self, records: Sequence[CallRecord], now: datetime, book: TariffBook, *, take: Take
+    ) -> None:
         self.now = now
+        self.book = book
         self.take = take
         self.records = records
         self.outcomes = [UNCHANGED] * len(records)
         self.told: dict[Key, list[Told]] = defaultdict(list)
         for position, record in enumerate(records):
             self.told[record[:2]].append((position, record))
-        self.prices = _Prices({account_id for account_id, _ in self.told})
         self.known: dict[Key, CallRecord] = {}
         self._rejected: dict[Key, Outcome] = {}
-        self._postings: dict[int, ledger.Posting] = {}
+        self._postings: dict[int, Posting] = {}
 
-    def postings_in_order(self) -> list[ledger.Posting]:
+    def postings_in_order(self) -> list[Posting]:
         """What is to be booked, in the order of the records."""
         return [self._postings[position] for position in sorted(self._postings)]
 
@@ -208,7 +191,7 @@ class _Batch:
                 continue
             position, record = counts
             try:
-                rated = self.prices.rate(record)
+                rated = self._rate(record)
             except Rejected as rejected:
                 self._reject(key, rejected)
                 continue
@@ -236,7 +219,7 @@ class _Batch:
                 self._reject(stored.record.key, rejected)
                 continue
             posting = _correction_posting(
-                stored, revised, rated, ZoneInfo(self.prices.time_zones[revised.account_id])
+                stored, revised, rated, ZoneInfo(self.book.time_zones[revised.account_id])
             )
             updates.append((stored.id, stored.corrections + 1, *revised, *_frozen(rated)))
             self.outcomes[position] = Outcome(Result.CORRECTED, -posting.credits)
@@ -264,10 +247,22 @@ class _Batch:
     def _reject(self, key: Key, rejected: Rejected) -> None:
         self._rejected[key] = Outcome(Result.REJECTED, field=rejected.field, reason=rejected.reason)
 
+    def _rate(self, record: CallRecord) -> _Rated:
+        """Rate ``record`` by the tariff in force when it started. Raises Rejected."""
+        try:
+            agreement = self.book.at(record.account_id, record.started_at)
+        except NoTariffError as error:
+            if record.account_id not in self.book.time_zones:
+                raise Rejected("account", "does not exist.") from None
+            raise Rejected(
+                "account", f"can't be charged: {error}. Put it on a plan, then try again."
+            ) from None
+        return _rate(record, agreement.plan.name, agreement.tariff)
+
     def _rate_again(self, stored: _Stored, revised: CallRecord) -> _Rated:
         """By the frozen tariff; only a call that started at another time is priced anew."""
         if revised.started_at != stored.record.started_at:
-            return self.prices.rate(revised)
+            return self._rate(revised)
         return _rate(revised, stored.rated.plan_name, stored.rated.tariff)
 
 
@@ -316,8 +311,8 @@ def _frozen(rated: _Rated) -> tuple[Value, ...]:
     )
 
 
-def _charge_posting(record: CallRecord, rated: _Rated) -> ledger.Posting:
-    return ledger.Posting(
+def _charge_posting(record: CallRecord, rated: _Rated) -> Posting:
+    return Posting(
         account_id=record.account_id,
         kind=Kind.CALL,
         credits=-rated.charge.credits,
@@ -333,10 +328,10 @@ def _charge_posting(record: CallRecord, rated: _Rated) -> ledger.Posting:
 
 def _correction_posting(
     stored: _Stored, revised: CallRecord, rated: _Rated, zone: ZoneInfo
-) -> ledger.Posting:
+) -> Posting:
     """The difference, as usage of the corrected type and agent, at the corrected time."""
     old, new = stored.rated.charge, rated.charge
-    return ledger.Posting(
+    return Posting(
         account_id=revised.account_id,
         kind=Kind.CORRECTION,
         credits=old.credits - new.credits,

@@ -7,8 +7,8 @@ from django.core import mail
 
 from billing import alerts, ledger, notices
 from billing.credits import credit_top_up
-from billing.ledger import Posting
 from billing.models import Kind, Membership, Plan
+from billing.postings import Posting
 from billing.subscriptions import subscribe
 
 pytestmark = pytest.mark.django_db

@@ -141,16 +141,17 @@ def then_wait(function):
 
 
 def without_lock(account_ids):
-    return ledger._balances(Balance.objects.filter(account_id__in=account_ids))
+    return list(account_ids)
 
 
 @pytest.mark.parametrize(
-    ("read_balances", "error"), [(ledger._locked_balances, ""), (without_lock, "entry_seq_once")]
+    ("lock_balances", "error"), [(ledger._lock_balances, ""), (without_lock, "entry_seq_once")]
 )
 def test_the_lock_on_the_account_keeps_its_entries_in_sequence(
-    professional, monkeypatch, read_balances, error
+    professional, monkeypatch, lock_balances, error
 ):
-    monkeypatch.setattr(ledger, "_locked_balances", then_wait(read_balances))
+    monkeypatch.setattr(ledger, "_lock_balances", lock_balances)
+    monkeypatch.setattr(ledger, "_lock", then_wait(ledger._lock))
     errors = in_processes(lambda n: record_calls(records=[record(professional, f"{n}")], now=NOW))
     assert bool(errors) == bool(error)
     assert all(error in met for met in errors)

@@ -7,8 +7,8 @@ import pytest
 from django.utils import timezone
 
 from billing import ledger
-from billing.ledger import NewGrant, Posting
 from billing.models import Account, GrantSource, Kind, Plan
+from billing.postings import NewGrant, Posting
 from billing.subscriptions import subscribe
 
 # 18:00 on Monday, 23 November 2026 in India.

@@ -9,7 +9,8 @@ import pytest
 from django.db import connection
 
 from billing import ledger, subscriptions, tasks
-from billing.models import Balance, CreditGrant, DailyUsage, Kind, LedgerEntry, Plan
+from billing.models import Account, Balance, CreditGrant, DailyUsage, Kind, LedgerEntry, Plan
+from billing.tariffs import TariffBook
 from tests.billing.postings import call
 from tests.factories import AccountFactory
 from tests.lifetime.conftest import local
@@ -79,16 +80,40 @@ def test_a_cycle_that_began_on_a_leap_day_ends_on_the_29th(zone, clock):
     assert starts(account) == ["2028-02-29 00:00", "2028-03-29 00:00"]
 
 
+def due_at(now):
+    book = TariffBook(Account.objects.values_list("pk", flat=True))
+    return subscriptions.due_for_renewal(book=book, now=now)
+
+
+def test_a_plan_that_grants_no_credits_is_never_due(clock):
+    company(plan="Enterprise", since=(2026, 1, 31, 0, 0))
+    clock.at = datetime(2026, 7, 1, tzinfo=UTC)
+    assert due_at(clock.at) == []
+
+
+def test_a_planned_change_to_a_plan_without_credits_is_due_until_the_old_ones_have_ended(clock):
+    account = company(since=(2026, 1, 31, 0, 0))
+    change = local((2026, 2, 10, 0, 0), "Asia/Kolkata")
+    enterprise = Plan.objects.get(name="Enterprise")
+    subscriptions.subscribe(account=account, plan=enterprise, at=change, now=change - DAY)
+    assert due_at(change - MOMENT) == []
+    assert due_at(change) == [account.pk]
+    clock.at = change
+    tasks.renew_subscriptions()
+    assert due_at(change) == []
+    assert movements(account) == [("plan_credits", 100), ("expiry", -100)]
+
+
 @pytest.mark.parametrize("zone", ZONES)
 def test_a_cycle_begins_at_its_moment_and_not_one_before(zone, clock):
     account = company(zone, since=(2026, 1, 31, 0, 0))
     boundary = datetime(2026, 2, 28, tzinfo=ZoneInfo(zone))
     clock.at = boundary - MOMENT
-    assert subscriptions.due_for_renewal(now=clock.at) == []
+    assert due_at(clock.at) == []
     tasks.renew_subscriptions()
     assert len(starts(account)) == 1
     clock.at = boundary
-    assert subscriptions.due_for_renewal(now=clock.at) == [account.pk]
+    assert due_at(clock.at) == [account.pk]
     tasks.renew_subscriptions()
     assert starts(account) == ["2026-01-31 00:00", "2026-02-28 00:00"]
 
