@@ -155,7 +155,7 @@ def notice_expiring(*, now: datetime) -> list[int]:
     due later on the same day, so that one mail a day says it all.
     """
     soon = CreditGrant.objects.select_related("account").filter(
-        remaining__gt=0,
+        is_open=True,
         expires_at__gt=now,
         expires_at__lte=now + timedelta(days=max(EXPIRY_WARNINGS_DAYS)) + A_DAY_AT_MOST,
     )

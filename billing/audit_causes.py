@@ -92,7 +92,7 @@ def no_grant_is_overdue() -> Iterator[Breach]:
           FROM billing_creditgrant
           JOIN (SELECT account_id, max(posted_at) AS posted_at
                   FROM billing_ledgerentry GROUP BY account_id) entries USING (account_id)
-         WHERE remaining > 0 AND expires_at <= posted_at
+         WHERE is_open AND expires_at <= posted_at
         """,
     )
 

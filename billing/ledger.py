@@ -8,6 +8,7 @@ What postings do to an account's credits is `billing.postings`.
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from django.db import connection, transaction
@@ -146,13 +147,13 @@ def end_grants(*, account: Account, references: str, at: datetime) -> None:
     with transaction.atomic():
         _lock_balances([account.pk])
         CreditGrant.objects.filter(
-            account=account, reference__startswith=references, remaining__gt=0, granted_at__lt=at
+            account=account, reference__startswith=references, is_open=True, granted_at__lt=at
         ).filter(Q(expires_at__gt=at) | Q(expires_at__isnull=True)).update(expires_at=at)
 
 
 def grants_due(*, at: datetime) -> list[int]:
     """The ids of the accounts with credits that should have expired by ``at``."""
-    due = CreditGrant.objects.filter(remaining__gt=0, expires_at__lte=at)
+    due = CreditGrant.objects.filter(is_open=True, expires_at__lte=at)
     return list(due.order_by("account_id").values_list("account_id", flat=True).distinct())
 
 
@@ -202,10 +203,10 @@ def _lock(
               JOIN billing_account account ON account.id = balance.account_id
               LEFT JOIN LATERAL (
                    SELECT * FROM billing_creditgrant
-                    WHERE account_id = balance.account_id AND remaining > 0
+                    WHERE account_id = balance.account_id AND is_open
                     UNION ALL
                    SELECT * FROM billing_creditgrant
-                    WHERE account_id = balance.account_id AND remaining = 0
+                    WHERE account_id = balance.account_id AND NOT is_open
                       AND account_id = ANY(%s::bigint[])
                       AND (expires_at IS NULL OR expires_at > %s)
                    ) AS held ON true
@@ -296,7 +297,14 @@ class _Days:
 
     def rows(self) -> list[tuple[Value, ...]]:
         """The account, then the values of ROLLUP_COLUMNS."""
-        return [(*key, *total, as_array(by_hour)) for key, (total, by_hour) in self._totals.items()]
+        return [
+            (*key, *total, _hours_as_array(tuple(by_hour)))
+            for key, (total, by_hour) in self._totals.items()
+        ]
+
+
+# Where a batch is spread over many accounts, most days have one entry.
+_hours_as_array = lru_cache(maxsize=1024)(as_array)
 
 
 def _book(

@@ -143,7 +143,7 @@ def _plans_table(
 
 
 def _grants_table(account: Account) -> dict[str, Any]:
-    grants = CreditGrant.objects.filter(account=account, remaining__gt=0)[:GRANTS_SHOWN]
+    grants = CreditGrant.objects.filter(account=account, is_open=True)[:GRANTS_SHOWN]
     rows = [
         [
             grant.get_source_display(),

@@ -303,9 +303,9 @@ def print_table(figures: dict[str, list[float]]) -> None:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description="Measure how fast calls are recorded.")
-    parser.add_argument("--calls", type=int, default=20_000, help="per run (20000)")
+    parser.add_argument("--calls", type=int, default=100_000, help="per run (100000)")
     parser.add_argument("--naive-calls", type=int, default=500, help="per naive run (500)")
-    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--repeats", type=int, default=3)
     options = parser.parse_args()
     with own_database():
         print_table(measure(options.calls, options.naive_calls, options.repeats))
