@@ -12,8 +12,12 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 django.setup()
 
+from django.conf import settings  # noqa: E402
 from django.core.management import call_command  # noqa: E402
 from django.db import connection  # noqa: E402
+
+# As in production. Development keeps the text of every statement.
+settings.DEBUG = False
 
 
 @contextmanager
