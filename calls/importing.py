@@ -160,4 +160,5 @@ class _Batch:
         return self.rejected
 
     def _reject(self, lines: Sequence[Line], field: str, reason: str) -> None:
-        self.rejected.extend(RejectedLine(line.number, field, reason, line.text) for line in lines)
+        column = self.source.column(field)
+        self.rejected.extend(RejectedLine(line.number, column, reason, line.text) for line in lines)

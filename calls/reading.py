@@ -12,12 +12,15 @@ from calls.formats import BadFileError, Format, Line
 # A line that is longer than this is no call record but another kind of file.
 LINE_BYTES_MAX = 1_000_000
 
+CR_ALONE = "lines must end with LF or CRLF, not with CR alone."
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 OTHER_FILES = {
+    b"\xff\xfe\0\0": "The file is UTF-32; save it as UTF-8.",
     b"\xff\xfe": "The file is UTF-16; save it as UTF-8.",
     b"\xfe\xff": "The file is UTF-16; save it as UTF-8.",
     b"\x1f\x8b": "The file is compressed (gzip); unpack it first.",
     b"PK\x03\x04": "The file is a ZIP archive or a spreadsheet; save it as CSV.",
+    b"\xd0\xcf\x11\xe0": "The file is a spreadsheet; save it as CSV.",
 }
 
 
@@ -45,10 +48,13 @@ class RecordReader:
         else:
             raise BadFileError("The file is empty.")
         self.delimiter = self._source.delimiter(first_line)
-        first_number = self._line_number
-        for line in self._records(_with_first(first_line, lines)):
-            if line.number != first_number or not self._source.takes_as_header(line.values):
-                yield line
+        records = self._records(_with_first(first_line, lines))
+        first = next(records, None)
+        if first is None:
+            raise BadFileError("The file has no values, only the characters between them.")
+        if not self._source.takes_as_header(first.values):
+            yield first
+        yield from records
 
     def _records(self, lines: Iterator[str]) -> Iterator[Line]:
         reader = csv.reader(lines, delimiter=self.delimiter, strict=True)
@@ -78,9 +84,11 @@ class RecordReader:
 
     def _decoded(self, line: bytes) -> str:
         if len(line) > LINE_BYTES_MAX:
+            if b"\r" in line:
+                raise BadFileError(f"Line {self._line_number}: {CR_ALONE}")
             raise BadFileError(f"Line {self._line_number} is longer than {LINE_BYTES_MAX:,} bytes.")
         if b"\0" in line:
-            raise BadFileError(f"Line {self._line_number} has a NUL byte: this is no text file.")
+            raise BadFileError(f"Line {self._line_number} has a NUL byte: this is no UTF-8 text.")
         try:
             return line.decode()
         except UnicodeDecodeError as error:
@@ -119,5 +127,5 @@ def _explained(error: csv.Error) -> str:
     if "expected after" in said:
         return "text follows the quotation mark that closes a value; inside of one, double it."
     if "new-line character" in said:
-        return "lines must end with LF or CRLF, not with CR alone."
+        return CR_ALONE
     return f"not CSV ({said})."

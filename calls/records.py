@@ -90,10 +90,10 @@ def validate(
     _check_call_id(call_id)
     known_usage_type = USAGE_TYPES.get(usage_type)
     if known_usage_type is None:
-        raise Rejected("usage_type", _not_one_of(usage_type, USAGE_TYPES))
+        raise Rejected("usage_type", not_one_of(usage_type, USAGE_TYPES))
     known_status = STATUSES.get(status)
     if known_status is None:
-        raise Rejected("status", _not_one_of(status, STATUSES))
+        raise Rejected("status", not_one_of(status, STATUSES))
     started_at = _instant("started_at", started_at)
     if started_at is None:
         raise Rejected("started_at", "is missing.")
@@ -135,7 +135,8 @@ def _check_call_id(call_id: str) -> None:
             "call_id", f"has {len(call_id)} characters; at most {CALL_ID_LENGTH_MAX} are allowed."
         )
     if not call_id.isprintable():
-        raise Rejected("call_id", "has a character that can't be printed; remove it.")
+        odd = next(character for character in call_id if not character.isprintable())
+        raise Rejected("call_id", f"has {_named(odd)}, which can't be printed; remove it.")
     if call_id[0] == " " or call_id[-1] == " ":
         raise Rejected("call_id", "begins or ends with a blank; remove it.")
 
@@ -180,15 +181,20 @@ def _text(field: str, text: str, length_max: int) -> str:
     if not text:
         return text
     text = " ".join(text.split())
-    if UNSTORABLE.search(text):
-        raise Rejected(field, "has a control character; remove it.")
+    if odd := UNSTORABLE.search(text):
+        raise Rejected(field, f"has {_named(odd[0])}, which can't be stored; remove it.")
     if len(text) > length_max:
         raise Rejected(field, f"has {len(text)} characters; at most {length_max} are allowed.")
     return text
 
 
-def _not_one_of(value: str, known: dict[str, UsageType] | dict[str, Status]) -> str:
+def not_one_of(value: str, known: dict[str, UsageType] | dict[str, Status]) -> str:
+    """Why ``value`` is rejected where only the ``known`` are allowed."""
     allowed = ", ".join(known)
     if not value:
         return f"is missing; it must be one of: {allowed}."
     return f"is “{value[:40]}”; it must be one of: {allowed}."
+
+
+def _named(character: str) -> str:
+    return f"U+{ord(character):04X}"

@@ -43,6 +43,9 @@ class Format(Protocol):
     def takes_as_header(self, first: Sequence[str]) -> bool:
         """Look at the values of the first line: whether it is a header. Raises BadFileError."""
 
+    def column(self, field: str) -> str:
+        """What the source calls what the rules of a record call ``field``."""
+
     def call_id(self, values: Sequence[str]) -> str:
         """Which call a line is about, where it can be told, else empty."""
 

@@ -1,4 +1,4 @@
-"""Asterisk's ``Master.csv``, as its module ``cdr_csv`` writes it: no header, 16 to 18 columns.
+"""Asterisk's ``Master.csv``, as its module ``cdr_csv`` writes it: 16 to 18 columns, no header.
 
 The first 16 are always there. ``uniqueid`` and ``userfield`` are optional, each for itself; a 17th
 column alone is the ``uniqueid`` where it looks like one. Without it a call gets an ID made from its
@@ -18,12 +18,14 @@ from itertools import product
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+from django.template.defaultfilters import pluralize
+
 from billing.rating import UsageType
 from calls.formats import BadFileError, Line, Read
 from calls.formats.clock import meanings, read_time
 from calls.legs import joined
 from calls.models import Status
-from calls.records import CallRecord, Rejected, validate
+from calls.records import CallRecord, Rejected, not_one_of, validate
 
 COLUMNS = (
     "accountcode",
@@ -109,13 +111,17 @@ class AsteriskCsv:
         return ","
 
     def takes_as_header(self, first: Sequence[str]) -> bool:
-        """Never, but a file whose first line has other columns is no Master.csv."""
+        """Where somebody has added one; a first line with other columns is no Master.csv."""
         if not len(COLUMNS) <= len(first) <= COLUMNS_MAX:
             raise BadFileError(
                 f"The first line has {len(first)} columns; Asterisk's Master.csv has "
                 f"{len(COLUMNS)} to {COLUMNS_MAX}."
             )
-        return False
+        return tuple(name.strip().lower() for name in first[: len(COLUMNS)]) == COLUMNS
+
+    def column(self, field: str) -> str:
+        """The name in Asterisk's documentation."""
+        return FIELDS.get(field, field)
 
     def call_id(self, values: Sequence[str]) -> str:
         """The uniqueid, or an ID made from the 16 columns that are always there."""
@@ -134,8 +140,7 @@ class AsteriskCsv:
         try:
             legs = [(line, self._record(line.values)) for line in lines]
         except Rejected as rejected:
-            field = FIELDS.get(rejected.field, rejected.field)
-            yield Read(lines, Rejected(field, rejected.reason))
+            yield Read(lines, rejected)
             return
         legs.sort(key=lambda leg: leg[1].started_at)
         (first, call), *rest = legs
@@ -145,8 +150,7 @@ class AsteriskCsv:
                 call = joined(call, record)
                 joining.append(line)
             except Rejected as rejected:
-                field = FIELDS.get(rejected.field, rejected.field)
-                yield Read([line], Rejected(field, rejected.reason))
+                yield Read([line], rejected)
         yield Read(sorted(joining), call)
 
     def _record(self, values: list[str]) -> CallRecord:
@@ -170,15 +174,14 @@ class AsteriskCsv:
     def _leg(self, values: list[str]) -> _Leg:
         if not len(COLUMNS) <= len(values) <= COLUMNS_MAX:
             raise Rejected(
-                "line", f"has {len(values)} columns instead of {len(COLUMNS)} to {COLUMNS_MAX}."
+                "line",
+                f"has {len(values)} column{pluralize(len(values))} instead of {len(COLUMNS)} to "
+                f"{COLUMNS_MAX}.",
             )
         row = dict(zip(COLUMNS, values, strict=False))
         status = STATUSES.get(row["disposition"].strip().upper())
         if status is None:
-            raise Rejected(
-                "disposition",
-                f"is “{row['disposition'][:40]}”; it must be one of: {', '.join(STATUSES)}.",
-            )
+            raise Rejected("disposition", not_one_of(row["disposition"].strip(), STATUSES))
         duration = _seconds("duration", row["duration"])
         billsec = _seconds("billsec", row["billsec"])
         for field in ("start", "end"):
@@ -235,6 +238,8 @@ def _check(
 ) -> None:
     """Hold the number of seconds told against the times that it should be between."""
     measured = timedelta() if begun_at is None or ended_at is None else ended_at - begun_at
+    if measured < timedelta():
+        raise Rejected("end", f"is before the {since}.")
     if abs(measured - told) > TOLERANCE:
         raise Rejected(
             field,

@@ -1,7 +1,8 @@
 """The product's own CSV: what an export from any other system should be turned into.
 
 The first line names the columns, in any order. Values are separated by commas; semicolons and tabs
-are recognised. UTF-8, with or without a byte order mark.
+are recognised. UTF-8, with or without a byte order mark. Empty columns at the end, as spreadsheets
+write them, are left out.
 
 ==============  ========  =========================================================================
 column          needed    value
@@ -31,6 +32,8 @@ from itertools import product
 from operator import itemgetter
 from zoneinfo import ZoneInfo
 
+from django.template.defaultfilters import pluralize
+
 from calls.formats import BadFileError, Line, Read
 from calls.formats.clock import meanings, read_time
 from calls.records import STATUSES, USAGE_TYPES, CallRecord, Rejected, validate
@@ -58,7 +61,9 @@ class CanonicalCsv:
 
     def takes_as_header(self, first: Sequence[str]) -> bool:
         """Always: learn the order of the columns. Raises BadFileError where one is not ours."""
-        columns = [name.strip().lower() for name in first]
+        columns = [_as_word(name) for name in first]
+        while columns and not columns[-1]:
+            columns.pop()
         unknown = [name for name in columns if name not in REQUIRED + OPTIONAL]
         missing = [name for name in REQUIRED if name not in columns]
         twice = sorted({name for name in columns if columns.count(name) > 1})
@@ -67,6 +72,8 @@ class CanonicalCsv:
                 "The first line does not name the columns. "
                 f"It must have at least: {', '.join(REQUIRED)}."
             )
+        if "" in columns:
+            raise BadFileError(f"Column {columns.index('') + 1} has no name.")
         if unknown:
             names = ", ".join(f"“{name[:40]}”" for name in unknown[:5])
             raise BadFileError(
@@ -78,6 +85,10 @@ class CanonicalCsv:
             raise BadFileError(f"Columns that stand twice: {', '.join(twice)}.")
         self._columns = columns
         return True
+
+    def column(self, field: str) -> str:
+        """The same: the rules call the fields as this format does."""
+        return field
 
     def call_id(self, values: Sequence[str]) -> str:
         """The value of its column."""
@@ -93,11 +104,14 @@ class CanonicalCsv:
                 yield Read([line], rejected)
 
     def _record(self, values: list[str]) -> CallRecord:
-        if len(values) != len(self._columns):
+        columns = len(self._columns)
+        if len(values) < columns or any(value.strip() for value in values[columns:]):
             raise Rejected(
-                "line", f"has {len(values)} values, the header names {len(self._columns)} columns."
+                "line",
+                f"has {len(values)} value{pluralize(len(values))}, the header names {columns} "
+                "columns.",
             )
-        row = dict(zip(self._columns, values, strict=True))
+        row = dict(zip(self._columns, values, strict=False))
         started_at, connected_at, ended_at = self._instants_of_call(row)
         return validate(
             account_id=self._account_id,
@@ -140,5 +154,9 @@ def _word(text: str, known: Container[str]) -> str:
     """The known word that ``text`` means: ``No answer`` and ``no-answer`` are ``no_answer``."""
     if text in known:
         return text
-    word = text.strip().lower().replace(" ", "_").replace("-", "_")
+    word = _as_word(text)
     return word if word in known else text
+
+
+def _as_word(text: str) -> str:
+    return text.strip().lower().replace(" ", "_").replace("-", "_")

@@ -1,19 +1,28 @@
 """Times as people write them: ISO 8601, with an offset or on the wall clock of a time zone."""
 
+import re
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from calls.records import Rejected
 
+# A date or an hour alone would be read as its beginning, and charge a call that nobody has timed.
+DATE_AND_TIME = re.compile(r"[\dW-]+[T ]\d\d:?\d\d", re.ASCII | re.IGNORECASE)
+WELL_WRITTEN = re.compile(
+    r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d([.,]\d+)?)? ?(Z|[+-]\d\d:?\d\d)?",
+    re.ASCII | re.IGNORECASE,
+)
+
 
 def read_time(field: str, text: str) -> datetime:
     """The date and time in ``text``, aware if it names an offset. Raises Rejected."""
-    try:
-        # A date alone would be read as midnight, and charge a call that nobody has timed.
-        if ":" in text or "T" in text:
-            return datetime.fromisoformat(text)
-    except ValueError:
-        pass
+    if DATE_AND_TIME.match(text):
+        try:
+            return datetime.fromisoformat(text.upper())
+        except ValueError:
+            pass
+        if WELL_WRITTEN.fullmatch(text):
+            raise Rejected(field, f"is “{text[:40]}”: there is no such day, time or offset.")
     raise Rejected(field, f"is “{text[:40]}”; write it like 2026-11-23T14:05:09.")
 
 

@@ -7,9 +7,9 @@ import pytest
 
 from billing.rating import UsageType
 from calls.formats import BadFileError, Line
-from calls.formats.asterisk import AsteriskCsv
+from calls.formats.asterisk import COLUMNS, AsteriskCsv
 from calls.models import Status
-from calls.records import CallRecord
+from calls.records import CallRecord, Rejected
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -23,9 +23,21 @@ def row(
     disposition="ANSWERED",
     *,
     context="from-agents",
+    source="+911",
+    destination="+912",
     more=("1763629200.7", ""),
 ):
-    before = ["", "+911", "+912", context, '"Asha" <+911>', "SIP/1-01", "SIP/2-02", "Dial", "SIP/2"]
+    before = [
+        "",
+        source,
+        destination,
+        context,
+        '"Asha" <+911>',
+        "SIP/1-01",
+        "SIP/2-02",
+        "Dial",
+        "SIP/2",
+    ]
     return [*before, start, answer, end, duration, billsec, disposition, "DOCUMENTATION", *more]
 
 
@@ -34,6 +46,8 @@ def read(*rows, zone="UTC", **options):
     lines = [Line(number, "text", values) for number, values in enumerate(rows, start=1)]
     [result] = source.read(lines)
     assert list(result.lines) == lines
+    if isinstance(result.record, Rejected):
+        return Rejected(source.column(result.record.field), result.record.reason)
     return result.record
 
 
@@ -139,7 +153,17 @@ def test_without_uniqueid_a_call_is_named_after_its_line(more, remarks):
             {"answer": "", "billsec": "9", "disposition": "BUSY"},
             "billsec: is 9 s, but from answer to end are 0 s.",
         ),
-        ({"more": ("\x07", "")}, "uniqueid: has a character that can't be printed; remove it."),
+        ({"end": "2026-11-20 08:59:00"}, "end: is before the start."),
+        ({"end": "2026-11-20 09:00:01", "duration": "1"}, "end: is before the answer."),
+        (
+            {"disposition": " "},
+            "disposition: is missing; it must be one of: "
+            "ANSWERED, NO ANSWER, BUSY, FAILED, CONGESTION.",
+        ),
+        ({"more": ("\x07", "")}, "uniqueid: has U+0007, which can't be printed; remove it."),
+        ({"more": ("1.1", "x" * 501)}, "userfield: has 501 characters; at most 500 are allowed."),
+        ({"source": "9" * 101}, "src: has 101 characters; at most 100 are allowed."),
+        ({"destination": "\x01"}, "dst: has U+0001, which can't be stored; remove it."),
     ],
 )
 def test_a_line_that_contradicts_itself_is_rejected_in_the_words_of_the_file(changes, said):
@@ -191,6 +215,12 @@ def test_one_bad_leg_rejects_the_whole_call():
 def test_where_clocks_were_set_back_the_duration_tells_which_hour(start, end, duration, expected):
     record = read(row(start, "", end, duration, "0", "BUSY"), zone="Europe/London")
     assert times(record) == expected
+
+
+def test_a_header_that_somebody_added_is_no_call():
+    source = AsteriskCsv(account_id=7, zone=ZoneInfo("UTC"), now=NOW)
+    assert source.takes_as_header([" Accountcode", *COLUMNS[1:], "uniqueid"])
+    assert not source.takes_as_header(row())
 
 
 @pytest.mark.parametrize("columns", [1, 15, 19])

@@ -98,6 +98,7 @@ def test_words_may_be_written_in_several_ways(status):
         ("2026-11-20T14:30", "2026-11-20T09:00:00+00:00"),
         ("20261120T143000", "2026-11-20T09:00:00+00:00"),
         ("2026-11-20T09:00:00Z", "2026-11-20T09:00:00+00:00"),
+        ("2026-11-20t09:00:00.123456789z", "2026-11-20T09:00:00.123456+00:00"),
         (" 2026-11-20T10:00:00.123456+01:00 ", "2026-11-20T09:00:00.123456+00:00"),
     ],
 )
@@ -106,7 +107,9 @@ def test_a_time_with_offset_is_taken_as_it_is_and_one_without_in_the_zone(text, 
     assert record.started_at.isoformat() == instant
 
 
-@pytest.mark.parametrize("text", ["2026-11-20", "20/11/2026 09:00", "1763629200", "soon", "9:00"])
+@pytest.mark.parametrize(
+    "text", ["2026-11-20", "2026-11-20T09", "20/11/2026 09:00", "1763629200", "soon", "9:00"]
+)
 def test_anything_but_a_date_and_time_is_rejected(text):
     rejected = read(["c1", "inbound", "busy", text, "", ""])
     assert isinstance(rejected, Rejected)
@@ -114,6 +117,16 @@ def test_anything_but_a_date_and_time_is_rejected(text):
         "started_at",
         f"is “{text}”; write it like 2026-11-23T14:05:09.",
     )
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["2026-02-29T09:00:00", "2026-11-20 24:00", "2026-11-20T09:00:60Z", "2026-11-20T09:00+25:00"],
+)
+def test_a_time_that_is_written_well_but_never_comes_is_rejected_as_such(text):
+    rejected = read(["c1", "inbound", "busy", text, "", ""])
+    assert isinstance(rejected, Rejected)
+    assert rejected.reason == f"is “{text}”: there is no such day, time or offset."
 
 
 def test_a_wall_clock_time_that_the_clocks_skipped_is_rejected():
@@ -166,10 +179,11 @@ def test_times_out_of_order_stay_out_of_order_where_no_clock_explains_it():
 
 
 @pytest.mark.parametrize(
-    "values", [["c1"], ["c1", "inbound", "busy", "2026-11-20T09:00", "", "", ""]]
+    ("values", "said"),
+    [(["c1"], "1 value"), (["c1", "inbound", "busy", "2026-11-20T09:00", "", "", "x"], "7 values")],
 )
-def test_a_line_with_other_columns_than_the_header_is_rejected(values):
-    assert str(read(values)) == (f"line: has {len(values)} values, the header names 6 columns.")
+def test_a_line_with_other_columns_than_the_header_is_rejected(values, said):
+    assert str(read(values)) == f"line: has {said}, the header names 6 columns."
 
 
 def test_a_time_at_the_end_of_the_calendar_is_rejected():

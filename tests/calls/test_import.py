@@ -132,6 +132,11 @@ def test_the_file_order_is_the_booking_order(importing_file):
         lines(GOOD.format("c1", 10)).replace(",", ";"),
         lines(GOOD.format("c1", 10)).replace(",", "\t"),
         lines(GOOD.format('"c1"', 10)),
+        f",,,,,\n{lines(GOOD.format('c1', 10))}",
+        f"{HEADER},,\n{GOOD.format('c1', 10)},, \n",
+        f"{HEADER},\n{GOOD.format('c1', 10)}\n",
+        f"{HEADER}\n{GOOD.format('c1', 10)},\n",
+        lines(GOOD.format("c1", 10)).replace("call_id,usage_type", '"Call ID",Usage-Type'),
     ],
 )
 def test_harmless_differences_of_files_are_understood(importing_file, content):
@@ -167,7 +172,7 @@ def test_bad_lines_are_written_down_with_number_field_and_reason_and_the_rest_go
             "is “fax, old”; it must be one of: outbound, inbound, translation.",
             bad,
         ],
-        ["4", "line", "has 1 values, the header names 6 columns.", "x"],
+        ["4", "line", "has 1 value, the header names 6 columns.", "x"],
     ]
 
 
@@ -194,7 +199,10 @@ def test_an_account_without_plan_rejects_every_line(importing_file, tmp_path):
     [
         (b"", "The file is empty."),
         (b"\xef\xbb\xbf\n\n \n", "The file is empty."),
-        (b"\x7fELF\x02\x00\x01", "Line 1 has a NUL byte: this is no text file."),
+        (b",,,,,\n , \n", "The file has no values, only the characters between them."),
+        (b"\x7fELF\x02\x00\x01", "Line 1 has a NUL byte: this is no UTF-8 text."),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1", "The file is a spreadsheet; save it as CSV."),
+        (lines("c1").encode("utf-32"), "The file is UTF-32; save it as UTF-8."),
         (b"\x1f\x8b\x08\x00abc", "The file is compressed (gzip); unpack it first."),
         (b"PK\x03\x04abc", "The file is a ZIP archive or a spreadsheet; save it as CSV."),
         (lines("c1").encode("utf-16"), "The file is UTF-16; save it as UTF-8."),
@@ -215,7 +223,11 @@ def test_an_account_without_plan_rejects_every_line(importing_file, tmp_path):
             lines(GOOD.format("c1", 10)).replace("\n", "\r"),
             "Line 1: lines must end with LF or CRLF, not with CR alone.",
         ),
-        (lines("c1\0"), "Line 2 has a NUL byte: this is no text file."),
+        (
+            "\r".join([HEADER, *["x"] * reading.LINE_BYTES_MAX]),
+            "Line 1: lines must end with LF or CRLF, not with CR alone.",
+        ),
+        (lines("c1\0"), "Line 2 has a NUL byte: this is no UTF-8 text."),
         (
             lines(GOOD.format("c1", 10), "x" * 200_000),
             "Line 3: a value is longer than 131,072 characters; perhaps a quotation mark opens it, "
@@ -226,6 +238,7 @@ def test_an_account_without_plan_rejects_every_line(importing_file, tmp_path):
             "Line 2 is longer than 1,000,000 bytes.",
         ),
         ("call_id,cost\nc1,3\n", "Unknown columns: “cost”."),
+        ("call_id,,status\nc1,,busy\n", "Column 2 has no name."),
         ("call_id,status\nc1,busy\n", "Missing columns: usage_type, started_at."),
         ("c1,busy\n", "The first line does not name the columns."),
     ],
@@ -353,6 +366,13 @@ def test_one_bad_leg_puts_all_lines_of_its_call_among_the_rejects(importing_file
         ["1", "duration", "is negative (-1)."],
         ["2", "duration", "is negative (-1)."],
     ]
+
+
+def test_what_recording_rejects_is_said_in_the_words_of_the_file(importing_file, tmp_path):
+    importing_file(ASTERISK.format("1773135000.0"), format="asterisk")
+    later = ASTERISK.format("1773135000.0").replace("2026-03-10", "2026-03-11")
+    assert importing_file(later, format="asterisk").code == 1
+    assert rejects(tmp_path)[1][:2] == ["1", "uniqueid"]
 
 
 def test_the_same_line_twice_without_uniqueid_is_one_call(importing_file):

@@ -57,9 +57,9 @@ def test_a_good_record_is_taken_as_it_is():
         ({"call_id": "x" * 201}, "call_id", "has 201 characters; at most 200 are allowed."),
         ({"call_id": " x"}, "call_id", "begins or ends with a blank; remove it."),
         ({"call_id": "x "}, "call_id", "begins or ends with a blank; remove it."),
-        ({"call_id": "x\ty"}, "call_id", "has a character that can't be printed; remove it."),
-        ({"call_id": "x\0"}, "call_id", "has a character that can't be printed; remove it."),
-        ({"call_id": "x\ud800"}, "call_id", "has a character that can't be printed; remove it."),
+        ({"call_id": "x\ty"}, "call_id", "has U+0009, which can't be printed; remove it."),
+        ({"call_id": "x\0"}, "call_id", "has U+0000, which can't be printed; remove it."),
+        ({"call_id": "x\ud800"}, "call_id", "has U+D800, which can't be printed; remove it."),
         (
             {"usage_type": "fax"},
             "usage_type",
@@ -129,8 +129,8 @@ def test_a_good_record_is_taken_as_it_is():
         ({"from_number": "1" * 101}, "from", "has 101 characters; at most 100 are allowed."),
         ({"to_number": "1" * 101}, "to", "has 101 characters; at most 100 are allowed."),
         ({"remarks": "x" * 501}, "remarks", "has 501 characters; at most 500 are allowed."),
-        ({"agent": "a\0b"}, "agent", "has a control character; remove it."),
-        ({"remarks": "a\ud800b"}, "remarks", "has a control character; remove it."),
+        ({"agent": "a\0b"}, "agent", "has U+0000, which can't be stored; remove it."),
+        ({"remarks": "a\ud800b"}, "remarks", "has U+D800, which can't be stored; remove it."),
     ],
 )
 def test_a_broken_rule_names_the_field_and_the_reason(changes, field, reason):
