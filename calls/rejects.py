@@ -2,8 +2,11 @@
 
 import csv
 import errno
+import fcntl
+import glob
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TextIO
@@ -13,27 +16,34 @@ from calls.importing import RejectedLine
 HEADER = ("line", "field", "reason", "text")
 
 
+class RejectsError(Exception):
+    """Rejected lines can't be written where they should go: the message names place and reason."""
+
+
 class RejectsFile:
     """Writes rejected lines to ``path``, as a CSV with the columns of HEADER.
 
     It is written under another name, so that an unwritable place is noticed before anything is
     recorded, and takes its own name at the end, only if there are any. Where all lines went in,
     the one that an import before left is removed: its lines are in now, or no longer in the file.
-    Entering raises OSError where that can't be.
+    Entering and writing raise RejectsError where that can't be.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.lines = 0
         # Of this process alone: another import of the same file may be under way.
-        self._unfinished = path.with_name(f"{path.name}.{os.getpid()}.part")
+        self._unfinished = Path(f"{path}.{os.getpid()}.part")
         self._file: TextIO | None = None
 
     def __enter__(self) -> "RejectsFile":
-        if self.path.is_dir():
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(self.path))
-        self._file = self._unfinished.open("w", newline="", encoding="utf-8")
-        csv.writer(self._file).writerow(HEADER)
+        with self._explained():
+            if self.path.is_dir():
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+            self._remove_what_was_left()
+            self._file = self._unfinished.open("w", newline="", encoding="utf-8")
+            fcntl.flock(self._file, fcntl.LOCK_EX)  # it is in use as long as that is held
+        self._write([HEADER])
         return self
 
     def __exit__(
@@ -42,14 +52,52 @@ class RejectsFile:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        assert self._file is not None
-        self._file.close()
-        if self.lines:
-            self._unfinished.replace(self.path)
-        else:
-            self._unfinished.unlink()
+        self._close()
+        with self._explained():
+            if self.lines:
+                self._unfinished.replace(self.path)
+                return
+            self._unfinished.unlink(missing_ok=True)
             if kind is None and self._is_of_an_import_before():
                 self.path.unlink()
+
+    def write(self, rejected: Iterable[RejectedLine]) -> None:
+        """Add lines, and hand them to the operating system at once."""
+        rows = [(*line[:3], line.text.rstrip("\r\n")) for line in rejected]
+        self._write(rows)
+        self.lines += len(rows)
+
+    def _write(self, rows: Iterable[Iterable[object]]) -> None:
+        assert self._file is not None
+        try:
+            with self._explained():
+                csv.writer(self._file).writerows(rows)
+                self._file.flush()
+        except RejectsError:
+            # Torn, it would pass for the whole: the next import writes all of it anew.
+            self.lines = 0
+            self._close()
+            self._unfinished.unlink(missing_ok=True)
+            raise
+
+    def _close(self) -> None:
+        assert self._file is not None
+        with suppress(OSError):  # what could not be written has been told
+            self._file.close()
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise RejectsError(f"{self.path}: {error.strerror}.") from error
+
+    def _remove_what_was_left(self) -> None:
+        """Remove what imports wrote that were killed: nobody holds its lock any more."""
+        for left in self.path.parent.glob(f"{glob.escape(self.path.name)}.[0-9]*.part"):
+            with suppress(OSError), left.open("rb+") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                left.unlink()
 
     def _is_of_an_import_before(self) -> bool:
         try:
@@ -57,12 +105,3 @@ class RejectsFile:
                 return tuple(next(csv.reader(file), ())) == HEADER
         except (OSError, ValueError, csv.Error):
             return False
-
-    def write(self, rejected: Iterable[RejectedLine]) -> None:
-        """Add lines, and hand them to the operating system at once."""
-        assert self._file is not None
-        writer = csv.writer(self._file)
-        for line in rejected:
-            writer.writerow((*line[:3], line.text.rstrip("\r\n")))
-            self.lines += 1
-        self._file.flush()

@@ -18,15 +18,17 @@ class ProgressBar:
         self._drawn = 0
 
     def show(self, label: str, done: int, total: int) -> None:
-        """Draw ``done`` of ``total``, at most ten times a second."""
+        """Draw ``done`` of ``total`` (0: nobody knows), at most ten times a second."""
         now = time.monotonic()
         if not self._shows or now - self._drawn_at < REDRAW_SECONDS:
             return
         self._drawn_at = now
-        share = min(1.0, done / total) if total else 0.0
+        if not total:
+            self._write(f"{label} {done:,}")
+            return
+        share = min(1.0, done / total)
         bar = "█" * int(share * WIDTH)
-        line = f"{label} {bar:░<{WIDTH}} {share:4.0%}  {done:,}"
-        self._write(line)
+        self._write(f"{label} {bar:░<{WIDTH}} {share:4.0%}  {done:,}")
 
     def clear(self) -> None:
         """Remove the bar, so that other output can follow."""

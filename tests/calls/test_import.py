@@ -2,6 +2,8 @@
 
 import csv
 import io
+import os
+import resource
 import signal
 import subprocess
 import sys
@@ -11,10 +13,13 @@ from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 
 from billing.models import LedgerEntry
 from calls import importing, reading
+from calls.formats import asterisk
 from calls.models import Call
+from calls.rejects import RejectsFile
 from tests.calls.calling import breaches
 from tests.child import child_environment
 from tests.factories import AccountFactory
@@ -151,8 +156,26 @@ def test_a_quoted_value_may_span_lines(importing_file, tmp_path):
     assert rejects(tmp_path)[1][0] == "4"
 
 
-def test_a_file_with_a_header_only_is_no_fault(importing_file):
-    assert importing_file(HEADER).out.startswith("0 created, 0 unchanged")
+@pytest.mark.parametrize(
+    ("content", "options"),
+    [
+        (HEADER, {}),
+        (f"{HEADER}\n\n,,,,,\n", {}),
+        (",".join([*asterisk.COLUMNS, "uniqueid"]), {"format": "asterisk"}),
+    ],
+)
+def test_no_records_after_the_header_are_no_fault_but_are_said(
+    importing_file, tmp_path, content, options
+):
+    outcome = importing_file(content, **options)
+    assert outcome.code == 0
+    assert outcome.out.startswith("0 created, 0 unchanged")
+    assert outcome.error == f"{tmp_path / 'calls.csv'}: no records after the header.\n"
+
+
+def test_one_credit_is_not_called_credits(importing_file):
+    outcome = importing_file(lines(GOOD.format("c1", 10).replace("09:31:10", "09:30:10")))
+    assert outcome.out.endswith("; 1 credit charged.\n")
 
 
 # ── What is rejected ──────────────────────────────────────────────────────────────────────────
@@ -186,11 +209,9 @@ def test_the_rejects_file_can_be_put_elsewhere(importing_file, tmp_path):
     assert rejects(tmp_path, "elsewhere.csv")[1][0] == "2"
 
 
-def test_an_account_without_plan_rejects_every_line(importing_file, tmp_path):
-    AccountFactory(slug="new")
-    outcome = importing_file(lines(GOOD.format("c1", 10), GOOD.format("c1", 10)), account="new")
-    assert outcome.out.startswith("0 created, 0 unchanged, 0 corrected, 2 rejected; 0 credits")
-    assert [row[1] for row in rejects(tmp_path)] == ["field", "account", "account"]
+def test_a_value_beyond_the_columns_that_have_a_name_rejects_its_line(importing_file, tmp_path):
+    assert importing_file(f"{HEADER},\n{GOOD.format('c1', 10)},x\n").code == 1
+    assert rejects(tmp_path)[1][:3] == ["2", "line", "has 7 values, the header names 6 columns."]
 
 
 # ── What is refused ───────────────────────────────────────────────────────────────────────────
@@ -284,6 +305,23 @@ def test_a_bad_argument_gets_one_clear_line(importing_file, options, message):
     assert (outcome.code, outcome.refusal) == (2, message)
 
 
+def test_an_account_without_plan_gets_one_clear_line_before_anything_is_read(tmp_path):
+    AccountFactory(slug="new", name="New Company")
+    outcome = Outcome(str(tmp_path / "missing.csv"), account="new")
+    assert (outcome.code, outcome.refusal) == (
+        2,
+        "Calls of New Company can't be charged: the account has no plan. "
+        "Put it on a plan, then try again.",
+    )
+
+
+@pytest.mark.parametrize("path", [".", "/"])
+@pytest.mark.parametrize("rejects", [None, Path(), Path("/")])
+def test_a_path_without_a_name_gets_one_clear_line(professional, path, rejects):
+    outcome = Outcome(path, account="acme", rejects=rejects)
+    assert (outcome.code, outcome.refusal) == (2, f"{path}: Is a directory.")
+
+
 @pytest.mark.parametrize(
     ("path", "message"),
     [("", "Is a directory"), ("missing.csv", "No such file or directory")],
@@ -296,13 +334,17 @@ def test_a_path_that_is_no_readable_file_gets_one_clear_line(tmp_path, professio
 def test_a_place_where_rejects_cannot_be_written_is_refused_beforehand(importing_file, tmp_path):
     outcome = importing_file(lines(GOOD.format("c1", 10)), rejects=tmp_path / "no" / "rejects.csv")
     assert outcome.code == 2
-    assert outcome.refusal.endswith(".part: No such file or directory.")
+    assert outcome.refusal == (
+        f"{tmp_path / 'no' / 'rejects.csv'}: No such file or directory. "
+        "--rejects PATH puts the rejected lines elsewhere."
+    )
     assert not Call.objects.exists()
 
 
 def test_a_directory_in_place_of_the_rejects_is_refused_beforehand(importing_file, tmp_path):
     outcome = importing_file(lines("c1,,,,,"), rejects=tmp_path)
-    assert (outcome.code, outcome.refusal) == (2, f"{tmp_path}: Is a directory.")
+    assert outcome.code == 2
+    assert outcome.refusal.startswith(f"{tmp_path}: Is a directory. --rejects PATH")
     assert [path.name for path in tmp_path.iterdir()] == ["calls.csv"]
 
 
@@ -319,6 +361,77 @@ def test_a_file_that_is_no_rejects_file_of_ours_is_left_alone(importing_file, tm
     notes.write_text("mine")
     assert importing_file(lines(GOOD.format("c1", 10)), rejects=notes).code == 0
     assert notes.read_text() == "mine"
+
+
+def test_what_a_killed_import_left_is_removed_and_what_another_one_writes_is_not(
+    importing_file, tmp_path
+):
+    under_way = RejectsFile(tmp_path / "calls.csv.rejects.csv")
+    under_way._unfinished = tmp_path / "calls.csv.rejects.csv.1.part"
+    (tmp_path / "calls.csv.rejects.csv.2.part").touch()
+    with under_way:
+        importing_file(lines(GOOD.format("c1", 10)))
+        names = {path.name for path in tmp_path.iterdir()}
+    assert names == {"calls.csv", "calls.csv.rejects.csv.1.part"}
+
+
+def test_rejects_that_find_no_room_end_the_import_with_the_place_and_leave_nothing_torn(
+    professional, tmp_path
+):
+    content = lines(*[GOOD.format(f"c{number}", 10) + "x" * 9_000 for number in range(9)])
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    path = tmp_path / "calls.csv"
+    path.write_text(content)
+    # The signal would end the process; ignored, the write fails as it does on a full disk.
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
+    try:
+        outcome = Outcome(str(path), account="acme", batch_size=1)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert outcome.code == 1
+    assert outcome.out.startswith("0 created, 0 unchanged, 0 corrected, 3 rejected")
+    assert outcome.refusal == (
+        f"{tmp_path / 'calls.csv.rejects.csv'}: File too large. --rejects PATH puts the rejected "
+        "lines elsewhere. What is counted is recorded; run it again to go on."
+    )
+    assert "Rejected lines" not in outcome.error
+    assert [path.name for path in tmp_path.iterdir()] == ["calls.csv"]
+
+
+# ── Standard input ────────────────────────────────────────────────────────────────────────────
+@pytest.fixture
+def piped(tmp_path, monkeypatch, professional):
+    """A function that imports bytes of a pipe for Acme, in an empty directory."""
+    monkeypatch.chdir(tmp_path)
+
+    def import_piped(content, **options):
+        reading_end, writing_end = os.pipe()
+        os.write(writing_end, content.encode())
+        os.close(writing_end)
+        before = os.dup(0)
+        os.dup2(reading_end, 0)
+        try:
+            return Outcome("-", **{"account": "acme", **options})
+        finally:
+            os.dup2(before, 0)
+            os.close(before)
+            os.close(reading_end)
+
+    return import_piped
+
+
+def test_standard_input_is_recorded_and_its_rejects_are_in_the_current_directory(piped, tmp_path):
+    outcome = piped(lines(GOOD.format("c1", 10), "x"))
+    assert outcome.code == 1
+    assert outcome.out.startswith("1 created, 0 unchanged, 0 corrected, 1 rejected; 3 credits")
+    assert str(tmp_path / "standard-input.rejects.csv") in outcome.error
+    assert rejects(tmp_path, "standard-input.rejects.csv")[1][0] == "3"
+
+
+def test_a_bad_standard_input_is_called_so(piped):
+    assert piped("").refusal == "Standard input: The file is empty."
 
 
 def test_the_rejects_file_must_not_be_the_input(importing_file, tmp_path):
@@ -388,18 +501,16 @@ def test_a_canonical_file_is_no_master_csv(importing_file):
 
 
 # ── Interrupted ───────────────────────────────────────────────────────────────────────────────
-@pytest.mark.django_db(transaction=True)
-def test_an_interrupted_import_says_what_it_did_and_is_finished_by_running_it_again(
-    professional, tmp_path
-):
+@pytest.fixture
+def begun(professional, tmp_path):
+    """An import of 3,000 calls in a process of its own that has recorded some of them."""
     path = tmp_path / "calls.csv"
-    path.write_text(lines(*(GOOD.format(f"c{number}", 10) for number in range(3_000))))
+    path.write_text(lines(*(GOOD.format(f"c{number}", 10) for number in range(3_000)), "x"))
     command = [sys.executable, "manage.py", "import_calls", str(path), "--account=acme"]
-    environment = child_environment()
     process = subprocess.Popen(
         [*command, "--batch-size=10"],
         cwd=ROOT,
-        env=environment,
+        env=child_environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -407,15 +518,58 @@ def test_an_interrupted_import_says_what_it_did_and_is_finished_by_running_it_ag
     deadline = time.monotonic() + 60
     while not Call.objects.exists() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.02)
-    process.send_signal(signal.SIGINT)
-    out, error = process.communicate(timeout=60)
-    assert process.returncode == 130, error
-    assert "run it again to go on" in error
-    created = int(out.split()[0].replace(",", ""))
-    assert 0 < created < 3_000
-    assert Call.objects.count() in (created, created + 10)  # the signal may come after a commit
-    assert breaches() == []
+    yield process
+    process.kill()
+    process.communicate()
 
-    subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True)
+
+def finish(begun):
+    """Import the same file again, to its end."""
+    command = [argument for argument in begun.args if argument != "--batch-size=10"]
+    done = subprocess.run(command, cwd=ROOT, env=child_environment(), capture_output=True)
+    assert done.returncode == 1, done.stderr
     assert Call.objects.count() == 3_000
     assert breaches() == []
+
+
+def interrupt(process):
+    process.send_signal(signal.SIGINT)
+
+
+def take_the_database_away(process):
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("end", "code", "said"),
+    [(interrupt, 130, "Interrupted."), (take_the_database_away, 1, "The database failed: ")],
+)
+def test_an_import_that_ends_early_says_what_it_did_and_is_finished_by_running_it_again(
+    begun, end, code, said
+):
+    end(begun)
+    out, error = begun.communicate(timeout=60)
+    assert begun.returncode == code, error
+    assert said in error
+    assert "What is counted is recorded; run it again to go on." in error
+    assert "Traceback" not in error
+    created = int(out.split()[0].replace(",", ""))
+    assert 0 < created < 3_000
+    assert Call.objects.count() in (created, created + 10)  # the end may come after a commit
+    assert breaches() == []
+    finish(begun)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_killed_import_is_finished_by_running_it_again(begun, tmp_path):
+    begun.kill()
+    begun.communicate(timeout=60)
+    assert 0 < Call.objects.count() < 3_000
+    assert breaches() == []
+    finish(begun)
+    assert {path.name for path in tmp_path.iterdir()} == {"calls.csv", "calls.csv.rejects.csv"}

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
+from django.template.defaultfilters import pluralize
 
 from billing import audit as billing_audit
 from billing import audit_causes
@@ -39,5 +40,6 @@ class Command(BaseCommand):
                     found += 1
                     self.stdout.write(self.style.ERROR(str(breach)))
         if found:
-            raise CommandError(f"{found} breaches found.", returncode=1)
+            breaches = f"{found:,} breach{pluralize(found, 'es')}"
+            raise CommandError(f"{breaches} found.", returncode=1)
         self.stdout.write(self.style.SUCCESS(f"The ledger is clean: {len(INVARIANTS)} invariants."))

@@ -1,36 +1,45 @@
 """``manage.py import_calls``: record the calls in a file."""
 
+import os
 import sys
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Iterator
+from datetime import datetime
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NoReturn
 from zoneinfo import ZoneInfo, available_timezones
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db import InterfaceError, OperationalError
+from django.template.defaultfilters import pluralize
 from django.utils import timezone
 
 from billing.models import Account
 from billing.rating import UsageType
+from billing.tariffs import NoTariffError, agreement_at
 from calls.formats import BadFileError, Format, canonical
 from calls.formats.asterisk import AsteriskCsv
 from calls.formats.canonical import CanonicalCsv
 from calls.importing import BATCH_SIZE, Progress, Summary, import_calls
 from calls.management.progress import ProgressBar
-from calls.rejects import RejectsFile
+from calls.rejects import RejectsError, RejectsFile
 
 INCOMPLETE = 1  # exit code: some lines were not recorded
 REFUSED = 2  # exit code: nothing was recorded
 INTERRUPTED = 130  # exit code of a program that Ctrl-C ended
 ACCOUNTS_SUGGESTED_MAX = 5
+STANDARD_INPUT = "-"
+STANDARD_INPUT_REJECTS = "standard-input.rejects.csv"  # in the current directory
 
 
 class Command(BaseCommand):
     """Import a file of call records for one account.
 
-    Exit code 0: every line went in. 1: some were rejected, see the rejects file. 2: nothing was
-    recorded, because of the file or the arguments. 130: interrupted; run it again to go on.
+    Exit code 0: every line went in, also where there are none after the header: a day may have no
+    calls. 1: not every line went in, see the rejects file and the last line. 2: nothing was
+    recorded, because of the file, the arguments or the account. 130: interrupted. Run it again to
+    go on.
     """
 
     help = f"{__doc__}\n\nThe format csv: {canonical.__doc__}"
@@ -44,7 +53,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """One file, one account, and how to read it."""
-        parser.add_argument("file", type=Path)
+        parser.add_argument("file", help="Its path; - reads standard input.")
         parser.add_argument("--account", required=True, metavar="SLUG")
         parser.add_argument("--format", choices=["csv", "asterisk"], default="csv")
         parser.add_argument(
@@ -68,45 +77,64 @@ class Command(BaseCommand):
             "--rejects",
             type=Path,
             metavar="PATH",
-            help="Where rejected lines go (FILE.rejects.csv).",
+            help=f"Where rejected lines go (FILE.rejects.csv; of -: {STANDARD_INPUT_REJECTS}).",
         )
         parser.add_argument("--batch-size", type=int, default=BATCH_SIZE, metavar="CALLS")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Import, and say what happened."""
-        path: Path = options["file"]
-        rejects_path: Path = options["rejects"] or path.with_name(f"{path.name}.rejects.csv")
         self._summary = Summary()
-        source = _format(_account(options["account"]), options)
+        self._name = options["file"]
+        rejects_name = f"{self._name}.rejects.csv"
+        if self._name == STANDARD_INPUT:
+            self._name, rejects_name = "Standard input", STANDARD_INPUT_REJECTS
+        self._rejects = RejectsFile(options["rejects"] or Path(rejects_name))
+        now = timezone.now()
+        account = _account(options["account"])
+        source = _format(account, options, now)
         if options["batch_size"] < 1:
             raise CommandError("--batch-size must be at least 1.", returncode=REFUSED)
+        _require_plan(account, now)
         try:
-            with path.open("rb") as file, _rejects_file(rejects_path, path) as rejects:
-                self._import(file, source, rejects, options["batch_size"])
-        except OSError as error:
-            raise CommandError(
-                f"{error.filename or path}: {error.strerror}.",
-                returncode=INCOMPLETE if self._summary.lines_done else REFUSED,
-            ) from error
-
-    def _import(
-        self, file: BinaryIO, source: Format, rejects: RejectsFile, batch_size: int
-    ) -> None:
-        steps = import_calls(file=file, source=source, now=timezone.now(), batch_size=batch_size)
-        summary = self._summary
-        try:
-            for step in self._shown(steps, size=Path(file.name).stat().st_size):
-                summary = self._summary = step.summary
-                rejects.write(step.rejected)
+            with _input(options["file"]) as file, self._opened(file) as rejects:
+                steps = import_calls(
+                    file=file, source=source, now=now, batch_size=options["batch_size"]
+                )
+                for step in self._shown(steps, size=os.fstat(file.fileno()).st_size):
+                    self._summary = step.summary
+                    rejects.write(step.rejected)
         except BadFileError as error:
-            raise CommandError(f"{file.name}: {error}", returncode=REFUSED) from error
+            raise CommandError(f"{self._name}: {error}", returncode=REFUSED) from error
+        except RejectsError as error:
+            self._give_up(f"{error} --rejects PATH puts the rejected lines elsewhere.")
+        except OSError as error:
+            self._give_up(f"{self._name}: {error.strerror}.")
+        except (InterfaceError, OperationalError) as error:
+            said = str(error).partition("\n")[0]
+            self._give_up(f"The database failed: {said}.")
         except KeyboardInterrupt:
-            self._print(summary, rejects)
-            self.stderr.write("Interrupted. What is counted is recorded; run it again to go on.")
-            sys.exit(INTERRUPTED)
-        self._print(summary, rejects)
-        if summary.rejected:
+            self._give_up("Interrupted.", returncode=INTERRUPTED)
+        self._print()
+        if not self._summary.lines:
+            self.stderr.write(f"{self._name}: no records after the header.")
+        if self._summary.rejected:
             sys.exit(INCOMPLETE)
+
+    def _opened(self, file: BinaryIO) -> RejectsFile:
+        path = self._rejects.path
+        if path.exists() and os.path.samestat(path.stat(), os.fstat(file.fileno())):
+            raise CommandError(
+                "--rejects must name another file than the input.", returncode=REFUSED
+            )
+        return self._rejects
+
+    def _give_up(self, why: str, returncode: int | None = None) -> NoReturn:
+        """End before the end of the file; say why, and what is recorded already."""
+        if self._summary.lines:
+            self._print()
+            why += " What is counted is recorded; run it again to go on."
+        ended = INCOMPLETE if self._summary.lines_done else REFUSED
+        raise CommandError(why, returncode=returncode or ended)
 
     def _shown(self, steps: Iterator[Progress], size: int) -> Iterator[Progress]:
         bar = ProgressBar()
@@ -121,16 +149,18 @@ class Command(BaseCommand):
         finally:
             bar.clear()
 
-    def _print(self, summary: Summary, rejects: RejectsFile) -> None:
+    def _print(self) -> None:
+        summary = self._summary
         self.stdout.write(
             f"{summary.created:,} created, {summary.unchanged:,} unchanged, "
             f"{summary.corrected:,} corrected, {summary.rejected:,} rejected; "
-            f"{summary.credits:,} credits charged."
+            f"{summary.credits:,} credit{pluralize(summary.credits)} charged."
         )
         if summary.joined:
             self.stdout.write(f"Lines joined with another of the same call: {summary.joined:,}.")
-        if summary.rejected:
-            self.stderr.write(self.style.WARNING(f"Rejected lines, with reasons: {rejects.path}"))
+        if self._rejects.lines:
+            path = self._rejects.path.absolute()
+            self.stderr.write(self.style.WARNING(f"Rejected lines, with reasons: {path}"))
 
 
 def _account(slug: str) -> Account:
@@ -143,7 +173,24 @@ def _account(slug: str) -> Account:
         raise CommandError(f"There is no account “{slug}”.{hint}", returncode=REFUSED) from None
 
 
-def _format(account: Account, options: dict[str, Any]) -> Format:
+def _require_plan(account: Account, now: datetime) -> None:
+    """One clear line instead of one for each call."""
+    try:
+        agreement_at(account=account, at=now)
+    except NoTariffError as error:
+        raise CommandError(
+            f"Calls of {account} can't be charged: {error}. Put it on a plan, then try again.",
+            returncode=REFUSED,
+        ) from None
+
+
+def _input(name: str) -> BinaryIO:
+    if name == STANDARD_INPUT:
+        return open(0, "rb", closefd=False)
+    return Path(name).open("rb")
+
+
+def _format(account: Account, options: dict[str, Any], now: datetime) -> Format:
     zone = account.zone
     if options["time_zone"]:
         if options["time_zone"] not in available_timezones():
@@ -156,7 +203,7 @@ def _format(account: Account, options: dict[str, Any]) -> Format:
         return AsteriskCsv(
             account_id=account.pk,
             zone=zone,
-            now=timezone.now(),
+            now=now,
             usage_type=UsageType(options["usage_type"] or UsageType.OUTBOUND),
             inbound_contexts=options["inbound_context"],
         )
@@ -165,7 +212,7 @@ def _format(account: Account, options: dict[str, Any]) -> Format:
             "--usage-type and --inbound-context go with --format asterisk; a csv says it itself.",
             returncode=REFUSED,
         )
-    return CanonicalCsv(account_id=account.pk, zone=zone, now=timezone.now())
+    return CanonicalCsv(account_id=account.pk, zone=zone, now=now)
 
 
 def _rejects_file(path: Path, input_path: Path) -> RejectsFile:
