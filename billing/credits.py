@@ -9,6 +9,7 @@ from billing import ledger
 from billing.cycles import add_months
 from billing.models import Account, GrantSource, Kind
 from billing.postings import NewGrant, Posting
+from billing.reasons import ReasonError, readable_reason
 
 TOP_UP_VALID_MONTHS = 12
 
@@ -64,13 +65,14 @@ def adjust(
     """Add (or, negative, take) ``credits`` for ``reason``; return whether it was new.
 
     Credits added expire at ``expires_at`` (None: never). Raises AdjustmentError where nothing
-    would move, the reason is missing, or the expiry is not in the future.
+    would move, nobody could read the reason, or the expiry is not in the future.
     """
-    reason = " ".join(reason.split())
     if not credits:
         raise AdjustmentError("credits", "an adjustment of 0 credits changes nothing.")
-    if not reason:
-        raise AdjustmentError("reason", "say why, the account sees it in its log.")
+    try:
+        reason = readable_reason(reason)
+    except ReasonError as error:
+        raise AdjustmentError("reason", str(error)) from None
     if expires_at is not None and credits < 0:
         raise AdjustmentError("expires_at", "only credits that are added can expire.")
     if expires_at is not None and expires_at <= at:

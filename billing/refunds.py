@@ -20,6 +20,7 @@ from billing.gateways import (
 from billing.idempotency import note_refusal, numbered
 from billing.matching import pays_another
 from billing.models import ParkedDecision, TopUp, TopUpState
+from billing.reasons import ReasonError, readable_reason
 from billing.topups import TopUpError
 from billing.transitions import can_become, move
 
@@ -124,10 +125,10 @@ def give_back(*, top_up_id: int, reason: str, now: datetime) -> TopUp:
 
 
 def _reason(reason: str) -> str:
-    reason = " ".join(reason.split())
-    if not reason:
-        raise TopUpError("reason", "Say why: the account sees it.")
-    return reason[:300]
+    try:
+        return readable_reason(reason)[:300]
+    except ReasonError as error:
+        raise TopUpError("reason", str(error)) from None
 
 
 def _check_refundable(top_up: TopUp) -> None:

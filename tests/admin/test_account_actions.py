@@ -100,6 +100,8 @@ def test_credits_added_can_be_used_through_their_last_day_in_the_accounts_zone(
         ({"reason": "   "}, "reason", "required"),
         ({"reason": "x" * 501}, "reason", "at most 500 characters"),
         ({"reason": "a\x00b"}, "reason", "Null characters"),
+        ({"reason": "a\x07b"}, "reason", "has a control character"),
+        ({"reason": "\u200b"}, "reason", "Say why"),
         ({"expires_on": "2020-01-01"}, "expires_on", "Must be in the future"),
         ({"expires_on": "9999-12-31"}, "expires_on", "More than 20 years ahead"),
         ({"expires_on": "soon"}, "expires_on", "valid date"),
