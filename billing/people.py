@@ -6,6 +6,9 @@ The address stands in two tables, the user's and the one that sign-in reads; bot
 from allauth.account.models import EmailAddress
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.db.models import Exists, OuterRef
+
+from billing.models import Account, Membership, Role
 
 
 class EmailTakenError(ValueError):
@@ -38,6 +41,14 @@ def set_email(*, user: User, email: str) -> None:
         EmailAddress.objects.update_or_create(
             user=user, email=email, defaults={"primary": True, "verified": True}
         )
+
+
+def pays_alone_for(user: User) -> list[Account]:
+    """The accounts of which ``user`` is the only superadmin who can sign in."""
+    superadmins = Membership.objects.filter(role=Role.SUPERADMIN)
+    others = superadmins.exclude(user=user).filter(user__is_active=True)
+    alone = superadmins.filter(~Exists(others.filter(account=OuterRef("account"))), user=user)
+    return [membership.account for membership in alone.select_related("account")]
 
 
 def email_taken(*, email: str, user: User) -> bool:

@@ -4,23 +4,30 @@ Nobody is deleted, because what they did stays on record; make them inactive ins
 superuser makes operators, and only a superuser changes one.
 """
 
+from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
 
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.models import Group, User
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+from unfold.forms import (
+    AdminPasswordChangeForm,
+    PaginationInlineFormSet,
+    UserChangeForm,
+    UserCreationForm,
+)
 from unfold.widgets import UnfoldAdminEmailInputWidget
 
 from billing.admin.accounts import MembershipInline
 from billing.admin.base import OperatorAdmin, is_operator
-from billing.people import email_taken, set_email
+from billing.models import Account
+from billing.people import email_taken, pays_alone_for, set_email
 
 EMAIL_LENGTH_MAX = 150  # of Django's user name, which is the address
 
@@ -54,9 +61,33 @@ class PersonForm(PersonEmail, UserChangeForm):
     """A person as an operator changes one."""
 
 
+class AccountsFormSet(PaginationInlineFormSet):
+    """The accounts of a person, none of which may lose the only one who can pay."""
+
+    def clean(self) -> None:
+        super().clean()
+        if any(self.errors):
+            return
+        given_up = {
+            form.initial["account"]
+            for form in self.initial_forms
+            if form.cleaned_data.get("DELETE") or {"account", "role"} & set(form.changed_data)
+        }
+        left = [account for account in pays_alone_for(self.instance) if account.pk in given_up]
+        if left:
+            raise forms.ValidationError(f"{nobody_pays_for(left)} Make somebody superadmin first.")
+
+
+def nobody_pays_for(accounts: Sequence[Account]) -> str:
+    """What it means that the only superadmin of ``accounts`` goes."""
+    names = ", ".join(account.name for account in accounts)
+    return f"Nobody else can top up or change the plan of {names}."
+
+
 class AccountsInline(MembershipInline):
     """The accounts of one person."""
 
+    formset = AccountsFormSet
     autocomplete_fields = ("account",)
     verbose_name_plural = "accounts"
 
@@ -124,6 +155,9 @@ class PersonAdmin(OperatorAdmin, UserAdmin):  # type: ignore[misc]  # Unfold has
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         """Store the person with the address in both places."""
         set_email(user=obj, email=obj.email)
+        # Shutting somebody out can't wait for who comes after.
+        if "is_active" in form.changed_data and not obj.is_active and (left := pays_alone_for(obj)):
+            messages.warning(request, f"{nobody_pays_for(left)} Make somebody superadmin there.")
 
     @admin.display(description="Accounts")
     def accounts(self, person: User) -> str:

@@ -8,6 +8,7 @@ from allauth.mfa.models import Authenticator
 from django.contrib.auth.models import User
 from django.test import Client
 
+from billing.models import Account, Membership, Role
 from tests.factories import OperatorFactory, UserFactory
 
 PEOPLE = "/admin/auth/user/"
@@ -84,6 +85,48 @@ def test_a_person_is_made_inactive_and_never_deleted(clerk: Client, owner: User)
     clerk.post(page(owner), form)
     owner.refresh_from_db()
     assert owner.is_active is False
+
+
+def test_shutting_out_the_only_superadmin_is_done_with_a_warning(
+    clerk: Client, owner: User
+) -> None:
+    form = filled(owner)
+    del form["is_active"]
+    response = clerk.post(page(owner), form, follow=True)
+    said = [str(message) for message in response.context["messages"]]
+    assert (
+        "Nobody else can top up or change the plan of Acme Voice. Make somebody superadmin there."
+        in said
+    )
+
+
+@pytest.mark.parametrize(
+    "changes", [{"memberships-0-role": "member"}, {"memberships-0-DELETE": "on"}]
+)
+@pytest.mark.parametrize("others", [[], [False], [True]])
+def test_an_account_keeps_a_superadmin_also_from_the_persons_page(
+    clerk: Client, account: Account, owner: User, changes: dict[str, str], others: list[bool]
+) -> None:
+    for is_active in others:
+        other = UserFactory(is_active=is_active)
+        Membership.objects.create(account=account, user=other, role=Role.SUPERADMIN)
+    membership = owner.memberships.get()
+    form = {
+        "memberships-TOTAL_FORMS": 1,
+        "memberships-INITIAL_FORMS": 1,
+        "memberships-0-id": membership.pk,
+        "memberships-0-user": owner.pk,
+        "memberships-0-account": account.pk,
+        "memberships-0-role": "superadmin",
+    }
+    response = clerk.post(page(owner), filled(owner, **{**form, **changes}))
+    if True in others:
+        assert not owner.memberships.filter(role=Role.SUPERADMIN).exists()
+    else:
+        assert "Nobody else can top up or change the plan of Acme Voice" in str(
+            response.context["inline_admin_formsets"][0].formset.non_form_errors()
+        )
+        assert owner.memberships.get().role == Role.SUPERADMIN
 
 
 def test_an_operator_cannot_make_an_operator_by_a_forged_form(clerk: Client, owner: User) -> None:
