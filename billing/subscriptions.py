@@ -61,6 +61,10 @@ def subscribe(
                 "a change before that would rewrite its history."
             )
         if latest is not None and latest.plan == plan and custom_terms is None:
+            if latest.effective_from > (now or at):
+                raise SubscriptionError(
+                    f"A change to {plan} is planned for {_moment(latest)} already."
+                )
             raise SubscriptionError(f"The account is on {plan} already, from {_moment(latest)}.")
         subscription = Subscription.objects.create(account=account, plan=plan, effective_from=at)
         if custom_terms is not None:

@@ -11,6 +11,7 @@ from django.contrib import messages
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
+from django.template.defaultfilters import pluralize
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils import timezone
@@ -149,7 +150,8 @@ class AccountActions(OperatorAdmin):
                         expires_at=form.expires_at(account),
                     )
                     if new:
-                        said = f"{signed(data['credits'])} credits: {data['reason']}"
+                        credits = data["credits"]
+                        said = f"{signed(credits)} credit{pluralize(credits)}: {data['reason']}"
                         self.log_change(request, account, f"Posted an adjustment of {said}")
             except AdjustmentError as error:
                 field = "expires_on" if error.field == "expires_at" else error.field
@@ -184,12 +186,14 @@ class AccountActions(OperatorAdmin):
             try:
                 with transaction.atomic():
                     subscribe(account=account, plan=plan, at=at, now=now)
+                    put = "Planned" if at > now else "Put"
                     said = f"on {plan} from {local(at, account.zone)}"
-                    self.log_change(request, account, f"Put {said}")
+                    self.log_change(request, account, f"{put} {said}")
             except SubscriptionError as error:
                 form.add_error(None, str(error))
             else:
-                messages.success(request, f"{account} is {said}.")
+                is_so = "will be" if at > now else "is"
+                messages.success(request, f"{account} {is_so} {said}.")
                 return self._back(account)
         return self._page(
             request,

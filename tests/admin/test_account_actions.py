@@ -47,6 +47,14 @@ def test_an_adjustment_adds_or_takes_credits(
     assert credits_of(customer) == balance
 
 
+@pytest.mark.parametrize(("credits", "said"), [("1", "Posted +1 credit: "), ("-1", "Posted −1 ")])
+def test_one_credit_is_not_called_credits(
+    staff: Client, customer: Account, credits: str, said: str
+) -> None:
+    response = staff.post(page(customer, "adjust"), adjustment(credits=credits), follow=True)
+    assert said in response.content.decode()
+
+
 def test_the_same_form_sent_twice_posts_once_and_says_so(staff: Client, customer: Account) -> None:
     form = adjustment()
     staff.post(page(customer, "adjust"), form)
@@ -167,7 +175,8 @@ def test_sending_the_change_twice_grants_credits_once(
     [
         ("2020-01-01T00:00", "This is in the past"),
         ("2099-01-01T00:00", "more than 5 years ahead"),
-        ("whenever", "valid date/time"),
+        ("whenever", "There is no such day or time. Write it like 2026-11-23 14:05."),
+        ("2026-02-29T10:00", "There is no such day or time."),
     ],
 )
 def test_a_plan_is_not_changed_at_a_wrong_time(
@@ -177,6 +186,50 @@ def test_a_plan_is_not_changed_at_a_wrong_time(
     response = staff.post(page(customer, "change-plan"), form)
     assert said in str(errors(response)["effective_from"])
     assert customer.subscriptions.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ("2031-03-30T01:30", "30 Mar 2031, 01:30 Europe/London, which never comes, because the"),
+        ("2031-10-26T01:30", "26 Oct 2031, 01:30 Europe/London, which comes twice, because the"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("action", "field"), [("change-plan", "From"), ("custom-terms", "In force from")]
+)
+def test_a_time_that_the_accounts_clock_skips_or_repeats_is_explained(
+    staff: Client,
+    other_account: Account,
+    professional: Plan,
+    action: str,
+    field: str,
+    asked: str,
+    said: str,
+) -> None:
+    subscribe(account=other_account, plan=professional, at=timezone.now())
+    response = staff.post(page(other_account, action), {"effective_from": asked})
+    [error] = response.context["form"].errors["effective_from"]
+    assert error.startswith(f"“{field}” is {said}")
+    assert error.endswith("Choose a time an hour earlier or later.")
+
+
+def test_the_message_says_whether_the_plan_is_changed_or_will_be(
+    staff: Client, customer: Account, professional: Plan
+) -> None:
+    later = {"plan": professional.pk, "effective_from": "2031-01-01T00:00"}
+    response = staff.post(page(customer, "change-plan"), later, follow=True)
+    planned = "on Professional from 1 Jan 2031, 00:00 Asia/Kolkata"
+    assert f"Acme Voice will be {planned}." in response.content.decode()
+    assert LogEntry.objects.get().change_message == f"Planned {planned}"
+    response = staff.post(page(customer, "change-plan"), later)
+    assert "A change to Professional is planned for 01 Jan 2031" in str(errors(response))
+    cancelled = customer.subscriptions.first()
+    assert cancelled is not None
+    staff.post(page(customer, f"cancel-change/{cancelled.pk}"))
+    now = {"plan": professional.pk, "effective_from": ""}
+    response = staff.post(page(customer, "change-plan"), now, follow=True)
+    assert "Acme Voice is on Professional from" in response.content.decode()
 
 
 def test_an_inactive_plan_is_not_offered(

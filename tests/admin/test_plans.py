@@ -126,7 +126,7 @@ def test_a_minute_ago_means_now(staff: Client, base: Plan) -> None:
         ("effective_from", "2020-01-01T00:00", "This is in the past"),
         ("effective_from", "0001-01-01T00:00", "This is in the past"),
         ("effective_from", "9999-12-31T23:59", "more than 5 years ahead"),
-        ("effective_from", "tomorrow", "valid date/time"),
+        ("effective_from", "tomorrow", "no such day or time"),
         ("name", "", "required"),
         ("name", "Professional", "already exists"),
     ],
