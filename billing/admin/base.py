@@ -67,6 +67,11 @@ class OperatorAdmin(ModelAdmin):
                 setattr(self, name, self._local_column(field))
                 self._local_names[field.name] = name
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        """All rows; none where an address asks for a NUL, which no row can hold."""
+        queryset: QuerySet = super().get_queryset(request)
+        return queryset.none() if "%00" in request.META["QUERY_STRING"] else queryset
+
     def zone_of(self, record: Any) -> tzinfo:
         """On whose clock the times of ``record`` are shown."""
         return UTC

@@ -215,3 +215,48 @@ def test_staff_who_are_no_superusers_are_operators(client: Client, operator: Use
     operator.save()
     client.force_login(operator)
     assert client.get(ENTRIES).status_code == 200
+
+
+# ── Nothing there ─────────────────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize("model", [*RECORDS, "calls/call", "billing/topup", "mfa/authenticator"])
+def test_an_empty_list_that_nobody_adds_to_offers_nothing_to_add(staff: Client, model: str) -> None:
+    page = staff.get(f"/admin/{model}/").content.decode()
+    assert re.search(r"There are no [a-z -]+ yet\.", page)
+    assert "Create a new item" not in page
+    assert "/add/" not in page
+    assert "Show all" not in page
+
+
+def test_an_empty_list_of_what_operators_add_offers_that(staff: Client) -> None:
+    page = staff.get("/admin/billing/account/").content.decode()
+    assert "There are no accounts yet." in page
+    assert "/admin/billing/account/add/" in page
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("q=nothing", "No ledger entries match the search and the filters."),
+        ("kind__exact=expiry", "No ledger entries match the search and the filters."),
+        ("p=900", "There are no ledger entries on this page."),
+    ],
+)
+def test_a_list_that_only_looks_empty_leads_back_to_all(
+    staff: Client, used: None, query: str, said: str
+) -> None:
+    page = staff.get(f"{ENTRIES}?{query}").content.decode()
+    assert said in page
+    assert "Show all ledger entries" in page
+
+
+@pytest.mark.parametrize("address", [f"{ENTRIES}?kind__exact=%00", f"{CALLS}?status__exact=%00"])
+def test_a_filter_by_what_no_row_can_hold_finds_nothing(
+    staff: Client, used: None, address: str
+) -> None:
+    assert found(staff.get(address)) == []
+
+
+def test_an_account_is_not_found_by_what_no_row_can_hold(staff: Client, used: None) -> None:
+    asked = "app_label=billing&model_name=ledgerentry&field_name=account"
+    response = staff.get(f"/admin/autocomplete/?{asked}&term=%00")
+    assert response.json()["results"] == []

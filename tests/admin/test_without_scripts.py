@@ -1,0 +1,46 @@
+"""The operators' pages without JavaScript: their theme would leave them blank."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.test import Client
+from playwright.sync_api import Browser, Page, expect
+
+from billing.models import Account, Plan
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def page(browser: Browser, live_server: Any, operator: User, default_plans: None) -> Iterator[Page]:
+    """An operator's page in a browser that runs no scripts."""
+    client = Client()
+    client.force_login(operator)
+    name = settings.SESSION_COOKIE_NAME
+    context = browser.new_context(base_url=live_server.url, java_script_enabled=False)
+    context.add_cookies(
+        [{"name": name, "value": client.cookies[name].value, "url": live_server.url}]
+    )
+    yield context.new_page()
+    context.close()
+
+
+def test_a_plan_is_read_and_changed_without_scripts(page: Page) -> None:
+    plan = Plan.objects.get(name="Base")
+    page.goto(f"/admin/billing/plan/{plan.pk}/change/")
+    page.get_by_label("Billing increment, seconds").fill("30")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_text("calls on Base cost 2 per 30 s")).to_be_visible()
+
+
+def test_a_list_is_not_covered_by_its_filters_without_scripts(
+    page: Page, customer: Account
+) -> None:
+    page.goto("/admin/billing/account/")
+    page.get_by_label("balance").select_option("Above zero")
+    page.get_by_role("button", name="Apply Filters").click()
+    page.get_by_role("link", name=customer.name).click()
+    expect(page.get_by_label("Name")).to_have_value(customer.name)
