@@ -75,6 +75,13 @@ class PlanFilter(DropdownFilter):
         return kept
 
 
+class FoundSelect(AutocompleteSelect):
+    """A choice found by typing. What is no id is refused by its field, not by the database."""
+
+    def optgroups(self, name: str, value: Any, attr: Any = None) -> Any:
+        return super().optgroups(name, [one for one in value if str(one).isdecimal()], attr)
+
+
 class AccountStandingFilter(StandingFilter):
     """Accounts by the sign of their balance."""
 
@@ -118,7 +125,7 @@ class OpenAccountForm(AccountForm):
         owner = self.fields["owner"]
         assert isinstance(owner, forms.ModelChoiceField)
         owner.widget = UnfoldAdminRelatedFieldWrapperWidget(
-            AutocompleteSelect(
+            FoundSelect(
                 user,
                 admin.site,
                 attrs={"data-theme": "admin-autocomplete", "class": "unfold-admin-autocomplete"},
@@ -154,6 +161,11 @@ class MembershipInline(TabularInline):
 
     model = Membership
     extra = 0
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name in self.autocomplete_fields:
+            kwargs["widget"] = FoundSelect(db_field, self.admin_site)
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return is_operator(request)

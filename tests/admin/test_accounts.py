@@ -158,6 +158,23 @@ def test_an_unknown_role_is_refused(staff: Client, account: Account, owner: User
     assert "Select a valid choice. king is not one" in response.content.decode()
 
 
+@pytest.mark.parametrize("forged", ["abc", "-1", "9" * 30])
+def test_a_forged_member_is_refused_beside_the_field(
+    staff: Client, account: Account, owner: User, forged: str
+) -> None:
+    added = {"memberships-TOTAL_FORMS": 2, "memberships-1-user": forged}
+    response = staff.post(page(account), filled(account, **added))
+    assert response.status_code == 200
+    formset = response.context["inline_admin_formsets"][0].formset
+    assert "Select a valid choice" in str(formset.errors[1]["user"])
+
+
+@pytest.mark.parametrize("forged", ["abc", "-1", "9" * 30])
+def test_a_forged_first_superadmin_is_refused_beside_the_field(staff: Client, forged: str) -> None:
+    response = staff.post(f"{LIST}add/", {"owner": forged})
+    assert "Select a valid choice" in str(response.context["adminform"].form.errors["owner"])
+
+
 def test_nobody_is_twice_in_an_account(staff: Client, account: Account, owner: User) -> None:
     added = {
         "memberships-TOTAL_FORMS": 2,
