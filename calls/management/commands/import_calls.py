@@ -104,7 +104,7 @@ class Command(BaseCommand):
                     self._summary = step.summary
                     rejects.write(step.rejected)
         except BadFileError as error:
-            raise CommandError(f"{self._name}: {error}", returncode=REFUSED) from error
+            raise CommandError(f"{self._name}: {error}", returncode=self._ended()) from error
         except RejectsError as error:
             self._give_up(f"{error} --rejects PATH puts the rejected lines elsewhere.")
         except OSError as error:
@@ -133,8 +133,10 @@ class Command(BaseCommand):
         if self._summary.lines:
             self._print()
             why += " What is counted is recorded; run it again to go on."
-        ended = INCOMPLETE if self._summary.lines_done else REFUSED
-        raise CommandError(why, returncode=returncode or ended)
+        raise CommandError(why, returncode=returncode or self._ended())
+
+    def _ended(self) -> int:
+        return INCOMPLETE if self._summary.lines_done else REFUSED
 
     def _shown(self, steps: Iterator[Progress], size: int) -> Iterator[Progress]:
         bar = ProgressBar()
