@@ -98,8 +98,10 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    # First: an orchestrator asks by address and over plain HTTP, so neither the host check nor
-    # the redirect to HTTPS may come before it.
+    # Around all others, so that whatever answers, HEAD gets no body.
+    "config.head.HeadMiddleware",
+    # Before all that judge a request: an orchestrator asks by address and over plain HTTP, which
+    # neither the host check nor the redirect to HTTPS would let pass.
     "config.health.HealthMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",

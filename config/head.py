@@ -1,0 +1,27 @@
+"""HEAD is answered as GET is, without computing or sending a body.
+
+Django leaves the body to the server, and gunicorn drops it with a warning, after a file that is
+made while it is sent was made in vain.
+"""
+
+from collections.abc import Callable
+from typing import cast
+
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+
+
+class HeadMiddleware:
+    """Empties the answers to HEAD; the headers, Content-Length too, stay those of GET."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Pass everything on, and keep back what HEAD did not ask for."""
+        response = self.get_response(request)
+        if request.method == "HEAD":
+            if response.streaming:
+                cast(StreamingHttpResponse, response).streaming_content = ()
+            else:
+                cast(HttpResponse, response).content = b""
+        return response
