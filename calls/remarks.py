@@ -49,7 +49,8 @@ def of_correction(
 ) -> str:
     """What a correction changed; pairs are (before, after), times are shown in ``zone``.
 
-    ``Correction of call X: 65 s → 125 s, 3 → 5 credits``.
+    ``Correction: 65 s → 125 s, 3 → 5 credits``. It begins with what changed, since a log shows
+    little of it; which call it is, the entry's ``call_id`` says.
     """
     changes = []
     if before.status != after.status:
@@ -78,7 +79,7 @@ def of_correction(
         cost = f"{_credits(credits[1])} as before"
     else:
         cost = f"{credits[0]:,} → {_credits(credits[1])}"
-    said = f"Correction of call {after.call_id}: "
+    said = "Correction: "
     room = REMARKS_LENGTH_MAX - len(f"{said}, {cost}")
     return f"{said}{_fitted(', '.join(changes), room)}, {cost}"
 

@@ -79,10 +79,15 @@ class LogRow:
     @property
     def url(self) -> str:
         """The page about it: the call's, or its own where no call caused it."""
+        return self.call_url or reverse("dashboard:row", args=[self.slug, self.seq])
+
+    @property
+    def call_url(self) -> str:
+        """The page of the call that caused it, empty where none did or none can be addressed."""
         # Browsers take "." and ".." out of an address, even when they are quoted.
         if self.call_id and not {".", ".."}.intersection(self.call_id.split("/")):
             return reverse("dashboard:call", args=[self.slug, self.call_id])
-        return reverse("dashboard:row", args=[self.slug, self.seq])
+        return ""
 
     @property
     def is_call(self) -> bool:

@@ -164,8 +164,10 @@ def _entries_table(account: Account) -> dict[str, Any]:
             entry.get_kind_display(),
             signed(entry.credits),
             signed(entry.balance_after, plus=""),
+            entry.call_id or "–",
             entry.remarks,
         ]
         for entry in entries[:ENTRIES_SHOWN]
     ]
-    return {"headers": ("Occurred", "Kind", "Credits", "Balance after", "Remarks"), "rows": rows}
+    headers = ("Occurred", "Kind", "Credits", "Balance after", "Call ID", "Remarks")
+    return {"headers": headers, "rows": rows}

@@ -244,7 +244,7 @@ def test_a_correction_posts_the_difference_and_edits_nothing(professional):
     assert record_one(record(professional, seconds=125), now=NOW + HOUR) == ("corrected", 2)
     assert entries(professional) == [
         ("call:c1", -3, 90, "Outbound call, 65 s billed as 3 × 30 s"),
-        ("correction:1:c1", -2, 60, "Correction of call c1: 65 s → 125 s, 3 → 5 credits"),
+        ("correction:1:c1", -2, 60, "Correction: 65 s → 125 s, 3 → 5 credits"),
     ]
     call = Call.objects.get()
     assert (call.credits, call.billed_seconds, call.corrections) == (5, 150, 1)
@@ -294,7 +294,7 @@ def test_the_log_says_what_a_correction_changed(professional, facts, remarks):
     record_calls(records=[record(professional, agent="Asha")], now=NOW)
     corrected = record(professional, **{"agent": "Asha", **facts})
     assert record_one(corrected)[0] == "corrected"
-    assert entries(professional)[1][3] == f"Correction of call c1: {remarks}"
+    assert entries(professional)[1][3] == f"Correction: {remarks}"
     assert breaches() == []
 
 
