@@ -80,6 +80,7 @@ def _head(period: Period) -> list[str]:
         "Billed seconds",
         "Balance after",
         "Time (UTC)",
+        "Booked (UTC)",
     ]
 
 
@@ -96,6 +97,7 @@ def _cells(row: LogRow) -> Iterable[str | int]:
         row.billed_seconds,
         row.balance_after,
         row.occurred_at.astimezone(UTC).isoformat(),
+        row.posted_at.astimezone(UTC).isoformat(),
     )
 
 

@@ -7,7 +7,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
-from billing.models import Account, Plan
+from billing.models import Account, LedgerEntry, Plan
 from calls.charging import record_calls
 from calls.records import CallRecord, validate
 from dashboard.call_page import CallPage, call_page
@@ -92,6 +92,31 @@ def test_a_corrected_call_shows_what_it_cost_in_the_end_and_every_row(
     assert page.credits == 5
     assert "= 5 credits" in page.charge_words
     assert page.balance_after == 1_495
+
+
+def test_the_page_says_when_each_row_was_booked(
+    client: Client, member: User, account: Account, professional: Plan
+) -> None:
+    record_calls(records=[record(account)], now=NOW)
+    record_calls(records=[record(account, seconds=125)], now=NOW + timedelta(days=2))
+    client.force_login(member)
+    page = client.get(reverse("dashboard:call", args=["acme", "CA1"]))
+    booked = [row.posted_at.isoformat() for row in page.context["page"].rows]
+    assert booked == ["2026-11-23T18:00:00+05:30", "2026-11-25T18:00:00+05:30"]
+    assert page.text.count('class="log-booked"') == 1 + 2
+    assert ">25 Nov 2026, 18:00</time>" in page.text
+
+
+def test_the_row_of_a_correction_leads_to_its_call(
+    client: Client, member: User, account: Account, professional: Plan
+) -> None:
+    record_calls(records=[record(account)], now=NOW)
+    record_calls(records=[record(account, seconds=125)], now=NOW)
+    client.force_login(member)
+    correction = LedgerEntry.objects.get(kind="correction")
+    page = client.get(f"/a/acme/billing/usage/rows/{correction.seq}/").text
+    assert correction.remarks == "Correction: 65 s → 125 s, 3 → 5 credits"
+    assert f'<a href="{reverse("dashboard:call", args=["acme", "CA1"])}">CA1</a>' in page
 
 
 def test_a_call_that_only_the_log_knows_has_a_page_too(account: Account) -> None:

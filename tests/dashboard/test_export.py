@@ -8,6 +8,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
+from billing.ledger import post_one
 from billing.models import Account
 from dashboard import export
 from dashboard.filters import UsageFilters
@@ -60,6 +61,16 @@ def test_the_first_columns_are_those_of_the_table_with_the_zone(account: Account
         "Credits Added",
         "Remarks",
     ]
+
+
+def test_a_correction_names_its_call_and_says_when_it_was_booked(account: Account) -> None:
+    post(call(account, "a", 1, NOW - timedelta(days=1)))
+    post_one(posting=correction(account, "a", 2, NOW - timedelta(days=1)), posted_at=NOW)
+    head, line, _ = lines_of(account)
+    row = dict(zip(head, line, strict=True))
+    assert (row["Call ID"], row["Kind"]) == ("a", "Correction")
+    assert row["Time (UTC)"] == "2026-11-22T12:30:00+00:00"
+    assert row["Booked (UTC)"] == "2026-11-23T12:30:00+00:00"
 
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@"])
