@@ -10,7 +10,20 @@ from django.http import QueryDict
 from billing.models import Kind
 from billing.models.ledger import AGENT_LENGTH_MAX, CALL_ID_LENGTH_MAX, USAGE_TYPES
 from dashboard.filters import UsageFilters
-from dashboard.periods import LABELS, Period, choose_period
+from dashboard.periods import LABELS, SAID_MAX, Period, choose_period
+
+
+def _unknown(thing: str, shown: str) -> dict[str, str]:
+    """What a choice says of a value that is none of its own."""
+    return {"invalid_choice": f"The {thing} “%(value).{SAID_MAX}s” does not exist, so {shown}."}
+
+
+def _unreadable(thing: str, length_max: int, shown: str) -> dict[str, str]:
+    """What a text says of a value that can't be looked for."""
+    return {
+        "max_length": f"{thing} has at most {length_max} characters, so {shown}.",
+        "null_characters_not_allowed": f"{thing} has no null characters, so {shown}.",
+    }
 
 
 def _day_field(label: str) -> forms.CharField:
@@ -22,22 +35,36 @@ def _day_field(label: str) -> forms.CharField:
 class UsageForm(forms.Form):
     """What the address asks for: `chosen_period` and `usage_filters`, whatever it says.
 
-    What can't be read is left out (of a period: replaced by the default), with a message beside
-    its field. ``cycle`` is the current billing cycle (start, end), None without a plan.
+    What can't be read is left out (of a period: replaced by the default), with a message that
+    names its field and says what is shown instead. ``cycle`` is the current billing cycle (start,
+    end), None without a plan.
     """
 
     period = forms.ChoiceField(
         choices=[(preset.value, label) for preset, label in LABELS.items()], required=False
     )
     usage_type = forms.ChoiceField(
-        label="Usage type", choices=[("", "All types"), *USAGE_TYPES], required=False
+        label="Usage type",
+        choices=[("", "All types"), *USAGE_TYPES],
+        required=False,
+        error_messages=_unknown("usage type", "all types are shown"),
     )
     kind = forms.ChoiceField(
-        label="Kind of row", choices=[("", "All rows"), *Kind.choices], required=False
+        label="Kind of row",
+        choices=[("", "All rows"), *Kind.choices],
+        required=False,
+        error_messages=_unknown("kind of row", "all rows are shown"),
     )
-    agent = forms.CharField(max_length=AGENT_LENGTH_MAX, required=False)
+    agent = forms.CharField(
+        max_length=AGENT_LENGTH_MAX,
+        required=False,
+        error_messages=_unreadable("An agent’s name", AGENT_LENGTH_MAX, "all agents are shown"),
+    )
     call_id = forms.CharField(
-        label="Call ID or its beginning", max_length=CALL_ID_LENGTH_MAX, required=False
+        label="Call ID or its beginning",
+        max_length=CALL_ID_LENGTH_MAX,
+        required=False,
+        error_messages=_unreadable("A call ID", CALL_ID_LENGTH_MAX, "none is searched for"),
     )
 
     def __init__(
@@ -74,8 +101,8 @@ class UsageForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         """Put what is wrong with the period beside its fields."""
         for field, message in self._chosen.errors.items():
-            if field not in self.errors:
-                self.add_error(field, message)
+            self.errors.pop(field, None)
+            self.add_error(field, message)
         return self.cleaned_data
 
     @property

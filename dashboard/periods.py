@@ -18,6 +18,9 @@ FIRST_DAY_MIN = date(2000, 1, 1)
 AHEAD_DAYS_MAX = 366
 PERIOD_YEARS_MAX = 10
 
+# What somebody wrote is repeated to this length.
+SAID_MAX = 40
+
 # Above these a bar for every day (week) is too thin to read.
 BY_DAY_DAYS_MAX = 92
 BY_WEEK_YEARS_MAX = 2
@@ -57,7 +60,10 @@ class Granularity(StrEnum):
 
 
 class PeriodError(ValueError):
-    """A period that can't be shown: ``field`` (period, from or to) and why, for the person."""
+    """A period that can't be shown: ``field`` (period, from or to) and why, for the person.
+
+    The message has no full stop: `choose_period` says with it what is shown instead.
+    """
 
     def __init__(self, field: str, message: str) -> None:
         super().__init__(message)
@@ -175,15 +181,13 @@ def years_later(day: date, years: int) -> date:
 
 
 def days_in_words(first_day: date, last_day: date) -> str:
-    """Two days as people write them: what both have in common is said once."""
-    last = f"{last_day.day} {last_day:%B %Y}"
-    if first_day == last_day:
-        return last
+    """Two days as people write them: what both have in common is said once, two months in short."""
     if first_day.year != last_day.year:
-        return f"{first_day.day} {first_day:%B %Y} – {last}"
+        return f"{first_day.day} {first_day:%b %Y} – {last_day.day} {last_day:%b %Y}"
     if first_day.month != last_day.month:
-        return f"{first_day.day} {first_day:%B} – {last}"
-    return f"{first_day.day}–{last}"
+        return f"{first_day.day} {first_day:%b} – {last_day.day} {last_day:%b %Y}"
+    last = f"{last_day.day} {last_day:%B %Y}"
+    return last if first_day == last_day else f"{first_day.day}–{last}"
 
 
 def choose_period(
@@ -203,7 +207,7 @@ def choose_period(
     name = preset or (Preset.CUSTOM if first or last else DEFAULT_PRESET)
     try:
         if name not in set(Preset):
-            raise PeriodError("period", "This period is unknown. Choose one of the list.")
+            raise PeriodError("period", f"The period “{name[:SAID_MAX]}” does not exist")
         chosen = Preset(name)
         if chosen is Preset.CUSTOM:
             days = _custom_days(first, last, today)
@@ -212,7 +216,8 @@ def choose_period(
     except PeriodError as error:
         days = _preset_days(DEFAULT_PRESET, today, zone, cycle)
         period = Period(DEFAULT_PRESET, days.first_day, days.last_day, zone)
-        return Chosen(period, {error.field: error.message})
+        shown = f"{error.message}, so the {period.label.lower()} are shown."
+        return Chosen(period, {error.field: shown})
     return Chosen(Period(chosen, days.first_day, days.last_day, zone), {})
 
 
@@ -227,7 +232,7 @@ def _preset_days(
             return Days(today - 29 * DAY, today)
         case Preset.THIS_CYCLE:
             if cycle is None:
-                raise PeriodError("period", "There is no billing cycle yet: choose a plan first.")
+                raise PeriodError("period", "There is no billing cycle without a plan")
             first = cycle[0].astimezone(zone).date()
             return Days(
                 first, max(first, min(today, (cycle[1] - A_MOMENT).astimezone(zone).date()))
@@ -245,24 +250,26 @@ def _custom_days(first: str, last: str, today: date) -> Days:
     first_day = _read_day("from", first, today)
     last_day = _read_day("to", last, today)
     if first_day > last_day:
-        raise PeriodError("to", "The last day is before the first day.")
+        raise PeriodError("to", "The last day is before the first day")
     if last_day >= years_later(first_day, PERIOD_YEARS_MAX):
-        raise PeriodError("from", f"A period can be at most {PERIOD_YEARS_MAX} years long.")
+        raise PeriodError("from", f"The period is longer than {PERIOD_YEARS_MAX} years")
     return Days(first_day, last_day)
 
 
 def _read_day(field: str, text: str, today: date) -> date:
-    if not text.strip():
-        which = "first" if field == "from" else "last"
-        raise PeriodError(field, f"Choose the {which} day.")
+    name = "The first day" if field == "from" else "The last day"
+    text = text.strip()
+    if not text:
+        raise PeriodError(field, f"{name} is missing")
     try:
-        day = date.fromisoformat(text.strip())
+        day = date.fromisoformat(text)
     except ValueError:
-        raise PeriodError(field, "This is not a date. Write it like 2026-11-23.") from None
+        said = f"{name} “{text[:SAID_MAX]}” is not a date like {today.isoformat()}"
+        raise PeriodError(field, said) from None
     if day < FIRST_DAY_MIN:
-        raise PeriodError(field, f"Days before {FIRST_DAY_MIN.year} can't be shown.")
+        raise PeriodError(field, f"{name} is before {FIRST_DAY_MIN.year}")
     if day > today + AHEAD_DAYS_MAX * DAY:
-        raise PeriodError(field, "This day is more than a year ahead.")
+        raise PeriodError(field, f"{name} is more than a year ahead")
     return day
 
 

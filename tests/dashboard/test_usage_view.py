@@ -82,6 +82,34 @@ def test_what_can_not_be_read_has_one_message_beside_its_field(
     assert {name: len(messages) for name, messages in errors.items()} == {field: 1}
 
 
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("kind=xyz", "The kind of row “xyz” does not exist, so all rows are shown."),
+        ("usage_type=xyz", "The usage type “xyz” does not exist, so all types are shown."),
+        ("period=xyz", "The period “xyz” does not exist, so the last 7 days are shown."),
+        ("kind=" + "x" * 999, f"The kind of row “{'x' * 40}” does not exist, so all rows"),
+        ("agent=" + "x" * 101, "has at most 100 characters, so all agents are shown."),
+        ("call_id=" + "x" * 201, "has at most 200 characters, so none is searched for."),
+        (
+            "period=this_cycle",
+            "There is no billing cycle without a plan, so the last 7 days are shown.",
+        ),
+        (
+            "from=xyz&to=2026-11-23",
+            "The first day “xyz” is not a date like 2026-11-23, so the last 7 days are shown.",
+        ),
+    ],
+)
+def test_what_can_not_be_read_is_named_with_what_is_shown_instead(
+    visitor: Client, account: Account, query: str, message: str
+) -> None:
+    post(call(account, "a", 1, NOW))
+    page = visitor.get(f"{USAGE}?{query}").text
+    assert page.count(message) == 1
+    assert "Select a valid choice" not in page
+
+
 def test_bad_dates_show_the_default_period(visitor: Client) -> None:
     context = visitor.get(f"{USAGE}?period=custom&from=2026-13-01&to=2026-11-01").context
     assert context["period"].words == "17–23 November 2026, Asia/Kolkata"
