@@ -171,16 +171,18 @@ def notice_expiring(*, now: datetime) -> list[int]:
 def _notice_expiring(grants: Sequence[CreditGrant], now: datetime) -> list[Notice]:
     """The new notices of the ``grants`` of one account."""
     tonight = _next_midnight(now, grants[0].account.zone)
-    made = [notice for grant in grants for notice in _warn(grant, _warning(grant, now), now)]
+    made = [
+        notice for grant in grants for notice in _warn(grant, warning_due(grant=grant, at=now), now)
+    ]
     given_now = {notice.days_before for notice in made}
     for grant in grants:
-        days = _warning(grant, tonight)
+        days = warning_due(grant=grant, at=tonight)
         if days in given_now:
             made += _warn(grant, days, now)
     return made
 
 
-def _warning(grant: CreditGrant, at: datetime) -> int | None:
+def warning_due(*, grant: CreditGrant, at: datetime) -> int | None:
     """Which warning is the latest that is due by ``at``, in days before the credits expire.
 
     A grant that lasts hardly longer than the warning comes early (plan credits, 30 days) is only

@@ -1,15 +1,13 @@
-"""What expires soon, as the account's first page tells it."""
+"""What expires soon, as the pages tell it: what its owners are warned of, and no earlier."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from billing.alerts import EXPIRY_WARNINGS_DAYS
-from billing.models import Account, CreditGrant, GrantSource
+from billing.alerts import EXPIRY_WARNINGS_DAYS, warning_due
+from billing.models import Account, CreditGrant
 
 SHOWN_MAX = 5
-# Plan credits end with every cycle: that is news only when they are about to.
-PLAN_CREDITS_SHOWN = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +21,7 @@ class ExpiringSoon:
 
 
 def expiring_soon(*, account: Account, now: datetime) -> ExpiringSoon | None:
-    """What expires as soon as its owners begin to be warned of it, if it is worth a word.
-
-    One query.
-    """
+    """What its owners are warned of by ``now``, in the order of expiry, if anything; one query."""
     days = max(EXPIRY_WARNINGS_DAYS)
     grants = [
         grant
@@ -36,7 +31,7 @@ def expiring_soon(*, account: Account, now: datetime) -> ExpiringSoon | None:
             expires_at__gt=now,
             expires_at__lte=now + timedelta(days=days),
         )
-        if not _goes_without_saying(grant, now)
+        if warning_due(grant=grant, at=now)
     ]
     if not grants:
         return None
@@ -46,8 +41,3 @@ def expiring_soon(*, account: Account, now: datetime) -> ExpiringSoon | None:
         first=grants[:SHOWN_MAX],
         later_credits=sum(grant.remaining for grant in grants[SHOWN_MAX:]),
     )
-
-
-def _goes_without_saying(grant: CreditGrant, now: datetime) -> bool:
-    assert grant.expires_at is not None
-    return grant.source == GrantSource.PLAN and grant.expires_at - now > PLAN_CREDITS_SHOWN

@@ -8,16 +8,8 @@ from django.http import HttpRequest
 
 from billing.balances import CreditState, credit_state, low_level, thresholds_of
 from billing.cycles import Cycle, cycle_at
-from billing.models import Account, CreditGrant, Membership
+from billing.models import Account, Membership
 from billing.tariffs import Agreement, NoTariffError, agreement_at
-
-
-@dataclass(frozen=True, slots=True)
-class Expiring:
-    """The credits that expire next: how many, and when (account's zone)."""
-
-    credits: int
-    expires_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +22,6 @@ class Frame:
     credit_state: CreditState
     zone: str
     other_accounts: Sequence[Account]
-    expiring: Expiring | None
     agreement: Agreement | None
     cycle: Cycle | None
     now: datetime
@@ -49,7 +40,7 @@ class Frame:
 def build_frame(
     *, membership: Membership, other_accounts: Sequence[Account], balance: int, now: datetime
 ) -> Frame:
-    """Return the frame of a page of the account of ``membership``, five queries."""
+    """Return the frame of a page of the account of ``membership``, four queries."""
     account = membership.account
     try:
         agreement = agreement_at(account=account, at=now)
@@ -72,7 +63,6 @@ def build_frame(
         ),
         zone=account.time_zone,
         other_accounts=other_accounts,
-        expiring=_expiring(account, now),
         agreement=agreement,
         cycle=cycle,
         now=now,
@@ -90,14 +80,3 @@ def frame(request: HttpRequest) -> dict[str, object]:
         "account": built.account if built else None,
         "membership": built.membership if built else None,
     }
-
-
-def _expiring(account: Account, now: datetime) -> Expiring | None:
-    grant = (
-        CreditGrant.objects.filter(account=account, remaining__gt=0, expires_at__gt=now)
-        .order_by("expires_at", "granted_at", "id")
-        .first()
-    )
-    if grant is None or grant.expires_at is None:
-        return None
-    return Expiring(grant.remaining, grant.expires_at.astimezone(account.zone))

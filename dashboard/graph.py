@@ -60,8 +60,8 @@ class Bar:
 
     @property
     def is_weekend(self) -> bool:
-        """Whether the bar is a Saturday or a Sunday."""
-        return len(self.days) == 1 and self.first_day.isoweekday() > 5
+        """Whether the bar, of one day, is a Saturday or a Sunday."""
+        return self.first_day.isoweekday() > 5
 
     @property
     def billed_minutes(self) -> float:
@@ -108,7 +108,7 @@ def chart_data(*, granularity: Granularity, bars: Sequence[Bar]) -> dict[str, An
                 "end": bar.last_day.isoformat(),
                 "label": bar.label,
                 "short": bar.short,
-                "weekend": bar.is_weekend,
+                "weekend": granularity is Granularity.DAY and bar.is_weekend,
                 "calls": bar.calls,
                 "credits_used": bar.credits_used,
                 "by_type": bar.by_type,

@@ -15,6 +15,7 @@ from billing.models import LedgerEntry
 from billing.subscriptions import current_cycle
 from dashboard.access import LAST_ACCOUNT, AccountRequest, account_page, accounts_of
 from dashboard.call_page import call_page
+from dashboard.expiring import expiring_soon
 from dashboard.export import export_csv
 from dashboard.forms import UsageForm
 from dashboard.frame import Frame
@@ -62,6 +63,7 @@ def usage(request: AccountRequest) -> HttpResponse:
         "period": form.chosen_period,
         "filters": form,
         "chart": chart_data(granularity=page.granularity, bars=page.days),
+        "expiring": expiring_soon(account=request.account, now=frame.now),
     }
     if not form.usage_filters:
         context["outlook"] = outlook_of(

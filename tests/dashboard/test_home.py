@@ -44,19 +44,10 @@ def test_the_overview_shows_the_latest_rows(visitor: Client, account: Account) -
     assert [row.call_id for row in recent] == ["0", "1", "2", "3", "4"]
 
 
-def test_the_frame_tells_what_expires_next(
-    visitor: Client, account: Account, professional: Plan
-) -> None:
-    post(top_up(account, 200, NOW - timedelta(days=1), days=4))
-    expiring = visitor.get("/a/acme/").context["frame"].expiring
-    assert expiring.credits == 200
-    assert expiring.expires_at.isoformat() == "2026-11-26T18:00:00+05:30"
-
-
 def test_the_frame_of_an_account_without_plan_and_credits(visitor: Client) -> None:
     frame = visitor.get("/a/acme/").context["frame"]
     assert (frame.balance, frame.credit_state, frame.plan_name) == (0, "zero", "")
-    assert (frame.expiring, frame.cycle, frame.zone) == (None, None, "Asia/Kolkata")
+    assert (frame.cycle, frame.zone) == (None, "Asia/Kolkata")
 
 
 def test_the_frame_of_an_account_in_debt(visitor: Client, account: Account) -> None:
@@ -88,7 +79,7 @@ def said_to_expire(visitor: Client) -> str:
 def test_credits_that_expire_within_30_days_are_said_with_their_end(
     visitor: Client, account: Account
 ) -> None:
-    post(top_up(account, 200, NOW, days=30))
+    post(top_up(account, 200, NOW - timedelta(days=99), days=129))
     assert said_to_expire(visitor) == (
         "200 credits expire on 23 Dec 2026, 18:00 (top-up). "
         "Calls use the credits that expire soonest first."
@@ -96,7 +87,24 @@ def test_credits_that_expire_within_30_days_are_said_with_their_end(
 
 
 def test_credits_that_expire_later_are_not_said_to(visitor: Client, account: Account) -> None:
-    post(top_up(account, 200, NOW, days=31))
+    post(top_up(account, 200, NOW - timedelta(days=99), days=130))
+    assert said_to_expire(visitor) == ""
+
+
+def test_the_tile_says_what_expires_as_soon_as_its_owners_are_warned(
+    visitor: Client, account: Account
+) -> None:
+    tile = re.compile(r"now; .* expire on|now, whatever the period")
+    post(top_up(account, 200, NOW - timedelta(days=99), days=130))
+    assert tile.findall(visitor.get("/a/acme/billing/usage/").text) == ["now, whatever the period"]
+    post(top_up(account, 50, NOW - timedelta(days=98), days=128))
+    assert tile.findall(visitor.get("/a/acme/billing/usage/").text) == ["now; 50 expire on"]
+
+
+def test_credits_that_last_hardly_longer_than_a_warning_are_not_said_to_expire_at_once(
+    visitor: Client, account: Account
+) -> None:
+    post(top_up(account, 200, NOW, days=30))
     assert said_to_expire(visitor) == ""
 
 
@@ -112,7 +120,7 @@ def test_many_that_expire_are_listed_soonest_first_and_the_rest_added_up(
     visitor: Client, account: Account
 ) -> None:
     for day in range(7):
-        post(top_up(account, 100 + day, NOW - timedelta(days=day), days=29))
+        post(top_up(account, 100 + day, NOW - timedelta(days=99 + day), days=128))
     text = said_to_expire(visitor)
     assert text.startswith("721 credits expire within 30 days. Calls use")
     assert "first. 106 credits on 16 Dec 2026, 18:00 (top-up) 105 credits on 17 Dec" in text
