@@ -23,6 +23,7 @@ from dashboard.graph import chart_data
 from dashboard.log import Entry, log_rows
 from dashboard.outlook import outlook_of
 from dashboard.overview import overview
+from dashboard.page_numbers import to_real_page
 from dashboard.periods import Preset
 from dashboard.plan_pages import plan_offers, subscription_page
 from dashboard.top_up.status import url_behind_row
@@ -58,6 +59,9 @@ def usage(request: AccountRequest) -> HttpResponse:
         filters=form.usage_filters,
         page_number=request.GET.get("page", "1"),
     )
+    elsewhere = to_real_page(request, shown=page.paging.number)
+    if elsewhere is not None:
+        return elsewhere
     context = {
         "usage": page,
         "period": form.chosen_period,

@@ -21,6 +21,7 @@ from billing.gateways import GatewayError, RefusedError
 from billing.models import Kind, LedgerEntry, TopUp, TopUpState
 from billing.tasks import enqueue, reconcile_top_up
 from dashboard.access import AccountRequest, account_page
+from dashboard.page_numbers import to_real_page
 from dashboard.top_up.choice import ChoiceForm, PurchaseForm, on_sale
 from dashboard.top_up.status import shown, status_page
 
@@ -177,6 +178,9 @@ def top_ups(request: AccountRequest) -> HttpResponse:
     """List the account's top-ups, newest first."""
     found = TopUp.objects.filter(account=request.account).order_by("-created_at", "-id")
     page = Paginator(found, TOP_UPS_PER_PAGE).get_page(request.GET.get("page"))
+    elsewhere = to_real_page(request, shown=page.number)
+    if elsewhere is not None:
+        return elsewhere
     page.object_list = list(page.object_list)
     return render(request, "dashboard/top_ups.html", {"page": page})
 

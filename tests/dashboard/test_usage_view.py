@@ -57,9 +57,28 @@ def test_no_query_breaks_a_page(
     visitor: Client, account: Account, address: str, query: str
 ) -> None:
     post(call(account, "a", 1, NOW))
-    response = visitor.get(f"{address}?{query}")
+    response = visitor.get(f"{address}?{query}", follow=True)
     assert response.status_code == 200
     assert b"".join(response) != b""
+
+
+@pytest.mark.parametrize(
+    ("asked", "real"),
+    [
+        ("kind=call&page=99999&agent=", "?kind=call&agent=&page=2"),
+        ("page=0", "?"),
+        ("page=two&call_id=a%2Fb", "?call_id=a%2Fb"),
+        ("page=02", "?page=2"),
+    ],
+)
+@pytest.mark.parametrize("headers", [{}, {"HX-Request": "true"}])
+def test_the_address_of_a_page_that_does_not_exist_becomes_that_of_the_nearest(
+    visitor: Client, account: Account, asked: str, real: str, headers: dict[str, str]
+) -> None:
+    post(*(call(account, f"a/b{number}", 1, NOW) for number in range(11)))
+    response = visitor.get(f"{USAGE}?{asked}", headers=headers)
+    assert (response.status_code, response["Location"]) == (302, USAGE + real)
+    assert visitor.get(response["Location"], headers=headers).status_code == 200
 
 
 @pytest.mark.parametrize(
