@@ -12,3 +12,5 @@ urlpatterns = [
     path("sandbox/", include("dashboard.sandbox.urls")),
     path("", include("dashboard.urls")),
 ]
+
+handler404 = "dashboard.access.not_found"

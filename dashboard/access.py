@@ -4,7 +4,7 @@ Nobody else looks at memberships. Whoever is not a member of an account gets the
 for an account that does not exist, staff included: operators work in the admin.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from functools import wraps
 from typing import Any, cast
@@ -81,6 +81,29 @@ def accounts_of(user: User) -> list[Membership]:
     )
 
 
+def last_seen(request: HttpRequest, memberships: Sequence[Membership]) -> Membership | None:
+    """The one of the account that the person saw last, else the first of ``memberships``."""
+    slug = request.session.get(LAST_ACCOUNT)
+    first = next(iter(memberships), None)
+    return next((own for own in memberships if own.account.slug == slug), first)
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer 404: in the frame of an account of theirs to who is in one, so that they can go on.
+
+    What does not exist and what is not theirs get the same answer.
+    """
+    if request.user.is_authenticated and getattr(request, "frame", None) is None:
+        with snapshot():
+            memberships = accounts_of(request.user)
+            membership = last_seen(request, memberships)
+            if membership is not None:
+                _attach(request, membership, memberships, framed=True)
+    is_framed = getattr(request, "frame", None) is not None
+    template = "dashboard/not_found.html" if is_framed else "404.html"
+    return render(request, template, status=404)
+
+
 def _sign_in(request: HttpRequest) -> HttpResponseBase:
     """Send to the sign-in and back; a part of a page can't show it, so the whole page goes."""
     if getattr(request, "htmx", None):
@@ -95,6 +118,16 @@ def _enter(request: HttpRequest, slug: str, *, framed: bool) -> AccountRequest:
     membership = next((own for own in memberships if own.account.slug == slug), None)
     if membership is None:
         raise Http404("No such account.")
+    passed = _attach(request, membership, memberships, framed=framed)
+    if framed and passed.session.get(LAST_ACCOUNT) != slug:
+        passed.session[LAST_ACCOUNT] = slug
+    return passed
+
+
+def _attach(
+    request: HttpRequest, membership: Membership, memberships: Sequence[Membership], *, framed: bool
+) -> AccountRequest:
+    """Make ``request`` one of the account of ``membership``, one of the person's."""
     passed = cast(AccountRequest, request)
     passed.account, passed.membership = membership.account, membership
     passed.balance = getattr(membership.account, "balance", None) or Balance(
@@ -104,12 +137,10 @@ def _enter(request: HttpRequest, slug: str, *, framed: bool) -> AccountRequest:
     if framed:
         passed.frame = build_frame(
             membership=membership,
-            other_accounts=[own.account for own in memberships if own.account.slug != slug],
+            other_accounts=[own.account for own in memberships if own != membership],
             balance=passed.balance.credits,
             now=timezone.now(),
         )
-        if passed.session.get(LAST_ACCOUNT) != slug:
-            passed.session[LAST_ACCOUNT] = slug
     return passed
 
 

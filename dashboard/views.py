@@ -13,7 +13,7 @@ from django.views.decorators.http import require_safe
 
 from billing.models import LedgerEntry
 from billing.subscriptions import current_cycle
-from dashboard.access import LAST_ACCOUNT, AccountRequest, account_page, accounts_of
+from dashboard.access import AccountRequest, account_page, accounts_of, last_seen
 from dashboard.call_page import call_page
 from dashboard.expiring import expiring_soon
 from dashboard.export import export_csv
@@ -34,11 +34,10 @@ from dashboard.usage import new_rows, usage_page
 @login_required
 def landing(request: HttpRequest) -> HttpResponse:
     """Go to the account that the person saw last, else to the first of theirs."""
-    slugs = [own.account.slug for own in accounts_of(cast(User, request.user))]
-    if not slugs:
+    membership = last_seen(request, accounts_of(cast(User, request.user)))
+    if membership is None:
         return render(request, "dashboard/no_account.html")
-    last = request.session.get(LAST_ACCOUNT)
-    return redirect("dashboard:home", last if last in slugs else slugs[0])
+    return redirect("dashboard:home", membership.account.slug)
 
 
 @account_page()

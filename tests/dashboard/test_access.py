@@ -1,5 +1,6 @@
 """Who may see which page: every URL, every role. A URL that is not in the table fails."""
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 from urllib.parse import quote
@@ -227,6 +228,37 @@ def test_a_part_of_a_page_sends_the_whole_page_to_the_sign_in(client: Client) ->
     assert response["HX-Redirect"] == "/accounts/login/?next=/a/acme/billing/usage/"
 
 
+@pytest.mark.parametrize("path", ["/no/such/page/", "/a/other/", "/a/acme/billing/usage/rows/99/"])
+def test_who_is_in_an_account_keeps_its_navigation_where_nothing_is_found(
+    client: Client, member: User, other_account: Account, path: str
+) -> None:
+    client.force_login(member)
+    response = client.get(path)
+    assert response.status_code == 404
+    assert response.context["frame"].account.slug == "acme"
+    assert "There is no such page" in response.text
+    assert address("usage") in response.text
+    assert other_account.name not in response.text
+
+
+def test_what_is_anothers_and_what_does_not_exist_get_the_same_answer(
+    client: Client, member: User, other_account: Account
+) -> None:
+    client.force_login(member)
+    token = re.compile(r'name="csrfmiddlewaretoken" value="\w+"')
+    others, nobodys = (token.sub("", client.get(f"/a/{name}/").text) for name in ("other", "none"))
+    assert others == nobodys
+
+
+def test_who_is_in_no_account_gets_no_navigation_where_nothing_is_found(
+    client: Client, outsider: User, account: Account
+) -> None:
+    client.force_login(UserFactory())
+    response = client.get(f"/a/{account.slug}/")
+    assert (response.status_code, response.context["frame"]) == (404, None)
+    assert "There is no such page" in response.text
+
+
 # ── / ─────────────────────────────────────────────────────────────────────────────────────────
 def test_the_root_asks_to_sign_in(client: Client) -> None:
     assert client.get("/")["Location"] == "/accounts/login/?next=/"
@@ -262,6 +294,13 @@ def test_the_root_tells_a_person_without_account_who_can_help(client: Client, db
     response = client.get("/")
     assert response.status_code == 200
     assert "dashboard/no_account.html" in [template.name for template in response.templates]
+
+
+def test_the_root_tells_an_operator_where_their_work_is(client: Client, db: None) -> None:
+    client.force_login(UserFactory(is_staff=True))
+    page = client.get("/").text
+    assert f'href="{reverse("admin:index")}"' in page
+    assert "Ask an admin of your company" not in page
 
 
 def test_the_frame_offers_the_other_accounts(
