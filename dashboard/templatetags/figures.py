@@ -27,6 +27,12 @@ def grouped(number: int) -> str:
 
 
 @register.filter
+def magnitude(number: int) -> int:
+    """The number without its sign, for where words say which way it goes: "owes 5 credits"."""
+    return abs(number)
+
+
+@register.filter
 def signed(number: int) -> str:
     """500 as "+500", -80 as "−80", 0 as "0"."""
     return f"+{number:,}" if number > 0 else grouped(number)
@@ -43,6 +49,12 @@ def counted(number: int, words: str) -> str:
 def in_credits(number: int) -> str:
     """The number with the word: "1 credit", "12,480 credits"."""
     return counted(number, "credit,credits")
+
+
+@register.filter
+def balance_in_words(credits: int) -> str:
+    """A balance as people say it: "12,480 credits", -1360 as "1,360 credits owed"."""
+    return in_credits(abs(credits)) + (" owed" if credits < 0 else "")
 
 
 @register.filter

@@ -15,7 +15,10 @@ const ask = async () => {
     // The page may have been exchanged while the answer was on its way.
     if (!place.isConnected) return;
     for (const figure of document.querySelectorAll("[data-live-balance]")) {
-      figure.textContent = numbers.format(balance).replace("-", "−");
+      figure.textContent = numbers.format(Math.abs(balance));
+    }
+    for (const words of document.querySelectorAll("[data-live-words]")) {
+      words.textContent = words.dataset.liveWords.split("|")[balance < 0 ? 1 : 0];
     }
     const button = place.querySelector("a");
     button.hidden = rows === 0;

@@ -110,7 +110,7 @@ def test_no_credits_left(account, owner, professional):
 
 def test_a_debt_is_said_with_what_pays_it(account, owner, professional):
     message, text, html = low_credits(account, used=1_620)
-    assert message.subject == "The balance of Acme Voice is −120 credits"
+    assert message.subject == "Acme Voice owes 120 credits"
     for body in (text, html):
         assert "The next credits that are added pay what is owed first." in body
 

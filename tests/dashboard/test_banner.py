@@ -75,6 +75,17 @@ def test_it_goes_when_the_credits_come_while_the_page_waits(client, owner, accou
     assert '<div hx-swap-oob="innerHTML:.balance-banner"></div>' in "".join(news.splitlines())
 
 
+def test_every_page_says_in_words_what_is_owed(client, owner, account, addresses):
+    post(call(account, "c", 1_360, NOW))
+    client.force_login(owner)
+    for name, address in addresses.items():
+        page = client.get(address)
+        assert "You owe 1,160 credits." in words(page), name
+        assert page.text.count(">credits owed</span>") >= 2, name  # top bar and navigation
+        assert "credits available</span>" not in page.text, name
+        assert "−1,160" not in page.text, name
+
+
 def test_credits_enough_are_not_worth_a_banner(client, owner, account, professional):
     post(top_up(account, 100, NOW))
     client.force_login(owner)

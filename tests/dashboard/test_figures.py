@@ -4,6 +4,7 @@ import pytest
 
 from dashboard.templatetags.figures import (
     added,
+    balance_in_words,
     counted,
     grouped,
     in_credits,
@@ -31,6 +32,13 @@ def test_signed_numbers_say_which_way_they_go(number, text):
 )
 def test_a_number_has_the_word_that_fits_it(number, text):
     assert counted(number, "call,calls") == text
+
+
+@pytest.mark.parametrize(
+    ("credits", "words"), [(12_480, "12,480 credits"), (0, "0 credits"), (-1, "1 credit owed")]
+)
+def test_a_negative_balance_is_owed(credits, words):
+    assert balance_in_words(credits) == words
 
 
 def test_credits_are_named():

@@ -195,7 +195,7 @@ def test_the_review_names_price_credits_validity_and_the_balance_after(shop, acc
     assert "Credits 500" in text
     assert "Total INR 5,999" in text
     assert "Valid until 23 Nov 2027" in text
-    assert "−120 now → 380 credits after" in text
+    assert "120 credits owed now → 380 credits after" in text
     assert "Pay INR 5,999 for 500 credits" in text
 
 
