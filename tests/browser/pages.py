@@ -29,6 +29,7 @@ def pages_of(account: Account) -> dict[str, str]:
         "notifications": reverse("dashboard:notifications", args=[slug]),
         "security": reverse("mfa_index"),
         "password": reverse("account_change_password"),
+        "e-mail": reverse("account_email"),
         "sign-out": reverse("account_logout"),
         "not-found": "/a/no-such-account/",
     }
@@ -40,4 +41,5 @@ SIGNED_OUT = {
     "password-reset-sent": "/accounts/password/reset/done/",
     "password-link-used": "/accounts/password/reset/key/1-nothing/",
     "sign-up": "/accounts/signup/",
+    "switched-off": "/accounts/inactive/",
 }
