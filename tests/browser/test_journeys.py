@@ -187,6 +187,34 @@ def test_a_lost_connection_is_said_and_leaves_the_numbers(
     assert rows(page) == before
 
 
+def test_a_page_number_that_is_too_high_leads_to_the_last_page(
+    open_page: Open, company: Account, owner: User
+):
+    page = open_page(user=owner)
+    page.goto(f"{usage_url(company)}?period=last_30_days")
+    last = page.locator(".paging-page span").inner_text().removeprefix("of ")
+    page.get_by_label("Page", exact=True).fill("99999")
+    page.get_by_label("Page", exact=True).press("Enter")
+    expect(page).to_have_url(re.compile(rf"\?period=last_30_days&page={last}$"))
+    expect(page.get_by_label("Page", exact=True)).to_have_value(last)
+
+
+def test_an_open_menu_hides_no_error_and_no_field_on_a_phone(
+    open_page: Open, company: Account, owner: User
+):
+    page = open_page(user=owner, viewport={"width": 390, "height": 844})
+    page.goto(f"{usage_url(company)}?from=2026-13-01&to=2026-11-01&kind=nothing")
+    panel = page.locator(".field-period .menu-panel")
+    expect(panel).to_be_visible()
+    alert, field = page.locator(".filters-errors"), page.get_by_label("Kind of row")
+    expect(alert).to_contain_text("The first day “2026-13-01” is not a date")
+    expect(alert).to_contain_text("The kind of row “nothing” does not exist")
+    boxes = [box for box in (place.bounding_box() for place in (alert, panel, field)) if box]
+    edges = [edge for box in boxes for edge in (box["y"], box["y"] + box["height"])]
+    assert len(edges) == 6
+    assert edges == sorted(edges)
+
+
 def test_everything_works_without_scripts(open_page: Open, company: Account, owner: User):
     page = open_page(user=owner, java_script_enabled=False)
     page.goto(usage_url(company))

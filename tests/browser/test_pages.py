@@ -76,6 +76,20 @@ def test_long_names_ids_and_remarks_fit_on_a_phone(open_page: Open, company: Acc
         assert page.evaluate("() => document.documentElement.scrollWidth") <= 320, path
 
 
+@pytest.mark.parametrize("zone", ["Asia/Kolkata", "America/Argentina/Buenos_Aires"])
+def test_the_filters_keep_to_one_line_however_long_the_period_is_in_words(
+    open_page: Open, company: Account, owner: User, zone: str
+):
+    company.time_zone = zone
+    company.save()
+    page = open_page(user=owner, viewport={"width": 1440, "height": 900})
+    page.goto(f"{reverse('dashboard:usage', args=[company.slug])}?from=2025-12-28&to=2026-11-23")
+    controls = page.locator(".filters :is(summary, select, input[type=search])")
+    boxes = [box for box in (each.bounding_box() for each in controls.all()) if box]
+    assert len(boxes) >= 4
+    assert {(box["y"], box["height"]) for box in boxes} == {(boxes[0]["y"], 36)}
+
+
 @pytest.mark.parametrize("width", [390, 1440])
 def test_nothing_moves_while_the_page_loads(
     open_page: Open, company: Account, owner: User, width: int

@@ -65,7 +65,7 @@ def test_a_newcomer_tops_up_and_finds_the_row(
     expect(balance).to_have_text(f"{before:,}")
     choose(page, customer)
     review = page.get_by_role("main")
-    expect(review).to_contain_text(f"{before:,} now → {before + 500:,} credits after")
+    expect(review).to_contain_text(f"{before:,} credits now → {before + 500:,} credits after")
     page.get_by_role("button", name=PAY).click()
 
     paid_at = time.monotonic()
