@@ -27,7 +27,7 @@ def expiring_soon(*, account: Account, now: datetime) -> ExpiringSoon | None:
         grant
         for grant in CreditGrant.objects.filter(
             account=account,
-            remaining__gt=0,
+            is_open=True,
             expires_at__gt=now,
             expires_at__lte=now + timedelta(days=days),
         )

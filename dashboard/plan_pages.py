@@ -133,7 +133,7 @@ def subscription_page(
         examples=examples_of(agreement.terms) if agreement else [],
         cycle_starts_at=cycle.starts_at.astimezone(zone) if cycle else None,
         renews_at=cycle.ends_at.astimezone(zone) if cycle else None,
-        credits=list(account.grants.filter(remaining__gt=0)),
+        credits=list(account.grants.filter(is_open=True)),
         changes=sorted(changes, key=lambda change: change.at),
         history=[past for past in history if past.effective_from <= now],
     )
