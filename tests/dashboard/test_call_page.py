@@ -103,7 +103,7 @@ def test_the_page_says_when_each_row_was_booked(
     page = client.get(reverse("dashboard:call", args=["acme", "CA1"]))
     booked = [row.posted_at.isoformat() for row in page.context["page"].rows]
     assert booked == ["2026-11-23T18:00:00+05:30", "2026-11-25T18:00:00+05:30"]
-    assert page.text.count('class="log-booked"') == 1 + 2
+    assert page.text.count('class="log-booked"') == 2
     assert ">25 Nov 2026, 18:00</time>" in page.text
 
 
