@@ -40,7 +40,7 @@ class Frame:
 def build_frame(
     *, membership: Membership, other_accounts: Sequence[Account], balance: int, now: datetime
 ) -> Frame:
-    """Return the frame of a page of the account of ``membership``, four queries."""
+    """Return the frame of a page of the account of ``membership``, at most seven queries."""
     account = membership.account
     try:
         agreement = agreement_at(account=account, at=now)
