@@ -141,6 +141,8 @@ def run() -> int:
                 "SANDBOX_PAYMENTS_ALLOWED": "true",
                 "STATIC_ROOT": str(state / "static"),
                 "BEAT_SCHEDULE_FILE": str(state / "beat-schedule"),
+                # Tasks run every few seconds; told of each, nobody would find the sign-ins again.
+                "LOG_LEVEL": "WARNING",
             }
             environment = {**defaults, **environment, "HOST": host, "PORT": str(port)}
             environment["PYTHONUNBUFFERED"] = "1"
@@ -155,7 +157,7 @@ def run() -> int:
                 say("Collecting static files …")
                 _step((*MANAGE, "collectstatic", "--no-input", "--verbosity=0"), environment)
             celery = (sys.executable, "-m", "celery", "--app=config")
-            level = environment.get("LOG_LEVEL") or "INFO"
+            level = environment["LOG_LEVEL"] or defaults["LOG_LEVEL"]
             gunicorn = (sys.executable, "-m", "gunicorn", "--config=python:config.gunicorn")
             for name, command in {
                 "worker": (*celery, "worker", "--concurrency=2", f"--loglevel={level}"),
