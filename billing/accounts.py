@@ -34,7 +34,7 @@ def open_account(
 def change_time_zone(*, account: Account, time_zone: str) -> None:
     """Move the account's calendar to ``time_zone``: its days are summed again in the new zone.
 
-    Instants stay; only which day they fall on changes, and so do the ends of cycles to come.
+    Instants stay; only which day they fall on changes. Cycles keep to the clock that they began by.
     """
     with transaction.atomic():
         account.time_zone = time_zone

@@ -116,7 +116,7 @@ def grants_hold_the_balance() -> Iterator[Breach]:
 
 
 def grants_have_their_entry() -> Iterator[Breach]:
-    """Every grant was added by an entry of as many credits, and the other way round.
+    """Every grant was added by an entry of its kind and credits, and the other way round.
 
     Credits that a correction gives back may partly return to older grants: theirs can be less.
     """
@@ -125,11 +125,19 @@ def grants_have_their_entry() -> Iterator[Breach]:
         """
         SELECT account_id, format('grant %s', reference),
                CASE WHEN entry.credits IS NULL THEN 'has no ledger entry'
+                    WHEN entry.kind <> CASE granted.source
+                         WHEN 'plan' THEN 'plan_credits'
+                         WHEN 'return' THEN 'correction' ELSE granted.source END
+                    THEN format('is of source "%s", but its entry is "%s"',
+                                granted.source, entry.kind)
                     ELSE format('of %s credits, but its entry added %s',
                                 granted.credits, entry.credits) END
           FROM billing_creditgrant granted
           LEFT JOIN billing_ledgerentry entry USING (account_id, reference)
          WHERE entry.credits IS NULL
+            OR entry.kind <> CASE granted.source
+               WHEN 'plan' THEN 'plan_credits' WHEN 'return' THEN 'correction'
+               ELSE granted.source END
             OR (granted.source = 'return' AND granted.credits > entry.credits)
             OR (granted.source <> 'return' AND granted.credits <> entry.credits)
          UNION ALL
@@ -142,18 +150,23 @@ def grants_have_their_entry() -> Iterator[Breach]:
 
 
 def expiries_name_their_grant() -> Iterator[Breach]:
-    """An expiry names a grant of the account, which then has nothing left."""
+    """An expiry names a grant of the account, which ended then and has nothing left."""
     return breaches_of(
         "expiries",
         """
         SELECT entry.account_id, format('entry %s (%s)', entry.seq, entry.reference),
                CASE WHEN granted.id IS NULL THEN 'names no grant of the account'
+                    WHEN granted.remaining = 0
+                    THEN format('is of %s, but its grant ended at %s',
+                                entry.occurred_at, granted.expires_at)
                     ELSE format('its grant still has %s credits', granted.remaining) END
           FROM billing_ledgerentry entry
           LEFT JOIN billing_creditgrant granted
                  ON granted.account_id = entry.account_id
                 AND 'expiry:' || granted.reference = entry.reference
-         WHERE entry.kind = 'expiry' AND (granted.id IS NULL OR granted.remaining <> 0)
+         WHERE entry.kind = 'expiry'
+           AND (granted.id IS NULL OR granted.remaining <> 0
+                OR granted.expires_at IS DISTINCT FROM entry.occurred_at)
         """,
     )
 

@@ -5,11 +5,14 @@ purchases (`billing.topups`) and billing cycles (`billing.subscriptions`); an ad
 reason, which a constraint asks for. Nothing here writes or repairs.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator
+from itertools import pairwise
+
+from django.db.models import OuterRef, Subquery
 
 from billing.audit import Breach, Invariant, breaches_of
-from billing.cycles import cycle_at
-from billing.models import Kind, LedgerEntry, Subscription
+from billing.models import CreditGrant, CustomTerms, Kind, LedgerEntry, PlanTerms, Subscription
 
 
 def top_ups_have_their_purchase() -> Iterator[Breach]:
@@ -57,26 +60,44 @@ def refunds_have_their_purchase() -> Iterator[Breach]:
 
 
 def plan_credits_have_their_cycle() -> Iterator[Breach]:
-    """Plan credits are those of a billing cycle of the account's subscription, at its start."""
-    subscriptions = {
-        f"{subscription.account_id}:{subscription.pk}": subscription
-        for subscription in Subscription.objects.select_related("account")
+    """Plan credits are those of a billing cycle of the account's subscription: granted at its
+    start, as many as its terms ever gave, until its end or that of the subscription."""
+    subscriptions = list(Subscription.objects.order_by("account_id", "effective_from"))
+    by_key = {f"{one.account_id}:{one.pk}": one for one in subscriptions}
+    later = {
+        one.pk: following
+        for one, following in pairwise(subscriptions)
+        if one.account_id == following.account_id
     }
+    given: dict[tuple[str, int], set[int | None]] = defaultdict(set)
+    for plan_id, credits in PlanTerms.objects.values_list("plan_id", "credits_per_cycle"):
+        given["plan", plan_id].add(credits)
+    for one, credits in CustomTerms.objects.values_list("subscription_id", "credits_per_cycle"):
+        given["subscription", one].add(credits)
+    grants = CreditGrant.objects.filter(
+        account_id=OuterRef("account_id"), reference=OuterRef("reference")
+    )
     entries = LedgerEntry.objects.filter(kind=Kind.PLAN_CREDITS).select_related("account")
+    entries = entries.annotate(expires_at=Subquery(grants.values("expires_at")))
     for entry in entries.order_by("account_id", "seq").iterator():
         _, subscription_id, number = [*entry.reference.split(":"), "", ""][:3]
-        subscription = subscriptions.get(f"{entry.account_id}:{subscription_id}")
+        subscription = by_key.get(f"{entry.account_id}:{subscription_id}")
         if subscription is None:
             said = "belongs to no subscription of the account"
         else:
-            cycle = cycle_at(
-                anchor=subscription.effective_from,
-                zone=subscription.account.zone,
-                at=entry.occurred_at,
-            )
-            if (str(cycle.number), cycle.starts_at) == (number, entry.occurred_at):
+            cycle = subscription.cycle_at(entry.occurred_at)
+            ends = [cycle.ends_at]
+            if subscription.pk in later:
+                ends.append(later[subscription.pk].effective_from)
+            terms = given["plan", subscription.plan_id] | given["subscription", subscription.pk]
+            if (str(cycle.number), cycle.starts_at) != (number, entry.occurred_at):
+                said = f"is not at the start of cycle {number} of its subscription"
+            elif entry.credits not in terms:
+                said = f"adds {entry.credits} credits, which no terms of its subscription give"
+            elif entry.expires_at not in ends:
+                said = f"can be used until {entry.expires_at}, its cycle ends at {cycle.ends_at}"
+            else:
                 continue
-            said = f"is not at the start of cycle {number} of its subscription"
         subject = f"entry {entry.seq} ({entry.reference})"
         yield Breach("plan credits", entry.account.slug, subject, said)
 
@@ -108,8 +129,9 @@ def bought_credits_last_as_long_as_promised() -> Iterator[Breach]:
           JOIN billing_topup bought ON bought.account_id = granted.account_id
                                    AND 'top-up:' || bought.id = granted.reference
          WHERE granted.source = 'top_up'
-           AND granted.expires_at NOT BETWEEN bought.paid_at + interval '12 months -1 days'
-                                          AND bought.paid_at + interval '12 months 1 days'
+           AND (granted.expires_at BETWEEN bought.paid_at + interval '12 months -1 days'
+                                       AND bought.paid_at + interval '12 months 1 days'
+               ) IS NOT TRUE
         """,
     )
 

@@ -12,9 +12,11 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from django.db import connection, transaction
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q, Value
+from django.db.models.functions import Concat
 
-from billing.bulk import Value, among, as_array, as_arrays, copy_rows
+from billing import bulk
+from billing.bulk import among, as_array, as_arrays, copy_rows
 from billing.models import Account, Balance, CreditGrant, DailyUsage, Kind, LedgerEntry
 from billing.models.ledger import USAGE_KINDS
 from billing.postings import Grant, LockedAccount, Posted, Posting
@@ -142,12 +144,16 @@ def post_one(*, posting: Posting, posted_at: datetime) -> bool:
 def end_grants(*, account: Account, references: str, at: datetime) -> None:
     """Let the grants whose reference begins with ``references`` end at ``at``, if not before.
 
-    What is left of them expires with the next posting after ``at``.
+    What is left of them expires with the next posting after ``at``; what a correction gives back
+    later does not return to them.
     """
+    expiry = LedgerEntry.objects.filter(
+        account=account, reference=Concat(Value("expiry:"), OuterRef("reference"))
+    )
     with transaction.atomic():
         _lock_balances([account.pk])
         CreditGrant.objects.filter(
-            account=account, reference__startswith=references, is_open=True, granted_at__lt=at
+            ~Exists(expiry), account=account, reference__startswith=references, granted_at__lt=at
         ).filter(Q(expires_at__gt=at) | Q(expires_at__isnull=True)).update(expires_at=at)
 
 
@@ -209,6 +215,12 @@ def _lock(
                     WHERE account_id = balance.account_id AND NOT is_open
                       AND account_id = ANY(%s::bigint[])
                       AND (expires_at IS NULL OR expires_at > %s)
+                      -- Whose clock is ahead may have booked its expiry: that happens once.
+                      AND NOT EXISTS (
+                          SELECT FROM billing_ledgerentry entry
+                           WHERE entry.account_id = balance.account_id
+                             AND entry.reference = 'expiry:' || billing_creditgrant.reference
+                          )
                    ) AS held ON true
              WHERE balance.account_id = ANY(%s::bigint[])
              ORDER BY balance.account_id
@@ -295,7 +307,7 @@ class _Days:
         total[4] += posting.billed_seconds
         by_hour[local.hour] += 1
 
-    def rows(self) -> list[tuple[Value, ...]]:
+    def rows(self) -> list[tuple[bulk.Value, ...]]:
         """The account, then the values of ROLLUP_COLUMNS."""
         return [
             (*key, *total, _hours_as_array(tuple(by_hour)))
@@ -312,7 +324,7 @@ def _book(
     postings: Mapping[int, Sequence[Posting]],
     posted_at: datetime,
     days: _Days,
-) -> Iterator[tuple[Value, ...]]:
+) -> Iterator[tuple[bulk.Value, ...]]:
     """Book the postings of each account; give the values of ENTRY_COLUMNS of each entry."""
     posted_at_text = str(posted_at)  # once for all rows
     for account in accounts:

@@ -1,15 +1,16 @@
 """Subscriptions: which plan an account is on, and the plan credits of each billing cycle.
 
-A cycle is a month from the subscription's start in the account's zone. Changing the plan starts a
-new cycle and ends the one before: what is left of its plan credits expires, as at any cycle's end.
+A cycle is a month from the subscription's start, in the zone that the account had then. Changing
+the plan starts a new cycle and ends the one before: what is left of its plan credits expires, as
+at any cycle's end.
 """
 
 from datetime import datetime, timedelta
 
 from django.db import transaction
 
-from billing import bulk, ledger
-from billing.cycles import Cycle, cycle_at, cycles
+from billing import ledger
+from billing.cycles import Cycle
 from billing.models import (
     Account,
     Balance,
@@ -47,8 +48,7 @@ def subscribe(
     and where that change was to the same plan, so that asking twice grants no credits twice.
     """
     with transaction.atomic():
-        Balance.objects.get_or_create(account_id=account.pk)
-        Balance.objects.select_for_update(no_key=True).get(account_id=account.pk)
+        _lock(account.pk)
         latest = account.subscriptions.first()
         if latest is not None and at <= latest.effective_from:
             if now is not None and latest.effective_from > now:
@@ -66,7 +66,13 @@ def subscribe(
                     f"A change to {plan} is planned for {_moment(latest)} already."
                 )
             raise SubscriptionError(f"The account is on {plan} already, from {_moment(latest)}.")
-        subscription = Subscription.objects.create(account=account, plan=plan, effective_from=at)
+        if account.grants.filter(source=GrantSource.PLAN, granted_at__gt=at).exists():
+            raise SubscriptionError(
+                "Plan credits were granted after that; a change before that would rewrite history."
+            )
+        subscription = Subscription.objects.create(
+            account=account, plan=plan, effective_from=at, time_zone=account.time_zone
+        )
         if custom_terms is not None:
             custom_terms.subscription = subscription
             custom_terms.effective_from = at
@@ -78,8 +84,9 @@ def subscribe(
 def cancel_planned_change(*, subscription: Subscription, now: datetime) -> None:
     """Delete a ``subscription`` that has not begun. Raises SubscriptionError where it has."""
     with transaction.atomic():
-        stored = Subscription.objects.select_for_update().get(pk=subscription.pk)
-        if stored.effective_from <= now:
+        _lock(subscription.account_id)
+        stored = Subscription.objects.get(pk=subscription.pk)
+        if stored.begun_at is not None or stored.effective_from <= now:
             raise SubscriptionError(
                 f"The account is on {stored.plan} since {_moment(stored)}: change its plan instead."
             )
@@ -94,6 +101,7 @@ def renew(*, account: Account, now: datetime) -> int:
     """
     granted = 0
     with transaction.atomic():
+        _lock(account.pk)
         already = set(
             CreditGrant.objects.filter(account=account, source=GrantSource.PLAN).values_list(
                 "reference", flat=True
@@ -105,33 +113,35 @@ def renew(*, account: Account, now: datetime) -> int:
         book = TariffBook([account.pk])
         # Not strict: where there are no subscriptions, there is only something to expire.
         for subscription, later in zip(subscriptions, [*subscriptions[1:], None], strict=False):
+            if subscription.effective_from > now:
+                break
             until, ends_at = now, None
             if later is not None and later.effective_from <= now:
                 ends_at = later.effective_from
                 until = ends_at - A_MOMENT
-                ledger.end_grants(
-                    account=account,
-                    references=_references(subscription),
-                    at=ends_at,
-                )
-            for cycle in cycles(anchor=subscription.effective_from, zone=account.zone, until=until):
+                ledger.end_grants(account=account, references=_references(subscription), at=ends_at)
+            for cycle in subscription.cycles(until=until):
                 reference = f"{_references(subscription)}{cycle.number}"
-                if reference in already:
-                    continue
-                credits = _credits_of(book, account.pk, cycle, until)
-                if not credits:
-                    continue
-                posting = Posting(
-                    account_id=account.pk,
-                    kind=Kind.PLAN_CREDITS,
-                    credits=credits,
-                    reference=reference,
-                    occurred_at=cycle.starts_at,
-                    remarks=f"{subscription.plan}: {credits:,} credits of the cycle that began on "
-                    f"{cycle.starts_at.astimezone(account.zone):%d %b %Y}",
-                    grant=NewGrant(GrantSource.PLAN, min(cycle.ends_at, ends_at or cycle.ends_at)),
-                )
-                granted += ledger.post_one(posting=posting, posted_at=now)
+                if reference not in already:
+                    credits = credits_of(book, account.pk, cycle, until)
+                    if not credits:
+                        continue
+                    posting = Posting(
+                        account_id=account.pk,
+                        kind=Kind.PLAN_CREDITS,
+                        credits=credits,
+                        reference=reference,
+                        occurred_at=cycle.starts_at,
+                        remarks=f"{subscription.plan}: {credits:,} credits of the cycle that began "
+                        f"on {cycle.starts_at.astimezone(account.zone):%d %b %Y}",
+                        grant=NewGrant(
+                            GrantSource.PLAN, min(cycle.ends_at, ends_at or cycle.ends_at)
+                        ),
+                    )
+                    granted += ledger.post_one(posting=posting, posted_at=now)
+                subscription.granted_until = cycle.ends_at
+            subscription.begun_at = subscription.begun_at or now
+            subscription.save(update_fields=["begun_at", "granted_until"])
         ledger.post(postings=[], posted_at=now, accounts=[account.pk])
     return granted
 
@@ -146,31 +156,28 @@ def renew_due(*, book: TariffBook, now: datetime) -> None:
 
 
 def due_for_renewal(*, book: TariffBook, now: datetime) -> list[int]:
-    """The ids of the accounts of ``book`` for which `renew` has something to do at ``now``.
-
-    That is: the subscription in force grants credits and has not granted this cycle's, or one
-    before it has credits left that end with it.
-    """
-    in_force = {
-        account_id: subscription
+    """The ids of the accounts of ``book`` for which `renew` has something to do at ``now``."""
+    return sorted(
+        account_id
         for account_id in book.time_zones
         if (subscription := book.subscription_at(account_id, now))
-    }
-    granted, outlived = set(), set()
-    for account_id, reference, remaining in CreditGrant.objects.filter(
-        account_id__in=bulk.among(in_force), source=GrantSource.PLAN, expires_at__gt=now
-    ).values_list("account_id", "reference", "remaining"):
-        if reference.startswith(_references(in_force[account_id])):
-            granted.add(account_id)
-        elif remaining:
-            outlived.add(account_id)
-    return sorted(
-        outlived.union(
-            account_id
-            for account_id, subscription in in_force.items()
-            if account_id not in granted and _grants_credits(book, subscription, now)
-        )
+        and _is_due(book, subscription, now)
     )
+
+
+def _is_due(book: TariffBook, subscription: Subscription, now: datetime) -> bool:
+    """Whether it has not begun yet, or a cycle after the latest that granted credits may.
+
+    A plan that grants none, as a custom one may, is not due by that.
+    """
+    if subscription.begun_at is None:
+        return True
+    since = subscription.granted_until or subscription.effective_from
+    if since > now:
+        return False
+    account_id = subscription.account_id
+    changes = (since, *book.changes(account_id, after=since, until=now))
+    return any(_credits_per_cycle(book, account_id, at) for at in changes)
 
 
 def current_cycle(*, account: Account, at: datetime) -> Cycle | None:
@@ -179,7 +186,7 @@ def current_cycle(*, account: Account, at: datetime) -> Cycle | None:
         agreement = agreement_at(account=account, at=at)
     except NoTariffError:
         return None
-    return cycle_at(anchor=agreement.subscription.effective_from, zone=account.zone, at=at)
+    return agreement.subscription.cycle_at(at)
 
 
 def _moment(subscription: Subscription) -> str:
@@ -188,19 +195,18 @@ def _moment(subscription: Subscription) -> str:
     return f"{subscription.effective_from.astimezone(account.zone):%d %b %Y, %H:%M} {account.zone}"
 
 
+def _lock(account_id: int) -> None:
+    """Hold the account, as postings do: its plan changes and renews by one process at a time."""
+    Balance.objects.get_or_create(account_id=account_id)
+    Balance.objects.select_for_update(no_key=True).get(account_id=account_id)
+
+
 def _references(subscription: Subscription) -> str:
     """How the references of its plan credits begin; the number of the cycle follows."""
     return f"plan-credits:{subscription.pk}:"
 
 
-def _grants_credits(book: TariffBook, subscription: Subscription, now: datetime) -> bool:
-    """Whether any of its terms until ``now`` gives some: a custom plan may be agreed without."""
-    account_id, since = subscription.account_id, subscription.effective_from
-    changes = (since, *book.changes(account_id, after=since, until=now))
-    return any(_credits_per_cycle(book, account_id, at) for at in changes)
-
-
-def _credits_of(book: TariffBook, account_id: int, cycle: Cycle, until: datetime) -> int:
+def credits_of(book: TariffBook, account_id: int, cycle: Cycle, until: datetime) -> int:
     """What the cycle grants: by the terms at its start, else by those agreed during it.
 
     The second half lets an operator put an account on a custom plan first and enter the terms

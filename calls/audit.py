@@ -69,17 +69,22 @@ def calls_agree_with_their_entries() -> Iterator[Breach]:
 
 
 def usage_has_its_call() -> Iterator[Breach]:
-    """No entry of usage without the call that caused it."""
+    """No entry of usage without the call that caused it, which its reference names too."""
     return breaches_of(
         "cause",
         """
         SELECT entry.account_id, format('entry %s (%s)', entry.seq, entry.reference),
-               format('there is no call %s', entry.call_id)
+               CASE WHEN call.id IS NULL THEN format('there is no call %s', entry.call_id)
+                    ELSE format('is of call %s, which its reference does not say',
+                                entry.call_id) END
           FROM billing_ledgerentry entry
+          LEFT JOIN calls_call call USING (account_id, call_id)
          WHERE entry.call_id <> ''
-           AND NOT EXISTS (SELECT FROM calls_call call
-                            WHERE call.account_id = entry.account_id
-                              AND call.call_id = entry.call_id)
+           AND (call.id IS NULL
+                OR entry.reference <> CASE entry.kind
+                   WHEN 'call' THEN 'call:' || entry.call_id
+                   ELSE format('correction:%s:%s', split_part(entry.reference, ':', 2),
+                               entry.call_id) END)
         """,
     )
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from django.http import HttpRequest
 
 from billing.balances import CreditState, credit_state, low_level, thresholds_of
-from billing.cycles import Cycle, cycle_at
+from billing.cycles import Cycle
 from billing.models import Account, Membership
 from billing.tariffs import Agreement, NoTariffError, agreement_at
 
@@ -46,10 +46,7 @@ def build_frame(
         agreement = agreement_at(account=account, at=now)
     except NoTariffError:
         agreement = None
-    cycle = None
-    if agreement is not None:
-        anchor = agreement.subscription.effective_from
-        cycle = cycle_at(anchor=anchor, zone=account.zone, at=now)
+    cycle = agreement.subscription.cycle_at(now) if agreement is not None else None
     return Frame(
         account=account,
         membership=membership,

@@ -14,7 +14,6 @@ from django.utils.safestring import SafeString
 from billing.admin.base import ACCOUNT_PARAMETER, local, local_time, signed
 from billing.admin.terms import terms_table
 from billing.balances import CreditState, credit_state, default_thresholds, low_level
-from billing.cycles import cycle_at
 from billing.models import (
     Account,
     CreditGrant,
@@ -119,7 +118,7 @@ def _facts(account: Account, standing: Standing, now: datetime) -> list[tuple[st
     if standing.agreement is None:
         return [*facts, ("Plan", "none: its calls can’t be charged")]
     agreement, terms = standing.agreement, standing.agreement.terms
-    cycle = cycle_at(anchor=agreement.subscription.effective_from, zone=account.zone, at=now)
+    cycle = agreement.subscription.cycle_at(now)
     tariff = f"{terms.credits_per_increment:,} per {terms.increment_seconds:,} s"
     return [
         *facts,

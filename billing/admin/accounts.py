@@ -100,8 +100,8 @@ class AccountForm(forms.ModelForm):
             )
         }
         help_texts = {
-            "time_zone": "Days, cycles and all times shown to the account. Changing it sums its "
-            "days anew.",
+            "time_zone": "Days and all times shown to the account. Changing it sums its days anew; "
+            "billing cycles begin when they did, until the next change of plan.",
         }
 
 

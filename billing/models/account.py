@@ -23,7 +23,7 @@ def validate_time_zone(name: str) -> None:
 
 
 class Account(models.Model):
-    """A company. Days, cycles and everything shown to it are in its ``time_zone``."""
+    """A company. Days and everything shown to it are in its ``time_zone``."""
 
     name = models.CharField(max_length=200)
     slug = models.SlugField(

@@ -5,10 +5,15 @@ come is in force. So there are no gaps and no overlaps to check, and a change is
 Which tariff that makes at an instant is `billing.tariffs`.
 """
 
+from collections.abc import Iterator
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 
+from billing.cycles import Cycle, cycle_at, cycles
 from billing.models.account import Account
 from billing.models.currency import currency_code
 from billing.rating import Tariff
@@ -114,6 +119,18 @@ class Subscription(models.Model):
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="subscriptions")
     plan = models.ForeignKey(Plan, on_delete=models.PROTECT, related_name="subscriptions")
     effective_from = models.DateTimeField()
+    time_zone = models.CharField(
+        max_length=64,
+        help_text="The account's when it subscribed: its cycles keep to that clock, so that no day "
+        "is in two of them, or in none, when the account moves.",
+    )
+    # What `billing.subscriptions.renew` has done, so that it is known without looking at grants.
+    begun_at = models.DateTimeField(
+        null=True, help_text="When it had begun, and the credits of the plan before had ended."
+    )
+    granted_until = models.DateTimeField(
+        null=True, help_text="End of the latest cycle that granted credits."
+    )
 
     class Meta:
         ordering = ["-effective_from"]
@@ -125,6 +142,14 @@ class Subscription(models.Model):
 
     def __str__(self) -> str:
         return f"{self.account} on {self.plan} from {self.effective_from:%d %b %Y}"
+
+    def cycles(self, *, until: datetime) -> Iterator[Cycle]:
+        """Its billing cycles that have begun by ``until``, oldest first."""
+        return cycles(anchor=self.effective_from, zone=ZoneInfo(self.time_zone), until=until)
+
+    def cycle_at(self, at: datetime) -> Cycle:
+        """The billing cycle that ``at`` lies in; the first one, where it has not begun."""
+        return cycle_at(anchor=self.effective_from, zone=ZoneInfo(self.time_zone), at=at)
 
 
 class CustomTerms(Terms):

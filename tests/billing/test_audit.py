@@ -22,6 +22,9 @@ FAULTS = {
     "last entry": "UPDATE billing_balance SET last_seq = last_seq + 1",
     "grants": "UPDATE billing_creditgrant SET remaining = remaining - 1 WHERE remaining > 0",
     "grant entries": "UPDATE billing_creditgrant SET credits = credits + 1",
+    "grant entries  ": "UPDATE billing_creditgrant SET source = 'plan' WHERE reference = 'second'",
+    "expiries ": "UPDATE billing_ledgerentry SET occurred_at = occurred_at + interval '1 s'"
+    " WHERE kind = 'expiry'",
     "grant entries ": "DELETE FROM billing_creditgrant WHERE reference = 'second'",
     "expiries": "UPDATE billing_creditgrant SET reference = 'other' WHERE reference = 'expired'",
     "daily usage": "UPDATE billing_dailyusage SET calls = calls - 1 WHERE calls > 0",

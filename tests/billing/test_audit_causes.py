@@ -35,6 +35,13 @@ FAULTS = {
         "UPDATE billing_ledgerentry SET reference = regexp_replace(reference, '0$', '7')"
         " WHERE kind = 'plan_credits'"
     ),
+    "adds 91500 credits, which no terms of its subscription give": (
+        "UPDATE billing_ledgerentry SET credits = 91500 WHERE kind = 'plan_credits'"
+    ),
+    "can be used until None, its cycle ends at": (
+        "UPDATE billing_creditgrant SET expires_at = NULL WHERE source = 'plan'"
+    ),
+    "but expires at ": "UPDATE billing_creditgrant SET expires_at = NULL WHERE source = 'top_up'",
     "overdue: account acme: grant": (
         "UPDATE billing_creditgrant SET granted_at = '2020-01-01', expires_at = '2020-02-01'"
         " WHERE source = 'plan'"

@@ -218,3 +218,16 @@ def test_the_audit_command_is_clean_on_a_clean_ledger(account, capsys):
     adjust(account=account, credits=10, reason="Welcome", reference="1", at=NOW)
     call_command("audit_ledger")
     assert "clean" in capsys.readouterr().out
+
+
+def test_a_clock_that_is_behind_gives_nothing_back_to_a_grant_whose_expiry_is_booked(account):
+    end = NOW + timedelta(days=1)
+    ledger.post(postings=[top_up(account, 10, "t", expires_at=end)], posted_at=NOW)
+    ledger.post(postings=[call(account, "a", 4)], posted_at=NOW)
+    ledger.post(postings=[], posted_at=end, accounts=[account.pk])
+    ledger.post(postings=[correction(account, "a", 3)], posted_at=end - timedelta(seconds=1))
+    ledger.post(postings=[call(account, "b", 1)], posted_at=end + timedelta(seconds=1))
+    assert list(
+        CreditGrant.objects.order_by("id").values_list("source", "credits", "remaining")
+    ) == [("top_up", 10, 0), ("return", 3, 2)]
+    assert [str(breach) for invariant in INVARIANTS for breach in invariant()] == []

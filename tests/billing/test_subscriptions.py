@@ -5,10 +5,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from billing import ledger, subscriptions, tariffs
+from billing.accounts import change_time_zone
 from billing.audit import INVARIANTS
+from billing.audit_causes import INVARIANTS as CAUSES
 from billing.models import Balance, CustomTerms, Kind, LedgerEntry, Plan, PlanTerms
 from billing.rating import Tariff
-from tests.billing.postings import call
+from tests.billing.postings import call, correction
 
 pytestmark = pytest.mark.django_db
 
@@ -168,6 +170,53 @@ def test_a_change_before_the_latest_one_is_refused(account):
     subscriptions.subscribe(account=account, plan=plan("Base"), at=START)
     with pytest.raises(subscriptions.SubscriptionError, match="rewrite its history"):
         subscriptions.subscribe(account=account, plan=plan("Professional"), at=START - DAY)
+
+
+def test_a_change_before_a_cycle_that_has_granted_its_credits_is_refused(account):
+    subscriptions.subscribe(account=account, plan=plan("Base"), at=START)
+    later = START + 45 * DAY
+    subscriptions.renew(account=account, now=later)
+    with pytest.raises(subscriptions.SubscriptionError, match="rewrite history"):
+        subscriptions.subscribe(
+            account=account, plan=plan("Professional"), at=START + DAY, now=later
+        )
+
+
+def test_a_planned_change_that_has_begun_by_a_clock_ahead_can_not_be_cancelled(account):
+    subscriptions.subscribe(account=account, plan=plan("Base"), at=START)
+    change = START + 10 * DAY
+    planned = subscriptions.subscribe(
+        account=account, plan=plan("Professional"), at=change, now=START
+    )
+    subscriptions.renew(account=account, now=change)
+    with pytest.raises(subscriptions.SubscriptionError, match="change its plan instead"):
+        subscriptions.cancel_planned_change(subscription=planned, now=change - DAY)
+
+
+@pytest.mark.parametrize("used", [99, 100])
+def test_what_a_correction_gives_back_after_a_change_of_plan_stays(account, used):
+    subscriptions.subscribe(account=account, plan=plan("Base"), at=START)
+    ledger.post(postings=[call(account, "a", used, at=START)], posted_at=START + DAY)
+    change = START + 5 * DAY
+    subscriptions.subscribe(account=account, plan=plan("Professional"), at=change)
+    ledger.post(postings=[correction(account, "a", 60, at=START)], posted_at=change + DAY)
+    ledger.post(postings=[], posted_at=change + 2 * DAY, accounts=[account.pk])
+    assert balance_of(account) == 1_560
+
+
+@pytest.mark.parametrize("zone", ["Asia/Kolkata", "America/New_York", "Pacific/Apia"])
+def test_cycles_keep_to_their_clock_when_the_account_moves(account, zone):
+    at = datetime(2026, 2, 28, 20, tzinfo=UTC)
+    change_time_zone(account=account, time_zone="UTC")
+    subscriptions.subscribe(account=account, plan=plan("Professional"), at=at)
+    subscriptions.renew(account=account, now=datetime(2026, 4, 10, tzinfo=UTC))
+    change_time_zone(account=account, time_zone=zone)
+    subscriptions.renew(account=account, now=datetime(2026, 6, 1, tzinfo=UTC))
+    assert [occurred_at for _, occurred_at in movements(account, Kind.PLAN_CREDITS)] == [
+        datetime(2026, month, 28, 20, tzinfo=UTC) for month in (2, 3, 4, 5)
+    ]
+    assert balance_of(account) == 1_500
+    assert [str(breach) for invariant in CAUSES for breach in invariant()] == []
 
 
 def test_a_custom_plan_whose_terms_come_later_grants_once_they_are_there(account):

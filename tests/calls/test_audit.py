@@ -34,6 +34,8 @@ FAULTS = {
     "UPDATE billing_ledgerentry SET agent = 'Ravi' WHERE reference = 'call:c2'": "facts: account "
     'acme: call c2: started at 2026-03-10 09:30:00+00 (outbound, agent ""), but entry 3 says '
     '2026-03-10 09:30:00+00 (outbound, agent "Ravi")',
+    "UPDATE billing_ledgerentry SET reference = 'call:zz' WHERE reference = 'call:c1'": "cause: "
+    "account acme: entry 2 (call:zz): is of call c1, which its reference does not say",
     "UPDATE billing_ledgerentry SET reference = 'call:zz' WHERE reference = 'call:c2'": "facts: "
     "account acme: call c2: has no entry of its latest record",
     "UPDATE calls_call SET increments = 4, credits = 4, billed_seconds = 120,"

@@ -9,7 +9,16 @@ import pytest
 from django.db import connection
 
 from billing import ledger, subscriptions, tasks
-from billing.models import Account, Balance, CreditGrant, DailyUsage, Kind, LedgerEntry, Plan
+from billing.models import (
+    Account,
+    Balance,
+    CreditGrant,
+    DailyUsage,
+    Kind,
+    LedgerEntry,
+    Plan,
+    PlanTerms,
+)
 from billing.tariffs import TariffBook
 from tests.billing.postings import call
 from tests.factories import AccountFactory
@@ -102,6 +111,33 @@ def test_a_planned_change_to_a_plan_without_credits_is_due_until_the_old_ones_ha
     tasks.renew_subscriptions()
     assert due_at(change) == []
     assert movements(account) == [("plan_credits", 100), ("expiry", -100)]
+
+
+def test_a_cycle_missed_before_a_change_to_a_plan_without_credits_is_granted(clock):
+    account = company(since=(2026, 1, 31, 0, 0))
+    change = local((2026, 3, 10, 0, 0), "Asia/Kolkata")
+    enterprise = Plan.objects.get(name="Enterprise")
+    subscriptions.subscribe(
+        account=account, plan=enterprise, at=change, now=local((2026, 2, 1, 0, 0), "Asia/Kolkata")
+    )
+    clock.at = change + DAY
+    tasks.renew_subscriptions()
+    assert starts(account) == ["2026-01-31 00:00", "2026-02-28 00:00"]
+    assert movements(account)[-1] == ("expiry", -100)
+
+
+def test_terms_lowered_to_no_credits_are_not_due_again_and_again(clock):
+    account = company(since=(2026, 1, 31, 0, 0))
+    PlanTerms.objects.create(
+        plan=Plan.objects.get(name="Base"),
+        effective_from=datetime(2026, 2, 10, tzinfo=UTC),
+        increment_seconds=60,
+        credits_per_increment=2,
+        credits_per_cycle=0,
+    )
+    later = datetime(2026, 3, 20, tzinfo=UTC)
+    assert due_at(later) == []
+    assert subscriptions.renew(account=account, now=later) == 0
 
 
 @pytest.mark.parametrize("zone", ZONES)
