@@ -133,7 +133,7 @@ def renew(*, account: Account, now: datetime) -> int:
                         reference=reference,
                         occurred_at=cycle.starts_at,
                         remarks=f"{subscription.plan}: {credits:,} credits of the cycle that began "
-                        f"on {cycle.starts_at.astimezone(account.zone):%d %b %Y}",
+                        f"on {cycle.starts_at.astimezone(account.zone):%-d %b %Y}",
                         grant=NewGrant(
                             GrantSource.PLAN, min(cycle.ends_at, ends_at or cycle.ends_at)
                         ),
@@ -192,7 +192,7 @@ def current_cycle(*, account: Account, at: datetime) -> Cycle | None:
 def _moment(subscription: Subscription) -> str:
     """When it begins, as people of its account say it."""
     account = subscription.account
-    return f"{subscription.effective_from.astimezone(account.zone):%d %b %Y, %H:%M} {account.zone}"
+    return f"{subscription.effective_from.astimezone(account.zone):%-d %b %Y, %H:%M} {account.zone}"
 
 
 def _lock(account_id: int) -> None:

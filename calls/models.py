@@ -13,7 +13,7 @@ from billing.models.ledger import (
     REMARKS_LENGTH_MAX,
     USAGE_TYPES,
 )
-from billing.rating import Tariff
+from billing.rating import Tariff, UsageType
 
 NUMBER_LENGTH_MAX = 100  # telephone numbers, SIP addresses, names of web clients
 
@@ -26,6 +26,9 @@ class Status(models.TextChoices):
     BUSY = "busy", "Busy"
     FAILED = "failed", "Failed"
     BLOCKED = "blocked", "Blocked"
+
+
+UNCONNECTED = [status.value for status in Status if status is not Status.COMPLETED]
 
 
 class Call(models.Model):
@@ -75,9 +78,13 @@ class Call(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["account", "call_id"], name="call_once"),
             models.CheckConstraint(
+                condition=Q(usage_type__in=[usage.value for usage in UsageType]),
+                name="call_usage_type_known",
+            ),
+            models.CheckConstraint(
                 condition=Q(status=Status.COMPLETED, connected_at__isnull=False)
                 & Q(ended_at__gte=F("connected_at"), connected_at__gte=F("started_at"))
-                | ~Q(status=Status.COMPLETED) & Q(connected_at__isnull=True),
+                | Q(status__in=UNCONNECTED, connected_at__isnull=True),
                 name="call_completed_means_connected",
             ),
             models.CheckConstraint(

@@ -108,7 +108,10 @@ class LedgerEntry(models.Model):
                 name="entry_sign_fits_kind",
             ),
             models.CheckConstraint(
-                condition=Q(kind__in=USAGE_KINDS) & ~Q(call_id="") & ~Q(usage_type="")
+                condition=Q(
+                    kind__in=USAGE_KINDS, usage_type__in=[usage.value for usage in UsageType]
+                )
+                & ~Q(call_id="")
                 | ~Q(kind__in=USAGE_KINDS) & Q(call_id="", usage_type="", agent=""),
                 name="entry_names_its_call",
             ),
@@ -212,6 +215,9 @@ class CreditGrant(models.Model):
         ordering = [F("expires_at").asc(nulls_last=True), "granted_at", "id"]
         constraints = [
             models.UniqueConstraint(fields=["account", "reference"], name="grant_reference_once"),
+            models.CheckConstraint(
+                condition=Q(source__in=GrantSource.values), name="grant_source_known"
+            ),
             models.CheckConstraint(
                 condition=Q(credits__gt=0, remaining__gte=0, remaining__lte=F("credits")),
                 name="grant_remaining_within_credits",

@@ -223,7 +223,7 @@ def test_the_message_says_whether_the_plan_is_changed_or_will_be(
     assert f"Acme Voice will be {planned}." in response.content.decode()
     assert LogEntry.objects.get().change_message == f"Planned {planned}"
     response = staff.post(page(customer, "change-plan"), later)
-    assert "A change to Professional is planned for 01 Jan 2031" in str(errors(response))
+    assert "A change to Professional is planned for 1 Jan 2031" in str(errors(response))
     cancelled = customer.subscriptions.first()
     assert cancelled is not None
     staff.post(page(customer, f"cancel-change/{cancelled.pk}"))
