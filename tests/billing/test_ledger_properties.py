@@ -10,7 +10,7 @@ from hypothesis.extra.django import TestCase
 from billing import ledger
 from billing.audit import INVARIANTS
 from billing.models import Balance, CreditGrant
-from tests.billing.postings import NOW, call, top_up
+from tests.billing.postings import NOW, call, correction, top_up
 from tests.factories import AccountFactory
 
 HOUR = timedelta(hours=1)
@@ -89,4 +89,32 @@ class LedgerFollowsTheModel(TestCase):
             assert sorted(stored.values_list("remaining", flat=True)) == sorted(
                 left for _, left in model.grants if left
             )
+        assert [str(breach) for invariant in INVARIANTS for breach in invariant()] == []
+
+
+clocks = st.integers(0, 24)  # of whoever posts: behind and ahead of each other
+steps = st.tuples(st.sampled_from(["grant", "call", "correction"]), st.integers(1, 40), clocks)
+
+
+class ClocksDisagree(TestCase):
+    """Processes whose clocks differ leave a ledger that adds up, and never lock an account."""
+
+    @given(history=st.lists(steps, max_size=25))
+    @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+    def test_random_history(self, history):
+        account = AccountFactory()
+        corrected = {}  # how often, of each call
+        for number, (action, credits, hour) in enumerate(history):
+            if action == "grant":
+                until = NOW + (hour + credits % 12 + 1) * HOUR
+                postings = [top_up(account, credits, f"grant-{number}", expires_at=until)]
+            elif action == "call" or not corrected:
+                corrected[f"call-{number}"] = 0
+                postings = [call(account, f"call-{number}", credits)]
+            else:
+                call_id = min(corrected, key=corrected.get)
+                corrected[call_id] += 1
+                postings = [correction(account, call_id, credits, number=corrected[call_id])]
+            ledger.post(postings=postings, posted_at=NOW + hour * HOUR)
+        ledger.post(postings=[], posted_at=NOW + 40 * HOUR, accounts=[account.pk])
         assert [str(breach) for invariant in INVARIANTS for breach in invariant()] == []
