@@ -281,7 +281,7 @@ def _revised(known: CallRecord, record: CallRecord) -> CallRecord | None:
 
 def _with_leg(known: CallRecord, leg: CallRecord) -> CallRecord | None:
     """``known`` with ``leg`` added; None where that adds nothing. Raises Rejected."""
-    whole = joined(known, leg)._replace(revised_at=known.revised_at)
+    whole = joined(known, leg)
     return None if whole == known else whole
 
 

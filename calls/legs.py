@@ -1,10 +1,14 @@
 """Calls that are told in parts: the records before and after a transfer are one call. Pure.
 
 Rule: "A call is charged exactly once, however often and in whatever order its records arrive". A
-leg only ever adds to its call; a leg that does not touch it in time is not of the same call.
+leg only ever adds to its call; a leg that does not touch it in time is not of the same call, and
+nothing is kept of it: where legs between them come later, it must be told again.
+
+What is made of legs is the least or the greatest of what they tell, so that neither their order
+nor repeating them matters. How far they reach, ringing included, is what ``revised_at`` tells.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from calls.models import Status
 from calls.records import CALL_LENGTH_MAX, CallRecord, Rejected
@@ -17,13 +21,14 @@ def joined(known: CallRecord, leg: CallRecord) -> CallRecord:
     """``known`` with what ``leg`` adds to it; the same, whichever of the two comes first.
 
     The call starts with its first leg and connects when its first leg does. It ends with the last
-    one that was answered: what rings in vain afterwards is no part of the talk. Agent, numbers and
-    remarks are those of the first leg.
+    one that was answered: what rings in vain afterwards is no part of the talk, but a leg that
+    follows it is. Agent, numbers and remarks are those of the first leg; where none was answered,
+    the status is that of the last.
 
     Raises Rejected where the two are too far apart, or together longer than a call can be.
     """
     first, second = sorted((known, leg), key=_order)
-    gap = second.started_at - (first.ended_at or first.started_at)
+    gap = second.started_at - _reach(first)
     if gap > GAP_MAX:
         raise Rejected(
             "call_id",
@@ -33,10 +38,12 @@ def joined(known: CallRecord, leg: CallRecord) -> CallRecord:
     answered = [part for part in (first, second) if part.status is Status.COMPLETED]
     ended = [part.ended_at for part in answered or (first, second) if part.ended_at is not None]
     connected = [part.connected_at for part in answered if part.connected_at is not None]
+    last = max(answered or (first, second), key=lambda part: (_reach(part), part.status))
     whole = first._replace(
-        status=Status.COMPLETED if answered else second.status,
+        status=last.status,
         connected_at=min(connected, default=None),
         ended_at=max(ended, default=None),
+        revised_at=max(_reach(first), _reach(second)),
     )
     if whole.ended_at and whole.ended_at - whole.started_at > CALL_LENGTH_MAX:
         raise Rejected(
@@ -46,6 +53,12 @@ def joined(known: CallRecord, leg: CallRecord) -> CallRecord:
 
 
 def _order(part: CallRecord) -> tuple[object, ...]:
-    """By start; of parts that start together, in an order that does not depend on who asks."""
-    ended_at = part.ended_at or part.started_at
-    return (part.started_at, ended_at, part.status, *part[2:6], part.remarks)
+    """By start; of parts that start together, by nothing that another leg can change."""
+    return (part.started_at, *part[2:6], part.remarks)
+
+
+def _reach(part: CallRecord) -> datetime:
+    """When the last that is known of it ended: later than its talk, if it rang in vain since."""
+    return max(
+        part.started_at, part.ended_at or part.started_at, part.revised_at or part.started_at
+    )

@@ -168,6 +168,7 @@ class AsteriskCsv:
             from_number=row["src"],
             to_number=row["dst"],
             remarks=_optional(values)[1],
+            revised_at=leg.ended_at,  # when Asterisk wrote the line
             now=self._now,
         )
 

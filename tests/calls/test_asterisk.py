@@ -71,6 +71,7 @@ def test_an_answered_call():
         datetime(2026, 11, 20, 9, 1, 10, tzinfo=UTC),
         Status.COMPLETED,
         "vip",
+        revised_at=datetime(2026, 11, 20, 9, 1, 10, tzinfo=UTC),
     )
 
 
@@ -196,6 +197,15 @@ def test_a_call_without_an_answered_leg_ended_like_its_last():
     first = row("2026-11-20 09:00:00", "", "2026-11-20 09:00:10", "10", "0", "BUSY")
     last = row("2026-11-20 09:00:10", "", "2026-11-20 09:00:20", "10", "0", "NO ANSWER")
     assert read(first, last).status == "no_answer"
+
+
+def test_ringing_in_vain_between_two_talks_ties_them_together():
+    record = read(
+        row("2026-11-20 10:00:00", "2026-11-20 10:00:00", "2026-11-20 10:00:05", "5", "5"),
+        row("2026-11-20 10:00:05", "", "2026-11-20 10:00:25", "20", "0", "NO ANSWER"),
+        row("2026-11-20 10:00:25", "2026-11-20 10:00:26", "2026-11-20 10:00:59", "34", "33"),
+    )
+    assert times(record) == ["10:00:00", "10:00:00", "10:00:59"]
 
 
 def test_one_bad_leg_rejects_the_whole_call():

@@ -7,7 +7,7 @@ import pytest
 
 from calls.charging import Result, record_calls
 from calls.legs import joined
-from calls.models import Call
+from calls.models import Call, Status
 from calls.records import Rejected, validate
 
 NOW = datetime(2026, 12, 20, 12, tzinfo=UTC)
@@ -94,6 +94,43 @@ def test_a_leg_that_is_known_changes_nothing(base):
         Result.UNCHANGED,
     ]
     assert Call.objects.get().credits == 6  # 180 s on Base
+
+
+def test_ringing_in_vain_between_two_talks_ties_them_together_in_files_of_their_own(base):
+    legs = [leg(*part, account_id=base.pk) for part in ((0, 0, 5), (5, None, 25), (25, 26, 79))]
+    for record in legs:
+        record_calls(records=[record], now=NOW, are_legs=True)
+    call = Call.objects.get()
+    assert (span(call), call.credits) == ([0, 0, 79], 4)
+
+
+def test_unanswered_legs_that_are_known_change_nothing(base):
+    legs = [
+        leg(*part, account_id=base.pk)._replace(status=status)
+        for part, status in (
+            ((0, None, 4), Status.NO_ANSWER),
+            ((5, None, 9), Status.BUSY),
+            ((10, None, 14), Status.NO_ANSWER),
+        )
+    ]
+    results = [
+        record_calls(records=[record], now=NOW, are_legs=True)[0].result
+        for record in (*legs, *legs)
+    ]
+    assert results[3:] == [Result.UNCHANGED] * 3
+    assert Call.objects.get().status == Status.NO_ANSWER
+
+
+def test_a_leg_before_the_one_that_ties_it_to_its_call_is_taken_when_it_comes_again(base):
+    first, between, last = (
+        leg(*part, account_id=base.pk) for part in ((0, 5, 65), (65, None, 80), (80, 90, 130))
+    )
+    results = [
+        record_calls(records=[record], now=NOW, are_legs=True)[0].result
+        for record in (first, last, between, last)
+    ]
+    assert results == [Result.CREATED, Result.REJECTED, Result.UNCHANGED, Result.CORRECTED]
+    assert span(Call.objects.get()) == [0, 5, 130]
 
 
 def test_a_leg_of_another_time_is_rejected_and_the_call_stays(base):
