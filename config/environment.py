@@ -12,6 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 TRUE_WORDS = frozenset({"1", "true", "yes", "on"})
 FALSE_WORDS = frozenset({"0", "false", "no", "off"})
+PORT_MAX = 65_535
 
 
 class Environment(environ.Env):
@@ -48,6 +49,25 @@ class Environment(environ.Env):
         if number < minimum:
             self.refuse(var, f"{number} is less than {minimum}")
         return number
+
+    def port(self, var: str, *, default: int) -> int:
+        """Return the number of a TCP port that can be chosen."""
+        port = self.number(var, default=default, minimum=1)
+        if port > PORT_MAX:
+            self.refuse(var, f"{port} is more than {PORT_MAX}")
+        return port
+
+    def postgres(self, var: str, url: str) -> dict[str, Any]:
+        """Return the settings of the PostgreSQL database that `url`, the value of `var`, names."""
+        try:
+            database: dict[str, Any] = self.db_url_config(url)
+        except ValueError as error:
+            self.refuse(var, str(error))
+        if database.get("ENGINE") != "django.db.backends.postgresql":
+            self.refuse(var, "only postgres:// is supported")
+        if not database["NAME"]:
+            self.refuse(var, "names no database (postgres://user:password@host:5432/name)")
+        return database
 
     def refuse(self, var: str, reason: str) -> NoReturn:
         """Stop, naming the variable."""

@@ -5,7 +5,7 @@ from config.environment import Environment
 env = Environment()
 
 host: str = env.str("HOST", default="0.0.0.0")  # noqa: S104  # a container is reached from outside
-port = env.number("PORT", default=8000, minimum=1)
+port = env.port("PORT", default=8000)
 
 bind = f"{host}:{port}"
 workers = env.number("WEB_CONCURRENCY", default=2, minimum=1)

@@ -18,7 +18,7 @@ BEAT_SILENCE_SECONDS_MAX = 600
 
 def web() -> bool:
     """Ask the site for its own health, which includes database and broker."""
-    connection = HTTPConnection("127.0.0.1", env.number("PORT", default=8000), timeout=5)
+    connection = HTTPConnection("127.0.0.1", env.port("PORT", default=8000), timeout=5)
     try:
         connection.request("GET", "/health/")
         return connection.getresponse().status == 200

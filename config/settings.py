@@ -139,15 +139,13 @@ TEMPLATES = [
 # ── Data ──────────────────────────────────────────────────────────────────────────────────────
 DATABASES: dict[str, dict[str, Any]] = {
     "default": {
-        **env.db_url_config(DATABASE_URL),
+        **env.postgres("DATABASE_URL", DATABASE_URL),
         "CONN_MAX_AGE": 60,
         "CONN_HEALTH_CHECKS": True,
         # Each domain function opens its own transaction: a lock lives no longer than needed.
         "ATOMIC_REQUESTS": False,
     }
 }
-if DATABASES["default"].get("ENGINE") != "django.db.backends.postgresql":
-    env.refuse("DATABASE_URL", "only postgres:// is supported")
 
 CACHES = {
     "default": {

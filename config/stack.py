@@ -10,8 +10,10 @@ without them embedded ones are started and stopped here.
 """
 
 import contextlib
+import errno
 import fcntl
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -24,6 +26,8 @@ from http.client import HTTPConnection
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
+
+from django.core.exceptions import ImproperlyConfigured
 
 from config import browser
 from config.embedded_postgres import forget_sockets, postgres_home, start_postgres
@@ -95,8 +99,21 @@ def _step(command: Sequence[str], environment: dict[str, str]) -> str:
         command, env=environment, cwd=BASE_DIR, capture_output=True, text=True, check=False
     )
     if done.returncode != 0:
-        raise Refused(f"{' '.join(command[1:])} failed:\n{done.stdout}{done.stderr}")
+        raise Refused(
+            _wrong_setting(done.stderr)
+            or f"{' '.join(command[1:])} failed:\n{done.stdout}{done.stderr}"
+        )
     return done.stdout
+
+
+def _wrong_setting(stderr: str) -> str:
+    """Return the line that says which setting is wrong, if that is what ended a command."""
+    match re.findall(r"^[\w.]+\.(\w+): (.+)", stderr, re.MULTILINE)[-1:]:
+        case [("ImproperlyConfigured", reason)]:
+            return str(reason)
+        case [("OperationalError", reason)] if os.environ.get("DATABASE_URL"):
+            return f"Environment variable DATABASE_URL: {reason}"
+    return ""
 
 
 # ── run ───────────────────────────────────────────────────────────────────────────────────────
@@ -113,7 +130,11 @@ def _require_free_port(host: str, port: int) -> None:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
+        except PermissionError as error:
+            env.refuse("PORT", f"{port} is not open to this user ({error.strerror})")
         except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                env.refuse("HOST", f"{host!r} is no address of this machine ({error.strerror})")
             raise Refused(
                 f"Port {port} is taken ({error.strerror}). Choose another: make run PORT={port + 1}"
             ) from error
@@ -122,7 +143,7 @@ def _require_free_port(host: str, port: int) -> None:
 def run() -> int:
     """Run the product on this machine until it is asked to stop."""
     host = env.str("HOST", default="127.0.0.1")
-    port = env.number("PORT", default=8000, minimum=1)
+    port = env.port("PORT", default=8000)
     state = STATE_DIR
     with _owned(state) as ours:
         if not ours:
@@ -277,7 +298,7 @@ def main(arguments: Sequence[str]) -> int:
     except Stopped:
         say("Stopped.")
         return 0 if list(arguments) == ["run"] else 130
-    except (Refused, ServerDidNotStart) as error:
+    except (Refused, ImproperlyConfigured, ServerDidNotStart) as error:
         say(f"\n{error}")
         return 1
 

@@ -81,6 +81,8 @@ def test_a_missing_variable_stops_production_and_is_named(name: str) -> None:
         ("LOG_LEVEL", "LOUD"),
         ("SECURE_HSTS_SECONDS", "a year"),
         ("DATABASE_URL", "mysql://db/app"),
+        ("DATABASE_URL", "postgres://db:port/app"),
+        ("DATABASE_URL", "postgres://db"),
         ("SITE_URL", "credits.example.com"),
         ("REDIS_URL", "http://redis"),
     ],

@@ -171,6 +171,26 @@ def test_a_taken_port_is_said_with_the_way_out(stack: Stack) -> None:
     assert re.search(rf"Port {stack.port} is taken .*make run PORT={stack.port + 1}", done.stdout)
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "reason"),
+    [
+        ("PORT", "70000", "70000 is more than 65535"),
+        ("PORT", "abc", "invalid literal for int() with base 10: 'abc'"),
+        ("HOST", "300.1.2.3", "'300.1.2.3' is no address of this machine"),
+        ("DATABASE_URL", "mysql://db/app", "only postgres:// is supported"),
+        ("DATABASE_URL", "postgres://127.0.0.1:1/app", "connection to server at"),
+        ("LOG_LEVEL", "LOUD", "'LOUD' is not one of"),
+    ],
+)
+def test_a_setting_that_cannot_work_is_named_in_one_line(
+    stack: Stack, name: str, value: str, reason: str
+) -> None:
+    done = stack.once("run", **{name: value})
+    assert done.returncode == 1
+    assert done.stdout.splitlines()[-1].startswith(f"Environment variable {name}: {reason}")
+    assert "Traceback" not in done.stdout + done.stderr
+
+
 def test_while_it_runs_a_second_start_and_a_reset_are_refused(stack: Stack) -> None:
     stack.start()
     assert "Already running" in stack.once("run").stdout
