@@ -301,6 +301,14 @@ def main(arguments: Sequence[str]) -> int:
     except (Refused, ImproperlyConfigured, ServerDidNotStart) as error:
         say(f"\n{error}")
         return 1
+    except PermissionError as error:
+        if error.filename in arguments:  # what `exec` was told to run
+            raise
+        say(
+            f"\nEnvironment variable STATE_DIR: {STATE_DIR} holds what another user made"
+            f" ({error.filename}: {error.strerror}). Delete it as that user, or set another one."
+        )
+        return 1
 
 
 if __name__ == "__main__":

@@ -191,6 +191,30 @@ def test_a_setting_that_cannot_work_is_named_in_one_line(
     assert "Traceback" not in done.stdout + done.stderr
 
 
+def test_state_that_another_user_made_is_said_with_the_way_out(stack: Stack) -> None:
+    kept = stack.state / "static"
+    kept.mkdir()
+    (kept / "logo.svg").touch()
+    kept.chmod(0o555)
+    _, env = stack.command("reset")
+    # Root, whom no mode holds back, becomes another user.
+    reset = "os.geteuid() or os.seteuid(65534); sys.exit(main(['reset']))"
+    done = subprocess.run(
+        [sys.executable, "-c", f"import os, sys; from config.stack import main; {reset}"],
+        env=env,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    kept.chmod(0o755)
+    assert done.returncode == 1
+    assert re.fullmatch(
+        r"\nEnvironment variable STATE_DIR: .+ holds what another user made .+\n", done.stdout
+    )
+    assert done.stderr == ""
+
+
 def test_while_it_runs_a_second_start_and_a_reset_are_refused(stack: Stack) -> None:
     stack.start()
     assert "Already running" in stack.once("run").stdout
