@@ -103,7 +103,7 @@ class ClocksDisagree(TestCase):
     @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
     def test_random_history(self, history):
         account = AccountFactory()
-        corrected = {}  # how often, of each call
+        corrected: dict[str, int] = {}  # how often, of each call
         for number, (action, credits, hour) in enumerate(history):
             if action == "grant":
                 until = NOW + (hour + credits % 12 + 1) * HOUR
@@ -112,7 +112,7 @@ class ClocksDisagree(TestCase):
                 corrected[f"call-{number}"] = 0
                 postings = [call(account, f"call-{number}", credits)]
             else:
-                call_id = min(corrected, key=corrected.get)
+                call_id = min(corrected, key=lambda call_id: corrected[call_id])
                 corrected[call_id] += 1
                 postings = [correction(account, call_id, credits, number=corrected[call_id])]
             ledger.post(postings=postings, posted_at=NOW + hour * HOUR)
