@@ -4,7 +4,6 @@ What moves credits or changes the plan has a page of its own (`billing.admin.acc
 """
 
 from typing import Any
-from zoneinfo import available_timezones
 
 from django import forms
 from django.contrib import admin
@@ -30,6 +29,7 @@ from billing.admin.account_actions import AccountActions
 from billing.admin.account_page import Standing, account_page, standings, state_label
 from billing.admin.base import OperatorAdmin, StandingFilter, is_operator, local, signed
 from billing.models import Account, Membership, Plan, Role, Subscription
+from billing.zones import place_names
 
 
 class AccountList(ChangeList):
@@ -94,15 +94,22 @@ class AccountForm(forms.ModelForm):
     class Meta:
         model = Account
         fields = ("name", "slug", "time_zone", "currency")
-        widgets = {
-            "time_zone": UnfoldAdminSelect2Widget(
-                choices=[(name, name) for name in sorted(available_timezones())]
-            )
-        }
+        widgets = {"time_zone": UnfoldAdminSelect2Widget}
         help_texts = {
             "time_zone": "Days and all times shown to the account. Changing it sums its days anew; "
             "billing cycles begin when they did, until the next change of plan.",
         }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        zones = self.fields["time_zone"].widget
+        assert isinstance(zones, forms.Select)
+        zones.choices = [(name, name) for name in sorted(place_names() | {self.instance.time_zone})]
+
+    def _get_validation_exclusions(self) -> set[str]:
+        """An account may keep a zone that it would not be given now."""
+        excluded: set[str] = super()._get_validation_exclusions()  # type: ignore[misc]  # no stub
+        return excluded if "time_zone" in self.changed_data else excluded | {"time_zone"}
 
 
 class OpenAccountForm(AccountForm):

@@ -4,18 +4,19 @@ An account is the company that runs agents and owns one pool of credits. Its bal
 its own (`billing.models.ledger.Balance`), so that saving an account can never overwrite it.
 """
 
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models
 
 from billing.models.currency import currency_code
+from billing.zones import place_names
 
 
 def validate_time_zone(name: str) -> None:
     """Accept the names of the IANA time zone database only, such as ``Asia/Kolkata``."""
-    if name not in available_timezones():
+    if name not in place_names():
         raise ValidationError(
             "“%(name)s” is not a time zone. Use a name such as Asia/Kolkata or Europe/London.",
             params={"name": name},

@@ -74,6 +74,7 @@ def test_a_new_account_has_its_plan_its_credits_and_its_owner(staff: Client, bas
         ("slug", "two words", "valid “slug”"),
         ("slug", "acme", "already exists"),
         ("time_zone", "Mars/Olympus", "is not a time zone"),
+        ("time_zone", "localtime", "is not a time zone"),
         ("time_zone", "", "required"),
         ("currency", "rupees", "at most 3 characters"),
         ("currency", "inr", "Three capital letters"),
@@ -100,6 +101,27 @@ def test_another_time_zone_moves_calls_to_their_new_days(
     response = staff.post(page(customer), filled(customer, time_zone="Europe/London"))
     assert response.status_code == 302
     assert calls.get().day == date(2026, 3, 1)
+
+
+def test_a_zone_that_is_no_place_is_not_offered_but_kept_where_an_account_has_it(
+    staff: Client, customer: Account, owner: User
+) -> None:
+    def offered() -> set[str]:
+        form = staff.get(page(customer)).context["adminform"].form
+        return {name for name, _ in form.fields["time_zone"].widget.choices}
+
+    assert "Europe/London" in offered()
+    assert "Factory" not in offered()
+    Account.objects.filter(pk=customer.pk).update(time_zone="Factory")
+    customer.refresh_from_db()
+    assert "Factory" in offered()
+    response = staff.post(page(customer), filled(customer, name="Acme Voice Ltd"))
+    assert response.status_code == 302
+    customer.refresh_from_db()
+    assert (customer.name, customer.time_zone) == ("Acme Voice Ltd", "Factory")
+    staff.post(page(customer), filled(customer, time_zone="Europe/London"))
+    customer.refresh_from_db()
+    assert customer.time_zone == "Europe/London"
 
 
 def test_other_changes_of_an_account_leave_its_balance_alone(
