@@ -6,13 +6,15 @@ Each function reads with set-based SQL, so that a million entries take seconds, 
 Rule: "The ledger": balance = sum(entries) = sum(remaining of live grants) - debt.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from django.db import connection, transaction
 
-from billing.ledger import DAILY_USAGE_OF_ENTRIES, ROLLUP_COLUMNS
+from billing.ledger import ROLLUP_COLUMNS, daily_usage_of_entries
+from billing.models import Account
+from billing.zones import is_known
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +33,13 @@ class Breach:
 Invariant = Callable[[], Iterator[Breach]]
 
 
-def breaches_of(invariant: str, sql: str) -> Iterator[Breach]:
-    """Run ``sql``, which selects (account id, subject, message) of each breach of ``invariant``."""
+def breaches_of(
+    invariant: str, sql: str, parameters: Sequence[Any] | None = None
+) -> Iterator[Breach]:
+    """Run ``sql``, which selects (account id, subject, message) of each breach of ``invariant``.
+
+    With ``parameters``, a ``%`` of its own is written ``%%``.
+    """
     with transaction.atomic(), connection.cursor() as cursor:
         # All rows of one table meet all of another. A planner that does not know yet how many there
         # are (after an import, say) finds ways that take hours for a million; hashing never does.
@@ -43,7 +50,8 @@ def breaches_of(invariant: str, sql: str) -> Iterator[Breach]:
               FROM ({sql}) AS found (account_id, subject, message)
               LEFT JOIN billing_account account ON account.id = found.account_id
              ORDER BY found.account_id, found.subject
-            """
+            """,
+            parameters,
         )
         rows: list[tuple[Any, ...]] = cursor.fetchall()
     for account, subject, message in rows:
@@ -172,7 +180,10 @@ def expiries_name_their_grant() -> Iterator[Breach]:
 
 
 def rollups_are_sums_of_entries() -> Iterator[Breach]:
-    """Each day of the rollup is what the entries of that day, in the account's zone, add up to."""
+    """Each day of the rollup is what the entries of that day, in the account's zone, add up to.
+
+    Where nobody knows the zone, nobody can tell: `accounts_have_a_known_time_zone` reports that.
+    """
     key = ("account_id", "day", "kind", "usage_type", "agent")
     measures = [column for column in ROLLUP_COLUMNS if column not in key]
     missing = {"entries_by_hour": "'{}'"}  # the others are numbers
@@ -180,18 +191,42 @@ def rollups_are_sums_of_entries() -> Iterator[Breach]:
         ", ".join(f"coalesce({side}.{one}, {missing.get(one, 0)})" for one in measures)
         for side in ("stored", "proved")
     )
+    unknown = _unknown_time_zones()
+    daily_usage, parameters = daily_usage_of_entries(
+        accounts=Account.objects.exclude(time_zone__in=unknown)
+    )
     return breaches_of(
         "daily usage",
         f"""
         SELECT account_id, concat_ws(' ', day, kind, usage_type, agent),
-               format('({", ".join(measures)}) is %s, its entries make %s',
+               format('({", ".join(measures)}) is %%s, its entries make %%s',
                       row({stored})::text, row({proved})::text)
           FROM billing_dailyusage stored
-          FULL JOIN ({DAILY_USAGE_OF_ENTRIES}) proved
+          FULL JOIN ({daily_usage}) proved
                USING ({", ".join(key)})
          WHERE ({stored}) IS DISTINCT FROM ({proved})
+           AND account_id NOT IN (SELECT id FROM billing_account WHERE time_zone = ANY(%s))
         """,
+        [*parameters, unknown],
     )
+
+
+def accounts_have_a_known_time_zone() -> Iterator[Breach]:
+    """Each account's zone is one that Python knows here."""
+    return breaches_of(
+        "time zone",
+        """
+        SELECT id, format('zone “%%s”', time_zone),
+               'is not known here, so its days can''t be proved and nothing can be posted'
+          FROM billing_account WHERE time_zone = ANY(%s)
+        """,
+        [_unknown_time_zones()],
+    )
+
+
+def _unknown_time_zones() -> list[str]:
+    names = Account.objects.order_by("time_zone").values_list("time_zone", flat=True).distinct()
+    return [name for name in names if not is_known(name)]
 
 
 def entries_have_an_account() -> Iterator[Breach]:
@@ -215,5 +250,6 @@ INVARIANTS: tuple[Invariant, ...] = (
     grants_have_their_entry,
     expiries_name_their_grant,
     rollups_are_sums_of_entries,
+    accounts_have_a_known_time_zone,
     entries_have_an_account,
 )

@@ -12,7 +12,7 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from django.db import connection, transaction
-from django.db.models import Exists, OuterRef, Q, Value
+from django.db.models import Exists, Max, Min, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Concat
 
 from billing import bulk
@@ -20,6 +20,7 @@ from billing.bulk import among, as_array, as_arrays, copy_rows
 from billing.models import Account, Balance, CreditGrant, DailyUsage, Kind, LedgerEntry
 from billing.models.ledger import USAGE_KINDS
 from billing.postings import Grant, LockedAccount, Posted, Posting
+from billing.zones import offsets_between
 
 ROLLUP_COLUMNS = (
     "day",
@@ -62,10 +63,13 @@ GRANT_COLUMNS = (
     "expires_at",
 )
 
-# The rollup as a function of the entries, for rebuilding and proving it. `_Days` computes the same
+# The rollup as a function of the entries, for rebuilding and proving it; `_Days` computes the same
 # in Python, for what is added. Summed by hours first: those are few rows, so counting each apart
 # costs nothing.
-DAILY_USAGE_OF_ENTRIES = f"""
+_DAILY_USAGE_OF_ENTRIES = f"""
+    WITH zone AS MATERIALIZED (
+         SELECT name, changes::timestamptz[] AS changes, offsets::interval[] AS offsets
+           FROM unnest(%s::text[], %s::text[], %s::text[]) AS given (name, changes, offsets))
     SELECT account_id, day, kind, usage_type, agent,
            sum(entries) AS entries,
            coalesce(sum(entries) FILTER (WHERE kind = 'call'), 0) AS calls,
@@ -75,18 +79,19 @@ DAILY_USAGE_OF_ENTRIES = f"""
            ARRAY[{
     ", ".join(f"coalesce(sum(entries) FILTER (WHERE hour = {hour}), 0)" for hour in HOURS)
 }]::integer[] AS entries_by_hour
-      FROM (SELECT entry.account_id, local.day, local.hour,
-                   entry.kind, entry.usage_type, entry.agent,
-                   count(*) AS entries,
-                   sum(entry.credits) AS credits,
-                   sum(entry.billed_seconds) AS billed_seconds
-              FROM billing_ledgerentry entry
-              JOIN billing_account account ON account.id = entry.account_id
-             CROSS JOIN LATERAL (
-                   SELECT time::date AS day, extract(hour FROM time) AS hour
-                     FROM (SELECT entry.occurred_at AT TIME ZONE account.time_zone AS time) AS one
-                   ) AS local
-             GROUP BY 1, 2, 3, 4, 5, 6) AS hourly
+      FROM (SELECT account_id, hour::date AS day, extract(hour FROM hour) AS hour,
+                   kind, usage_type, agent, entries, credits, billed_seconds
+              FROM (SELECT entry.account_id,
+                           date_trunc('hour', entry.occurred_at AT TIME ZONE 'UTC' + zone.offsets[
+                               width_bucket(entry.occurred_at, zone.changes) + 1]) AS hour,
+                           entry.kind, entry.usage_type, entry.agent,
+                           count(*) AS entries,
+                           sum(entry.credits) AS credits,
+                           sum(entry.billed_seconds) AS billed_seconds
+                      FROM billing_ledgerentry entry
+                      JOIN billing_account account ON account.id = entry.account_id
+                      JOIN zone ON zone.name = account.time_zone
+                     GROUP BY 1, 2, 3, 4, 5) AS by_hour) AS hourly
      GROUP BY 1, 2, 3, 4, 5
 """
 
@@ -171,14 +176,43 @@ def rebuild_daily_usage(*, account: Account) -> None:
     with transaction.atomic():
         _lock_balances([account.pk])
         DailyUsage.objects.filter(account=account).delete()
+        daily_usage, parameters = daily_usage_of_entries(
+            accounts=Account.objects.filter(pk=account.pk)
+        )
         with connection.cursor() as cursor:
             cursor.execute(
                 f"""
                 INSERT INTO billing_dailyusage (account_id, {", ".join(ROLLUP_COLUMNS)})
-                SELECT * FROM ({DAILY_USAGE_OF_ENTRIES}) AS daily WHERE account_id = %s
+                SELECT * FROM ({daily_usage}) AS daily WHERE account_id = %s
                 """,
-                [account.pk],
+                [*parameters, account.pk],
             )
+
+
+def daily_usage_of_entries(*, accounts: QuerySet[Account]) -> tuple[str, list[str]]:
+    """SQL, with its parameters, that makes the rollup of ``accounts`` (and of others in the same
+    zones) out of their entries: the account's id, then ROLLUP_COLUMNS.
+
+    What the clock of a zone showed, Python alone says: see `billing.zones`. Raises
+    ZoneInfoNotFoundError where it does not know one.
+    """
+    instants = LedgerEntry.objects.filter(account=OuterRef("pk")).values("occurred_at")
+    spans = (
+        accounts.order_by("time_zone")
+        .values_list("time_zone")
+        .annotate(
+            first=Min(Subquery(instants.order_by("occurred_at")[:1])),
+            last=Max(Subquery(instants.order_by("-occurred_at")[:1])),
+        )
+    )
+    zones = []
+    for name, first, last in spans:
+        if first is None:  # none of its accounts has an entry
+            continue
+        changes, offsets = offsets_between(ZoneInfo(name), first, last)
+        seconds = (f"{offset.total_seconds()} s" for offset in offsets)
+        zones.append((name, as_array(changes), as_array(seconds)))
+    return _DAILY_USAGE_OF_ENTRIES, as_arrays(zones) if zones else ["{}"] * 3
 
 
 def _lock(

@@ -103,6 +103,19 @@ def test_another_time_zone_moves_calls_to_their_new_days(
     assert calls.get().day == date(2026, 3, 1)
 
 
+@pytest.mark.parametrize("day", ["2026-07-09", "2026-07-10"])
+def test_after_a_move_to_central_european_time_tiles_and_log_agree(
+    staff: Client, customer: Account, owner: User, day: str
+) -> None:
+    call_of(customer, "9 July", started_at=datetime(2026, 7, 9, 21, 59, tzinfo=UTC))
+    call_of(customer, "10 July", started_at=datetime(2026, 7, 9, 22, 30, tzinfo=UTC))
+    staff.post(page(customer), filled(customer, time_zone="CET"))
+    staff.force_login(owner)
+    response = staff.get(f"/a/{customer.slug}/billing/usage/?period=custom&from={day}&to={day}")
+    shown = response.context["usage"]
+    assert (shown.tiles.total_calls, len(shown.rows)) == (1, 1)
+
+
 def test_a_zone_that_is_no_place_is_not_offered_but_kept_where_an_account_has_it(
     staff: Client, customer: Account, owner: User
 ) -> None:

@@ -32,6 +32,7 @@ FAULTS = {
     "daily usage  ": "UPDATE billing_dailyusage SET billed_seconds = 1 WHERE kind = 'call'",
     "daily usage   ": "DELETE FROM billing_dailyusage WHERE kind = 'correction'",
     "daily usage    ": "UPDATE billing_dailyusage SET entries_by_hour[1] = 9 WHERE kind = 'call'",
+    "time zone": "UPDATE billing_account SET time_zone = 'Mars/Olympus'",
     "account": "UPDATE billing_dailyusage SET account_id = 987654 WHERE kind = 'call'",
 }
 
