@@ -6,11 +6,13 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.core.management import CommandError, call_command
 
 from billing import ledger
 from billing.audit import INVARIANTS, rollups_are_sums_of_entries
-from billing.models import Account, DailyUsage
+from billing.models import Account, DailyUsage, Plan
 from billing.models.account import validate_time_zone
+from billing.subscriptions import subscribe
 from billing.zones import is_known, offsets_between, place_names
 from tests.billing.postings import NOW, call
 from tests.factories import AccountFactory
@@ -84,6 +86,13 @@ def test_a_zone_that_nobody_knows_is_one_breach_and_others_are_still_proved(
     assert breach.startswith(f"time zone: account lost: zone “{name}”: is not known here")
     DailyUsage.objects.update(calls=0)
     assert [breach.account for breach in rollups_are_sums_of_entries()] == [account.slug]
+
+
+def test_a_zone_that_nobody_knows_does_not_end_the_command(account: Account) -> None:
+    subscribe(account=account, plan=Plan.objects.get(name="Base"), at=NOW)
+    Account.objects.update(time_zone="Mars/Olympus")
+    with pytest.raises(CommandError, match="1 breach found"):
+        call_command("audit_ledger")
 
 
 @pytest.mark.skipif(not is_known("localtime"), reason="this machine has no such zone")
