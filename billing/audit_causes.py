@@ -13,6 +13,7 @@ from django.db.models import OuterRef, Subquery
 
 from billing.audit import Breach, Invariant, breaches_of
 from billing.models import CreditGrant, CustomTerms, Kind, LedgerEntry, PlanTerms, Subscription
+from billing.zones import is_known
 
 
 def top_ups_have_their_purchase() -> Iterator[Breach]:
@@ -84,6 +85,8 @@ def plan_credits_have_their_cycle() -> Iterator[Breach]:
         subscription = by_key.get(f"{entry.account_id}:{subscription_id}")
         if subscription is None:
             said = "belongs to no subscription of the account"
+        elif not is_known(subscription.time_zone):
+            said = f"is of a subscription in the unknown time zone “{subscription.time_zone}”"
         else:
             cycle = subscription.cycle_at(entry.occurred_at)
             ends = [cycle.ends_at]

@@ -42,6 +42,9 @@ FAULTS = {
         "UPDATE billing_creditgrant SET expires_at = NULL WHERE source = 'plan'"
     ),
     "but expires at ": "UPDATE billing_creditgrant SET expires_at = NULL WHERE source = 'top_up'",
+    "is of a subscription in the unknown time zone “Nowhere/AtAll”": (
+        "UPDATE billing_subscription SET time_zone = 'Nowhere/AtAll'"
+    ),
     "overdue: account acme: grant": (
         "UPDATE billing_creditgrant SET granted_at = '2020-01-01', expires_at = '2020-02-01'"
         " WHERE source = 'plan'"

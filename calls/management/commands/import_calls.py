@@ -8,7 +8,7 @@ from datetime import datetime
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from django.core.management.base import BaseCommand, CommandError
 from django.db import InterfaceError, OperationalError
@@ -18,6 +18,7 @@ from django.utils import timezone
 from billing.models import Account
 from billing.rating import UsageType
 from billing.tariffs import NoTariffError, agreement_at
+from billing.zones import place_names
 from calls.formats import BadFileError, Format, canonical
 from calls.formats.asterisk import AsteriskCsv
 from calls.formats.canonical import CanonicalCsv
@@ -195,7 +196,7 @@ def _input(name: str) -> BinaryIO:
 def _format(account: Account, options: dict[str, Any], now: datetime) -> Format:
     zone = account.zone
     if options["time_zone"]:
-        if options["time_zone"] not in available_timezones():
+        if options["time_zone"] not in place_names():
             raise CommandError(
                 f"“{options['time_zone']}” is not a time zone. Use a name such as Asia/Kolkata.",
                 returncode=REFUSED,
