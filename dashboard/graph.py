@@ -98,7 +98,7 @@ def bars_of(*, period: Period, counted: Iterable[Counted]) -> list[Bar]:
 
 
 def chart_data(*, granularity: Granularity, bars: Sequence[Bar]) -> dict[str, Any]:
-    """The bars as the page's script reads them (`json_script` id "usage-data")."""
+    """The bars as the page's script reads them (the canvas's `data-usage`)."""
     return {
         "granularity": granularity.value,
         "usage_types": [[value, label] for value, label in USAGE_TYPES],

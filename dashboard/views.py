@@ -1,5 +1,6 @@
 """The pages. Each view reads what it shows from one selector and renders it."""
 
+import json
 from datetime import datetime
 from typing import cast
 
@@ -61,11 +62,13 @@ def usage(request: AccountRequest) -> HttpResponse:
     elsewhere = to_real_page(request, shown=page.paging.number)
     if elsewhere is not None:
         return elsewhere
+    chart = chart_data(granularity=page.granularity, bars=page.days)
     context = {
         "usage": page,
         "period": form.chosen_period,
         "filters": form,
-        "chart": chart_data(granularity=page.granularity, bars=page.days),
+        "chart": chart,
+        "chart_json": json.dumps(chart),
         "expiring": expiring_soon(account=request.account, now=frame.now),
     }
     if not form.usage_filters:

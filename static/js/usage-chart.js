@@ -1,6 +1,6 @@
 // The graph of Usage Analytics: one canvas, one time axis, two panels. Above: credits used, as bars
 // stacked by usage type with their total as a line, and a mark where credits were added. Below:
-// calls. Reads the numbers from #usage-data and the colours from the stylesheet; draws again when
+// calls. Reads the numbers from its data-usage and the colours from the stylesheet; draws again when
 // either changes. Needs Chart.js on the page.
 
 const numbers = new Intl.NumberFormat("en-GB");
@@ -268,12 +268,11 @@ const followKeys = (canvas, days, voice) => {
 
 const draw = () => {
   const canvas = document.getElementById("usage-chart");
-  const source = document.getElementById("usage-data");
   if (chart?.canvas === canvas && canvas) return;
   chart?.destroy();
   chart = null;
-  if (!canvas || !source || !window.Chart) return;
-  const usage = JSON.parse(source.textContent);
+  if (!canvas || !window.Chart) return;
+  const usage = JSON.parse(canvas.dataset.usage);
   const colour = colours();
   Chart.defaults.font.family = getComputedStyle(document.body).fontFamily;
   chart = new Chart(canvas, {

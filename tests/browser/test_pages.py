@@ -110,7 +110,7 @@ def test_tiles_graph_and_table_alternative_say_the_same(
 ):
     page = open_page(user=owner)
     page.goto(reverse("dashboard:usage", args=[company.slug]))
-    usage = json.loads(page.locator("#usage-data").text_content() or "")
+    usage = json.loads(page.locator("#usage-chart").get_attribute("data-usage") or "")
     types = [value for value, _ in usage["usage_types"]]
     table = page.locator(".chart-table tbody tr").evaluate_all(
         "rows => rows.map(row => [row.cells[0].firstChild.textContent.trim(),"
