@@ -19,6 +19,10 @@ ROWS_PER_READ = 2_000
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
+class TooManyFoundError(Exception):
+    """A search found more calls than are counted: a file could not be the whole of them."""
+
+
 class _Line:
     """A file for the csv module that hands each line over instead of keeping it."""
 
@@ -31,7 +35,7 @@ def export_csv(*, account: Account, period: Period, filters: UsageFilters) -> It
 
     The first five columns are those of the table. The file shows the account as it is now: entries
     are never changed, so leaving out those booked later does what a transaction would, without
-    keeping one open for as long as the reader takes.
+    keeping one open for as long as the reader takes. Raises `TooManyFoundError`.
     """
     last_seq = balance_of(account).last_seq
     entries = filters.entries(account).filter(
@@ -39,6 +43,8 @@ def export_csv(*, account: Account, period: Period, filters: UsageFilters) -> It
     )
     if filters.call_id:
         search = search_calls(account=account, filters=filters, period=period)
+        if search.too_many:
+            raise TooManyFoundError
         entries = entries.filter(id__in=[row.id for row in search.found])
     return _lines(account, period, entries)
 

@@ -36,11 +36,14 @@ NEW_ENTRIES_MAX = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Tiles:
-    """The three numbers on top. Available credits are those of now, whatever the period."""
+    """The three numbers on top. Available credits are those of now, whatever the period.
 
-    total_calls: int
+    The two others are None where a search found more than can be counted.
+    """
+
+    total_calls: int | None
     available_credits: int
-    credits_used: int
+    credits_used: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,8 @@ class UsagePage:
 def usage_page(
     *, account: Account, period: Period, filters: UsageFilters, page_number: str = "1"
 ) -> UsagePage:
-    """Read the page of ``account``, at most six queries however many calls there are.
+    """Read the page of ``account``, at most six queries however many calls there are; eight where
+    a search has to look for them within the period.
 
     ``page_number`` is what the link says; the nearest page that exists is shown.
     """
@@ -93,11 +97,12 @@ def usage_page(
         agents = agents_of(account=account)
         has_calls = DailyUsage.objects.filter(account=account, kind=Kind.CALL).exists()
     bars = bars_of(period=period, counted=counted)
+    is_counted = search is None or not search.too_many
     return UsagePage(
         tiles=Tiles(
-            total_calls=sum(bar.calls for bar in bars),
+            total_calls=sum(bar.calls for bar in bars) if is_counted else None,
             available_credits=balance.credits,
-            credits_used=sum(bar.credits_used for bar in bars),
+            credits_used=sum(bar.credits_used for bar in bars) if is_counted else None,
         ),
         granularity=period.granularity,
         days=bars,

@@ -17,7 +17,7 @@ from billing.subscriptions import current_cycle
 from dashboard.access import AccountRequest, account_page, accounts_of, last_seen
 from dashboard.call_page import call_page
 from dashboard.expiring import expiring_soon
-from dashboard.export import export_csv
+from dashboard.export import TooManyFoundError, export_csv
 from dashboard.forms import UsageForm
 from dashboard.frame import Frame
 from dashboard.graph import chart_data
@@ -86,11 +86,15 @@ def usage(request: AccountRequest) -> HttpResponse:
 
 
 @account_page(framed=False)
-def export(request: AccountRequest) -> StreamingHttpResponse:
+def export(request: AccountRequest) -> HttpResponse | StreamingHttpResponse:
     """Send the log under the page's period and filters as a CSV file."""
     form = _form(request, now=timezone.now())
     period = form.chosen_period
-    lines = export_csv(account=request.account, period=period, filters=form.usage_filters)
+    try:
+        lines = export_csv(account=request.account, period=period, filters=form.usage_filters)
+    except TooManyFoundError:
+        words = "Too many calls begin like this. Type more of the call ID, or choose fewer days."
+        return HttpResponse(words, status=400, content_type="text/plain; charset=utf-8")
     name = f"call-usage-{request.account.slug}-{period.first_day}-to-{period.last_day}.csv"
     return StreamingHttpResponse(
         lines,

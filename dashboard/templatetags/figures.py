@@ -17,6 +17,7 @@ MINUS = "−"
 # How much of the end of a long word stays when its middle gives way.
 TAIL_LENGTH = 6
 
+UNCOUNTED = mark_safe('<span aria-hidden="true">–</span><span class="spoken">not counted</span>')
 NOTHING = mark_safe('<span aria-hidden="true">–</span><span class="spoken">none</span>')
 
 
@@ -24,6 +25,12 @@ NOTHING = mark_safe('<span aria-hidden="true">–</span><span class="spoken">non
 def grouped(number: int) -> str:
     """1234567 as "1,234,567", -5 as "−5"."""
     return f"{number:,}".replace("-", MINUS)
+
+
+@register.filter
+def grouped_or_dash(number: int | None) -> str | SafeString:
+    """The same, and a dash for what was not counted."""
+    return UNCOUNTED if number is None else grouped(number)
 
 
 @register.filter

@@ -1,10 +1,12 @@
 """Searching by call ID: prefix, literal, bounded, under the other filters, and helpful."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
 
 from billing.models import Account
+from dashboard import search
 from dashboard.search import ROWS_MAX
 from tests.dashboard.bulk import insert_calls
 from tests.dashboard.conftest import NOW, call, correction, post, top_up
@@ -73,21 +75,21 @@ def test_rows_that_are_not_calls_are_not_found(calls: Account) -> None:
 
 
 def test_what_lies_outside_the_period_is_pointed_at(calls: Account) -> None:
-    search = read(calls, call_id="CA9").search
-    assert search is not None
-    assert search.outside == (date(2026, 8, 25), date(2026, 9, 24))
+    found = read(calls, call_id="CA9").search
+    assert found is not None
+    assert found.outside == (date(2026, 8, 25), date(2026, 9, 24))
 
 
 def test_what_lies_outside_is_not_pointed_at_when_something_lies_within(calls: Account) -> None:
-    search = read(calls, call_id="CA").search
-    assert search is not None
-    assert search.outside is None
+    found = read(calls, call_id="CA").search
+    assert found is not None
+    assert found.outside is None
 
 
 def test_what_the_other_filters_hold_back_is_not_pointed_at(calls: Account) -> None:
-    search = read(calls, call_id="CA9", agent="Asha").search
-    assert search is not None
-    assert search.outside is None
+    found = read(calls, call_id="CA9", agent="Asha").search
+    assert found is not None
+    assert found.outside is None
 
 
 def test_the_calls_of_another_account_are_not_found(calls: Account, other_account: Account) -> None:
@@ -98,11 +100,36 @@ def test_the_calls_of_another_account_are_not_found(calls: Account, other_accoun
 
 
 def test_too_many_matches_give_none_and_say_so(account: Account) -> None:
-    insert_calls(account, ROWS_MAX + 1, last_at=NOW)
+    insert_calls(account, ROWS_MAX + 1, last_at=NOW, days=6)
     page = read(account, call_id="call-")
     assert page.search is not None
     assert page.search.too_many
-    assert (page.rows, page.paging.rows_total, page.tiles.total_calls) == ([], 0, 0)
+    assert (page.rows, page.paging.rows_total) == ([], 0)
+    assert (page.tiles.total_calls, page.tiles.credits_used) == (None, None)
+
+
+@pytest.mark.parametrize("matches_read_max", [10, search.MATCHES_READ_MAX])
+def test_only_what_period_and_filters_leave_counts_against_the_limit(
+    account: Account, matches_read_max: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "MATCHES_READ_MAX", matches_read_max)
+    insert_calls(account, 2 * ROWS_MAX, last_at=NOW, days=28)
+    week = read(account, WEEK, call_id="call-")
+    narrowed = read(account, call_id="call-", usage_type="inbound")
+    assert week.tiles == replace(read(account, WEEK).tiles, available_credits=-4_000)
+    assert week.paging.rows_total == week.tiles.total_calls
+    assert week.paging.rows_total > 400
+    assert narrowed.tiles == read(account, usage_type="inbound").tiles
+    assert narrowed.rows == read(account, usage_type="inbound").rows
+
+
+def test_a_period_of_too_many_rows_is_not_read_through(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "MATCHES_READ_MAX", 10)
+    monkeypatch.setattr(search, "PERIOD_ROWS_MAX", 99)
+    insert_calls(account, 100, last_at=NOW, days=6)
+    assert read(account, WEEK, call_id="call-").tiles.total_calls is None
 
 
 def test_as_many_matches_as_allowed_are_all_shown(account: Account) -> None:

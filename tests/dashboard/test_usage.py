@@ -159,7 +159,7 @@ def test_filters_let_through_what_they_say(busy: Account, filters: dict[str, str
 def test_the_change_of_the_balance_is_added_less_used(busy: Account) -> None:
     page = read(busy, period_of("2026-01-01", "2026-12-31"))
     added = sum(bar.credits_added - bar.credits_removed for bar in page.days)
-    assert page.tiles.available_credits == added - page.tiles.credits_used
+    assert page.tiles.credits_used == added - page.tiles.available_credits
 
 
 def test_billed_minutes_are_to_one_decimal(account: Account) -> None:

@@ -9,6 +9,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from billing.models import Account, Plan
+from tests.dashboard.bulk import insert_calls
 from tests.dashboard.conftest import NOW, call, post, top_up
 
 pytestmark = pytest.mark.usefixtures("now")
@@ -166,6 +167,20 @@ def test_this_cycle_is_the_plans(visitor: Client, professional: Plan) -> None:
 def test_this_cycle_is_the_same_in_the_export(visitor: Client, professional: Plan) -> None:
     response = visitor.get(f"{USAGE}export.csv?period=this_cycle")
     assert "2026-11-04-to-2026-11-23" in response["Content-Disposition"]
+
+
+def test_a_search_that_finds_too_many_has_no_figures_and_says_so(
+    visitor: Client, account: Account
+) -> None:
+    insert_calls(account, 1_001, last_at=NOW, days=6)
+    page = visitor.get(f"{USAGE}?call_id=call-")
+    assert page.text.count("Too many calls begin with “call-”.") == 1
+    assert page.text.count("not counted</span></dd>") == 2
+    assert 'id="usage-chart"' not in page.text
+    assert "0 credits used" not in page.text
+    answer = visitor.get(f"{USAGE}export.csv?call_id=call-")
+    assert (answer.status_code, answer["Content-Type"]) == (400, "text/plain; charset=utf-8")
+    assert "Too many calls begin like this." in answer.text
 
 
 def test_htmx_gets_only_the_part_that_changes(visitor: Client) -> None:
