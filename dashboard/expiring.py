@@ -1,8 +1,10 @@
 """What expires soon, as the pages tell it: what its owners are warned of, and no earlier."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+from django.db.models import Q
 
 from billing.alerts import EXPIRY_WARNINGS_DAYS, warning_due
 from billing.models import Account, CreditGrant
@@ -20,18 +22,20 @@ class ExpiringSoon:
     later_credits: int
 
 
-def expiring_soon(*, account: Account, now: datetime) -> ExpiringSoon | None:
-    """What its owners are warned of by ``now``, in the order of expiry, if anything; one query."""
+def grants_left(*, account: Account, now: datetime) -> list[CreditGrant]:
+    """What ``account`` has, in the order of expiry; one query."""
+    expired = Q(expires_at__lte=now)
+    return list(CreditGrant.objects.filter(~expired, account=account, is_open=True))
+
+
+def expiring_soon(*, left: Iterable[CreditGrant], now: datetime) -> ExpiringSoon | None:
+    """What owners of the grants that are ``left`` are warned of by ``now``, if anything."""
     days = max(EXPIRY_WARNINGS_DAYS)
+    until = now + timedelta(days=days)
     grants = [
         grant
-        for grant in CreditGrant.objects.filter(
-            account=account,
-            is_open=True,
-            expires_at__gt=now,
-            expires_at__lte=now + timedelta(days=days),
-        )
-        if warning_due(grant=grant, at=now)
+        for grant in left
+        if grant.expires_at and grant.expires_at <= until and warning_due(grant=grant, at=now)
     ]
     if not grants:
         return None

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from billing.models import Account, LedgerEntry
-from dashboard.expiring import ExpiringSoon, expiring_soon
+from dashboard.expiring import ExpiringSoon, expiring_soon, grants_left
 from dashboard.filters import UsageFilters
 from dashboard.frame import Frame
 from dashboard.graph import Bar, bars_of
@@ -54,5 +54,5 @@ def overview(*, account: Account, frame: Frame) -> Overview:
         credits_used=sum(bar.credits_used for bar in so_far),
         week=bars(chosen(Preset.LAST_7_DAYS)),
         recent=log_rows(account=account, entries=Entry.read(recent[:RECENT_ROWS])),
-        expiring=expiring_soon(account=account, now=frame.now),
+        expiring=expiring_soon(left=grants_left(account=account, now=frame.now), now=frame.now),
     )

@@ -49,11 +49,13 @@ class Tiles:
 @dataclass(frozen=True, slots=True)
 class UsagePage:
     """Everything that the page shows. ``last_seq`` names the state of the account it was read in:
-    rows booked later have a higher one. ``has_calls``: whether there ever was a call."""
+    rows booked later have a higher one. ``counted`` is what the bars are made of. ``has_calls``:
+    whether there ever was a call."""
 
     tiles: Tiles
     granularity: Granularity
     days: Sequence[Bar]
+    counted: Sequence[Counted]
     rows: Sequence[LogRow]
     paging: Paging
     agents: Sequence[str]
@@ -106,6 +108,7 @@ def usage_page(
         ),
         granularity=period.granularity,
         days=bars,
+        counted=counted,
         rows=log_rows(account=account, entries=entries),
         paging=paging,
         agents=agents,

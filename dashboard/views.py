@@ -16,7 +16,7 @@ from billing.models import LedgerEntry
 from billing.subscriptions import current_cycle
 from dashboard.access import AccountRequest, account_page, accounts_of, last_seen
 from dashboard.call_page import call_page
-from dashboard.expiring import expiring_soon
+from dashboard.expiring import expiring_soon, grants_left
 from dashboard.export import TooManyFoundError, export_csv
 from dashboard.forms import UsageForm
 from dashboard.frame import Frame
@@ -62,6 +62,7 @@ def usage(request: AccountRequest) -> HttpResponse:
     elsewhere = to_real_page(request, shown=page.paging.number)
     if elsewhere is not None:
         return elsewhere
+    left = grants_left(account=request.account, now=frame.now)
     chart = chart_data(granularity=page.granularity, bars=page.days)
     context = {
         "usage": page,
@@ -69,13 +70,11 @@ def usage(request: AccountRequest) -> HttpResponse:
         "filters": form,
         "chart": chart,
         "chart_json": json.dumps(chart),
-        "expiring": expiring_soon(account=request.account, now=frame.now),
+        "expiring": expiring_soon(left=left, now=frame.now),
     }
     if not form.usage_filters:
         context["outlook"] = outlook_of(
-            days=page.days,
-            available_credits=page.tiles.available_credits,
-            today=frame.now.astimezone(request.account.zone).date(),
+            period=form.chosen_period, counted=page.counted, grants=left, now=frame.now
         )
     htmx = request.htmx
     is_part = htmx and not htmx.boosted and not htmx.history_restore_request
