@@ -72,10 +72,10 @@ class PackForm(PricedForm):
 
     class Meta:
         model = Pack
-        fields = ("credits", "currency", "order", "is_active", "is_best_value")
+        fields = ("credits", "currency", "order", "is_active")
 
     def clean(self) -> dict[str, Any]:
-        """Nobody is offered the same credits twice, or two packs that are each the best value."""
+        """Nobody is offered the same credits twice."""
         cleaned = super().clean()
         if not cleaned.get("is_active") or not cleaned.get("currency"):
             return cleaned
@@ -85,13 +85,6 @@ class PackForm(PricedForm):
         if same is not None:
             price = format_money(same.price_minor, same.currency)
             self.add_error("credits", f"{same} are on offer already, for {price}. Edit that pack.")
-        best = others.filter(is_best_value=True).first()
-        if cleaned.get("is_best_value") and best is not None:
-            self.add_error(
-                "is_best_value",
-                f"{best} is the best value in {best.currency} already. Only one pack can be: "
-                "untick that one first.",
-            )
         return cleaned
 
 
@@ -136,10 +129,10 @@ class PackAdmin(OperatorAdmin):
     """What can be bought with one click. Editing a pack changes no purchase made before."""
 
     form = PackForm
-    list_display = ("__str__", "price", "order", "is_active", "is_best_value")
+    list_display = ("__str__", "price", "order", "is_active")
     list_filter = (("currency", admin.AllValuesFieldListFilter), ("is_active", BooleanRadioFilter))
     list_filter_submit = True
-    fields = ("credits", ("price", "currency"), "order", "is_active", "is_best_value")
+    fields = ("credits", ("price", "currency"), "order", "is_active")
 
     def save_model(self, request: HttpRequest, obj: Pack, form: Any, change: bool) -> None:
         """Store it, and say so where nobody will see it."""

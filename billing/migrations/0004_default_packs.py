@@ -3,7 +3,6 @@
 from django.db import migrations
 
 CREDITS = [100, 500, 1_500, 5_000]
-BEST_VALUE = 1_500
 
 # Prices of the packs, and of a single credit, in minor units.
 PRICES = {
@@ -25,7 +24,6 @@ def install(apps, schema_editor):
                 price_minor=price,
                 currency=currency,
                 order=order,
-                is_best_value=credits == BEST_VALUE,
             )
 
 

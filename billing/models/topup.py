@@ -32,7 +32,6 @@ class Pack(models.Model):
     currency = models.CharField(max_length=3, default="INR", validators=[currency_code])
     order = models.PositiveSmallIntegerField(default=0, help_text="Lower comes first.")
     is_active = models.BooleanField(default=True, help_text="Whether it is offered.")
-    is_best_value = models.BooleanField("best value", default=False)
 
     class Meta:
         ordering = ["currency", "order", "credits"]
@@ -44,11 +43,6 @@ class Pack(models.Model):
                 fields=["currency", "credits"],
                 condition=Q(is_active=True),
                 name="pack_once_on_offer",
-            ),
-            models.UniqueConstraint(
-                fields=["currency"],
-                condition=Q(is_active=True, is_best_value=True),
-                name="pack_one_best_value",
             ),
         ]
 

@@ -7,6 +7,7 @@ bookmarked and linked to; only the form that pays is posted.
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 from django import forms
@@ -34,13 +35,16 @@ _WHOLE_NUMBER = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """One pack as it is offered. ``price_per_credit_minor`` is rounded to a minor unit, half up."""
+    """One pack as it is offered. ``price_per_credit_minor`` is rounded to a minor unit, half up.
+
+    ``is_cheapest``: no other pack, and no number of one's own, costs as little per credit.
+    """
 
     value: str
     credits: int
     price_minor: int
     price_per_credit_minor: int
-    is_best_value: bool
+    is_cheapest: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +57,16 @@ class OnSale:
     @property
     def offers(self) -> list[Offer]:
         """The packs in the operators' order."""
+        own = [Fraction(self.pricing.price_minor_per_credit)] if self.pricing else []
+        each = sorted([*own, *(Fraction(pack.price_minor, pack.credits) for pack in self.packs)])
+        lowest = each[0] if len(each) > 1 and each[0] < each[1] else None
         return [
             Offer(
                 value=f"{PACK}{pack.pk}",
                 credits=pack.credits,
                 price_minor=pack.price_minor,
                 price_per_credit_minor=(2 * pack.price_minor + pack.credits) // (2 * pack.credits),
-                is_best_value=pack.is_best_value,
+                is_cheapest=Fraction(pack.price_minor, pack.credits) == lowest,
             )
             for pack in self.packs
         ]

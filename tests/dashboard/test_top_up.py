@@ -68,8 +68,24 @@ def test_a_pack_that_is_switched_off_is_not_offered(shop):
     assert "5,000 credits" not in words(shop.get(PAGE))
 
 
-def test_the_best_value_is_marked(shop):
-    assert "1,500 credits Best value INR 14,999 INR 10 per credit" in words(shop.get(PAGE))
+def cheapest(shop) -> list[int]:
+    offers = shop.get(PAGE).context["sale"].offers
+    return [offer.credits for offer in offers if offer.is_cheapest]
+
+
+def test_the_pack_of_the_lowest_price_per_credit_is_marked(shop):
+    assert "5,000 credits Lowest price per credit INR 44,999" in words(shop.get(PAGE))
+    assert cheapest(shop) == [5_000]
+    Pack.objects.filter(currency="INR", credits=500).update(price_minor=500 * 899)
+    assert cheapest(shop) == [500]
+
+
+def test_no_pack_is_marked_where_another_or_an_own_number_costs_as_little(shop):
+    Pack.objects.filter(currency="INR", credits=5_000).update(price_minor=5_000 * 900)
+    Pack.objects.filter(currency="INR", credits=500).update(price_minor=500 * 900)
+    assert cheapest(shop) == []
+    TopUpPricing.objects.filter(currency="INR").update(price_minor_per_credit=800)
+    assert cheapest(shop) == []
 
 
 @pytest.mark.parametrize(
