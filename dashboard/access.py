@@ -99,6 +99,7 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
             membership = last_seen(request, memberships)
             if membership is not None:
                 _attach(request, membership, memberships, framed=True)
+    request.resolver_match = None  # no page of the navigation is the current one
     is_framed = getattr(request, "frame", None) is not None
     template = "dashboard/not_found.html" if is_framed else "404.html"
     return render(request, template, status=404)

@@ -3,6 +3,7 @@
 Owns the marks on paper only; what a number means is decided where it is computed.
 """
 
+import re
 from collections.abc import Iterable
 
 from django import template
@@ -18,6 +19,10 @@ MINUS = "−"
 TAIL_LENGTH = 6
 
 UNCOUNTED = mark_safe('<span aria-hidden="true">–</span><span class="spoken">not counted</span>')
+NO_BREAK = "\u00a0"
+# As `calls.remarks` writes it.
+_ARITHMETIC = re.compile(r"(?:[\d,]+ × )?[\d,.]+ s\b")
+
 NOTHING = mark_safe('<span aria-hidden="true">–</span><span class="spoken">none</span>')
 
 
@@ -92,6 +97,12 @@ def added(credits: int) -> SafeString:
     return format_html(
         '<span class="{}">{}</span>', "positive" if credits > 0 else "removed", signed(credits)
     )
+
+
+@register.filter
+def unbroken(words: str) -> str:
+    """Words whose arithmetic no line breaks: "65 s", "4 × 30 s"."""
+    return _ARITHMETIC.sub(lambda found: found[0].replace(" ", NO_BREAK), words)
 
 
 @register.filter

@@ -1,15 +1,18 @@
-// The filters apply themselves: as soon as something is chosen, or the search is emptied.
+// The filters apply themselves: as soon as something is chosen, what was typed is left, or the
+// search is emptied.
 
-document.addEventListener("change", (event) => {
-  if (event.target.matches(".filters-fields select")) event.target.form.requestSubmit();
+// Enter submits as well: then the form is on its way already.
+const apply = (field) =>
+  setTimeout(() => {
+    if (field.isConnected && !document.querySelector(".htmx-request")) field.form.requestSubmit();
+  });
+
+document.addEventListener("change", ({ target }) => {
+  if (target.matches(".filters-fields :is(select, input)")) apply(target);
 });
 
-// Enter in an empty field says "search" as well; then the form is on its way already.
 document.addEventListener("search", ({ target }) => {
-  if (!target.matches(".filters-fields input") || target.value) return;
-  setTimeout(() => {
-    if (target.isConnected && !document.querySelector(".htmx-request")) target.form.requestSubmit();
-  });
+  if (target.matches(".filters-fields input") && !target.value) apply(target);
 });
 
 // Fields that nobody filled stay out of the address.

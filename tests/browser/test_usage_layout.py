@@ -1,0 +1,135 @@
+"""Call Usage & Credits at the widths where it once broke, and what happens out of sight."""
+
+import re
+
+import pytest
+from django.contrib.auth.models import User
+from django.urls import reverse
+from django.utils import timezone
+from playwright.sync_api import FloatRect, Locator, Page, expect
+
+from billing.credits import adjust
+from billing.models import Account
+from tests.browser.conftest import Open
+
+pytestmark = pytest.mark.browser
+
+
+def usage_url(account: Account) -> str:
+    return reverse("dashboard:usage", args=[account.slug])
+
+
+def box(place: Locator) -> FloatRect:
+    found = place.bounding_box()
+    assert found is not None
+    return found
+
+
+def opened(open_page: Open, account: Account, owner: User, width: int, query: str = "") -> Page:
+    page = open_page(user=owner, viewport={"width": width, "height": 900})
+    page.goto(usage_url(account) + query)
+    return page
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_a_page_turn_that_fails_is_said_where_the_reader_is(
+    open_page: Open, company: Account, owner: User, width: int
+):
+    page = opened(open_page, company, owner, width)
+    page.route("**/billing/usage/**", lambda route: route.fulfill(status=503, body=""))
+    page.get_by_role("link", name="Next").click()
+    expect(page.get_by_text("The numbers could not be loaded")).to_be_in_viewport(ratio=1)
+    expect(page.get_by_role("link", name="Next")).to_be_in_viewport()
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_the_words_of_an_account_without_calls_stand_apart_from_the_filters(
+    open_page: Open, default_plans: None, account: Account, owner: User, width: int
+):
+    adjust(account=account, credits=5, reason="Hello", reference="1", at=timezone.now())
+    page = opened(open_page, account, owner, width)
+    panel, filters = box(page.locator(".empty").first), box(page.locator(".filters"))
+    assert filters["y"] - panel["y"] - panel["height"] >= 16
+
+
+def test_a_search_is_made_when_its_field_is_left(open_page: Open, company: Account, owner: User):
+    page = opened(open_page, company, owner, 1440)
+    page.get_by_label("Call ID").fill("no-such-call")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("heading", name="No rows for these filters")).to_be_visible()
+
+
+@pytest.mark.parametrize("width", [390, 768, 1024])
+def test_no_line_breaks_the_arithmetic_of_a_charge(
+    open_page: Open, company: Account, owner: User, width: int
+):
+    page = opened(open_page, company, owner, width, "?kind=call")
+    remarks = page.locator(".log-table .log-remarks .clamp").all_inner_texts()
+    assert any("×" in words for words in remarks)
+    assert not [words for words in remarks if re.search(r"\d ×|× \d|\d s\b", words)]
+
+
+def test_remarks_on_a_phone_begin_at_the_start_so_that_cut_ones_have_room_for_an_ellipsis(
+    open_page: Open, company: Account, owner: User
+):
+    page = opened(open_page, company, owner, 390, "?kind=call")
+    remarks = page.locator(".log-remarks .clamp").first
+    assert remarks.evaluate("each => getComputedStyle(each).textAlign") == "start"
+
+
+def test_rows_without_calls_say_why_the_graph_is_flat(
+    open_page: Open, company: Account, owner: User
+):
+    page = opened(open_page, company, owner, 1440, "?kind=top_up")
+    expect(
+        page.get_by_text("There are no bars, because none of these rows is a call.")
+    ).to_be_visible()
+    page.get_by_label("Kind of row").select_option("call")
+    expect(page.get_by_text("There are no bars")).to_have_count(0)
+
+
+@pytest.mark.parametrize("width", [768, 899, 1024, 1180, 1280])
+def test_the_search_never_stands_alone_on_a_line(
+    open_page: Open, company: Account, owner: User, width: int
+):
+    page = opened(open_page, company, owner, width)
+    fields = page.locator(".filters-fields .field")
+    assert len({box(field)["y"] for field in fields.all()}) == 1
+
+
+@pytest.mark.parametrize("width", [700, 900, 905, 1024])
+def test_the_three_figures_stand_side_by_side(
+    open_page: Open, company: Account, owner: User, width: int
+):
+    page = opened(open_page, company, owner, width)
+    assert len({box(tile)["y"] for tile in page.locator(".tile").all()}) == 1
+
+
+def test_the_days_of_the_table_stay_while_its_numbers_are_scrolled_on_a_phone(
+    open_page: Open, company: Account, owner: User
+):
+    page = opened(open_page, company, owner, 390)
+    page.get_by_text("Show the numbers as a table").click()
+    expect(page.get_by_text("Scroll sideways for more columns.")).to_be_visible()
+    day = page.locator(".chart-table tbody th").first
+    before = box(day)
+    page.locator(".chart-table .table-scroll").evaluate("each => { each.scrollLeft = 300 }")
+    assert box(day) == before
+    assert before["height"] < 50
+
+
+def test_only_keys_that_work_everywhere_are_announced(
+    open_page: Open, company: Account, owner: User
+):
+    page = opened(open_page, company, owner, 1440)
+    expect(page.locator("[aria-keyshortcuts]")).to_have_count(0)
+
+
+def test_an_account_that_does_not_exist_is_no_page_of_the_navigation(
+    open_page: Open, company: Account, owner: User
+):
+    page = open_page(user=owner)
+    page.goto("/a/nosuch/")
+    expect(page.locator("nav [aria-current=page], .nav [aria-current=page]")).to_have_text(
+        ["Not found"]
+    )
