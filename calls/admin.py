@@ -14,6 +14,7 @@ from calls.models import Call
 class CallAdmin(RecordAdmin):
     """Every call, latest recorded first."""
 
+    shows_seconds = True
     list_display = (
         "call_id",
         "account",
@@ -78,7 +79,8 @@ class CallAdmin(RecordAdmin):
             return "Not connected: free."
         return (
             f"{call.billable_seconds.normalize():,f} s, billed as {call.increments:,} × "
-            f"{call.increment_seconds:,} s at {call.credits_per_increment:,} = {call.credits:,}"
+            f"{call.increment_seconds:,} s at {_credits(call.credits_per_increment)} = "
+            f"{_credits(call.credits)}"
         )
 
     @admin.display(description="Ledger")
@@ -87,3 +89,7 @@ class CallAdmin(RecordAdmin):
         query = {ACCOUNT_PARAMETER: call.account_id, "q": call.call_id}
         address = reverse("admin:billing_ledgerentry_changelist", query=query)
         return format_html('<a href="{}" class="text-link">Its entries</a>', address)
+
+
+def _credits(number: int) -> str:
+    return f"{number:,} credit{'' if number == 1 else 's'}"

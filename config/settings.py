@@ -273,6 +273,13 @@ UNFOLD = {
     "SITE_HEADER": "Call Credits operations",
     "SITE_URL": "/",
     "SITE_SYMBOL": "call",
+    "SITE_FAVICONS": [
+        {
+            "rel": "icon",
+            "type": "image/svg+xml",
+            "href": lambda request: static("img/mark.svg"),
+        }
+    ],
     "STYLES": [lambda request: static("css/operations.css")],
     "SIDEBAR": {"show_search": False, "navigation": "config.admin_menu.sections"},
     # The pages' accent, dark enough for white text on the steps that carry it.

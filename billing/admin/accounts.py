@@ -14,6 +14,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 from unfold.admin import TabularInline
 from unfold.contrib.filters.admin import DropdownFilter
 from unfold.forms import PaginationInlineFormSet
@@ -173,6 +174,13 @@ class MembershipInline(TabularInline):
         if db_field.name in self.autocomplete_fields:
             kwargs["widget"] = FoundSelect(db_field, self.admin_site)
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Each field is named by its column for the eye; a voice needs its name beside it."""
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if field is not None:
+            field.widget.attrs["aria-label"] = capfirst(str(db_field.verbose_name))
+        return field
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return is_operator(request)

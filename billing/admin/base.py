@@ -24,12 +24,12 @@ YEARS = range(1970, 3000)
 UNREADABLE = date.max
 
 
-def local(at: datetime, zone: tzinfo) -> str:
+def local(at: datetime, zone: tzinfo, *, seconds: bool = False) -> str:
     """``at`` as operators read every time: "23 Nov 2026, 14:05 Asia/Kolkata"."""
-    return f"{at.astimezone(zone):%-d %b %Y, %H:%M} {zone}"
+    return f"{at.astimezone(zone):%-d %b %Y, %H:%M{':%S' if seconds else ''}} {zone}"
 
 
-def local_time(at: datetime | None, zone: tzinfo) -> SafeString | str:
+def local_time(at: datetime | None, zone: tzinfo, *, seconds: bool = False) -> SafeString | str:
     """The same, with the exact instant in UTC on hover; a dash for none."""
     if at is None:
         return "–"
@@ -37,7 +37,7 @@ def local_time(at: datetime | None, zone: tzinfo) -> SafeString | str:
         '<time datetime="{}" title="{} UTC" class="whitespace-nowrap">{}</time>',
         at.isoformat(),
         f"{at:%Y-%m-%d %H:%M:%S.%f}",
-        local(at, zone),
+        local(at, zone, seconds=seconds),
     )
 
 
@@ -57,6 +57,7 @@ class OperatorAdmin(ModelAdmin):
     actions = None  # nothing here is safe to do to many rows at once
     list_per_page = 50
     sortable_by = ()
+    shows_seconds = False
 
     def __init__(self, model: type[Model], admin_site: AdminSite) -> None:
         super().__init__(model, admin_site)
@@ -100,7 +101,8 @@ class OperatorAdmin(ModelAdmin):
     def _local_column(self, field: DateTimeField) -> Callable[[Any], SafeString | str]:
         @display(description=capfirst(str(field.verbose_name)))
         def column(record: Any) -> SafeString | str:
-            return local_time(getattr(record, field.name), self.zone_of(record))
+            zone = self.zone_of(record)
+            return local_time(getattr(record, field.name), zone, seconds=self.shows_seconds)
 
         return column
 

@@ -1,5 +1,6 @@
 """An operator opens accounts, looks after their people, and sees how each stands."""
 
+import re
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -319,3 +320,11 @@ def test_customers_see_no_account_here(
     client.force_login(request.getfixturevalue(persona))
     for address in (LIST, page(account), f"{LIST}{account.pk}/adjust/"):
         assert client.get(address).status_code == 302
+
+
+def test_the_fields_of_a_member_have_names(staff: Client, account: Account, owner: User):
+    page = staff.get(f"/admin/billing/account/{account.pk}/change/").content.decode()
+    for name, label in (("role", "Role"), ("wants_credit_mails", "Mails about credits")):
+        field = re.search(rf'<(?:select|input)[^>]*name="memberships-0-{name}"[^>]*>', page)
+        assert field is not None
+        assert f'aria-label="{label}"' in field[0]

@@ -54,8 +54,8 @@ def test_records_have_a_list_and_a_page(staff: Client, used: None, model: str) -
     [
         ("billing/ledgerentry", "1 Jan 2026, 05:30 Asia/Kolkata"),
         ("billing/creditgrant", "1 Jan 2026, 05:30 Asia/Kolkata"),
-        ("calls/call", "1 Feb 2026, 23:50 Asia/Kolkata"),
-        ("calls/call", "1 Feb 2026, 12:00 Europe/London"),
+        ("calls/call", "1 Feb 2026, 23:50:00 Asia/Kolkata"),
+        ("calls/call", "1 Feb 2026, 12:00:00 Europe/London"),
     ],
 )
 def test_times_are_on_the_accounts_clock_and_name_its_zone(
@@ -199,7 +199,18 @@ def test_lists_count_no_rows(staff: Client, used: None, address: str) -> None:
 def test_a_call_explains_its_charge(staff: Client, used: None) -> None:
     call = Call.objects.get(call_id="alpha-1")
     html = staff.get(f"{CALLS}{call.pk}/change/").content.decode()
-    assert "65 s, billed as 3 × 30 s at 1 = 3" in html
+    assert "65 s, billed as 3 × 30 s at 1 credit = 3 credits" in html
+
+
+def test_the_title_of_a_call_keeps_the_case_of_its_id(staff: Client, used: None) -> None:
+    call = Call.objects.get(call_id="alpha-1")
+    html = staff.get(f"{CALLS}{call.pk}/change/").content.decode()
+    assert "alpha-1" in html
+    assert "Alpha-1" not in html
+
+
+def test_the_operators_pages_name_their_icon(staff: Client) -> None:
+    assert "img/mark.svg" in staff.get("/admin/").content.decode()
 
 
 @pytest.mark.parametrize("persona", ["owner", "member"])
