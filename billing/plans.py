@@ -129,7 +129,7 @@ def agree_terms(
     if ending is not None:
         raise TermsError(
             f"The account changes to {ending.plan} on "
-            f"{ending.effective_from.astimezone(account.zone):%d %b %Y, %H:%M} {account.zone}, so "
+            f"{ending.effective_from.astimezone(account.zone):%-d %b %Y, %H:%M} {account.zone}, so "
             "these terms would never hold. Cancel that change first, or let them begin before it."
         )
     terms.subscription = subscription
@@ -202,7 +202,7 @@ def _store(terms: AnyTerms, effective_from: datetime) -> AnyTerms:
 
 def _taken(instant: datetime) -> TermsError:
     return TermsError(
-        f"Other terms begin at exactly {instant:%d %b %Y, %H:%M} UTC already. "
+        f"Other terms begin at exactly {instant:%-d %b %Y, %H:%M} UTC already. "
         "Amend those, or choose another time.",
         field="effective_from",
     )
@@ -212,7 +212,7 @@ def _locked_to_come(terms: Terms, now: datetime) -> Terms:
     stored: Terms = type(terms)._default_manager.select_for_update().get(pk=terms.pk)
     if stored.effective_from <= now:
         raise TermsError(
-            f"These terms are in force since {stored.effective_from:%d %b %Y, %H:%M} UTC, and "
+            f"These terms are in force since {stored.effective_from:%-d %b %Y, %H:%M} UTC, and "
             "calls are charged by them: they stay as they are. Enter new terms instead."
         )
     return stored

@@ -97,7 +97,7 @@ def _moment(at: datetime | None, zone: ZoneInfo) -> str:
         return "(none)"
     local = at.astimezone(zone)
     fraction = f"{local:.%f}".rstrip("0") if local.microsecond else ""
-    return f"{local:%d %b %Y, %H:%M:%S}{fraction}"
+    return f"{local:%-d %b %Y, %H:%M:%S}{fraction}"
 
 
 def _fitted(text: str, length_max: int = REMARKS_LENGTH_MAX) -> str:

@@ -110,7 +110,7 @@ class PlanTerms(Terms):
         ]
 
     def __str__(self) -> str:
-        return f"{self.plan} from {self.effective_from:%d %b %Y}"
+        return f"{self.plan} from {self.effective_from:%-d %b %Y}"
 
 
 class Subscription(models.Model):
@@ -141,7 +141,7 @@ class Subscription(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.account} on {self.plan} from {self.effective_from:%d %b %Y}"
+        return f"{self.account} on {self.plan} from {self.effective_from:%-d %b %Y}"
 
     def cycles(self, *, until: datetime) -> Iterator[Cycle]:
         """Its billing cycles that have begun by ``until``, oldest first."""
@@ -169,4 +169,4 @@ class CustomTerms(Terms):
         ]
 
     def __str__(self) -> str:
-        return f"{self.subscription.account}: custom terms from {self.effective_from:%d %b %Y}"
+        return f"{self.subscription.account}: custom terms from {self.effective_from:%-d %b %Y}"

@@ -45,6 +45,6 @@ def meanings(field: str, time: datetime, zone: ZoneInfo) -> list[datetime]:
         raise Rejected(field, "is out of range.") from None
     raise Rejected(
         field,
-        f"is {time:%H:%M:%S} on {time:%d %b %Y}, which the clocks of {zone.key} skipped; "
+        f"is {time:%H:%M:%S} on {time:%-d %b %Y}, which the clocks of {zone.key} skipped; "
         "is it in another time zone?",
     )

@@ -287,6 +287,10 @@ def test_a_correction_happens_at_the_calls_time_and_adds_no_call(professional):
             {"started_at": after(0.25)},
             "started 10 Mar 2026, 15:00:00 → 10 Mar 2026, 15:00:00.25, 3 credits as before",
         ),
+        (
+            {"started_at": after(-2 * 24 * 3600)},
+            "started 10 Mar 2026, 15:00:00 → 8 Mar 2026, 15:00:00, 3 credits as before",
+        ),
         ({"remarks": "hot lead"}, "remarks (none) → hot lead, 3 credits as before"),
     ],
 )
