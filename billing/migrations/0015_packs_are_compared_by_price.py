@@ -4,7 +4,7 @@ from django.db import migrations
 
 
 class Migration(migrations.Migration):
-    dependencies = [("billing", "0012_grants_in_use_are_updated_in_place")]
+    dependencies = [("billing", "0014_values_are_those_there_are")]
 
     operations = [
         migrations.RemoveConstraint(model_name="pack", name="pack_one_best_value"),
