@@ -6,6 +6,7 @@ from typing import Any
 from billing.gateways.base import WebhookError, WebhookEvent
 
 TEXT_LENGTH_MAX = 255
+AMOUNT_MAX = 10**15  # far above every payment, far below what the database can't store
 
 
 def event_of(body: bytes) -> WebhookEvent:
@@ -31,5 +32,6 @@ def text(value: Any) -> str:
 
 
 def whole(value: Any) -> int | None:
-    """The whole number of minor units; None where it is none."""
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    """The amount, a whole number; None where it is none, or can't be one of money."""
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    return value if is_number and 0 <= value <= AMOUNT_MAX else None

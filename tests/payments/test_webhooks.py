@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from django.conf import settings as live_settings
 from django.test import Client
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
@@ -392,6 +392,9 @@ class AnySignedEvent(TestCase):
     """Whatever an event says about our top-up, it is processed, and only true facts credit it."""
 
     @given(changed=objects(SANDBOX_KEYS))
+    @example(changed={"amount_minor": -1})
+    @example(changed={"amount_minor": 2**63})
+    @example(changed={"refunded_minor": -1})
     @settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
     def test_any_event(self, changed):
         account = AccountFactory()
