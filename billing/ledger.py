@@ -128,7 +128,8 @@ def post(
             for account_id, own in by_account.items()
             if any(p.credits > 0 and p.grant is None for p in own)
         ]
-        locked = _lock(account_ids, giving_back=giving_back, at=posted_at)
+        lock_accounts(account_ids)
+        locked = _locked(account_ids, giving_back=giving_back, at=posted_at)
         if not references_are_new:
             by_account = _without_booked(by_account)
         days = _Days()
@@ -138,6 +139,21 @@ def post(
         _write_grants([grant for account in changed for grant in account.touched_grants()])
         _add_to_daily_usage(days)
     return [posted for account in changed for posted in account.posted]
+
+
+def lock_accounts(account_ids: Sequence[int]) -> None:
+    """Hold the balances of the accounts until the transaction ends: nothing else is posted to them.
+
+    In order of their ids, so that no two processes wait for each other. One that an account lacks
+    is made.
+    """
+    balances = Balance.objects.filter(account_id__in=among(account_ids)).order_by("account_id")
+    balances = balances.select_for_update(of=("self",), no_key=True)
+    missing = set(account_ids).difference(balances.values_list("account_id", flat=True))
+    if missing:
+        made = [Balance(account_id=account_id) for account_id in sorted(missing)]
+        Balance.objects.bulk_create(made, ignore_conflicts=True)
+        lock_accounts(account_ids)
 
 
 def post_one(*, posting: Posting, posted_at: datetime) -> bool:
@@ -156,7 +172,7 @@ def end_grants(*, account: Account, references: str, at: datetime) -> None:
         account=account, reference=Concat(Value("expiry:"), OuterRef("reference"))
     )
     with transaction.atomic():
-        _lock_balances([account.pk])
+        lock_accounts([account.pk])
         CreditGrant.objects.filter(
             ~Exists(expiry), account=account, reference__startswith=references, granted_at__lt=at
         ).filter(Q(expires_at__gt=at) | Q(expires_at__isnull=True)).update(expires_at=at)
@@ -174,7 +190,7 @@ def rebuild_daily_usage(*, account: Account) -> None:
     One transaction, under the account's lock, so that no posting falls between the two zones.
     """
     with transaction.atomic():
-        _lock_balances([account.pk])
+        lock_accounts([account.pk])
         DailyUsage.objects.filter(account=account).delete()
         daily_usage, parameters = daily_usage_of_entries(
             accounts=Account.objects.filter(pk=account.pk)
@@ -215,20 +231,13 @@ def daily_usage_of_entries(*, accounts: QuerySet[Account]) -> tuple[str, list[st
     return _DAILY_USAGE_OF_ENTRIES, as_arrays(zones) if zones else ["{}"] * 3
 
 
-def _lock(
+def _locked(
     account_ids: Sequence[int], *, giving_back: Sequence[int], at: datetime
 ) -> list[LockedAccount]:
-    """Lock the balances of the accounts in order, and read what they and their grants have left.
+    """Read what the accounts, which are locked, and their grants have left.
 
     Of accounts that are ``giving_back`` credits, also the live grants that have nothing left.
     """
-    missing = set(account_ids).difference(_lock_balances(account_ids))
-    if missing:
-        Balance.objects.bulk_create(
-            [Balance(account_id=account_id) for account_id in sorted(missing)],
-            ignore_conflicts=True,
-        )
-        _lock_balances(account_ids)
     balances = {}
     grants: dict[int, list[Grant]] = defaultdict(list)
     with connection.cursor() as cursor:
@@ -275,14 +284,6 @@ def _lock(
         )
         for account_id, (credits, last_seq, time_zone) in balances.items()
     ]
-
-
-def _lock_balances(account_ids: Sequence[int]) -> list[int]:
-    """Lock the balances of the accounts in order of their ids; return the ids of those found."""
-    balances = Balance.objects.filter(account_id__in=among(account_ids)).order_by("account_id")
-    return list(
-        balances.select_for_update(of=("self",), no_key=True).values_list("account_id", flat=True)
-    )
 
 
 def _without_booked(by_account: Mapping[int, list[Posting]]) -> dict[int, list[Posting]]:

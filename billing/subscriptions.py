@@ -13,7 +13,6 @@ from billing import ledger
 from billing.cycles import Cycle
 from billing.models import (
     Account,
-    Balance,
     CreditGrant,
     CustomTerms,
     GrantSource,
@@ -48,7 +47,7 @@ def subscribe(
     and where that change was to the same plan, so that asking twice grants no credits twice.
     """
     with transaction.atomic():
-        _lock(account.pk)
+        ledger.lock_accounts([account.pk])
         latest = account.subscriptions.first()
         if latest is not None and at <= latest.effective_from:
             if now is not None and latest.effective_from > now:
@@ -84,7 +83,7 @@ def subscribe(
 def cancel_planned_change(*, subscription: Subscription, now: datetime) -> None:
     """Delete a ``subscription`` that has not begun. Raises SubscriptionError where it has."""
     with transaction.atomic():
-        _lock(subscription.account_id)
+        ledger.lock_accounts([subscription.account_id])
         stored = Subscription.objects.get(pk=subscription.pk)
         if stored.begun_at is not None or stored.effective_from <= now:
             raise SubscriptionError(
@@ -101,7 +100,7 @@ def renew(*, account: Account, now: datetime) -> int:
     """
     granted = 0
     with transaction.atomic():
-        _lock(account.pk)
+        ledger.lock_accounts([account.pk])
         already = set(
             CreditGrant.objects.filter(account=account, source=GrantSource.PLAN).values_list(
                 "reference", flat=True
@@ -193,12 +192,6 @@ def _moment(subscription: Subscription) -> str:
     """When it begins, as people of its account say it."""
     account = subscription.account
     return f"{subscription.effective_from.astimezone(account.zone):%-d %b %Y, %H:%M} {account.zone}"
-
-
-def _lock(account_id: int) -> None:
-    """Hold the account, as postings do: its plan changes and renews by one process at a time."""
-    Balance.objects.get_or_create(account_id=account_id)
-    Balance.objects.select_for_update(no_key=True).get(account_id=account_id)
 
 
 def _references(subscription: Subscription) -> str:

@@ -56,7 +56,7 @@ def test_every_posting_of_every_thread_is_booked_once(account):
 def test_without_the_lock_threads_collide(account, monkeypatch):
     """The control: take the lock away, and the same work breaks."""
     ledger.post(postings=[top_up(account, 1_000, "t")], posted_at=NOW)
-    monkeypatch.setattr(ledger, "_lock_balances", list)
+    monkeypatch.setattr(ledger, "lock_accounts", list)
     assert in_threads(post_own_calls(account))
 
 

@@ -141,17 +141,17 @@ def then_wait(function):
 
 
 def without_lock(account_ids):
-    return list(account_ids)
+    """Nothing is held."""
 
 
 @pytest.mark.parametrize(
-    ("lock_balances", "error"), [(ledger._lock_balances, ""), (without_lock, "entry_seq_once")]
+    ("lock_accounts", "error"), [(ledger.lock_accounts, ""), (without_lock, "entry_seq_once")]
 )
 def test_the_lock_on_the_account_keeps_its_entries_in_sequence(
-    professional, monkeypatch, lock_balances, error
+    professional, monkeypatch, lock_accounts, error
 ):
-    monkeypatch.setattr(ledger, "_lock_balances", lock_balances)
-    monkeypatch.setattr(ledger, "_lock", then_wait(ledger._lock))
+    monkeypatch.setattr(ledger, "lock_accounts", lock_accounts)
+    monkeypatch.setattr(ledger, "_locked", then_wait(ledger._locked))
     errors = in_processes(lambda n: record_calls(records=[record(professional, f"{n}")], now=NOW))
     assert bool(errors) == bool(error)
     assert all(error in met for met in errors)
