@@ -9,7 +9,7 @@ from billing import ledger
 from billing.cycles import add_months
 from billing.models import Account, GrantSource, Kind
 from billing.postings import NewGrant, Posting
-from billing.reasons import ReasonError, readable_reason
+from billing.texts import ReasonError, readable_reason
 
 TOP_UP_VALID_MONTHS = 12
 

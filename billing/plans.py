@@ -15,6 +15,7 @@ from django.db.models import QuerySet
 from billing.models import Account, CustomTerms, Plan, PlanTerms, Subscription, Terms
 from billing.rating import Charge, Tariff, UsageType, rate
 from billing.subscriptions import renew
+from billing.zones import local
 
 # Somebody who types the present minute means now, although it has gone by when the form arrives.
 JUST_NOW = timedelta(minutes=5)
@@ -129,7 +130,7 @@ def agree_terms(
     if ending is not None:
         raise TermsError(
             f"The account changes to {ending.plan} on "
-            f"{ending.effective_from.astimezone(account.zone):%-d %b %Y, %H:%M} {account.zone}, so "
+            f"{local(ending.effective_from, account.zone)}, so "
             "these terms would never hold. Cancel that change first, or let them begin before it."
         )
     terms.subscription = subscription
@@ -202,7 +203,7 @@ def _store(terms: AnyTerms, effective_from: datetime) -> AnyTerms:
 
 def _taken(instant: datetime) -> TermsError:
     return TermsError(
-        f"Other terms begin at exactly {instant:%-d %b %Y, %H:%M} UTC already. "
+        f"Other terms begin at exactly {local(instant, UTC)} already. "
         "Amend those, or choose another time.",
         field="effective_from",
     )
@@ -212,7 +213,7 @@ def _locked_to_come(terms: Terms, now: datetime) -> Terms:
     stored: Terms = type(terms)._default_manager.select_for_update().get(pk=terms.pk)
     if stored.effective_from <= now:
         raise TermsError(
-            f"These terms are in force since {stored.effective_from:%-d %b %Y, %H:%M} UTC, and "
+            f"These terms are in force since {local(stored.effective_from, UTC)}, and "
             "calls are charged by them: they stay as they are. Enter new terms instead."
         )
     return stored

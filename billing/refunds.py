@@ -20,7 +20,7 @@ from billing.gateways import (
 from billing.idempotency import note_refusal, numbered
 from billing.matching import pays_another
 from billing.models import ParkedDecision, TopUp, TopUpState
-from billing.reasons import ReasonError, readable_reason
+from billing.texts import ReasonError, readable_reason
 from billing.topups import TopUpError
 from billing.transitions import can_become, move
 

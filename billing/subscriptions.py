@@ -22,6 +22,7 @@ from billing.models import (
 )
 from billing.postings import NewGrant, Posting
 from billing.tariffs import NoTariffError, TariffBook, agreement_at
+from billing.zones import local
 
 A_MOMENT = timedelta(microseconds=1)
 
@@ -190,8 +191,7 @@ def current_cycle(*, account: Account, at: datetime) -> Cycle | None:
 
 def _moment(subscription: Subscription) -> str:
     """When it begins, as people of its account say it."""
-    account = subscription.account
-    return f"{subscription.effective_from.astimezone(account.zone):%-d %b %Y, %H:%M} {account.zone}"
+    return local(subscription.effective_from, subscription.account.zone)
 
 
 def _references(subscription: Subscription) -> str:

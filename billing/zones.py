@@ -6,7 +6,7 @@ Python computes. Imports no Django.
 """
 
 from bisect import bisect_left
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from functools import cache
 from math import ceil, floor
 from zoneinfo import ZoneInfo, available_timezones
@@ -31,6 +31,11 @@ def is_known(name: str) -> bool:
     except (LookupError, OSError, ValueError):
         return False
     return True
+
+
+def local(at: datetime, zone: tzinfo, *, seconds: bool = False) -> str:
+    """``at`` as it is written wherever its zone is not known anyway: "23 Nov 2026, 14:05 UTC"."""
+    return f"{at.astimezone(zone):%-d %b %Y, %H:%M{':%S' if seconds else ''}} {zone}"
 
 
 def offsets_between(

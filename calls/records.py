@@ -5,12 +5,12 @@ out is a `CallRecord`, which `calls.charging` takes without asking again. Nothin
 writes the database.
 """
 
-import re
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from billing.models.ledger import AGENT_LENGTH_MAX, CALL_ID_LENGTH_MAX, REMARKS_LENGTH_MAX
 from billing.rating import UsageType
+from billing.texts import UNSTORABLE
 from calls.models import NUMBER_LENGTH_MAX, Status
 
 STARTED_NOT_BEFORE = datetime(1990, 1, 1, tzinfo=UTC)
@@ -20,10 +20,6 @@ CALL_LENGTH_MAX = timedelta(days=7)
 
 USAGE_TYPES = {usage_type.value: usage_type for usage_type in UsageType}
 STATUSES = {status.value: status for status in Status}
-
-# Control characters break logs and exports, NUL and lone surrogates can't be stored. Invisible
-# joiners stay: names in many scripts need them.
-UNSTORABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 class Rejected(Exception):

@@ -22,7 +22,7 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
-from billing.admin.base import OperatorAdmin, local, signed
+from billing.admin.base import OperatorAdmin, signed
 from billing.admin.terms import InstantField, TermsFields
 from billing.credits import AdjustmentError, adjust
 from billing.models import Account, CustomTerms, Plan, Subscription
@@ -30,6 +30,7 @@ from billing.models.ledger import REMARKS_LENGTH_MAX
 from billing.plans import TermsError, agree_terms, effective_instant, instants
 from billing.subscriptions import SubscriptionError, cancel_planned_change, subscribe
 from billing.tariffs import Agreement, NoTariffError, agreement_at
+from billing.zones import local
 
 ADJUSTMENT_CREDITS_MAX = 100_000_000
 EXPIRY_YEARS_MAX = 20

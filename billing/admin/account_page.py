@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from billing.admin.base import ACCOUNT_PARAMETER, local, local_time, signed
+from billing.admin.base import ACCOUNT_PARAMETER, local_time, signed
 from billing.admin.terms import terms_table
 from billing.balances import CreditState, credit_state, default_thresholds, low_level
 from billing.models import (
@@ -23,6 +23,7 @@ from billing.models import (
     Subscription,
 )
 from billing.tariffs import Agreement, NoTariffError, TariffBook, in_force
+from billing.zones import local
 
 ENTRIES_SHOWN = 20
 GRANTS_SHOWN = 20

@@ -28,9 +28,9 @@ from unfold.widgets import (
 from billing.accounts import change_time_zone, open_account
 from billing.admin.account_actions import AccountActions
 from billing.admin.account_page import Standing, account_page, standings, state_label
-from billing.admin.base import OperatorAdmin, StandingFilter, is_operator, local, signed
+from billing.admin.base import OperatorAdmin, StandingFilter, is_operator, signed
 from billing.models import Account, Membership, Plan, Role, Subscription
-from billing.zones import place_names
+from billing.zones import local, place_names
 
 
 class AccountList(ChangeList):

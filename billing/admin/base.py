@@ -17,6 +17,7 @@ from unfold.contrib.filters.admin import DropdownFilter, RangeDateFilter
 from unfold.utils import parse_date_str
 
 from billing.models import Account
+from billing.zones import local
 
 ACCOUNT_PARAMETER = "account__id__exact"
 SEARCH_RESULTS_MAX = 200
@@ -24,13 +25,8 @@ YEARS = range(1970, 3000)
 UNREADABLE = date.max
 
 
-def local(at: datetime, zone: tzinfo, *, seconds: bool = False) -> str:
-    """``at`` as operators read every time: "23 Nov 2026, 14:05 Asia/Kolkata"."""
-    return f"{at.astimezone(zone):%-d %b %Y, %H:%M{':%S' if seconds else ''}} {zone}"
-
-
 def local_time(at: datetime | None, zone: tzinfo, *, seconds: bool = False) -> SafeString | str:
-    """The same, with the exact instant in UTC on hover; a dash for none."""
+    """``at`` as `local` writes it, with the exact instant in UTC on hover; a dash for none."""
     if at is None:
         return "–"
     return format_html(

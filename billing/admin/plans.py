@@ -18,7 +18,7 @@ from django.urls import URLPattern, path
 from django.utils import timezone
 
 from billing import plans
-from billing.admin.base import OperatorAdmin, is_operator, local
+from billing.admin.base import OperatorAdmin, is_operator
 from billing.admin.terms import (
     AS_AGREED,
     LAYOUT,
@@ -32,6 +32,7 @@ from billing.models import CustomTerms, Plan, PlanTerms, Terms
 from billing.money import format_money
 from billing.plans import PlanInUseError, TermsError
 from billing.tariffs import in_force
+from billing.zones import local
 
 
 class PlanForm(TermsFields, forms.ModelForm):

@@ -18,7 +18,6 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
-from billing.admin.base import local
 from billing.models import Terms
 from billing.models.currency import currency_code
 from billing.models.plan import (
@@ -30,6 +29,7 @@ from billing.money import format_money, major_units, minor_units
 from billing.plans import TYPICAL_CALLS, TermsError, effective_instant, typical_charges
 from billing.rating import Charge, Tariff
 from billing.tariffs import in_force
+from billing.zones import local
 
 PRICE_MAX = Decimal(10**12)
 CONCURRENT_CALLS_MAX = 100_000
