@@ -133,19 +133,17 @@ def grants_have_their_entry() -> Iterator[Breach]:
         """
         SELECT account_id, format('grant %s', reference),
                CASE WHEN entry.credits IS NULL THEN 'has no ledger entry'
-                    WHEN entry.kind <> CASE granted.source
-                         WHEN 'plan' THEN 'plan_credits'
-                         WHEN 'return' THEN 'correction' ELSE granted.source END
+                    WHEN entry.kind <> granted.kind
                     THEN format('is of source "%s", but its entry is "%s"',
                                 granted.source, entry.kind)
                     ELSE format('of %s credits, but its entry added %s',
                                 granted.credits, entry.credits) END
-          FROM billing_creditgrant granted
+          FROM (SELECT *, CASE source WHEN 'plan' THEN 'plan_credits'
+                                      WHEN 'return' THEN 'correction' ELSE source END AS kind
+                  FROM billing_creditgrant) granted
           LEFT JOIN billing_ledgerentry entry USING (account_id, reference)
          WHERE entry.credits IS NULL
-            OR entry.kind <> CASE granted.source
-               WHEN 'plan' THEN 'plan_credits' WHEN 'return' THEN 'correction'
-               ELSE granted.source END
+            OR entry.kind <> granted.kind
             OR (granted.source = 'return' AND granted.credits > entry.credits)
             OR (granted.source <> 'return' AND granted.credits <> entry.credits)
          UNION ALL

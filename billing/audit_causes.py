@@ -7,12 +7,21 @@ reason, which a constraint asks for. Nothing here writes or repairs.
 
 from collections import defaultdict
 from collections.abc import Iterator
-from itertools import pairwise
+from datetime import datetime
+from itertools import zip_longest
 
 from django.db.models import OuterRef, Subquery
 
 from billing.audit import Breach, Invariant, breaches_of
-from billing.models import CreditGrant, CustomTerms, Kind, LedgerEntry, PlanTerms, Subscription
+from billing.models import (
+    Account,
+    CreditGrant,
+    CustomTerms,
+    Kind,
+    LedgerEntry,
+    PlanTerms,
+    Subscription,
+)
 from billing.zones import is_known
 
 
@@ -63,13 +72,7 @@ def refunds_have_their_purchase() -> Iterator[Breach]:
 def plan_credits_have_their_cycle() -> Iterator[Breach]:
     """Plan credits are those of a billing cycle of the account's subscription: granted at its
     start, as many as its terms ever gave, until its end or that of the subscription."""
-    subscriptions = list(Subscription.objects.order_by("account_id", "effective_from"))
-    by_key = {f"{one.account_id}:{one.pk}": one for one in subscriptions}
-    later = {
-        one.pk: following
-        for one, following in pairwise(subscriptions)
-        if one.account_id == following.account_id
-    }
+    subscriptions = _with_their_ends()
     given: dict[tuple[str, int], set[int | None]] = defaultdict(set)
     for plan_id, credits in PlanTerms.objects.values_list("plan_id", "credits_per_cycle"):
         given["plan", plan_id].add(credits)
@@ -82,27 +85,65 @@ def plan_credits_have_their_cycle() -> Iterator[Breach]:
     entries = entries.annotate(expires_at=Subquery(grants.values("expires_at")))
     for entry in entries.order_by("account_id", "seq").iterator():
         _, subscription_id, number = [*entry.reference.split(":"), "", ""][:3]
-        subscription = by_key.get(f"{entry.account_id}:{subscription_id}")
+        subscription, ends_at = subscriptions.get((entry.account_id, subscription_id), (None, None))
         if subscription is None:
             said = "belongs to no subscription of the account"
         elif not is_known(subscription.time_zone):
             said = f"is of a subscription in the unknown time zone “{subscription.time_zone}”"
         else:
             cycle = subscription.cycle_at(entry.occurred_at)
-            ends = [cycle.ends_at]
-            if subscription.pk in later:
-                ends.append(later[subscription.pk].effective_from)
             terms = given["plan", subscription.plan_id] | given["subscription", subscription.pk]
             if (str(cycle.number), cycle.starts_at) != (number, entry.occurred_at):
                 said = f"is not at the start of cycle {number} of its subscription"
             elif entry.credits not in terms:
                 said = f"adds {entry.credits} credits, which no terms of its subscription give"
-            elif entry.expires_at not in ends:
+            elif entry.expires_at not in (cycle.ends_at, ends_at or cycle.ends_at):
                 said = f"can be used until {entry.expires_at}, its cycle ends at {cycle.ends_at}"
             else:
                 continue
         subject = f"entry {entry.seq} ({entry.reference})"
         yield Breach("plan credits", entry.account.slug, subject, said)
+
+
+def subscriptions_know_what_they_granted() -> Iterator[Breach]:
+    """A subscription notes that it has begun, and until when it has granted credits, as the ledger
+    tells it: what it notes is not looked for again, so a wrong note would cost a cycle."""
+    latest: dict[tuple[int, str], datetime] = {}
+    entries = LedgerEntry.objects.filter(kind=Kind.PLAN_CREDITS)
+    for account_id, reference, occurred_at in entries.order_by("occurred_at").values_list(
+        "account_id", "reference", "occurred_at"
+    ):
+        latest[account_id, [*reference.split(":"), ""][1]] = occurred_at
+    slugs = dict(Account.objects.values_list("pk", "slug"))
+    for key, (subscription, ends_at) in _with_their_ends().items():
+        noted = subscription.granted_until
+        if key not in latest:
+            said = "" if noted is None else f"notes credits until {noted}, but granted none"
+        elif subscription.begun_at is None:
+            said = "granted credits, but notes that it has not begun"
+        elif not is_known(subscription.time_zone):
+            continue
+        else:
+            cycle = subscription.cycle_at(latest[key])
+            is_right = noted in (cycle.ends_at, ends_at or cycle.ends_at)
+            said = "" if is_right else f"notes credits until {noted}, not {cycle.ends_at}"
+        if said:
+            subject = f"subscription {subscription.pk}"
+            yield Breach("subscriptions", slugs[subscription.account_id], subject, said)
+
+
+def _with_their_ends() -> dict[tuple[int, str], tuple[Subscription, datetime | None]]:
+    """All subscriptions with the beginning of the one that follows, by account and id as text."""
+    subscriptions = list(Subscription.objects.order_by("account_id", "effective_from"))
+    return {
+        (one.account_id, str(one.pk)): (
+            one,
+            following.effective_from
+            if following is not None and following.account_id == one.account_id
+            else None,
+        )
+        for one, following in zip_longest(subscriptions, subscriptions[1:])
+    }
 
 
 def no_grant_is_overdue() -> Iterator[Breach]:
@@ -143,6 +184,7 @@ INVARIANTS: tuple[Invariant, ...] = (
     top_ups_have_their_purchase,
     refunds_have_their_purchase,
     plan_credits_have_their_cycle,
+    subscriptions_know_what_they_granted,
     no_grant_is_overdue,
     bought_credits_last_as_long_as_promised,
 )

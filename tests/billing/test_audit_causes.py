@@ -45,6 +45,14 @@ FAULTS = {
     "is of a subscription in the unknown time zone “Nowhere/AtAll”": (
         "UPDATE billing_subscription SET time_zone = 'Nowhere/AtAll'"
     ),
+    "granted credits, but notes that it has not begun": (
+        "UPDATE billing_subscription SET begun_at = NULL"
+    ),
+    "notes credits until None, not ": "UPDATE billing_subscription SET granted_until = NULL",
+    "notes credits until 2099-01-01": (
+        "UPDATE billing_subscription SET granted_until = '2099-01-01'"
+    ),
+    "but granted none": "DELETE FROM billing_ledgerentry WHERE kind = 'plan_credits'",
     "overdue: account acme: grant": (
         "UPDATE billing_creditgrant SET granted_at = '2020-01-01', expires_at = '2020-02-01'"
         " WHERE source = 'plan'"
