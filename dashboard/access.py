@@ -13,6 +13,7 @@ from django.contrib.auth.models import User
 from django.contrib.auth.views import redirect_to_login
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render, resolve_url
+from django.urls import reverse
 from django.utils import timezone
 from django_htmx.http import HttpResponseClientRedirect
 from django_htmx.middleware import HtmxDetails
@@ -91,12 +92,18 @@ def last_seen(request: HttpRequest, memberships: Sequence[Membership]) -> Member
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer 404: in the frame of an account of theirs to who is in one, so that they can go on.
 
+    That is the account that the address names, if it is theirs, else the one they saw last.
     What does not exist and what is not theirs get the same answer.
     """
     if request.user.is_authenticated and getattr(request, "frame", None) is None:
         with snapshot():
             memberships = accounts_of(request.user)
-            membership = last_seen(request, memberships)
+            named = [
+                own
+                for own in memberships
+                if request.path.startswith(reverse("dashboard:home", args=[own.account.slug]))
+            ]
+            membership = last_seen(request, named or memberships)
             if membership is not None:
                 _attach(request, membership, memberships, framed=True)
     request.resolver_match = None  # no page of the navigation is the current one

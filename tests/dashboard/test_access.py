@@ -241,6 +241,16 @@ def test_who_is_in_an_account_keeps_its_navigation_where_nothing_is_found(
     assert other_account.name not in response.text
 
 
+def test_the_navigation_is_that_of_the_account_that_the_address_names(
+    client: Client, member: User, other_account: Account
+) -> None:
+    MembershipFactory(user=member, account=other_account, role=Role.MEMBER)
+    client.force_login(member)
+    client.get("/a/other/")
+    assert client.get("/a/acme/nosuch/").context["frame"].account.slug == "acme"
+    assert client.get("/nosuch/").context["frame"].account.slug == "other"
+
+
 def test_what_is_anothers_and_what_does_not_exist_get_the_same_answer(
     client: Client, member: User, other_account: Account
 ) -> None:
