@@ -23,6 +23,7 @@ def open_account(
     The credits of the first cycle are granted. Raises ValidationError where the account's own
     fields are wrong.
     """
+    account.created_at = at
     account.full_clean()
     with transaction.atomic():
         account.save()

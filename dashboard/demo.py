@@ -33,10 +33,13 @@ OPERATOR = "operator@demo.example"
 CONSULTANT = "consultant@demo.example"
 
 ONE_DAY = timedelta(days=1)
+A_MOMENT = timedelta(microseconds=1)
 MONTHS_OF_HISTORY = 3
 CAMPAIGN_DAYS_AGO = 4
 CAMPAIGN_TIMES = 2.6
+TOP_UP_HOUR = 8
 GOODWILL_DAYS_AGO = 38
+GOODWILL_HOUR = 15
 CORRECTION_DAYS_AGO = 2
 DECLINED_AT_FIRST = 2  # which top-up of each company
 LATEST_MINUTES_AGO = (9, 34, 71, 128)
@@ -245,15 +248,19 @@ class Story:
         for day in self._days():
             if self._at(day) in self.cycle_starts:
                 renew(account=self.account, now=self._at(day))
-            if not (company.runs_low and day in planned):
+            records = planned.get(day) or self._calls_of(day)
+            # What is added in the course of a day is added to what its calls have left by then.
+            planned[day] = self._record(records, self._at(day, TOP_UP_HOUR))
+            if not (company.runs_low and day in last_days):
                 if self._credits() < company.tops_up_below:
-                    self._top_up(self._at(day, 10))
+                    self._top_up(self._at(day, TOP_UP_HOUR))
             elif day == last_days[0]:
                 self._run_low(planned, last_days)
             if company.goodwill_credits and day == self.today - GOODWILL_DAYS_AGO * ONE_DAY:
-                self._goodwill(self._at(day, 15))
-            records = planned.get(day) or self._calls_of(day)
-            self._record(records, min(self.now, self._at(day + ONE_DAY)))
+                planned[day] = self._record(planned[day], self._at(day, GOODWILL_HOUR))
+                self._goodwill(self._at(day, GOODWILL_HOUR))
+            # Just before the cycle that may begin with the next day.
+            self._record(planned[day], self._at(day + ONE_DAY) - A_MOMENT)
             if company.correction_seconds and day == self.correction_on:
                 self._correct(records, self._at(day + ONE_DAY, 0, 20))
 
@@ -311,10 +318,14 @@ class Story:
             records.sort(key=lambda record: record.started_at)
         return records
 
-    def _record(self, records: Sequence[CallRecord], at: datetime) -> None:
-        outcomes = record_calls(records=records, now=at)
+    def _record(self, records: Sequence[CallRecord], until: datetime) -> list[CallRecord]:
+        """Record those that have ended by then; return the others."""
+        until = min(until, self.now)
+        ended = [record for record in records if record.ended_at and record.ended_at <= until]
+        outcomes = record_calls(records=ended, now=until)
         assert all(outcome.result is Result.CREATED for outcome in outcomes)
-        self.calls += len(records)
+        self.calls += len(ended)
+        return [record for record in records if not record.ended_at or record.ended_at > until]
 
     def _top_up(self, at: datetime) -> None:
         if at > self.now:
@@ -362,8 +373,8 @@ class Story:
 
     def _run_low(self, planned: dict[date, list[CallRecord]], last_days: Sequence[date]) -> None:
         """Lead the balance so that the calls of the last days leave few credits, but some."""
-        top_up_at = self._at(last_days[0], 10)
-        used = sum(self._cost(record) for records in planned.values() for record in records)
+        top_up_at = self._at(last_days[0], TOP_UP_HOUR)
+        used = sum(self._cost(record) for day in last_days for record in planned[day])
         while self._credits() - used < LOW_AT_THE_END.start:
             self._top_up(top_up_at)
             top_up_at += timedelta(minutes=7)

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models
+from django.utils import timezone
 
 from billing.models.currency import currency_code
 from billing.zones import place_names
@@ -44,7 +45,7 @@ class Account(models.Model):
         validators=[currency_code],
         help_text="ISO 4217 code of the currency the account pays in.",
     )
-    created_at = models.DateTimeField(auto_now_add=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:
         ordering = ["name", "id"]

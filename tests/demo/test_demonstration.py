@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
+from itertools import pairwise
 
 import pytest
 from django.apps import apps
@@ -221,3 +222,21 @@ def test_every_top_up_in_the_log_is_a_purchase_with_a_receipt(demo: int) -> None
         entries.values_list("reference", flat=True)
     )
     assert TopUp.objects.filter(state=TopUpState.FAILED).exists()
+
+
+@pytest.mark.parametrize("slug", ["lotus", "thames", "hudson"])
+def test_the_balance_in_the_log_goes_on_from_row_to_row(demo: int, slug: str) -> None:
+    rows = LedgerEntry.objects.filter(account__slug=slug).order_by("occurred_at", "id")
+    breaks = [
+        later
+        for (_, before), later in pairwise(rows.values_list("credits", "balance_after"))
+        if before + later[0] != later[1]
+    ]
+    # A correction happens at its call's time and is booked later: it stands between others' rows.
+    assert len(breaks) <= 3 * rows.filter(kind=Kind.CORRECTION).count()
+
+
+@pytest.mark.parametrize("slug", ["lotus", "thames", "hudson"])
+def test_each_company_was_opened_when_its_plan_began(demo: int, slug: str) -> None:
+    account = Account.objects.get(slug=slug)
+    assert account.created_at == account.subscriptions.earliest("effective_from").effective_from
