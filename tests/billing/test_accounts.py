@@ -3,7 +3,6 @@
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
 from threading import Event
-from time import monotonic, sleep
 
 import pytest
 from django.core.exceptions import ValidationError
@@ -14,11 +13,11 @@ from billing.accounts import change_time_zone, open_account
 from billing.audit import INVARIANTS
 from billing.models import Account, DailyUsage, Plan, Role
 from tests.billing.postings import NOW, call
+from tests.billing.waiting import WAIT_SECONDS, until_somebody_waits_for_a_lock
 from tests.factories import UserFactory
 
 # In Kolkata this is the next day already.
 EVENING = datetime(2026, 3, 9, 20, 0, tzinfo=UTC)
-WAIT_SECONDS = 20
 
 
 def test_a_new_account_has_plan_credits_and_owner(db: None) -> None:
@@ -71,7 +70,7 @@ def test_a_posting_that_waits_for_the_move_is_summed_in_the_new_zone(account: Ac
         with transaction.atomic():
             change_time_zone(account=account, time_zone="America/New_York")
             moved.set()
-            _until_somebody_waits_for_a_lock()
+            until_somebody_waits_for_a_lock()
         connection.close()
 
     def post() -> None:
@@ -84,15 +83,3 @@ def test_a_posting_that_waits_for_the_move_is_summed_in_the_new_zone(account: Ac
             done.result()
     assert [(row.day, row.calls) for row in DailyUsage.objects.all()] == [(date(2026, 3, 9), 2)]
     assert [str(breach) for invariant in INVARIANTS for breach in invariant()] == []
-
-
-def _until_somebody_waits_for_a_lock() -> None:
-    give_up = monotonic() + WAIT_SECONDS
-    with connection.cursor() as cursor:
-        while monotonic() < give_up:
-            cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
-            (waiting,) = cursor.fetchone()
-            if waiting:
-                return
-            sleep(0.02)
-    raise AssertionError("nobody waited")

@@ -1,8 +1,11 @@
 """Plans over time: which tariff holds when, and the plan credits of each cycle."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from threading import Event
 
 import pytest
+from django.db import connection, transaction
 
 from billing import ledger, subscriptions, tariffs
 from billing.accounts import change_time_zone
@@ -11,6 +14,7 @@ from billing.audit_causes import INVARIANTS as CAUSES
 from billing.models import Balance, CustomTerms, Kind, LedgerEntry, Plan, PlanTerms
 from billing.rating import Tariff
 from tests.billing.postings import call, correction
+from tests.billing.waiting import WAIT_SECONDS, until_somebody_waits_for_a_lock
 
 pytestmark = pytest.mark.django_db
 
@@ -191,6 +195,38 @@ def test_a_planned_change_that_has_begun_by_a_clock_ahead_can_not_be_cancelled(a
     subscriptions.renew(account=account, now=change)
     with pytest.raises(subscriptions.SubscriptionError, match="change its plan instead"):
         subscriptions.cancel_planned_change(subscription=planned, now=change - DAY)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_cancelling_a_change_waits_for_who_begins_it_at_the_same_time(account, default_plans):
+    subscriptions.subscribe(account=account, plan=plan("Base"), at=START)
+    change = START + 10 * DAY
+    planned = subscriptions.subscribe(
+        account=account, plan=plan("Professional"), at=change, now=START
+    )
+    begun = Event()
+
+    def begin():
+        with transaction.atomic():
+            subscriptions.renew(account=account, now=change)
+            begun.set()
+            until_somebody_waits_for_a_lock()
+        connection.close()
+
+    def cancel():
+        assert begun.wait(WAIT_SECONDS)
+        try:
+            subscriptions.cancel_planned_change(subscription=planned, now=change - DAY)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(2) as pool:
+        begins, cancels = pool.submit(begin), pool.submit(cancel)
+        begins.result()
+        with pytest.raises(subscriptions.SubscriptionError, match="change its plan instead"):
+            cancels.result()
+    assert balance_of(account) == 1_500
+    assert [str(breach) for invariant in CAUSES for breach in invariant()] == []
 
 
 @pytest.mark.parametrize("used", [99, 100])

@@ -132,6 +132,7 @@ def test_what_dies_is_started_again(stack: Stack) -> None:
         stack.wait_for(lambda name=name, pid=pid: stack.pid(name) != pid)  # type: ignore[misc]
         assert f"{name} ended by itself" in stack.log.read_text()
         stack.wait_for(stack.is_healthy)
+    assert " INFO celery" not in stack.log.read_text()  # it would push the sign-ins off the screen
     stack.note_processes()
     assert stack.signal(signal.SIGINT) == 0
     assert stack.alive() == []
