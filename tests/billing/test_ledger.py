@@ -231,3 +231,17 @@ def test_a_clock_that_is_behind_gives_nothing_back_to_a_grant_whose_expiry_is_bo
         CreditGrant.objects.order_by("id").values_list("source", "credits", "remaining")
     ) == [("top_up", 10, 0), ("return", 3, 2)]
     assert [str(breach) for invariant in INVARIANTS for breach in invariant()] == []
+
+
+@pytest.mark.parametrize("table", ["billing_creditgrant", "billing_balance"])
+def test_what_every_posting_changes_leaves_the_indexes_alone(account, table):
+    ledger.post(postings=[top_up(account, 100, "t")], posted_at=NOW)
+    for number in range(5):
+        ledger.post(postings=[call(account, f"c{number}", 1)], posted_at=NOW)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT n_tup_upd >= 5, n_tup_upd - n_tup_hot_upd"
+            " FROM pg_stat_xact_user_tables WHERE relname = %s",
+            [table],
+        )
+        assert cursor.fetchone() == (True, 0)
