@@ -43,7 +43,11 @@ def breaches_of(
     with transaction.atomic(), connection.cursor() as cursor:
         # All rows of one table meet all of another. A planner that does not know yet how many there
         # are (after an import, say) finds ways that take hours for a million; hashing never does.
-        cursor.execute("SET LOCAL enable_nestloop = off; SET LOCAL enable_mergejoin = off")
+        # What is off counts as endlessly dear where nothing else will do, and what is dear PostgreSQL
+        # compiles first, which took many times as long as the reading of a small ledger.
+        cursor.execute(
+            "SET LOCAL enable_nestloop = off; SET LOCAL enable_mergejoin = off; SET LOCAL jit = off"
+        )
         cursor.execute(
             f"""
             SELECT coalesce(account.slug, 'id ' || found.account_id), found.subject, found.message

@@ -37,6 +37,8 @@ def choose(page: Page, account: Account) -> None:
     page.get_by_role("navigation", name="Main").get_by_text("Top Up Credits").click()
     page.get_by_label("500 credits INR 5,999").check()
     page.get_by_role("button", name="Continue to review").click()
+    # A click does not wait for the page that it leads to.
+    expect(page.get_by_role("button", name=PAY)).to_be_visible()
 
 
 def begin(page: Page, account: Account) -> None:
