@@ -43,8 +43,8 @@ def breaches_of(
     with transaction.atomic(), connection.cursor() as cursor:
         # All rows of one table meet all of another. A planner that does not know yet how many there
         # are (after an import, say) finds ways that take hours for a million; hashing never does.
-        # What is off counts as endlessly dear where nothing else will do, and what is dear PostgreSQL
-        # compiles first, which took many times as long as the reading of a small ledger.
+        # What is off counts as endlessly dear where nothing else will do, and PostgreSQL compiles
+        # what is dear, which took many times as long as the reading of a small ledger.
         cursor.execute(
             "SET LOCAL enable_nestloop = off; SET LOCAL enable_mergejoin = off; SET LOCAL jit = off"
         )

@@ -21,6 +21,7 @@ from billing.money import format_money
 
 REFUND_TEMPLATE = "admin/billing/topup/refund.html"
 DECIDE_TEMPLATE = "admin/billing/topup/decide.html"
+ASK_TEMPLATE = "admin/billing/topup/ask_provider.html"
 
 DECISIONS: dict[str, tuple[str, Callable[..., TopUp]]] = {
     ParkedDecision.ACCEPTED: ("Credit it all the same", refunds.accept),
@@ -102,15 +103,22 @@ class TopUpActions:
         description="Ask the provider", url_path="ask-provider"
     )
     def ask_provider(self: Any, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Bring it to where the provider says it is now; harmless, whatever the answer."""
+        """Bring it to where the provider says it is now, as is done by itself now and then."""
         top_up = _top_up(self, request, object_id)
-        try:
-            settled = topups.reconcile(top_up_id=top_up.pk, now=timezone.now())
-        except GatewayError as error:
-            messages.error(request, f"The provider did not answer: {error} Try again later.")
-        else:
-            messages.info(request, f"{settled.receipt}: {settled.get_state_display().lower()}.")
-        return redirect("admin:billing_topup_change", top_up.pk)
+        form = forms.Form(request.POST if request.method == "POST" else None)
+        if form.is_valid():
+            try:
+                settled = topups.reconcile(top_up_id=top_up.pk, now=timezone.now())
+            except GatewayError as error:
+                form.add_error(None, f"The provider did not answer: {error} Try again later.")
+            else:
+                messages.info(request, f"{settled.receipt}: {settled.get_state_display().lower()}.")
+                return redirect("admin:billing_topup_change", top_up.pk)
+        context = {
+            "title": f"Ask the provider about {top_up.receipt}",
+            "state": top_up.get_state_display().lower(),
+        }
+        return _page(self, request, ASK_TEMPLATE, top_up, form, context)
 
 
 def _attempt(top_up: TopUp, form: forms.Form, act: Callable[..., TopUp]) -> TopUp | None:

@@ -34,20 +34,25 @@ def pack_form(**changes: str) -> dict[str, str]:
 
 
 @pytest.fixture
-def paid(customer: Account) -> TopUp:
-    """A credited top-up of 500 credits."""
-    now = timezone.now()
-    top_up = topups.start(
+def begun(customer: Account) -> TopUp:
+    """A top-up of 500 credits that nobody has paid yet."""
+    return topups.start(
         account=customer,
         user_id=None,
         email="owner@example.com",
         quoted=topups.quote(account=customer, credits=500),
         form_key="form",
         return_url="http://localhost/{id}/",
-        now=now,
+        now=timezone.now(),
     )
-    sandbox.decide(checkout_id=top_up.checkout_id, decision=sandbox.Decision.PAY, now=now)
-    return topups.reconcile(top_up_id=top_up.pk, now=now)
+
+
+@pytest.fixture
+def paid(begun: TopUp) -> TopUp:
+    """A credited top-up of 500 credits."""
+    now = timezone.now()
+    sandbox.decide(checkout_id=begun.checkout_id, decision=sandbox.Decision.PAY, now=now)
+    return topups.reconcile(top_up_id=begun.pk, now=now)
 
 
 def refund_page(top_up: TopUp) -> str:
@@ -291,3 +296,32 @@ def test_the_operator_sees_what_was_received_and_why_a_refund_failed(staff: Clie
     page = staff.get(f"/admin/billing/topup/{parked.pk}/change/").content.decode()
     assert "INR 4,000" in page
     assert "The card is closed" in page
+
+
+def ask_page(top_up: TopUp) -> str:
+    return f"/admin/billing/topup/{top_up.pk}/ask-provider/"
+
+
+def test_the_provider_is_asked_by_a_button_and_not_by_a_link(
+    staff: Client, customer: Account, begun: TopUp
+):
+    sandbox.decide(checkout_id=begun.checkout_id, decision=sandbox.Decision.PAY, now=timezone.now())
+    page = staff.get(ask_page(begun)).content.decode()
+    assert "waiting for payment here" in page
+    begun.refresh_from_db()
+    assert begun.state == TopUpState.PENDING
+    assert staff.post(ask_page(begun)).status_code == 302
+    begun.refresh_from_db()
+    assert (begun.state, credits_of(customer)) == (TopUpState.CREDITED, 600)
+
+
+def test_a_provider_that_does_not_answer_is_said_and_changes_nothing(staff: Client, begun: TopUp):
+    TopUp.objects.filter(pk=begun.pk).update(gateway="stripe")
+    page = staff.post(ask_page(begun))
+    assert "The provider did not answer" in page.content.decode()
+    begun.refresh_from_db()
+    assert begun.state == TopUpState.PENDING
+
+
+def test_asking_about_a_top_up_that_does_not_exist_is_not_found(staff: Client):
+    assert staff.get("/admin/billing/topup/1/ask-provider/").status_code == 404
