@@ -6,12 +6,10 @@ Each is one posting with a reference, so asking twice posts once.
 from datetime import datetime
 
 from billing import ledger
-from billing.cycles import add_months
+from billing.cycles import TOP_UP_VALID_MONTHS, add_months
 from billing.models import Account, GrantSource, Kind
 from billing.postings import NewGrant, Posting
 from billing.texts import ReasonError, readable_reason
-
-TOP_UP_VALID_MONTHS = 12
 
 
 class AdjustmentError(ValueError):

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
+TOP_UP_VALID_MONTHS = 12
+
 
 def add_months(anchor: datetime, months: int, zone: ZoneInfo) -> datetime:
     """The instant ``months`` months after ``anchor`` on the calendar of ``zone``, in UTC.

@@ -61,6 +61,7 @@ GRANT_COLUMNS = (
     "remaining",
     "granted_at",
     "expires_at",
+    "last_used_seq",
 )
 
 # The rollup as a function of the entries, for rebuilding and proving it; `_Days` computes the same
@@ -247,7 +248,7 @@ def _locked(
             """
             SELECT balance.account_id, balance.credits, balance.last_seq, account.time_zone,
                    held.id, balance.account_id, held.reference, held.source, held.credits,
-                   held.remaining, held.granted_at, held.expires_at
+                   held.remaining, held.granted_at, held.expires_at, held.last_used_seq
               FROM billing_balance balance
               JOIN billing_account account ON account.id = balance.account_id
               LEFT JOIN LATERAL (
@@ -401,13 +402,17 @@ def _write_balances(accounts: Sequence[LockedAccount]) -> None:
 
 
 def _write_grants(grants: Sequence[Grant]) -> None:
-    stored = [(grant.id, grant.remaining) for grant in grants if grant.id is not None]
+    stored = [
+        (grant.id, grant.remaining, grant.last_used_seq) for grant in grants if grant.id is not None
+    ]
     if stored:
         with connection.cursor() as cursor:
             cursor.execute(
                 """
-                UPDATE billing_creditgrant SET remaining = new.remaining
-                  FROM unnest(%s::bigint[], %s::bigint[]) AS new (id, remaining)
+                UPDATE billing_creditgrant
+                   SET remaining = new.remaining, last_used_seq = new.last_used_seq
+                  FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[])
+                       AS new (id, remaining, last_used_seq)
                  WHERE billing_creditgrant.id = new.id
                 """,
                 as_arrays(stored),

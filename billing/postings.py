@@ -6,22 +6,20 @@ flow (rules: "Where credits come from", "How credits are consumed"):
 - Credits leave the grant that expires soonest; ties go to the oldest. When no grant has anything
   left, the balance goes below zero: that is debt.
 - Credits that come in pay the debt first; only the rest can be consumed.
-- Credits that a correction gives back return to the grants consumed last, that is, in the
-  opposite order. What fits in none of them (theirs have expired) becomes a grant of its own.
+- Credits that a correction gives back return to the grants that were used last, the last one
+  first. What fits in none of them (theirs have expired) becomes a grant of its own.
 - A grant that is past its expiry is expired, visibly, before anything else is posted.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from operator import attrgetter
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+from billing.cycles import TOP_UP_VALID_MONTHS, add_months
 from billing.models import GrantSource, Kind
-
-# Credits given back after their grant is gone are as good as bought ones.
-RETURNED_CREDITS_VALID_FOR = timedelta(days=365)
 
 NEVER = datetime.max.replace(tzinfo=UTC)
 
@@ -76,6 +74,7 @@ class Grant:
     remaining: int
     granted_at: datetime
     expires_at: datetime | None
+    last_used_seq: int | None  # the entry that last took credits from it
     touched: bool = False
 
     @property
@@ -164,6 +163,7 @@ class LockedAccount:
             if grant.remaining:
                 part = min(credits, grant.remaining)
                 grant.change(-part)
+                grant.last_used_seq = self.last_seq + 1
                 credits -= part
 
     def _open(self, posting: Posting, grant: NewGrant, spendable: int, posted_at: datetime) -> None:
@@ -176,13 +176,17 @@ class LockedAccount:
             remaining=spendable,
             granted_at=min(posting.occurred_at, posted_at),
             expires_at=grant.expires_at,
+            last_used_seq=self.last_seq + 1 if spendable < posting.credits else None,
             touched=True,
         )
         self.grants.append(opened)
         self.grants.sort(key=attrgetter("key"))
 
     def _give_back(self, posting: Posting, credits: int, posted_at: datetime) -> None:
-        for grant in reversed(self.grants):
+        last_used_first = sorted(
+            self.grants, key=lambda grant: (grant.last_used_seq or 0, grant.key), reverse=True
+        )
+        for grant in last_used_first:
             if not credits:
                 return
             part = min(credits, grant.credits - grant.remaining)
@@ -191,5 +195,6 @@ class LockedAccount:
                 credits -= part
         if credits:
             returned = posting._replace(credits=credits, occurred_at=posted_at)
-            until = posted_at + RETURNED_CREDITS_VALID_FOR
+            # As good as bought ones.
+            until = add_months(posted_at, TOP_UP_VALID_MONTHS, self.zone)
             self._open(returned, NewGrant(GrantSource.RETURN, until), credits, posted_at)

@@ -210,6 +210,9 @@ class CreditGrant(models.Model):
     )
     granted_at = models.DateTimeField()
     expires_at = models.DateTimeField(null=True, blank=True, help_text="Empty: never.")
+    last_used_seq = models.BigIntegerField(
+        null=True, blank=True, help_text="The ledger entry that last took credits from it."
+    )
 
     class Meta:
         ordering = [F("expires_at").asc(nulls_last=True), "granted_at", "id"]

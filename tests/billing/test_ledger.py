@@ -9,7 +9,7 @@ from django.db import DatabaseError, IntegrityError, connection, transaction
 
 from billing import ledger
 from billing.audit import INVARIANTS
-from billing.credits import adjust
+from billing.credits import adjust, top_up_valid_until
 from billing.models import (
     AppendOnlyError,
     Balance,
@@ -126,18 +126,41 @@ def test_a_correction_gives_credits_back_to_the_grant_consumed_last(account):
     assert left(account) == {"soon": 2, "late": 10}
 
 
+def test_credits_come_back_to_the_grant_used_last_and_not_to_the_one_that_lasts_longest(account):
+    post(
+        top_up(account, 10, "first cycle", expires_at=NOW + DAY),
+        top_up(account, 50, "bought"),
+        call(account, "a", 20),
+    )
+    post(top_up(account, 10, "second cycle", expires_at=NOW + 9 * DAY), at=NOW + 2 * DAY)
+    post(call(account, "b", 4), at=NOW + 3 * DAY)
+    post(correction(account, "b", +3), at=NOW + 4 * DAY)
+    assert left(account) == {"first cycle": 0, "bought": 40, "second cycle": 9}
+    post(correction(account, "a", +6), at=NOW + 5 * DAY)
+    assert left(account) == {"first cycle": 0, "bought": 45, "second cycle": 10}
+
+
+def test_what_paid_a_debt_was_used_by_its_own_entry(account):
+    post(call(account, "a", 5), top_up(account, 10, "soon", expires_at=NOW + DAY))
+    post(call(account, "b", 5), top_up(account, 20, "late"), call(account, "c", 1))
+    post(correction(account, "c", +3))
+    assert left(account) == {"late": 20, "soon": 2}
+
+
 def test_credits_given_back_pay_the_debt_first(account):
     post(top_up(account, 10, "only"), call(account, "a", 12), correction(account, "a", +5))
     assert balance_of(account) == 3
     assert left(account) == {"only": 3}
 
 
-def test_credits_given_back_after_their_grant_expired_become_a_grant_of_a_year(account):
+def test_credits_given_back_after_their_grant_expired_last_as_long_as_a_top_up(account):
     post(top_up(account, 10, "old", expires_at=NOW + DAY), call(account, "a", 10))
-    post(correction(account, "a", +4), at=NOW + 2 * DAY)
+    at = datetime(2027, 3, 1, 12, tzinfo=UTC)  # 366 days before the same day of the next year
+    post(correction(account, "a", +4), at=at)
     returned = CreditGrant.objects.get(account=account, source=GrantSource.RETURN)
     assert (returned.credits, returned.remaining) == (4, 4)
-    assert returned.expires_at == NOW + 2 * DAY + timedelta(days=365)
+    assert returned.expires_at == top_up_valid_until(account=account, paid_at=at)
+    assert returned.expires_at == at.replace(year=2028)
 
 
 def test_a_reference_is_posted_once(account):

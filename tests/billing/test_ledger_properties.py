@@ -14,19 +14,27 @@ from tests.billing.postings import NOW, call, correction, top_up
 from tests.factories import AccountFactory
 
 HOUR = timedelta(hours=1)
+RETURNED_HOURS = 365 * 24  # 12 months from NOW
 
 calls = st.tuples(st.just("call"), st.integers(0, 40), st.integers(0, 9))
+corrections = st.tuples(st.just("correction"), st.integers(1, 40), st.none())
 grants = st.tuples(st.just("grant"), st.integers(1, 60), st.integers(1, 12) | st.none())
 waits = st.tuples(st.just("wait"), st.integers(1, 6), st.none())
-batches = st.lists(st.lists(calls | grants, max_size=8) | waits.map(lambda w: [w]), max_size=12)
+batches = st.lists(
+    st.lists(calls | grants | corrections, max_size=8) | waits.map(lambda w: [w]), max_size=12
+)
 
 
 @dataclass
 class Model:
-    """What the ledger should say: grants as [expiry, credits left], and what is owed."""
+    """What the ledger should say: grants, what each single credit's use was, and what is owed.
+
+    A grant is [expiry, credits left, credits], and ``uses`` has it once for every use of it.
+    """
 
     hour: int = 0
     grants: list = field(default_factory=list)
+    uses: list = field(default_factory=list)
     debt: int = 0
 
     def expire(self):
@@ -37,16 +45,32 @@ class Model:
             part = min(credits, grant[1])
             grant[1] -= part
             credits -= part
+            if part:
+                self.uses.append(grant)
         self.debt += credits
 
     def grant(self, credits, expires):
         paid = min(credits, self.debt)
         self.debt -= paid
-        self.grants.append([expires, credits - paid])
+        self.grants.append([expires, credits - paid, credits])
+        if paid:
+            self.uses.append(self.grants[-1])
+
+    def correction(self, credits):
+        paid = min(credits, self.debt)
+        self.debt -= paid
+        credits -= paid
+        for grant in reversed(self.uses):
+            if any(grant is live for live in self.grants):
+                part = min(credits, grant[2] - grant[1])
+                grant[1] += part
+                credits -= part
+        if credits:
+            self.grants.append([self.hour + RETURNED_HOURS, credits, credits])
 
     @property
     def balance(self):
-        return sum(left for _, left in self.grants) - self.debt
+        return sum(left for _, left, _ in self.grants) - self.debt
 
 
 class LedgerFollowsTheModel(TestCase):
@@ -70,6 +94,9 @@ class LedgerFollowsTheModel(TestCase):
                     model.call(number)
                     at = NOW - detail * HOUR
                     postings.append(call(account, f"call-{posted}", number, at=at))
+                elif action == "correction":
+                    model.correction(number)
+                    postings.append(correction(account, "any", number, number=posted))
                 else:
                     expires = float("inf") if detail is None else model.hour + detail
                     model.grant(number, expires)
@@ -87,7 +114,7 @@ class LedgerFollowsTheModel(TestCase):
             assert balance.credits == model.balance
             stored = CreditGrant.objects.filter(account=account, remaining__gt=0)
             assert sorted(stored.values_list("remaining", flat=True)) == sorted(
-                left for _, left in model.grants if left
+                left for _, left, _ in model.grants if left
             )
         assert [str(breach) for invariant in INVARIANTS for breach in invariant()] == []
 
