@@ -1,10 +1,23 @@
-"""What no text that is stored for people to read may contain. Imports no Django."""
+"""Texts for people: credits in words, and what no text that is stored may contain. No Django."""
 
 import re
 
 # Control characters break logs and exports, NUL and lone surrogates can't be stored. Invisible
 # joiners stay: names in many scripts need them.
 UNSTORABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+MINUS = "−"
+
+
+def grouped(number: int) -> str:
+    """1234567 as "1,234,567", -5 as "−5"."""
+    return f"{number:,}".replace("-", MINUS)
+
+
+def in_credits(number: int) -> str:
+    """The number with the word: "1 credit", "12,480 credits"."""
+    return f"{grouped(number)} credit{'' if number == 1 else 's'}"
 
 
 class ReasonError(ValueError):

@@ -7,6 +7,7 @@ from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
 
 from billing.admin.base import ACCOUNT_PARAMETER, RecordAdmin
+from calls import remarks
 from calls.models import Call
 
 
@@ -75,13 +76,7 @@ class CallAdmin(RecordAdmin):
     @admin.display(description="In words")
     def arithmetic(self, call: Call) -> str:
         """How the charge was computed."""
-        if not call.increments:
-            return "Not connected: free."
-        return (
-            f"{call.billable_seconds.normalize():,f} s, billed as {call.increments:,} × "
-            f"{call.increment_seconds:,} s at {_credits(call.credits_per_increment)} = "
-            f"{_credits(call.credits)}"
-        )
+        return remarks.in_full(call)
 
     @admin.display(description="Ledger")
     def entries(self, call: Call) -> SafeString:
@@ -89,7 +84,3 @@ class CallAdmin(RecordAdmin):
         query = {ACCOUNT_PARAMETER: call.account_id, "q": call.call_id}
         address = reverse("admin:billing_ledgerentry_changelist", query=query)
         return format_html('<a href="{}" class="text-link">Its entries</a>', address)
-
-
-def _credits(number: int) -> str:
-    return f"{number:,} credit{'' if number == 1 else 's'}"

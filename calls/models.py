@@ -13,7 +13,7 @@ from billing.models.ledger import (
     REMARKS_LENGTH_MAX,
     USAGE_TYPES,
 )
-from billing.rating import Tariff, UsageType
+from billing.rating import UsageType
 
 NUMBER_LENGTH_MAX = 100  # telephone numbers, SIP addresses, names of web clients
 
@@ -101,8 +101,3 @@ class Call(models.Model):
 
     def __str__(self) -> str:
         return self.call_id
-
-    @property
-    def tariff(self) -> Tariff:
-        """The tariff the charge was computed with."""
-        return Tariff(self.increment_seconds, self.credits_per_increment)

@@ -1,6 +1,7 @@
-"""What the log says about a charge and about a correction, in words. Pure text, no rules.
+"""What is said about a charge and about a correction, in words. Pure text, no rules.
 
-These words are stored with the ledger entry and never change afterwards.
+The words of the log (`of_charge`, `of_correction`) are stored with the ledger entry and never
+change afterwards.
 """
 
 from datetime import datetime
@@ -8,7 +9,8 @@ from zoneinfo import ZoneInfo
 
 from billing.models.ledger import REMARKS_LENGTH_MAX
 from billing.rating import MICROSECONDS_PER_SECOND, Charge, Tariff, UsageType
-from calls.models import Status
+from billing.texts import in_credits
+from calls.models import Call, Status
 from calls.records import CallRecord
 
 NAMES = {
@@ -37,6 +39,18 @@ def of_charge(record: CallRecord, tariff: Tariff, charge: Charge) -> str:
     else:
         said = f"{NAMES[record.usage_type]}, {STATUS_WORDS[record.status]}"
     return _fitted(f"{said} · {record.remarks}" if record.remarks else said)
+
+
+def in_full(call: Call) -> str:
+    """The arithmetic of a charge: "65 s, billed as 3 × 30 s at 1 credit = 3 credits, plan …"."""
+    if call.status != Status.COMPLETED:
+        return f"{call.get_status_display()}: the call was never connected, so it cost nothing."
+    return (
+        f"{seconds(int(call.billable_seconds * MICROSECONDS_PER_SECOND))}, billed as "
+        f"{call.increments:,} × {call.increment_seconds:,} s at "
+        f"{in_credits(call.credits_per_increment)} = {in_credits(call.credits)}, "
+        f"plan {call.plan_name}"
+    )
 
 
 def of_correction(
@@ -76,16 +90,12 @@ def of_correction(
         if old != new:
             changes.append(f"{name} {old or '(none)'} → {new or '(none)'}")
     if credits[0] == credits[1]:
-        cost = f"{_credits(credits[1])} as before"
+        cost = f"{in_credits(credits[1])} as before"
     else:
-        cost = f"{credits[0]:,} → {_credits(credits[1])}"
+        cost = f"{credits[0]:,} → {in_credits(credits[1])}"
     said = "Correction: "
     room = REMARKS_LENGTH_MAX - len(f"{said}, {cost}")
     return f"{said}{_fitted(', '.join(changes), room)}, {cost}"
-
-
-def _credits(number: int) -> str:
-    return f"{number:,} credit{'' if number == 1 else 's'}"
 
 
 def _moved(name: str, old: datetime | None, new: datetime | None, zone: ZoneInfo) -> str:

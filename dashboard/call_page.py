@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
 
 from billing.models import Account, LedgerEntry
-from calls.models import Call, Status
+from billing.texts import in_credits
+from calls import remarks
+from calls.models import Call
 from dashboard.log import Entry, LogRow, log_rows
 
 
@@ -65,30 +66,7 @@ def call_page(*, account: Account, call_id: str) -> CallPage | None:
         ended_at=local(call.ended_at) if call else None,
         rang_for=call.connected_at - call.started_at if call and call.connected_at else None,
         lasted=call.ended_at - call.started_at if call and call.ended_at else None,
-        charge_words=charge_in_words(call) if call else counted("credit", credits),
+        charge_words=remarks.in_full(call) if call else in_credits(credits),
         credits=credits,
         rows=rows,
     )
-
-
-def charge_in_words(call: Call) -> str:
-    """The arithmetic of a charge: "65 s, billed as 3 × 30 s at 1 credit = 3 credits, plan …"."""
-    if call.status != Status.COMPLETED:
-        return f"{call.get_status_display()}: the call was never connected, so it cost nothing."
-    return (
-        f"{seconds_in_words(call.billable_seconds)}, billed as "
-        f"{call.increments:,} × {call.increment_seconds:,} s at "
-        f"{counted('credit', call.credits_per_increment)} = {counted('credit', call.credits)}, "
-        f"plan {call.plan_name}"
-    )
-
-
-def counted(noun: str, number: int) -> str:
-    """A number with its noun: "1 credit", "1,500 credits"."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
-
-
-def seconds_in_words(seconds: Decimal | int) -> str:
-    """Exact seconds without needless zeros: "65 s", "30.001 s"."""
-    text = f"{seconds:,f}"
-    return f"{text.rstrip('0').rstrip('.') if '.' in text else text} s"

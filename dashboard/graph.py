@@ -33,8 +33,8 @@ class Counted(NamedTuple):
 class Bar:
     """One bar: a day, or the days of a week or month.
 
-    ``credits_added - credits_removed`` is the sum of the column Credits Added: what came in, and
-    what expired or was taken back.
+    ``credits_added - credits_removed`` is the sum of the column Credits Added: what kinds of rows
+    brought in on a day, and what others took; of one kind that did both (adjustments) the net.
     """
 
     days: Days

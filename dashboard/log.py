@@ -17,7 +17,7 @@ from django.urls import reverse
 
 from billing.models import Account, DailyUsage, Kind, LedgerEntry
 from billing.models.ledger import USAGE_KINDS, USAGE_TYPES
-from dashboard.periods import Period, hour_starts_at
+from dashboard.periods import Period, hour_starts_at, hours_in_order
 
 ROWS_PER_PAGE = 10
 DIGITS_MAX = 18  # of a page number; Python refuses to read thousands
@@ -25,7 +25,7 @@ DIGITS_MAX = 18  # of a page number; Python refuses to read thousands
 KIND_LABELS = {kind.value: kind.label for kind in Kind}
 TYPE_LABELS = dict(USAGE_TYPES)
 
-Time = TypeVar("Time", date, int)
+Time = TypeVar("Time", date, range)
 
 
 class Entry(NamedTuple):
@@ -120,18 +120,6 @@ class Paging:
         """How many rows are newer than this page's."""
         return (self.number - 1) * ROWS_PER_PAGE
 
-    @property
-    def page_range(self) -> list[int]:
-        """The pages worth a link: the first, the last and those around this one; 0 is a gap."""
-        near = range(max(1, self.number - 2), min(self.last_number, self.number + 2) + 1)
-        shown = sorted({1, self.last_number, *near})
-        pages: list[int] = []
-        for number in shown:
-            if pages and number - pages[-1] > 1:
-                pages.append(0)
-            pages.append(number)
-        return pages
-
 
 def paging_of(*, rows_total: int, asked: str) -> Paging:
     """The page that ``asked`` (whatever stands in the link) means; the nearest that exists."""
@@ -172,19 +160,19 @@ def page_of_entries(
         return []
     newest_day, from_newest = _locate(reversed(rows_by_day), paging.offset)
     oldest_day, from_oldest = _locate(rows_by_day, paging.rows_total - paging.last_row)
-    rows_by_hour = _rows_by_hour(daily_usage.filter(day__in={newest_day, oldest_day}))
-    newest_hour, from_newest = _locate(
-        reversed([*enumerate(rows_by_hour[newest_day])]), from_newest
+    rows_by_hours = _rows_by_hours(
+        daily_usage.filter(day__in={newest_day, oldest_day}), period.zone
     )
-    oldest_hour, from_oldest = _locate(enumerate(rows_by_hour[oldest_day]), from_oldest)
+    newest_hours, from_newest = _locate(reversed(rows_by_hours[newest_day]), from_newest)
+    oldest_hours, from_oldest = _locate(rows_by_hours[oldest_day], from_oldest)
     if from_newest <= from_oldest:
         ids = entries.filter(
             occurred_at__gte=period.starts_at,
-            occurred_at__lt=hour_starts_at(newest_day, newest_hour + 1, period.zone),
+            occurred_at__lt=hour_starts_at(newest_day, newest_hours.stop, period.zone),
         ).order_by("-occurred_at", "-id")[from_newest : from_newest + size]
     else:
         ids = entries.filter(
-            occurred_at__gte=hour_starts_at(oldest_day, oldest_hour, period.zone),
+            occurred_at__gte=hour_starts_at(oldest_day, oldest_hours.start, period.zone),
             occurred_at__lt=period.ends_at,
         ).order_by("occurred_at", "id")[from_oldest : from_oldest + size]
     return read_newest_first(LedgerEntry.objects.filter(id__in=ids.values("id")))
@@ -195,13 +183,18 @@ def read_newest_first(entries: QuerySet[LedgerEntry]) -> list[Entry]:
     return Entry.read(entries.order_by("-occurred_at", "-id"))
 
 
-def _rows_by_hour(daily_usage: QuerySet[DailyUsage]) -> dict[date, list[int]]:
-    """How many rows each hour of each day has; one query."""
-    rows: dict[date, list[int]] = {}
+def _rows_by_hours(
+    daily_usage: QuerySet[DailyUsage], zone: ZoneInfo
+) -> dict[date, list[tuple[range, int]]]:
+    """How many rows the hours of each day have, in order of time; one query."""
+    by_hour: dict[date, list[int]] = {}
     for day, counted in daily_usage.values_list("day", "entries_by_hour"):
-        known = rows.get(day)
-        rows[day] = counted if known is None else [*map(add, known, counted)]
-    return rows
+        known = by_hour.get(day)
+        by_hour[day] = counted if known is None else [*map(add, known, counted)]
+    return {
+        day: [(hours, sum(rows[hours.start : hours.stop])) for hours in hours_in_order(day, zone)]
+        for day, rows in by_hour.items()
+    }
 
 
 def _locate(rows_by_time: Iterable[tuple[Time, int]], offset: int) -> tuple[Time, int]:

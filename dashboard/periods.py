@@ -162,14 +162,26 @@ def day_starts_at(day: date, zone: ZoneInfo) -> datetime:
 
 
 def hour_starts_at(day: date, hour: int, zone: ZoneInfo) -> datetime:
-    """The first instant of an ``hour`` (0 to 24) of ``day`` in ``zone``, in UTC; see above.
-
-    The hours of a day follow each other as its instants do. One that the clocks skip is empty, and
-    one that they repeat is twice as long.
-    """
+    """The first instant of an ``hour`` (0 to 24) of ``day`` in ``zone``, in UTC; see above."""
     if hour == 24:
         day, hour = day + DAY, 0
     return datetime.combine(day, time(hour), tzinfo=zone).astimezone(UTC)
+
+
+def hours_in_order(day: date, zone: ZoneInfo) -> list[range]:
+    """The hours of ``day`` (0 to 23), grouped so that the groups follow each other in time.
+
+    Each hour is a group, also one that the clocks skip (it is empty) or repeat (it is twice as
+    long). Where they go back by two (Antarctica/Troll), the hours that come in turns are one.
+    """
+    groups = []
+    first = 0
+    for hour in range(24):
+        last_moment = datetime.combine(day, time(hour, 59, 59, 999_999), tzinfo=zone)
+        if last_moment.replace(fold=1).astimezone(UTC) < hour_starts_at(day, hour + 1, zone):
+            groups.append(range(first, hour + 1))
+            first = hour + 1
+    return groups if first == 24 else [*groups, range(first, 24)]
 
 
 def years_later(day: date, years: int) -> date:

@@ -10,11 +10,11 @@ from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
+from billing import texts
 from billing.money import format_money
 
 register = template.Library()
 
-MINUS = "−"
 # How much of the end of a long word stays when its middle gives way.
 TAIL_LENGTH = 6
 
@@ -26,10 +26,8 @@ _ARITHMETIC = re.compile(r"(?:[\d,]+ × )?[\d,.]+ s\b")
 NOTHING = mark_safe('<span aria-hidden="true">–</span><span class="spoken">none</span>')
 
 
-@register.filter
-def grouped(number: int) -> str:
-    """1234567 as "1,234,567", -5 as "−5"."""
-    return f"{number:,}".replace("-", MINUS)
+grouped = register.filter(texts.grouped)
+in_credits = register.filter(texts.in_credits)
 
 
 @register.filter
@@ -55,12 +53,6 @@ def counted(number: int, words: str) -> str:
     """The number with its word: ``3|counted:"call,calls"`` is "3 calls"."""
     one, many = words.split(",")
     return f"{grouped(number)} {one if number == 1 else many}"
-
-
-@register.filter
-def in_credits(number: int) -> str:
-    """The number with the word: "1 credit", "12,480 credits"."""
-    return counted(number, "credit,credits")
 
 
 @register.filter

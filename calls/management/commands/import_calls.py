@@ -216,9 +216,3 @@ def _format(account: Account, options: dict[str, Any], now: datetime) -> Format:
             returncode=REFUSED,
         )
     return CanonicalCsv(account_id=account.pk, zone=zone, now=now)
-
-
-def _rejects_file(path: Path, input_path: Path) -> RejectsFile:
-    if path.resolve() == input_path.resolve():
-        raise CommandError("--rejects must name another file than the input.", returncode=REFUSED)
-    return RejectsFile(path)
