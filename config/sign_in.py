@@ -1,7 +1,11 @@
 """Who may sign in: people whom an operator added. Nobody signs up by themselves."""
 
 from allauth.account.adapter import DefaultAccountAdapter
-from django.http import HttpRequest
+from django.contrib import admin
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
 
 
 class ClosedSignUpAdapter(DefaultAccountAdapter):
@@ -10,3 +14,14 @@ class ClosedSignUpAdapter(DefaultAccountAdapter):
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         """Refuse: an admin of the account adds its users."""
         return False
+
+
+def sign_in_to_operations(request: HttpRequest) -> HttpResponse:
+    """Stand in for the admin's own sign-in, which asks for no second step and counts no tries.
+
+    Everybody signs in on one page, and goes on from there to where they wanted to. Who is signed
+    in and no operator is told so: sent on, they would come back here for ever.
+    """
+    if request.user.is_authenticated and not admin.site.has_permission(request):
+        return render(request, "operators_only.html", status=403)
+    return redirect_to_login(request.GET.get("next") or reverse("admin:index"))

@@ -13,13 +13,15 @@ def test_staff_see_the_admin(client: Client, operator: User) -> None:
 
 
 @pytest.mark.parametrize("persona", ["owner", "admin", "member", "outsider"])
-def test_customers_are_sent_to_the_staff_sign_in(
+def test_customers_are_told_that_these_pages_are_not_theirs(
     client: Client, persona: str, request: pytest.FixtureRequest
 ) -> None:
-    client.force_login(request.getfixturevalue(persona))
-    response = client.get("/admin/")
-    assert response.status_code == 302
-    assert response["Location"].startswith("/admin/login/")
+    user = request.getfixturevalue(persona)
+    client.force_login(user)
+    response = client.get("/admin/billing/account/", follow=True)
+    assert response.status_code == 403
+    assert "These pages are for operators" in response.content.decode()
+    assert user.email in response.content.decode()
 
 
 def test_an_operator_signs_in_by_e_mail_and_password(client: Client, operator: User) -> None:

@@ -1,0 +1,88 @@
+"""Signing in: one page for everybody, on which tries are counted."""
+
+import re
+from html import unescape
+
+import pytest
+from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
+from django.urls import reverse
+
+from tests.dashboard.test_two_step_sign_in import clock, code_of  # noqa: F401
+from tests.factories import PASSWORD, OperatorFactory
+
+pytestmark = pytest.mark.django_db
+
+WANTED = "/admin/billing/account/?q=acme"
+TRIES_OF_ONE_ADDRESS_MAX = 5
+
+
+def is_signed_in(browser):
+    return browser.get(reverse("mfa_index")).status_code == 200
+
+
+def arrive(browser, address):
+    """Go to an address; give the page that follows, and what its form keeps for afterwards."""
+    page = browser.get(address, follow=True)
+    kept = re.findall(r'type="hidden" name="next" value="([^"]*)"', page.content.decode())
+    return page, {"next": unescape(kept[0])} if kept else {}
+
+
+def sign_in(browser, user, password=PASSWORD, **kept):
+    return browser.post(
+        reverse("account_login"), {"login": user.email, "password": password, **kept}, follow=True
+    )
+
+
+# ── Operators ─────────────────────────────────────────────────────────────────────────────────
+def test_an_operator_comes_from_the_admin_to_where_he_wanted_to_go(client, operator):
+    page, kept = arrive(client, WANTED)
+    assert page.request["PATH_INFO"] == reverse("account_login")
+    page = sign_in(client, operator, **kept)
+    assert page.status_code == 200
+    assert f"{page.request['PATH_INFO']}?{page.request['QUERY_STRING']}" == WANTED
+
+
+def test_the_admin_asks_for_the_second_step_too(client, operator, clock):  # noqa: F811
+    secret = generate_totp_secret()
+    TOTP.activate(operator, secret)
+    _, kept = arrive(client, WANTED)
+    assert "Enter your code" in sign_in(client, operator, **kept).content.decode()
+    assert not is_signed_in(client)
+    answer = client.post(reverse("mfa_authenticate"), {"code": code_of(secret, clock)})
+    assert answer["Location"] == WANTED
+
+
+@pytest.mark.parametrize("signed_in", [False, True])
+def test_no_password_is_tried_at_the_admins_own_sign_in(client, operator, signed_in):
+    clerk = OperatorFactory(is_superuser=False)
+    if signed_in:
+        client.force_login(clerk)
+    for _ in range(2):
+        client.post("/admin/login/", {"username": operator.username, "password": PASSWORD})
+    assert client.session.get("_auth_user_id") == (str(clerk.pk) if signed_in else None)
+
+
+def test_tries_from_the_admin_are_counted(client, operator):
+    _, kept = arrive(client, WANTED)
+    for _ in range(TRIES_OF_ONE_ADDRESS_MAX):
+        sign_in(client, operator, "wrong", **kept)
+    assert "Too many failed login attempts" in sign_in(client, operator, **kept).content.decode()
+    assert not is_signed_in(client)
+    assert client.get("/admin/").status_code == 302
+
+
+def test_who_is_no_operator_is_told_so_after_signing_in(client, owner):
+    _, kept = arrive(client, WANTED)
+    page = sign_in(client, owner, **kept)
+    assert page.status_code == 403
+    assert "These pages are for operators" in page.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("wanted", "reached"),
+    [(WANTED, "/admin/billing/account/"), ("https://elsewhere.example/admin/", "/")],
+)
+def test_an_operator_who_is_signed_in_goes_on_within_the_site(client, operator, wanted, reached):
+    client.force_login(operator)
+    page = client.get("/admin/login/", {"next": wanted}, follow=True)
+    assert page.request["PATH_INFO"] == reached
