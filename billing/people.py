@@ -1,4 +1,4 @@
-"""People who sign in: made by an operator or an admin, known by their e-mail address.
+"""People who sign in: made by operators, who alone say with which e-mail address.
 
 The address stands in two tables, the user's and the one that sign-in reads; both are written here.
 """
@@ -52,9 +52,12 @@ def pays_alone_for(user: User) -> list[Account]:
 
 
 def email_taken(*, email: str, user: User) -> bool:
-    """Whether anybody but ``user`` signs in with ``email``."""
+    """Whether anybody but ``user`` signs in with ``email``.
+
+    One that nobody vouched for doesn't count: who is given it here signs in with it alone.
+    """
     others = User.objects.exclude(pk=user.pk)
-    addresses = EmailAddress.objects.exclude(user=user.pk)
+    addresses = EmailAddress.objects.filter(verified=True).exclude(user=user.pk)
     return (
         others.filter(email__iexact=email).exists()
         or others.filter(username__iexact=email).exists()

@@ -1,15 +1,21 @@
 """The root of all URLs. /health/ is not here: `config.health` answers it before any of these."""
 
+from allauth.account.urls import urlpatterns as sign_in_pages
 from django.contrib import admin
 from django.urls import include, path
 
 from config.sign_in import sign_in_to_operations
 from dashboard.webhooks import webhook
 
+# Which address somebody signs in with is the operators' matter: allauth's pages on which people add
+# and confirm addresses of their own choice do not exist here.
+CLOSED = {"account_email", "account_email_verification_sent", "account_confirm_email"}
+
 urlpatterns = [
     path("admin/login/", sign_in_to_operations),
     path("admin/", admin.site.urls),
-    path("accounts/", include("allauth.urls")),
+    path("accounts/", include([page for page in sign_in_pages if page.name not in CLOSED])),
+    path("accounts/2fa/", include("allauth.mfa.urls")),
     path("webhooks/<slug:gateway>/", webhook, name="webhook"),
     path("sandbox/", include("dashboard.sandbox.urls")),
     path("", include("dashboard.urls")),

@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from billing.models import Account, Membership, Role
-from tests.factories import OperatorFactory, UserFactory
+from tests.factories import PASSWORD, OperatorFactory, UserFactory
 
 PEOPLE = "/admin/auth/user/"
 SECRET = "a-first-password-7"
@@ -183,3 +183,48 @@ def test_an_operator_cannot_delete_the_second_factor_of_a_superuser(
 def test_the_pages_of_other_applications_do_not_bypass_these(staff: Client) -> None:
     for model in ("account/emailaddress", "auth/group"):
         assert staff.get(f"/admin/{model}/").status_code == 404
+
+
+# ── Addresses are the operators' matter ───────────────────────────────────────────────────────
+@pytest.mark.parametrize("address", ["email/", "confirm-email/", "confirm-email/MQ:1abc:xyz/", ""])
+def test_nobody_adds_or_confirms_an_address_of_his_own(
+    client: Client, outsider: User, owner: User, address: str, mailoutbox: list[Any]
+) -> None:
+    client.force_login(outsider)
+    before = list(EmailAddress.objects.values())
+    form = {"action_add": "", "email": owner.email}
+    for browser in (client, Client()):
+        assert browser.get(f"/accounts/{address}").status_code == 404
+        assert browser.post(f"/accounts/{address}", form).status_code == 404
+    assert list(EmailAddress.objects.values()) == before
+    assert mailoutbox == []
+
+
+@pytest.fixture
+def claimed(outsider: User) -> list[str]:
+    """Addresses that somebody else once added, of which one is a person's and one nobody's yet."""
+    claimed = ["owner@example.com", "new@example.com"]
+    for email in claimed:
+        EmailAddress.objects.create(user=outsider, email=email)
+    return claimed
+
+
+def test_an_address_that_somebody_claimed_stops_no_operator(
+    clerk: Client, owner: User, claimed: list[str]
+) -> None:
+    form = filled(owner)
+    del form["is_active"]
+    clerk.post(page(owner), form)
+    owner.refresh_from_db()
+    assert owner.is_active is False
+
+
+def test_an_address_that_somebody_claimed_signs_in_whom_an_operator_gave_it(
+    clerk: Client, outsider: User, claimed: list[str]
+) -> None:
+    clerk.post(f"{PEOPLE}add/", added())
+    added_person = User.objects.get(email="new@example.com")
+    for password, signed_in in ((SECRET, str(added_person.pk)), (PASSWORD, None)):
+        browser = Client()
+        browser.post("/accounts/login/", {"login": "new@example.com", "password": password})
+        assert browser.session.get("_auth_user_id") == signed_in
