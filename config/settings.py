@@ -48,6 +48,9 @@ SECURE_SSL_REDIRECT = env.flag("SECURE_SSL_REDIRECT", default=HTTPS)
 SECURE_HSTS_SECONDS = env.number("SECURE_HSTS_SECONDS", default=31_536_000 if HTTPS else 0)
 # Behind a proxy that ends TLS and itself sets X-Forwarded-Proto. Anyone else could forge it.
 TRUST_FORWARDED_PROTO = env.flag("TRUST_FORWARDED_PROTO", default=False)
+# How many proxies stand before the site, each adding whom it heard from to X-Forwarded-For. What
+# stands further to the left, anyone can forge.
+TRUSTED_PROXY_COUNT = env.number("TRUSTED_PROXY_COUNT", default=0)
 STATIC_ROOT: str = env.str("STATIC_ROOT", default=str(BASE_DIR / "var" / "static"))
 BEAT_SCHEDULE_FILE: str = env.str(
     "BEAT_SCHEDULE_FILE", default=str(BASE_DIR / "var" / "beat-schedule")
@@ -207,6 +210,8 @@ ACCOUNT_USER_MODEL_USERNAME_FIELD = "username"
 # An operator adds people to their account, and vouches for the address.
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_LOGOUT_REDIRECT_URL = LOGIN_URL
+# Tries are counted by the visitor's address, which is the proxy's unless it is looked up behind it.
+ALLAUTH_TRUSTED_PROXY_COUNT = TRUSTED_PROXY_COUNT
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = "Call Credits"
 

@@ -5,6 +5,7 @@ from html import unescape
 
 import pytest
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
+from django.test import Client
 from django.urls import reverse
 
 from tests.dashboard.test_two_step_sign_in import clock, code_of  # noqa: F401
@@ -14,6 +15,7 @@ pytestmark = pytest.mark.django_db
 
 WANTED = "/admin/billing/account/?q=acme"
 TRIES_OF_ONE_ADDRESS_MAX = 5
+TRIES_OF_ONE_VISITOR_MAX = 10
 
 
 def is_signed_in(browser):
@@ -86,3 +88,32 @@ def test_an_operator_who_is_signed_in_goes_on_within_the_site(client, operator, 
     client.force_login(operator)
     page = client.get("/admin/login/", {"next": wanted}, follow=True)
     assert page.request["PATH_INFO"] == reached
+
+
+# ── Tries are counted by visitor ──────────────────────────────────────────────────────────────
+def try_once(forwarded_for, number):
+    """A wrong try at one of many addresses, by the same proxy; give whether it was let through."""
+    answer = Client(headers={"x-forwarded-for": forwarded_for}).post(
+        reverse("account_login"), {"login": f"nobody{number}@example.com", "password": "wrong"}
+    )
+    return "Too many failed login attempts" not in answer.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("proxies", "first", "second", "second_is_let_through"),
+    [
+        (1, "203.0.113.1", "203.0.113.2", True),
+        (1, "203.0.113.1, 203.0.113.9", "203.0.113.2, 203.0.113.9", False),
+        (2, "203.0.113.1, 203.0.113.9", "203.0.113.2, 203.0.113.9", True),
+        (0, "203.0.113.1", "203.0.113.2", False),
+    ],
+    ids=["two visitors of one proxy", "what a visitor forges", "two proxies", "no proxy"],
+)
+def test_tries_are_counted_by_who_came_to_the_proxy(
+    settings, proxies, first, second, second_is_let_through
+):
+    settings.ALLAUTH_TRUSTED_PROXY_COUNT = proxies
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # to be quick
+    assert all(try_once(first, number) for number in range(TRIES_OF_ONE_VISITOR_MAX))
+    assert not try_once(first, TRIES_OF_ONE_VISITOR_MAX)
+    assert try_once(second, TRIES_OF_ONE_VISITOR_MAX + 1) == second_is_let_through

@@ -160,6 +160,12 @@ def test_data_is_on_named_volumes_and_every_server_is_checked() -> None:
         assert name == "migrate" or one["healthcheck"]["test"][0] == "CMD"
 
 
+def test_the_site_knows_that_it_is_behind_a_proxy() -> None:
+    declared = compose()["services"]["web"]["environment"]
+    trusted = ("TRUST_FORWARDED_PROTO", "TRUSTED_PROXY_COUNT")
+    assert [fill_in(declared[name], {}) for name in trusted] == ["true", "1"]
+
+
 def test_nothing_starts_before_the_migration_is_done() -> None:
     for name in ("web", "worker", "beat"):
         waits_for = compose()["services"][name]["depends_on"]

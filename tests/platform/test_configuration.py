@@ -65,6 +65,14 @@ def test_a_production_environment_passes_the_deployment_check() -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.parametrize("proxies", ["0", "2"])
+def test_the_sign_in_knows_how_many_proxies_there_are(proxies: str) -> None:
+    asked = "from allauth import app_settings; print(app_settings.TRUSTED_PROXY_COUNT)"
+    environment = PRODUCTION if proxies == "0" else {**PRODUCTION, "TRUSTED_PROXY_COUNT": proxies}
+    done = manage("shell", "--no-imports", "--command", asked, env=environment)
+    assert done.stdout.strip() == proxies, done.stderr
+
+
 @pytest.mark.parametrize(
     "name", ["SECRET_KEY", "ALLOWED_HOSTS", "SITE_URL", "DATABASE_URL", "REDIS_URL", "EMAIL_URL"]
 )
