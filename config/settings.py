@@ -150,11 +150,15 @@ DATABASES: dict[str, dict[str, Any]] = {
     }
 }
 
+# A server that is gone, or hangs, must not hold up a page.
+REDIS_TIMEOUTS = {"socket_connect_timeout": 1, "socket_timeout": 2}
+
 CACHES = {
     "default": {
-        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "BACKEND": "config.cache.SpareableRedisCache",
         "LOCATION": REDIS_URL,
         "KEY_PREFIX": f"{REDIS_KEY_PREFIX}:cache",
+        "OPTIONS": REDIS_TIMEOUTS,
     }
 }
 
@@ -166,9 +170,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = {
     # A task which its worker did not acknowledge goes to another one after this long, so it must
     # exceed the longest task (CELERY_TASK_TIME_LIMIT) or that task would run twice at once.
     "visibility_timeout": 900,
-    # A broker that is gone, or hangs, must not hold up a page that has something to send.
-    "socket_connect_timeout": 1,
-    "socket_timeout": 2,
+    **REDIS_TIMEOUTS,
 }
 # Once more, on a new connection: the one in the pool may be from before the broker's restart.
 CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1, "interval_start": 0, "interval_max": 0.2}

@@ -1,13 +1,20 @@
 """Signing in: one page for everybody, on which tries are counted."""
 
 import re
+import signal
+import time
 from html import unescape
 
 import pytest
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.test import Client
 from django.urls import reverse
+from redis import Redis
+from redis.backoff import ConstantBackoff
+from redis.retry import Retry
 
+from config.embedded_valkey import start_valkey
+from config.processes import Supervisor
 from tests.dashboard.test_two_step_sign_in import clock, code_of  # noqa: F401
 from tests.factories import PASSWORD, OperatorFactory
 
@@ -16,6 +23,8 @@ pytestmark = pytest.mark.django_db
 WANTED = "/admin/billing/account/?q=acme"
 TRIES_OF_ONE_ADDRESS_MAX = 5
 TRIES_OF_ONE_VISITOR_MAX = 10
+HANGING_SECONDS_MAX = 6
+ANOTHER_PASSWORD = "battery-staple-horse-correct"
 
 
 def is_signed_in(browser):
@@ -117,3 +126,79 @@ def test_tries_are_counted_by_who_came_to_the_proxy(
     assert all(try_once(first, number) for number in range(TRIES_OF_ONE_VISITOR_MAX))
     assert not try_once(first, TRIES_OF_ONE_VISITOR_MAX)
     assert try_once(second, TRIES_OF_ONE_VISITOR_MAX + 1) == second_is_let_through
+
+
+# ── Without Redis ─────────────────────────────────────────────────────────────────────────────
+@pytest.fixture
+def counting(settings, tmp_path):
+    """The server that counts tries: one of this test's own, which may die."""
+    supervisor = Supervisor(tmp_path)
+    location = start_valkey(supervisor, state=tmp_path, durable=False)
+    settings.CACHES = {"default": {**settings.CACHES["default"], "LOCATION": location}}
+    yield supervisor
+    supervisor.stop()
+
+
+def die(supervisor):
+    server = supervisor.running[0].popen
+    server.kill()
+    server.wait()
+
+
+def come_back(supervisor, location):
+    supervisor.restart(supervisor.running[0])
+    retry = Retry(ConstantBackoff(0.1), retries=100)
+    with Redis.from_url(location, retry=retry) as server:
+        server.ping()
+
+
+def sees_no_more_tries(browser, user):
+    for _ in range(TRIES_OF_ONE_ADDRESS_MAX):
+        sign_in(browser, user, "wrong")
+    return "Too many failed login attempts" in sign_in(browser, user).content.decode()
+
+
+def test_a_server_that_died_keeps_nobody_out_and_counts_again_when_it_is_back(
+    client, owner, counting, monkeypatch, settings
+):
+    monkeypatch.setattr("config.cache.PAUSE_SECONDS", 0)
+    assert sees_no_more_tries(client, owner)
+    die(counting)
+    sign_in(client, owner)
+    assert is_signed_in(client)
+    client.logout()
+    come_back(counting, settings.CACHES["default"]["LOCATION"])
+    assert sees_no_more_tries(client, owner)
+
+
+def test_a_server_that_hangs_costs_a_moment_and_a_line_in_the_log(client, owner, counting, caplog):
+    server = counting.running[0].popen
+    server.send_signal(signal.SIGSTOP)
+    started = time.monotonic()
+    try:
+        sign_in(client, owner)
+    finally:
+        server.send_signal(signal.SIGCONT)
+    assert time.monotonic() - started < HANGING_SECONDS_MAX
+    assert is_signed_in(client)
+    said = [record.message for record in caplog.records if record.name == "config.cache"]
+    assert len(said) == 1
+    assert "tries to sign in are not limited" in said[0]
+
+
+def test_all_of_sign_in_goes_on_without_redis(client, owner, counting, clock, mailoutbox):  # noqa: F811
+    secret = generate_totp_secret()
+    TOTP.activate(owner, secret)
+    die(counting)
+    client.post(reverse("account_reset_password"), {"email": owner.email})
+    [link] = re.findall(r"https?://[^/]+(/\S+)", mailoutbox[0].body)
+    page = client.get(link, follow=True)
+    chosen = {"password1": ANOTHER_PASSWORD, "password2": ANOTHER_PASSWORD}
+    client.post(page.request["PATH_INFO"], chosen)
+    sign_in(client, owner, ANOTHER_PASSWORD)
+    client.post(reverse("mfa_authenticate"), {"code": code_of(secret, clock)})
+    assert is_signed_in(client)
+    changed = {"oldpassword": ANOTHER_PASSWORD, "password1": PASSWORD, "password2": PASSWORD}
+    assert client.post(reverse("account_change_password"), changed).status_code == 302
+    again = client.post(reverse("account_reauthenticate"), {"password": PASSWORD})
+    assert again.status_code == 302
