@@ -12,7 +12,7 @@ class ClosedSignUpAdapter(DefaultAccountAdapter):
     """allauth, with open sign-up closed."""
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
-        """Refuse: an admin of the account adds its users."""
+        """Refuse: operators add people."""
         return False
 
 

@@ -99,11 +99,6 @@ class Membership(models.Model):
         return self.role == Role.SUPERADMIN
 
     @property
-    def may_manage_people(self) -> bool:
-        """Whether the person may manage the account's users and API keys."""
-        return self.role in {Role.SUPERADMIN, Role.ADMIN}
-
-    @property
     def is_told(self) -> bool:
         """Whether the person is told about the account's credits by e-mail."""
         return self.may_be_told and self.wants_credit_mails

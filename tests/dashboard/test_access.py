@@ -42,6 +42,7 @@ PAGES: dict[str, tuple[dict[str, Any], tuple[int, int, int]]] = {
 # The pages that take a form; all others are only read.
 ACTIONS = {"top_up", "top_up_status", "notifications"}
 WITHOUT_ACCOUNT = {"landing"}
+WHO_ADDS_PEOPLE = "Ask the people who look after your company’s account here"
 
 NAMES = sorted(PAGES)
 
@@ -299,18 +300,23 @@ def test_the_root_forgets_an_account_that_the_person_has_left(
     assert client.get("/")["Location"] == "/a/acme/"
 
 
-def test_the_root_tells_a_person_without_account_who_can_help(client: Client, db: None) -> None:
-    client.force_login(UserFactory())
-    response = client.get("/")
+@pytest.mark.parametrize("address", ["/", "/accounts/signup/", "/accounts/inactive/"])
+def test_who_has_no_account_or_sign_in_is_told_who_can_help(
+    client: Client, db: None, address: str
+) -> None:
+    if address == "/":
+        client.force_login(UserFactory())
+    response = client.get(address)
     assert response.status_code == 200
-    assert "dashboard/no_account.html" in [template.name for template in response.templates]
+    assert WHO_ADDS_PEOPLE in response.text
+    assert "admin of your company" not in response.text
 
 
 def test_the_root_tells_an_operator_where_their_work_is(client: Client, db: None) -> None:
     client.force_login(UserFactory(is_staff=True))
     page = client.get("/").text
     assert f'href="{reverse("admin:index")}"' in page
-    assert "Ask an admin of your company" not in page
+    assert WHO_ADDS_PEOPLE not in page
 
 
 def test_the_frame_offers_the_other_accounts(
