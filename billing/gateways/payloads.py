@@ -6,6 +6,7 @@ from typing import Any
 from billing.gateways.base import WebhookError, WebhookEvent
 
 TEXT_LENGTH_MAX = 255
+CODE_LENGTH = 3
 AMOUNT_MAX = 10**15  # far above every payment, far below what the database can't store
 
 
@@ -29,6 +30,12 @@ def mapping(value: Any) -> dict[str, Any]:
 def text(value: Any) -> str:
     """The text; empty where it is none, or longer than any id of a provider."""
     return value if isinstance(value, str) and len(value) <= TEXT_LENGTH_MAX else ""
+
+
+def currency_of(value: Any) -> str:
+    """The currency's code; empty where it can't be one of ISO 4217."""
+    code = text(value)
+    return code if len(code) == CODE_LENGTH and code.isascii() else ""
 
 
 def whole(value: Any) -> int | None:

@@ -27,7 +27,7 @@ from billing.gateways.base import (
     WebhookError,
     WebhookEvent,
 )
-from billing.gateways.payloads import event_of, text, whole
+from billing.gateways.payloads import currency_of, event_of, text, whole
 from billing.gateways.signatures import verify
 from billing.models import SandboxCheckout
 
@@ -192,7 +192,7 @@ def _facts(payload: Mapping[str, Any], as_of: datetime | None = None) -> Payment
         checkout_id=text(payload.get("id")),
         payment_id=text(payload.get("payment_id")),
         amount_minor=whole(payload.get("amount_minor")),
-        currency=text(payload.get("currency")),
+        currency=currency_of(payload.get("currency")),
         refunded_minor=whole(payload.get("refunded_minor")) or 0,
         as_of=as_of,
         reason=text(payload.get("reason")),

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from billing.gateways.base import Dispute, DisputeStatus, PaymentFacts, PaymentStatus, WebhookError
-from billing.gateways.payloads import mapping, text, whole
+from billing.gateways.payloads import currency_of, mapping, text, whole
 from billing.gateways.stripe_amounts import our_amount
 
 # How the intent of a completed session stands when the bank did not pay after all.
@@ -88,7 +88,7 @@ def session_facts(
         checkout_id=text(session.get("id")),
         payment_id=text(intent.get("id")) or text(session.get("payment_intent")),
         amount_minor=_money(session, "amount_total"),
-        currency=text(session.get("currency")).upper(),
+        currency=currency_of(session.get("currency")).upper(),
         refunded_minor=(
             None if refunds is None else sum(_money(each, "amount") or 0 for each in made)
         ),
@@ -114,7 +114,7 @@ def _charge_facts(charge: Mapping[str, Any]) -> PaymentFacts:
         account_reference=text(metadata.get("account")),
         payment_id=text(charge.get("payment_intent")),
         amount_minor=_money(charge, "amount"),
-        currency=text(charge.get("currency")).upper(),
+        currency=currency_of(charge.get("currency")).upper(),
         refunded_minor=_money(charge, "amount_refunded"),
         is_hint=True,
         reason=REFUNDED_THERE,
@@ -129,7 +129,7 @@ def _refund_facts(refund: Mapping[str, Any]) -> PaymentFacts | None:
     return PaymentFacts(
         status=PaymentStatus.OPEN,  # a refund confirms no payment
         payment_id=text(refund.get("payment_intent")),
-        currency=text(refund.get("currency")).upper(),
+        currency=currency_of(refund.get("currency")).upper(),
         refund_failure=failure,
         is_hint=True,
     )
@@ -151,7 +151,7 @@ def _dispute_facts(dispute: Mapping[str, Any], status: DisputeStatus | None) -> 
     return PaymentFacts(
         status=PaymentStatus.OPEN,  # a dispute confirms no payment, it takes one back
         payment_id=text(dispute.get("payment_intent")),
-        currency=text(dispute.get("currency")).upper(),
+        currency=currency_of(dispute.get("currency")).upper(),
         dispute=Dispute(dispute_id=dispute_id, amount_minor=amount_minor, status=status),
         reason=DISPUTED,
     )
@@ -159,5 +159,5 @@ def _dispute_facts(dispute: Mapping[str, Any], status: DisputeStatus | None) -> 
 
 def _money(found: Mapping[str, Any], name: str) -> int | None:
     """An amount of an object that names its currency, in our minor units."""
-    currency = text(found.get("currency")).upper()
+    currency = currency_of(found.get("currency")).upper()
     return our_amount(amount=whole(found.get(name)), currency=currency)

@@ -395,6 +395,7 @@ class AnySignedEvent(TestCase):
     @example(changed={"amount_minor": -1})
     @example(changed={"amount_minor": 2**63})
     @example(changed={"refunded_minor": -1})
+    @example(changed={"currency": "INRR"})
     @settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
     def test_any_event(self, changed):
         account = AccountFactory()
