@@ -30,7 +30,7 @@ def mismatch_of(top_up: TopUp, facts: PaymentFacts) -> str:
     What is unsaid is not wrong, except that a payment has to name its amount and currency.
     """
     due_minor, currency = top_up.paid_minor, top_up.paid_currency
-    if facts.account_reference and facts.account_reference != top_up.account.slug:
+    if facts.account_reference and facts.account_reference != top_up.account_reference:
         return f"The provider names the account {facts.account_reference}."
     if facts.currency and facts.currency != currency:
         return f"The provider reports {facts.currency}, the top-up is in {currency}."

@@ -177,7 +177,7 @@ def start(
     order = Order(
         reference=str(top_up.public_id),
         idempotency_key=numbered(str(top_up.public_id), top_up),
-        account_reference=account.slug,
+        account_reference=top_up.account_reference,
         description=f"{top_up.credits:,} call credits for {account.name}",
         amount_minor=top_up.total_minor,
         currency=top_up.currency,
@@ -326,6 +326,7 @@ def _begun(
             idempotency_key=f"{form_key}.{attempt}:{quoted.credits}:{quoted.total_minor}"[-64:],
             defaults={
                 "created_by_id": user_id,
+                "account_reference": str(account.pk),
                 "credits": quoted.credits,
                 "price_minor": quoted.price_minor,
                 "tax_minor": quoted.tax_minor,

@@ -218,6 +218,7 @@ class TopUpAdmin(TopUpActions, RecordAdmin):
     )
     fields = (
         "account",
+        "account_reference",
         "created_by",
         "state",
         "parked_reason",

@@ -113,6 +113,8 @@ class TopUp(models.Model):
     """One purchase of credits: what was asked for, where it stands, and since when.
 
     ``public_id`` is the reference that the provider gets and the address shows.
+    ``account_reference`` is what the provider was told of whose it is: the account's id, in older
+    ones its slug at the time.
     ``idempotency_key`` comes with the form, so that a form sent twice buys once.
     ``parked_reason`` says why an operator has to look; nothing is credited until one has.
     ``received_…`` is what the provider says was paid, which is then not what was asked for.
@@ -126,6 +128,7 @@ class TopUp(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+"
     )
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    account_reference = models.CharField(max_length=64)
     idempotency_key = models.CharField(max_length=64)
     credits = models.PositiveBigIntegerField()
     price_minor = models.PositiveBigIntegerField()

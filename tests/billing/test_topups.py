@@ -68,7 +68,7 @@ def facts(top_up, **changed):
     said = {
         "status": PaymentStatus.PAID,
         "reference": str(top_up.public_id),
-        "account_reference": top_up.account.slug,
+        "account_reference": top_up.account_reference,
         "payment_id": "payment_1",
         "amount_minor": top_up.total_minor,
         "currency": top_up.currency,

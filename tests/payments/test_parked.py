@@ -178,7 +178,7 @@ def test_paying_back_that_fails_later_waits_for_an_operator_again(
 ):
     refunds.give_back(top_up_id=parked_there.pk, reason="Not theirs", now=now())
     assert state_of(parked_there) == TopUpState.REFUNDED
-    provider.sessions[parked_there.checkout_id]["metadata"] = {"account": "acme"}
+    provider.sessions[parked_there.checkout_id]["metadata"] = {"account": str(account.pk)}
     take(client, provider.fail_refund(provider.refunds[0]))
     parked_there.refresh_from_db()
     assert (parked_there.state, balance_of(account)) == (TopUpState.PAID, 0)

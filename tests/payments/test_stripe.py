@@ -27,7 +27,7 @@ TOTAL = 800_000  # 500 credits of one's own at INR 16
 def test_a_checkout_asks_for_exactly_what_was_quoted(provider, account):
     top_up = begin(account)
     [request] = provider.requests
-    metadata = {"top_up": str(top_up.public_id), "account": "acme"}
+    metadata = {"top_up": str(top_up.public_id), "account": str(account.pk)}
     assert request.path == "/v1/checkout/sessions"
     assert request.parameters == {
         "mode": "payment",
