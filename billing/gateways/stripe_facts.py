@@ -5,8 +5,9 @@ about one is only a hint to ask for the list. A dispute is known from its events
 Source: https://docs.stripe.com/api/checkout/sessions, /api/refunds and /api/disputes
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from billing.gateways.base import Dispute, DisputeStatus, PaymentFacts, PaymentStatus, WebhookError
@@ -26,29 +27,8 @@ def event_facts(payload: Mapping[str, Any]) -> PaymentFacts | None:
     found = mapping(mapping(payload.get("data")).get("object"))
     if not found:
         raise WebhookError("the event has no object")
-    match payload.get("type"):
-        case "checkout.session.async_payment_failed":
-            return session_facts(found, failed=True)
-        case (
-            "checkout.session.completed"
-            | "checkout.session.async_payment_succeeded"
-            | "checkout.session.expired"
-        ):
-            return session_facts(found)
-        case "charge.refunded":
-            return _charge_facts(found)
-        case "refund.failed" | "refund.updated" | "charge.refund.updated":
-            return _refund_facts(found)
-        case "charge.dispute.funds_reinstated":
-            return _dispute_facts(found, DisputeStatus.WON)
-        case (
-            "charge.dispute.created"
-            | "charge.dispute.updated"
-            | "charge.dispute.funds_withdrawn"
-            | "charge.dispute.closed"
-        ):
-            return _dispute_facts(found, _dispute_status(text(found.get("status"))))
-    return None
+    read = EVENTS.get(text(payload.get("type")))
+    return read(found) if read else None
 
 
 def session_facts(
@@ -142,8 +122,9 @@ def _dispute_status(status: str) -> DisputeStatus | None:
     return {"won": DisputeStatus.WON, "lost": DisputeStatus.LOST}.get(status, DisputeStatus.OPEN)
 
 
-def _dispute_facts(dispute: Mapping[str, Any], status: DisputeStatus | None) -> PaymentFacts | None:
+def _dispute_facts(dispute: Mapping[str, Any], *, won: bool = False) -> PaymentFacts | None:
     """What a dispute says: no metadata of ours, only the payment intent."""
+    status = DisputeStatus.WON if won else _dispute_status(text(dispute.get("status")))
     dispute_id = text(dispute.get("id"))
     amount_minor = _money(dispute, "amount")
     if status is None or not dispute_id or amount_minor is None:
@@ -161,3 +142,22 @@ def _money(found: Mapping[str, Any], name: str) -> int | None:
     """An amount of an object that names its currency, in our minor units."""
     currency = currency_of(found.get("currency")).upper()
     return our_amount(amount=whole(found.get(name)), currency=currency)
+
+
+# What is listened to, and how each is read. Stripe sends what an endpoint subscribes to: the README
+# names these.
+EVENTS: dict[str, Callable[[Mapping[str, Any]], PaymentFacts | None]] = {
+    "checkout.session.completed": session_facts,
+    "checkout.session.async_payment_succeeded": session_facts,
+    "checkout.session.async_payment_failed": partial(session_facts, failed=True),
+    "checkout.session.expired": session_facts,
+    "charge.refunded": _charge_facts,
+    "charge.refund.updated": _refund_facts,
+    "refund.updated": _refund_facts,
+    "refund.failed": _refund_facts,
+    "charge.dispute.created": _dispute_facts,
+    "charge.dispute.updated": _dispute_facts,
+    "charge.dispute.closed": _dispute_facts,
+    "charge.dispute.funds_withdrawn": _dispute_facts,
+    "charge.dispute.funds_reinstated": partial(_dispute_facts, won=True),
+}

@@ -1,17 +1,22 @@
 """Stripe from the checkout to the credits and back, over HTTP to a server that answers like it."""
 
+import fnmatch
 import json
 import logging
 import os
+import re
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
+from itertools import chain
+from pathlib import Path
 
 import pytest
 
 from billing import refunds, topups
 from billing.gateways import GatewayError, Order, RefusedError
 from billing.gateways import stripe as gateway
+from billing.gateways.stripe_facts import EVENTS
 from billing.models import LedgerEntry, PaymentEvent, TopUp, TopUpPricing, TopUpState
 from tests.factories import AccountFactory
 from tests.payments.fake_stripe import API_KEY, WEBHOOK_SECRET, signed
@@ -195,6 +200,15 @@ def test_an_event_of_a_type_of_no_concern_is_done_with(provider, client):
     assert take(client, provider.event("customer.created", {"id": "cus_1"})) == (
         "Not about a payment of ours."
     )
+
+
+def test_the_readme_subscribes_to_every_event_that_is_read_and_to_no_other():
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    sentence = readme.partition("/webhooks/stripe/` with the events ")[2].partition(".\n")[0]
+    named = re.findall("`([^`]+)`", sentence)
+    found = {name: fnmatch.filter(EVENTS, name) for name in named}
+    assert all(found.values())
+    assert sorted(chain.from_iterable(found.values())) == sorted(EVENTS)
 
 
 # ── Paid later, or never ──────────────────────────────────────────────────────────────────────

@@ -162,6 +162,16 @@ def test_a_refund_that_fails_later_puts_the_credits_back(provider, client, accou
     assert (paid.state, paid.refund_failure, balance_of(account)) == (TopUpState.REFUNDED, "", 0)
 
 
+def test_a_refund_that_is_cancelled_puts_the_credits_back(provider, client, account, paid):
+    refunds.refund(top_up_id=paid.pk, reason="By mistake", now=now())
+    provider.fail_refund(provider.refunds[0])
+    provider.refunds[0].update(status="canceled", failure_reason=None)
+    take(client, provider.event("refund.updated", provider.refunds[0]))
+    paid.refresh_from_db()
+    assert (paid.state, balance_of(account)) == (TopUpState.CREDITED, 500)
+    assert paid.refund_failure == "The refund is canceled at Stripe: no reason was given."
+
+
 def test_only_the_part_that_failed_comes_back(provider, client, account, paid):
     take(client, provider.refund(paid.checkout_id, TOTAL // 4))
     take(client, provider.refund(paid.checkout_id, TOTAL // 2))
