@@ -29,7 +29,6 @@ from billing.models import (
     Membership,
     Notice,
     NoticeKind,
-    Role,
 )
 from billing.tariffs import NoTariffError, agreement_at
 
@@ -249,11 +248,10 @@ def _last_crossing(account: Account, level: int, since: int, after: int, until: 
 
 def _notify(*, account: Account, notice: Notice) -> list[Notice]:
     """Make the ``notice`` for every owner who wants it and has not got it; return the new ones."""
-    owners = Membership.objects.filter(
-        account=account, role=Role.SUPERADMIN, wants_credit_mails=True, user__is_active=True
-    ).exclude(user__email="")
     made = []
-    for owner in owners:
+    for owner in Membership.objects.filter(account=account).select_related("user"):
+        if not owner.is_told:
+            continue
         stored, created = Notice.objects.get_or_create(
             membership=owner,
             reference=notice.reference,

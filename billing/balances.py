@@ -4,6 +4,7 @@ Owns the one rule of when credits are low: the thresholds that the account keeps
 (`billing.alerts`), each as the balance at or below which it is crossed.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable
 from enum import StrEnum
 
@@ -27,10 +28,21 @@ def thresholds_of(account: Account) -> list[CreditThreshold]:
 
     One query; where it finds none and ``credit_watch`` was not read with the account, two.
     """
-    kept = list(CreditThreshold.objects.filter(account=account))
-    if kept or hasattr(account, "credit_watch"):
-        return kept
-    return default_thresholds(account)
+    return thresholds_of_each([account])[account.pk]
+
+
+def thresholds_of_each(accounts: Iterable[Account]) -> dict[int, list[CreditThreshold]]:
+    """The `thresholds_of` each account, by id: one query where ``credit_watch`` was read too."""
+    accounts = list(accounts)
+    kept = defaultdict(list)
+    for threshold in CreditThreshold.objects.filter(account__in=accounts):
+        kept[threshold.account_id].append(threshold)
+    return {
+        account.pk: kept[account.pk]
+        if account.pk in kept or hasattr(account, "credit_watch")
+        else default_thresholds(account)
+        for account in accounts
+    }
 
 
 def default_thresholds(account: Account) -> list[CreditThreshold]:

@@ -1,6 +1,5 @@
 """What an account's page shows around its form: standing, plans, grants, latest entries."""
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,15 +12,8 @@ from django.utils.safestring import SafeString
 
 from billing.admin.base import ACCOUNT_PARAMETER, local_time, signed
 from billing.admin.terms import terms_table
-from billing.balances import CreditState, credit_state, default_thresholds, low_level
-from billing.models import (
-    Account,
-    CreditGrant,
-    CreditThreshold,
-    CreditWatch,
-    LedgerEntry,
-    Subscription,
-)
+from billing.balances import CreditState, credit_state, low_level, thresholds_of_each
+from billing.models import Account, CreditGrant, LedgerEntry, Subscription
 from billing.tariffs import Agreement, NoTariffError, TariffBook, in_force
 from billing.zones import local
 
@@ -46,10 +38,10 @@ class Standing:
 
 
 def standings(accounts: Iterable[Account], *, at: datetime) -> dict[int, Standing]:
-    """How each of ``accounts`` (with ``balance`` selected) stands, by id; five queries."""
+    """How each of ``accounts`` stands, by id; six queries where balance and watch were read too."""
     accounts = list(accounts)
     book = TariffBook(account.pk for account in accounts)
-    thresholds = _thresholds_of(accounts)
+    thresholds = thresholds_of_each(accounts)
     found = {}
     for account in accounts:
         try:
@@ -65,19 +57,6 @@ def standings(accounts: Iterable[Account], *, at: datetime) -> dict[int, Standin
         state = credit_state(credits=credits, low_at=low_at)
         found[account.pk] = Standing(credits, agreement, state)
     return found
-
-
-def _thresholds_of(accounts: Sequence[Account]) -> dict[int, list[CreditThreshold]]:
-    """What `thresholds_of` says of one account, of many in two queries."""
-    kept: dict[int, list[CreditThreshold]] = defaultdict(list)
-    for threshold in CreditThreshold.objects.filter(account__in=accounts):
-        kept[threshold.account_id].append(threshold)
-    watched = CreditWatch.objects.filter(account__in=accounts).values_list("pk", flat=True)
-    chosen = {*kept, *watched}
-    return {
-        account.pk: kept[account.pk] if account.pk in chosen else default_thresholds(account)
-        for account in accounts
-    }
 
 
 def state_label(standing: Standing) -> SafeString:

@@ -212,7 +212,7 @@ class AccountAdmin(AccountActions, OperatorAdmin):
     list_display = ("name", "slug", "plan_now", "credits", "state", "time_zone", "opened")
     list_filter = (PlanFilter, AccountStandingFilter)
     list_filter_submit = True
-    list_select_related = ("balance",)
+    list_select_related = ("balance", "credit_watch")
     search_fields = ("name", "slug")
     search_help_text = "Name or short name"
     ordering = ("name", "id")

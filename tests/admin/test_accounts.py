@@ -11,7 +11,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from billing.models import Account, DailyUsage, Membership, Plan, Role
+from billing import alerts
+from billing.models import Account, CreditThreshold, DailyUsage, Membership, Plan, Role
 from billing.subscriptions import subscribe
 from tests.admin.conftest import call_of, credits_of
 from tests.factories import AccountFactory, UserFactory
@@ -231,6 +232,19 @@ def test_the_page_shows_how_the_account_stands(staff: Client, customer: Account)
     assert facts["Credits"] == "18"
     assert "Low" in facts["State"]
     assert facts["Plan"] == "Base, 2 per 60 s"
+
+
+def test_credits_are_low_by_the_accounts_own_warnings(staff: Client, customer: Account) -> None:
+    def shown_low() -> list[bool]:
+        pages = [staff.get(at).content.decode() for at in (page(customer), LIST)]
+        return [bool(re.search(r">\s*Low\s*<", shown)) for shown in pages]
+
+    call_of(customer, "c-1", seconds=41 * 60)
+    assert shown_low() == [True, True]
+    alerts.watch(account=customer, now=timezone.now())
+    assert shown_low() == [True, True]
+    CreditThreshold.objects.filter(account=customer).delete()
+    assert shown_low() == [False, False]
 
 
 def test_a_debt_is_shown(staff: Client, customer: Account) -> None:
