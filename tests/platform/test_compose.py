@@ -18,17 +18,22 @@ import pytest
 import yaml
 from django.db import connection
 
+from tests.platform.test_configuration import variables_documented
+
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_SECONDS = 90
 DATABASE = "compose_trial"
-SECRETS = {
+PASSWORDS = {"POSTGRES_PASSWORD": "secret", "REDIS_PASSWORD": "secret"}
+REQUIRED = {
+    **PASSWORDS,
     "SECRET_KEY": "p7Zs0y-PvT6dq1mJx2NqkB8eWf3hUoRtLgYcVnXa5DiMrKbE9wzCQuHj4",
     "ALLOWED_HOSTS": "credits.example.com",
     "SITE_URL": "https://credits.example.com",
-    "POSTGRES_PASSWORD": "secret",
-    "REDIS_PASSWORD": "secret",
     "EMAIL_URL": "smtp+tls://user:secret@mail.example.com:587",
     "DEFAULT_FROM_EMAIL": "billing@example.com",
+}
+SETTINGS = {
+    **REQUIRED,
     "STRIPE_SECRET_KEY": "sk_test_1",
     "STRIPE_WEBHOOK_SECRET": "whsec_1",
 }
@@ -53,6 +58,16 @@ def fill_in(text: str, values: dict[str, str]) -> str:
     return VARIABLE.sub(value, text)
 
 
+def container(values: dict[str, str]) -> dict[str, str]:
+    """Return the environment of web's container, for the one in which Compose is run."""
+    declared = compose()["services"]["web"]["environment"]
+    return {
+        key: fill_in(str(value), values) if value is not None else values[key]
+        for key, value in declared.items()
+        if value is not None or key in values
+    }
+
+
 @pytest.fixture
 def environment(db: None, tmp_path: Path) -> Iterator[dict[str, str]]:
     """Yield the environment of the services, with this test's servers in place of db and redis."""
@@ -72,9 +87,8 @@ def environment(db: None, tmp_path: Path) -> Iterator[dict[str, str]]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    declared = compose()["services"]["web"]["environment"]
     yield {
-        **{key: fill_in(str(value), SECRETS) for key, value in declared.items()},
+        **container(SETTINGS),
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         "DATABASE_URL": f"{server}/{name}",
         "REDIS_URL": os.environ["REDIS_URL"],
@@ -82,6 +96,8 @@ def environment(db: None, tmp_path: Path) -> Iterator[dict[str, str]]:
         "PORT": str(port),
         "STATIC_ROOT": str(tmp_path / "static"),
         "BEAT_SCHEDULE_FILE": str(tmp_path / "beat-schedule"),
+        # No state: else a `make run` beside the tests would lend its environment.
+        "STATE_DIR": os.devnull,
     }
     execute(f"DROP DATABASE {name} WITH (FORCE)")
 
@@ -144,8 +160,32 @@ def test_every_service_of_ours_runs_the_same_image_and_settings() -> None:
 def test_no_secret_stands_in_the_file_or_has_a_default() -> None:
     text = (ROOT / "docker-compose.yml").read_text()
     required = {m["name"] for m in VARIABLE.finditer(text) if m["kind"] == ":?"}
-    assert required == set(SECRETS)
+    assert required == set(REQUIRED)
     assert not {m["name"] for m in VARIABLE.finditer(text) if m["kind"] == ":-"} & required
+
+
+def test_every_setting_of_the_readme_reaches_the_containers_or_is_said_not_to() -> None:
+    own = {
+        name
+        for name in variables_documented()
+        if container({**REQUIRED, name: "as chosen"}).get(name) != "as chosen"
+    }
+    deploying = (ROOT / "README.md").read_text().partition("- **Deploy**")[2].partition("\n- ")[0]
+    assert {*own, *PASSWORDS} == set(re.findall("`([A-Z_]+)`", deploying))
+
+
+def test_the_first_service_names_what_is_missing(environment: dict[str, str]) -> None:
+    del environment["STRIPE_SECRET_KEY"]
+    done = run(compose()["services"]["migrate"]["command"], environment)
+    assert done.returncode != 0
+    assert "STRIPE_SECRET_KEY" in done.stderr
+
+
+def test_the_sandbox_needs_no_secret_of_stripe(environment: dict[str, str]) -> None:
+    settings = {name: value for name, value in environment.items() if "STRIPE" not in name}
+    settings |= {"PAYMENT_GATEWAY": "sandbox", "SANDBOX_PAYMENTS_ALLOWED": "true"}
+    done = run(compose()["services"]["migrate"]["command"], settings)
+    assert done.returncode == 0, done.stderr
 
 
 def test_data_is_on_named_volumes_and_every_server_is_checked() -> None:
@@ -181,6 +221,25 @@ def test_the_image_has_only_what_production_needs_and_no_root() -> None:
 
 
 @pytest.mark.skipif(shutil.which("docker-compose") is None, reason="docker-compose: not installed")
-def test_compose_itself_accepts_the_file() -> None:
-    done = run(["docker-compose", "config", "--quiet"], {**os.environ, **SECRETS})
-    assert done.returncode == 0, done.stderr
+@pytest.mark.parametrize("from_file", [True, False])
+def test_compose_itself_reads_the_file_as_these_tests_do(tmp_path: Path, from_file: bool) -> None:
+    shutil.copy(ROOT / "docker-compose.yml", tmp_path)
+    chosen = {name: f"{name} <as chosen>" for name in variables_documented()}
+    chosen |= {**PASSWORDS, "PORT": "9000"}
+    if from_file:
+        (tmp_path / ".env").write_text("".join(f"{name}='{chosen[name]}'\n" for name in chosen))
+    for values in (chosen, REQUIRED):
+        done = subprocess.run(
+            ["docker-compose", "config"],
+            cwd=tmp_path,
+            env={"PATH": os.environ["PATH"], **({} if from_file else values)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        services = yaml.safe_load(done.stdout)["services"]
+        for name in OURS:
+            environment = services[name]["environment"]
+            given = {key: value for key, value in environment.items() if value is not None}
+            assert given == container(chosen if from_file else values)
