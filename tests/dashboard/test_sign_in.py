@@ -7,6 +7,7 @@ from html import unescape
 
 import pytest
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
+from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 from redis import Redis
@@ -51,6 +52,13 @@ def test_an_operator_comes_from_the_admin_to_where_he_wanted_to_go(client, opera
     page = sign_in(client, operator, **kept)
     assert page.status_code == 200
     assert f"{page.request['PATH_INFO']}?{page.request['QUERY_STRING']}" == WANTED
+
+
+def test_the_first_operator_signs_in_with_the_address_as_typed(client):
+    User.objects.create_superuser("boss", "The.Boss@Example.COM", PASSWORD)
+    form = {"login": "The.Boss@Example.COM", "password": PASSWORD, "next": WANTED}
+    assert client.post(reverse("account_login"), form, follow=True).status_code == 200
+    assert client.get(WANTED).status_code == 200
 
 
 def test_the_admin_asks_for_the_second_step_too(client, operator, clock):  # noqa: F811
