@@ -147,7 +147,7 @@ def _kept_thresholds(account: Account) -> list[CreditThreshold]:
 
 
 def notice_expiring(*, now: datetime) -> list[int]:
-    """Notice what expires within 30, 7 or 1 days, once for each grant and warning.
+    """Notice what expires within 30, 7 or 1 days, once for each grant, its end and warning.
 
     Returns the id of one notice for each mail that is now due: it takes the others with it. When
     a warning is due for one grant of an account, it is given for every grant for which it would be
@@ -185,30 +185,33 @@ def warning_due(*, grant: CreditGrant, at: datetime) -> int | None:
     """Which warning is the latest that is due by ``at``, in days before the credits expire.
 
     A grant that lasts hardly longer than the warning comes early (plan credits, 30 days) is only
-    warned of by the later ones.
+    warned of by the later ones; by the last one, whatever lasts.
     """
     assert grant.expires_at is not None
     left = grant.expires_at - at
     days = min((days for days in EXPIRY_WARNINGS_DAYS if left <= timedelta(days=days)), default=0)
     is_short = grant.expires_at - grant.granted_at <= timedelta(days=days + 1)
-    return None if not days or is_short else days
+    is_last = days == min(EXPIRY_WARNINGS_DAYS)
+    return None if not days or (is_short and not is_last) else days
 
 
 def _warn(grant: CreditGrant, days: int | None, now: datetime) -> list[Notice]:
     if days is None:
         return []
     assert grant.expires_at is not None
+    expires_at = grant.expires_at.isoformat()
     return _notify(
         account=grant.account,
         notice=Notice(
             kind=NoticeKind.EXPIRING,
-            reference=f"expiring:{grant.reference}:{days}",
+            # With its end: who was told of another one is to be told of this one too.
+            reference=f"expiring:{grant.reference}:{expires_at}:{days}",
             grant=grant,
             days_before=days,
             context={
                 "credits": grant.remaining,
                 "source": GrantSource(grant.source).label,
-                "expires_at": grant.expires_at.isoformat(),
+                "expires_at": expires_at,
             },
             created_at=now,
         ),

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from datetime import datetime
 from itertools import zip_longest
 
-from django.db.models import OuterRef, Subquery
+from django.db.models import OuterRef, Subquery, Value
+from django.db.models.functions import Concat
 
 from billing.audit import Breach, Invariant, breaches_of
 from billing.models import (
@@ -22,6 +23,7 @@ from billing.models import (
     PlanTerms,
     Subscription,
 )
+from billing.subscriptions import credits_end_at
 from billing.zones import is_known
 
 
@@ -71,7 +73,7 @@ def refunds_have_their_purchase() -> Iterator[Breach]:
 
 def plan_credits_have_their_cycle() -> Iterator[Breach]:
     """Plan credits are those of a billing cycle of the account's subscription: granted at its
-    start, as many as its terms ever gave, until its end or that of the subscription."""
+    start, as many as its terms ever gave, until its end or the next change of plan before."""
     subscriptions = _with_their_ends()
     given: dict[tuple[str, int], set[int | None]] = defaultdict(set)
     for plan_id, credits in PlanTerms.objects.values_list("plan_id", "credits_per_cycle"):
@@ -81,11 +83,19 @@ def plan_credits_have_their_cycle() -> Iterator[Breach]:
     grants = CreditGrant.objects.filter(
         account_id=OuterRef("account_id"), reference=OuterRef("reference")
     )
+    expiries = LedgerEntry.objects.filter(
+        account_id=OuterRef("account_id"), reference=Concat(Value("expiry:"), OuterRef("reference"))
+    )
     entries = LedgerEntry.objects.filter(kind=Kind.PLAN_CREDITS).select_related("account")
-    entries = entries.annotate(expires_at=Subquery(grants.values("expires_at")))
+    entries = entries.annotate(
+        expires_at=Subquery(grants.values("expires_at")),
+        expired_at=Subquery(expiries.values("occurred_at")),
+    )
     for entry in entries.order_by("account_id", "seq").iterator():
         _, subscription_id, number = [*entry.reference.split(":"), "", ""][:3]
-        subscription, ends_at = subscriptions.get((entry.account_id, subscription_id), (None, None))
+        subscription, changes_at = subscriptions.get(
+            (entry.account_id, subscription_id), (None, None)
+        )
         if subscription is None:
             said = "belongs to no subscription of the account"
         elif not is_known(subscription.time_zone):
@@ -97,10 +107,12 @@ def plan_credits_have_their_cycle() -> Iterator[Breach]:
                 said = f"is not at the start of cycle {number} of its subscription"
             elif entry.credits not in terms:
                 said = f"adds {entry.credits} credits, which no terms of its subscription give"
-            elif entry.expires_at not in (cycle.ends_at, ends_at or cycle.ends_at):
-                said = f"can be used until {entry.expires_at}, its cycle ends at {cycle.ends_at}"
-            else:
+            elif entry.expires_at == (until := credits_end_at(cycle, changes_at=changes_at)):
                 continue
+            elif entry.expires_at == entry.expired_at == cycle.ends_at:
+                continue  # the change was entered when they had expired: that happens once
+            else:
+                said = f"can be used until {entry.expires_at}, but ends at {until}"
         subject = f"entry {entry.seq} ({entry.reference})"
         yield Breach("plan credits", entry.account.slug, subject, said)
 

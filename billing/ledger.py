@@ -12,8 +12,7 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from django.db import connection, transaction
-from django.db.models import Exists, Max, Min, OuterRef, Q, QuerySet, Subquery, Value
-from django.db.models.functions import Concat
+from django.db.models import Max, Min, OuterRef, QuerySet, Subquery
 
 from billing import bulk
 from billing.bulk import among, as_array, as_arrays, copy_rows
@@ -163,20 +162,31 @@ def post_one(*, posting: Posting, posted_at: datetime) -> bool:
     return any(posted.posting is posting for posted in booked)
 
 
-def end_grants(*, account: Account, references: str, at: datetime) -> None:
-    """Let the grants whose reference begins with ``references`` end at ``at``, if not before.
+def end_grants(*, account: Account, ends: Mapping[str, datetime]) -> None:
+    """Let the account's grants, named by their references, end when ``ends`` says.
 
-    What is left of them expires with the next posting after ``at``; what a correction gives back
-    later does not return to them.
+    One whose expiry is booked stays as it is: that happens once. What is left of the others expires
+    with the next posting after their end; what a correction gives back then does not return to
+    them.
     """
-    expiry = LedgerEntry.objects.filter(
-        account=account, reference=Concat(Value("expiry:"), OuterRef("reference"))
-    )
     with transaction.atomic():
         lock_accounts([account.pk])
-        CreditGrant.objects.filter(
-            ~Exists(expiry), account=account, reference__startswith=references, granted_at__lt=at
-        ).filter(Q(expires_at__gt=at) | Q(expires_at__isnull=True)).update(expires_at=at)
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """
+                UPDATE billing_creditgrant granted SET expires_at = new.expires_at
+                  FROM unnest(%s::text[], %s::timestamptz[]) AS new (reference, expires_at)
+                 WHERE granted.account_id = %s
+                   AND granted.reference = new.reference
+                   AND granted.expires_at IS DISTINCT FROM new.expires_at
+                   AND NOT EXISTS (
+                       SELECT FROM billing_ledgerentry entry
+                        WHERE entry.account_id = granted.account_id
+                          AND entry.reference = 'expiry:' || granted.reference
+                       )
+                """,
+                [as_array(ends), as_array(ends.values()), account.pk],
+            )
 
 
 def grants_due(*, at: datetime) -> list[int]:

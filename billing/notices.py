@@ -112,8 +112,13 @@ def _why_not(notice: Notice, now: datetime) -> str:
         return "the credits have expired"
     if not notice.grant.remaining:
         return "the credits are used up"
+    if notice.context["expires_at"] != notice.grant.expires_at.isoformat():
+        return "the credits expire at another time now"
     later = Notice.objects.filter(
-        membership=membership, grant=notice.grant, days_before__lt=notice.days_before
+        membership=membership,
+        grant=notice.grant,
+        days_before__lt=notice.days_before,
+        context__expires_at=notice.context["expires_at"],
     )
     return "a later warning has taken its place" if later.exists() else ""
 

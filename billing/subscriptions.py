@@ -2,10 +2,13 @@
 
 A cycle is a month from the subscription's start, in the zone that the account had then. Changing
 the plan starts a new cycle and ends the one before: what is left of its plan credits expires, as
-at any cycle's end.
+at any cycle's end. From when the change is planned, they are credits that expire then: whose end is
+known is warned of, and used first.
 """
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
+from itertools import zip_longest
 
 from django.db import transaction
 
@@ -17,6 +20,7 @@ from billing.models import (
     CustomTerms,
     GrantSource,
     Kind,
+    LedgerEntry,
     Plan,
     Subscription,
 )
@@ -66,9 +70,9 @@ def subscribe(
                     f"A change to {plan} is planned for {_moment(latest)} already."
                 )
             raise SubscriptionError(f"The account is on {plan} already, from {_moment(latest)}.")
-        if account.grants.filter(source=GrantSource.PLAN, granted_at__gt=at).exists():
+        if account.grants.filter(source=GrantSource.PLAN, granted_at__gte=at).exists():
             raise SubscriptionError(
-                "Plan credits were granted after that; a change before that would rewrite history."
+                "Plan credits were granted since then; a change before that would rewrite history."
             )
         subscription = Subscription.objects.create(
             account=account, plan=plan, effective_from=at, time_zone=account.time_zone
@@ -82,22 +86,30 @@ def subscribe(
 
 
 def cancel_planned_change(*, subscription: Subscription, now: datetime) -> None:
-    """Delete a ``subscription`` that has not begun. Raises SubscriptionError where it has."""
+    """Delete a ``subscription`` that has not begun: the credits before it last as without it.
+
+    Raises SubscriptionError where it has begun, or where a clock ahead has expired credits for it.
+    """
     with transaction.atomic():
         ledger.lock_accounts([subscription.account_id])
-        stored = Subscription.objects.get(pk=subscription.pk)
-        if stored.begun_at is not None or stored.effective_from <= now:
+        stored = Subscription.objects.select_related("account").get(pk=subscription.pk)
+        expired = LedgerEntry.objects.filter(
+            account=stored.account, kind=Kind.EXPIRY, occurred_at=stored.effective_from
+        )
+        if stored.begun_at is not None or stored.effective_from <= now or expired.exists():
             raise SubscriptionError(
                 f"The account is on {stored.plan} since {_moment(stored)}: change its plan instead."
             )
         stored.delete()
+        renew(account=stored.account, now=now)
 
 
 def renew(*, account: Account, now: datetime) -> int:
     """Grant the plan credits of every cycle begun by ``now`` that lacks them; return how many.
 
     Missed cycles are granted in order, each expiring at its own end, and what is left of expired
-    ones is expired. Safe to repeat: a cycle's grant has a reference of its own.
+    ones is expired. Credits granted before end when `credits_end_at` says, as it is decided now.
+    Safe to repeat: a cycle's grant has a reference of its own.
     """
     granted = 0
     with transaction.atomic():
@@ -107,22 +119,19 @@ def renew(*, account: Account, now: datetime) -> int:
                 "reference", flat=True
             )
         )
-        subscriptions = list(
-            account.subscriptions.select_related("plan").order_by("effective_from")
-        )
+        begun = list(_begun(account, now))
+        ends = {
+            _reference(subscription, cycle): credits_end_at(cycle, changes_at=changes_at)
+            for subscription, changes_at, cycles in begun
+            for cycle in cycles
+        }
+        ledger.end_grants(account=account, ends={one: ends[one] for one in already & ends.keys()})
         book = TariffBook([account.pk])
-        # Not strict: where there are no subscriptions, there is only something to expire.
-        for subscription, later in zip(subscriptions, [*subscriptions[1:], None], strict=False):
-            if subscription.effective_from > now:
-                break
-            until, ends_at = now, None
-            if later is not None and later.effective_from <= now:
-                ends_at = later.effective_from
-                until = ends_at - A_MOMENT
-                ledger.end_grants(account=account, references=_references(subscription), at=ends_at)
-            for cycle in subscription.cycles(until=until):
-                reference = f"{_references(subscription)}{cycle.number}"
+        for subscription, _, cycles in begun:
+            for cycle in cycles:
+                reference = _reference(subscription, cycle)
                 if reference not in already:
+                    until = min(now, ends[reference] - A_MOMENT)
                     credits = credits_of(book, account.pk, cycle, until)
                     if not credits:
                         continue
@@ -134,9 +143,7 @@ def renew(*, account: Account, now: datetime) -> int:
                         occurred_at=cycle.starts_at,
                         remarks=f"{subscription.plan}: {credits:,} credits of the cycle that began "
                         f"on {cycle.starts_at.astimezone(account.zone):%-d %b %Y}",
-                        grant=NewGrant(
-                            GrantSource.PLAN, min(cycle.ends_at, ends_at or cycle.ends_at)
-                        ),
+                        grant=NewGrant(GrantSource.PLAN, ends[reference]),
                     )
                     granted += ledger.post_one(posting=posting, posted_at=now)
                 subscription.granted_until = cycle.ends_at
@@ -144,6 +151,27 @@ def renew(*, account: Account, now: datetime) -> int:
             subscription.save(update_fields=["begun_at", "granted_until"])
         ledger.post(postings=[], posted_at=now, accounts=[account.pk])
     return granted
+
+
+def credits_end_at(cycle: Cycle, *, changes_at: datetime | None) -> datetime:
+    """When the credits of ``cycle`` expire: with it, or with the next change of plan before.
+
+    ``changes_at`` is when the subscription that follows begins, also while it is only planned.
+    """
+    return cycle.ends_at if changes_at is None else min(cycle.ends_at, changes_at)
+
+
+def _begun(
+    account: Account, now: datetime
+) -> Iterator[tuple[Subscription, datetime | None, list[Cycle]]]:
+    """Each subscription that has begun, when the next one begins, and its cycles begun so far."""
+    subscriptions = list(account.subscriptions.select_related("plan").order_by("effective_from"))
+    for subscription, following in zip_longest(subscriptions, subscriptions[1:]):
+        if subscription.effective_from > now:
+            return
+        changes_at = following.effective_from if following is not None else None
+        until = now if changes_at is None else min(now, changes_at - A_MOMENT)
+        yield subscription, changes_at, list(subscription.cycles(until=until))
 
 
 def renew_due(*, book: TariffBook, now: datetime) -> None:
@@ -194,20 +222,19 @@ def _moment(subscription: Subscription) -> str:
     return local(subscription.effective_from, subscription.account.zone)
 
 
-def _references(subscription: Subscription) -> str:
-    """How the references of its plan credits begin; the number of the cycle follows."""
-    return f"plan-credits:{subscription.pk}:"
+def _reference(subscription: Subscription, cycle: Cycle) -> str:
+    """What names the plan credits of a cycle in the ledger."""
+    return f"plan-credits:{subscription.pk}:{cycle.number}"
 
 
 def credits_of(book: TariffBook, account_id: int, cycle: Cycle, until: datetime) -> int:
-    """What the cycle grants: by the terms at its start, else by those agreed during it.
+    """What the cycle grants: by the terms at its start, else by those in force at ``until``.
 
     The second half lets an operator put an account on a custom plan first and enter the terms
     afterwards, without the account waiting a month for its credits.
     """
-    in_the_end = min(until, cycle.ends_at - A_MOMENT)
     return _credits_per_cycle(book, account_id, cycle.starts_at) or _credits_per_cycle(
-        book, account_id, in_the_end
+        book, account_id, until
     )
 
 

@@ -38,8 +38,19 @@ FAULTS = {
     "adds 91500 credits, which no terms of its subscription give": (
         "UPDATE billing_ledgerentry SET credits = 91500 WHERE kind = 'plan_credits'"
     ),
-    "can be used until None, its cycle ends at": (
+    "can be used until None, but ends at ": (
         "UPDATE billing_creditgrant SET expires_at = NULL WHERE source = 'plan'"
+    ),
+    "can be used until 2099-01-01 00:00:00+00:00, but ends at ": (
+        "WITH planned AS (INSERT INTO billing_subscription"
+        " (account_id, plan_id, effective_from, time_zone)"
+        " SELECT account_id, plan_id, '2099-01-01 00:00Z', 'UTC' FROM billing_subscription)"
+        " UPDATE billing_creditgrant SET expires_at = '2099-01-01 00:00Z' WHERE source = 'plan'"
+    ),
+    "can be used until 20": (  # the end of its cycle, though the plan changes before
+        "INSERT INTO billing_subscription (account_id, plan_id, effective_from, time_zone)"
+        " SELECT account_id, plan_id, effective_from + interval '1 day', 'UTC'"
+        " FROM billing_subscription"
     ),
     "but expires at ": "UPDATE billing_creditgrant SET expires_at = NULL WHERE source = 'top_up'",
     "is of a subscription in the unknown time zone “Nowhere/AtAll”": (

@@ -70,13 +70,15 @@ def _expiring(membership, days, at):
         paid_at=datetime(2025, 4, 9, 18, 30, tzinfo=UTC),
         now=at,
     )
+    grant = CreditGrant.objects.get(account=account, reference=f"top-up:{reference}")
+    assert grant.expires_at is not None
     return Notice.objects.create(
         membership=membership,
         kind=NoticeKind.EXPIRING,
         reference=reference,
-        grant=CreditGrant.objects.get(account=account, reference=f"top-up:{reference}"),
+        grant=grant,
         days_before=days,
-        context={},
+        context={"expires_at": grant.expires_at.isoformat()},
         created_at=at,
         due_at=at,
     )
