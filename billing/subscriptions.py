@@ -7,8 +7,8 @@ known is warned of, and used first.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from itertools import zip_longest
 
 from django.db import transaction
 
@@ -25,10 +25,18 @@ from billing.models import (
     Subscription,
 )
 from billing.postings import NewGrant, Posting
-from billing.tariffs import NoTariffError, TariffBook, agreement_at
+from billing.tariffs import TariffBook
 from billing.zones import local
 
 A_MOMENT = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class NextCredits:
+    """Plan credits to come, and when."""
+
+    at: datetime
+    credits: int
 
 
 class SubscriptionError(ValueError):
@@ -119,14 +127,14 @@ def renew(*, account: Account, now: datetime) -> int:
                 "reference", flat=True
             )
         )
-        begun = list(_begun(account, now))
+        book = TariffBook([account.pk])
+        begun = list(_begun(book, account.pk, now))
         ends = {
             _reference(subscription, cycle): credits_end_at(cycle, changes_at=changes_at)
             for subscription, changes_at, cycles in begun
             for cycle in cycles
         }
         ledger.end_grants(account=account, ends={one: ends[one] for one in already & ends.keys()})
-        book = TariffBook([account.pk])
         for subscription, _, cycles in begun:
             for cycle in cycles:
                 reference = _reference(subscription, cycle)
@@ -135,13 +143,14 @@ def renew(*, account: Account, now: datetime) -> int:
                     credits = credits_of(book, account.pk, cycle, until)
                     if not credits:
                         continue
+                    plan = book.at(account.pk, cycle.starts_at).plan
                     posting = Posting(
                         account_id=account.pk,
                         kind=Kind.PLAN_CREDITS,
                         credits=credits,
                         reference=reference,
                         occurred_at=cycle.starts_at,
-                        remarks=f"{subscription.plan}: {credits:,} credits of the cycle that began "
+                        remarks=f"{plan}: {credits:,} credits of the cycle that began "
                         f"on {cycle.starts_at.astimezone(account.zone):%-d %b %Y}",
                         grant=NewGrant(GrantSource.PLAN, ends[reference]),
                     )
@@ -162,14 +171,12 @@ def credits_end_at(cycle: Cycle, *, changes_at: datetime | None) -> datetime:
 
 
 def _begun(
-    account: Account, now: datetime
+    book: TariffBook, account_id: int, now: datetime
 ) -> Iterator[tuple[Subscription, datetime | None, list[Cycle]]]:
     """Each subscription that has begun, when the next one begins, and its cycles begun so far."""
-    subscriptions = list(account.subscriptions.select_related("plan").order_by("effective_from"))
-    for subscription, following in zip_longest(subscriptions, subscriptions[1:]):
+    for subscription, changes_at in book.subscriptions_of(account_id):
         if subscription.effective_from > now:
             return
-        changes_at = following.effective_from if following is not None else None
         until = now if changes_at is None else min(now, changes_at - A_MOMENT)
         yield subscription, changes_at, list(subscription.cycles(until=until))
 
@@ -208,13 +215,63 @@ def _is_due(book: TariffBook, subscription: Subscription, now: datetime) -> bool
     return any(_credits_per_cycle(book, account_id, at) for at in changes)
 
 
-def current_cycle(*, account: Account, at: datetime) -> Cycle | None:
-    """The billing cycle that ``account`` is in at ``at``; None while it has no plan."""
-    try:
-        agreement = agreement_at(account=account, at=at)
-    except NoTariffError:
+def next_credits(*, book: TariffBook, account_id: int, now: datetime) -> NextCredits | None:
+    """What `renew` grants next after ``now``, and when, as plans and terms are decided now.
+
+    What is due by ``now`` counts as granted. None where nothing is to come.
+    """
+    for at in _chances_to_grant(book, account_id, now):
+        if credits := _credits_per_cycle(book, account_id, at):
+            return NextCredits(at, credits)
+    return None
+
+
+def _chances_to_grant(book: TariffBook, account_id: int, now: datetime) -> Iterator[datetime]:
+    """When a cycle that has no credits by ``now`` begins, or meets other terms, in order."""
+    for subscription, changes_at in book.subscriptions_of(account_id):
+        if changes_at is not None and changes_at <= now:
+            continue
+        decided_until = max([now, *book.changes(account_id, after=now)])
+        # After the last decision one cycle is like the other: the first of them tells.
+        for cycle in subscription.cycles(until=subscription.cycle_at(decided_until).ends_at):
+            ends_at = credits_end_at(cycle, changes_at=changes_at)
+            if ends_at <= now or _has_credits(book, subscription, cycle, now):
+                continue
+            until = ends_at - A_MOMENT
+            chances = (
+                cycle.starts_at,
+                *book.changes(account_id, after=cycle.starts_at, until=until),
+            )
+            yield from (at for at in chances if now < at <= until)
+
+
+def _has_credits(book: TariffBook, subscription: Subscription, cycle: Cycle, now: datetime) -> bool:
+    """Whether a cycle was granted its credits by ``now``, or is due to be."""
+    if cycle.starts_at > now:
+        return False
+    granted_until = subscription.granted_until
+    if granted_until is not None and cycle.ends_at <= granted_until:
+        return True
+    return bool(credits_of(book, subscription.account_id, cycle, now))
+
+
+def cycle_of(*, book: TariffBook, account_id: int, at: datetime) -> Cycle | None:
+    """The billing cycle that an account is in at ``at``; None while it has no plan.
+
+    A change of plan ends it, also one that is planned.
+    """
+    agreement = book.find(account_id, at)
+    if agreement is None:
         return None
-    return agreement.subscription.cycle_at(at)
+    subscription = agreement.subscription
+    changes_at = dict(book.subscriptions_of(account_id))[subscription]
+    cycle = subscription.cycle_at(at)
+    return replace(cycle, ends_at=credits_end_at(cycle, changes_at=changes_at))
+
+
+def current_cycle(*, account: Account, at: datetime) -> Cycle | None:
+    """`cycle_of` one account whose plans have not been read."""
+    return cycle_of(book=TariffBook([account.pk]), account_id=account.pk, at=at)
 
 
 def _moment(subscription: Subscription) -> str:
@@ -239,7 +296,5 @@ def credits_of(book: TariffBook, account_id: int, cycle: Cycle, until: datetime)
 
 
 def _credits_per_cycle(book: TariffBook, account_id: int, at: datetime) -> int:
-    try:
-        return book.at(account_id, at).terms.credits_per_cycle or 0
-    except NoTariffError:
-        return 0
+    agreement = book.find(account_id, at)
+    return (agreement.terms.credits_per_cycle or 0) if agreement else 0

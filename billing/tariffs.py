@@ -51,6 +51,14 @@ class Agreement:
         return self.terms.tariff
 
 
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """Another agreement of an account, and when it comes into force."""
+
+    at: datetime
+    agreement: Agreement
+
+
 class TariffBook:
     """The agreements of some accounts over all time, read once in five queries.
 
@@ -90,14 +98,43 @@ class TariffBook:
             agreement = self._agreements[key] = self._agreement(account_id, at)
         return agreement
 
+    def find(self, account_id: int, at: datetime) -> Agreement | None:
+        """Return what `at` does; None where it raises."""
+        try:
+            return self.at(account_id, at)
+        except NoTariffError:
+            return None
+
     def subscription_at(self, account_id: int, at: datetime) -> Subscription | None:
         """Return the subscription in force at ``at``; None before the account's first."""
         return in_force(self._subscriptions.get(account_id, ()), at)
 
-    def changes(self, account_id: int, *, after: datetime, until: datetime) -> list[datetime]:
+    def subscriptions_of(self, account_id: int) -> list[tuple[Subscription, datetime | None]]:
+        """Its subscriptions, oldest first, each with when the next one begins, if any does."""
+        subscriptions = self._subscriptions.get(account_id, [])
+        begins = [subscription.effective_from for subscription in subscriptions]
+        return list(zip(subscriptions, [*begins[1:], None], strict=False))  # not where both lack
+
+    def changes(
+        self, account_id: int, *, after: datetime, until: datetime | None = None
+    ) -> list[datetime]:
         """When other terms may have come into force ``after`` an instant and ``until`` another."""
         changes = self._changes_of(account_id)
-        return changes[bisect_right(changes, after) : bisect_right(changes, until)]
+        end = len(changes) if until is None else bisect_right(changes, until)
+        return changes[bisect_right(changes, after) : end]
+
+    def decided(self, account_id: int, *, after: datetime) -> list[Decided]:
+        """What the account is to agree to ``after`` an instant, as far as it is known, in order."""
+        if account_id not in self._subscriptions:
+            return []
+        found = []
+        latest = self.find(account_id, after)
+        for at in self.changes(account_id, after=after):
+            agreement = self.find(account_id, at)
+            if agreement is not None and agreement != latest:
+                found.append(Decided(at, agreement))
+                latest = agreement
+        return found
 
     def _changes_of(self, account_id: int) -> list[datetime]:
         """When another agreement may have come into force: between them there is but one."""

@@ -9,12 +9,16 @@ from django.http import HttpRequest
 from billing.balances import CreditState, credit_state, low_level, thresholds_of
 from billing.cycles import Cycle
 from billing.models import Account, Membership
-from billing.tariffs import Agreement, NoTariffError, agreement_at
+from billing.subscriptions import NextCredits, cycle_of, next_credits
+from billing.tariffs import Agreement, Decided, TariffBook
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """The frame of one page. ``now`` is the instant that the whole page speaks of."""
+    """The frame of one page. ``now`` is the instant that the whole page speaks of.
+
+    ``decided`` is what is to follow the ``agreement`` in force, ``next_credits`` what comes of it.
+    """
 
     account: Account
     membership: Membership
@@ -23,7 +27,9 @@ class Frame:
     zone: str
     other_accounts: Sequence[Account]
     agreement: Agreement | None
+    decided: Sequence[Decided]
     cycle: Cycle | None
+    next_credits: NextCredits | None
     now: datetime
 
     @property
@@ -42,11 +48,8 @@ def build_frame(
 ) -> Frame:
     """Return the frame of a page of the account of ``membership``, at most seven queries."""
     account = membership.account
-    try:
-        agreement = agreement_at(account=account, at=now)
-    except NoTariffError:
-        agreement = None
-    cycle = agreement.subscription.cycle_at(now) if agreement is not None else None
+    book = TariffBook([account.pk])
+    agreement = book.find(account.pk, now)
     return Frame(
         account=account,
         membership=membership,
@@ -61,7 +64,9 @@ def build_frame(
         zone=account.time_zone,
         other_accounts=other_accounts,
         agreement=agreement,
-        cycle=cycle,
+        decided=book.decided(account.pk, after=now),
+        cycle=cycle_of(book=book, account_id=account.pk, at=now),
+        next_credits=next_credits(book=book, account_id=account.pk, now=now),
         now=now,
     )
 

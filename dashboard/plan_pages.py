@@ -5,10 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from billing.cycles import Cycle
 from billing.models import Account, CreditGrant, CustomTerms, Plan, PlanTerms, Subscription, Terms
 from billing.rating import Charge, UsageType, rate
-from billing.tariffs import Agreement, in_force
+from billing.tariffs import Agreement, Decided, in_force
 
 EXAMPLES = (timedelta(seconds=20), timedelta(seconds=65), timedelta(minutes=5))
 
@@ -36,26 +35,13 @@ class PlanOffer:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
-    """Something about the subscription that is already decided: from when, and what."""
-
-    at: datetime
-    plan: Plan
-    terms: Terms | None
-
-
-@dataclass(frozen=True, slots=True)
 class SubscriptionPage:
-    """The account's plan, cycle and credits. ``credits`` are in the order in which they are used;
-    times are in the account's zone."""
+    """The account's plan and credits. ``credits`` are in the order in which they are used."""
 
     agreement: Agreement | None
     is_custom: bool
     examples: Sequence[Example]
-    cycle_starts_at: datetime | None
-    renews_at: datetime | None
     credits: Sequence[CreditGrant]
-    changes: Sequence[Change]
     history: Sequence[Subscription]
 
 
@@ -77,8 +63,13 @@ def examples_of(terms: Terms) -> list[Example]:
     ]
 
 
-def plan_offers(*, agreement: Agreement | None, now: datetime) -> list[PlanOffer]:
-    """Every plan on offer, and the current one even where it is not; two queries."""
+def plan_offers(
+    *, agreement: Agreement | None, decided: Sequence[Decided], now: datetime
+) -> list[PlanOffer]:
+    """Every plan on offer, and the current one even where it is not; two queries.
+
+    ``decided`` is what is to follow the ``agreement`` of the account that looks at them.
+    """
     current = agreement.plan if agreement else None
     plans = list(Plan.objects.filter(is_active=True))
     if current is not None and current not in plans:
@@ -91,13 +82,15 @@ def plan_offers(*, agreement: Agreement | None, now: datetime) -> list[PlanOffer
         own = terms_of[plan.pk]
         is_current = plan == current
         terms: Terms | None = in_force(own, now)
+        next_terms: Terms | None = next((one for one in own if one.effective_from > now), None)
         if is_current and agreement is not None:
             terms = agreement.terms
+            next_terms = _next_terms(agreement, decided)
         offers.append(
             PlanOffer(
                 plan=plan,
                 terms=terms,
-                next_terms=next((later for later in own if later.effective_from > now), None),
+                next_terms=next_terms,
                 is_current=is_current,
                 examples=examples_of(terms) if terms else [],
             )
@@ -105,35 +98,23 @@ def plan_offers(*, agreement: Agreement | None, now: datetime) -> list[PlanOffer
     return offers
 
 
+def _next_terms(agreement: Agreement, decided: Sequence[Decided]) -> Terms | None:
+    """The terms that follow those of ``agreement`` while the account stays on its plan."""
+    for one in decided[:1]:
+        if one.agreement.subscription == agreement.subscription:
+            return one.agreement.terms
+    return None
+
+
 def subscription_page(
-    *, account: Account, agreement: Agreement | None, cycle: Cycle | None, now: datetime
+    *, account: Account, agreement: Agreement | None, now: datetime
 ) -> SubscriptionPage:
-    """Read the subscription of ``account``; at most four queries."""
-    history = list(account.subscriptions.select_related("plan").order_by("-effective_from"))
-    changes = [
-        Change(later.effective_from, later.plan, None)
-        for later in history
-        if later.effective_from > now and (agreement is None or later != agreement.subscription)
-    ]
-    if agreement is not None:
-        announced: list[Terms] = [
-            *CustomTerms.objects.filter(subscription=agreement.subscription, effective_from__gt=now)
-        ]
-        if not isinstance(agreement.terms, CustomTerms):
-            announced += PlanTerms.objects.filter(plan=agreement.plan, effective_from__gt=now)
-        changes += [
-            Change(terms.effective_from, agreement.plan, terms)
-            for terms in announced
-            if terms != agreement.terms
-        ]
-    zone = account.zone
+    """Read the subscription of ``account``; two queries."""
+    history = account.subscriptions.select_related("plan").filter(effective_from__lte=now)
     return SubscriptionPage(
         agreement=agreement,
         is_custom=agreement is not None and isinstance(agreement.terms, CustomTerms),
         examples=examples_of(agreement.terms) if agreement else [],
-        cycle_starts_at=cycle.starts_at.astimezone(zone) if cycle else None,
-        renews_at=cycle.ends_at.astimezone(zone) if cycle else None,
         credits=list(account.grants.filter(is_open=True)),
-        changes=sorted(changes, key=lambda change: change.at),
-        history=[past for past in history if past.effective_from <= now],
+        history=list(history.order_by("-effective_from")),
     )

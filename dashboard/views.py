@@ -141,7 +141,7 @@ def row(request: AccountRequest, seq: int) -> HttpResponse:
 def plans(request: AccountRequest) -> HttpResponse:
     """Show what the plans include and what calls cost under them."""
     frame = _frame(request)
-    offers = plan_offers(agreement=frame.agreement, now=frame.now)
+    offers = plan_offers(agreement=frame.agreement, decided=frame.decided, now=frame.now)
     return render(request, "dashboard/plans.html", {"offers": offers})
 
 
@@ -149,9 +149,7 @@ def plans(request: AccountRequest) -> HttpResponse:
 def subscription(request: AccountRequest) -> HttpResponse:
     """Show the account's plan, its cycle, and which credits are left until when."""
     frame = _frame(request)
-    page = subscription_page(
-        account=request.account, agreement=frame.agreement, cycle=frame.cycle, now=frame.now
-    )
+    page = subscription_page(account=request.account, agreement=frame.agreement, now=frame.now)
     return render(request, "dashboard/subscription.html", {"page": page})
 
 

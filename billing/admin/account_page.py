@@ -14,6 +14,7 @@ from billing.admin.base import ACCOUNT_PARAMETER, local_time, signed
 from billing.admin.terms import terms_table
 from billing.balances import CreditState, credit_state, low_level, thresholds_of_each
 from billing.models import Account, CreditGrant, LedgerEntry, Subscription
+from billing.subscriptions import current_cycle
 from billing.tariffs import Agreement, NoTariffError, TariffBook, in_force
 from billing.zones import local
 
@@ -98,7 +99,8 @@ def _facts(account: Account, standing: Standing, now: datetime) -> list[tuple[st
     if standing.agreement is None:
         return [*facts, ("Plan", "none: its calls can’t be charged")]
     agreement, terms = standing.agreement, standing.agreement.terms
-    cycle = agreement.subscription.cycle_at(now)
+    cycle = current_cycle(account=account, at=now)
+    assert cycle is not None
     tariff = f"{terms.credits_per_increment:,} per {terms.increment_seconds:,} s"
     return [
         *facts,
