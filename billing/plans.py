@@ -116,9 +116,9 @@ def agree_terms(
 ) -> CustomTerms:
     """Give one account's ``subscription`` its own ``terms`` (unsaved), as `change_terms` does.
 
-    They do not begin before the subscription does. A cycle that has begun without credits is
-    granted those of the new terms. Raises TermsError also where a later subscription has replaced
-    this one.
+    They do not begin before the subscription does, which may be a planned one. A cycle that has
+    begun without credits is granted those of the new terms. Raises TermsError also where a later
+    subscription has replaced this one.
     """
     account = subscription.account
     later = account.subscriptions.filter(effective_from__gt=subscription.effective_from)
@@ -135,7 +135,7 @@ def agree_terms(
         )
     terms.subscription = subscription
     with transaction.atomic():
-        _store(terms, max(begins, subscription.effective_from))
+        _store(terms, begins)
         renew(account=account, now=now)
     return terms
 
@@ -191,6 +191,8 @@ def why_in_use(plan: Plan) -> str:
 
 
 def _store(terms: AnyTerms, effective_from: datetime) -> AnyTerms:
+    if isinstance(terms, CustomTerms):
+        effective_from = max(effective_from, terms.subscription.effective_from)
     terms.effective_from = effective_from
     terms.clean_fields()
     try:

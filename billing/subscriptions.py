@@ -72,12 +72,15 @@ def subscribe(
                 f"The account changed its plan on {_moment(latest)}; "
                 "a change before that would rewrite its history."
             )
-        if latest is not None and latest.plan == plan and custom_terms is None:
+        if latest is not None and latest.plan == plan:
+            hint = " Its terms can be changed without that." if custom_terms is not None else ""
             if latest.effective_from > (now or at):
                 raise SubscriptionError(
-                    f"A change to {plan} is planned for {_moment(latest)} already."
+                    f"A change to {plan} is planned for {_moment(latest)} already.{hint}"
                 )
-            raise SubscriptionError(f"The account is on {plan} already, from {_moment(latest)}.")
+            raise SubscriptionError(
+                f"The account is on {plan} already, from {_moment(latest)}.{hint}"
+            )
         if account.grants.filter(source=GrantSource.PLAN, granted_at__gte=at).exists():
             raise SubscriptionError(
                 "Plan credits were granted since then; a change before that would rewrite history."

@@ -8,6 +8,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
+from django.contrib.admin.utils import flatten
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
@@ -23,17 +24,26 @@ from unfold.widgets import (
 )
 
 from billing.admin.base import OperatorAdmin, signed
-from billing.admin.terms import InstantField, TermsFields
+from billing.admin.terms import (
+    OWN_LAYOUT,
+    OWN_TERMS,
+    OWN_TERMS_ABOUT,
+    InstantField,
+    OwnTermsFields,
+    TermsFields,
+)
 from billing.credits import AdjustmentError, adjust
 from billing.models import Account, CustomTerms, Plan, Subscription
 from billing.models.ledger import REMARKS_LENGTH_MAX
 from billing.plans import TermsError, agree_terms, effective_instant, instants
 from billing.subscriptions import SubscriptionError, cancel_planned_change, subscribe
-from billing.tariffs import Agreement, NoTariffError, agreement_at
+from billing.tariffs import Agreement, TariffBook
 from billing.zones import local
 
 ADJUSTMENT_CREDITS_MAX = 100_000_000
 EXPIRY_YEARS_MAX = 20
+FOR_SUBSCRIPTION = "subscription"
+NO_AGREEMENT = "Change its plan first: the account has no plan with terms."
 TEMPLATE = "admin/billing/account/action.html"
 
 
@@ -77,8 +87,8 @@ class AdjustmentForm(forms.Form):
         return day
 
 
-class ChangePlanForm(forms.Form):
-    """Another plan, from now or later."""
+class ChangePlanForm(OwnTermsFields):
+    """Another plan, from now or later, and the terms agreed along with it."""
 
     plan = forms.ModelChoiceField(
         Plan.objects.filter(is_active=True),
@@ -89,10 +99,15 @@ class ChangePlanForm(forms.Form):
         label="From", required=False, help_text="UTC. Empty: from now on. The past stays as it was."
     )
 
+    field_order = ("plan", "effective_from", *flatten(OWN_LAYOUT))
+
     def __init__(self, *args: Any, account: Account, now: datetime, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.now = now
+        self.currency = account.currency
         _instant_field(self).in_zone(account.zone)
+        in_force = TariffBook([account.pk]).find(account.pk, now)
+        self.preview_beside(in_force.terms if in_force else None)
 
     def clean_effective_from(self) -> datetime:
         """The instant it takes effect."""
@@ -101,16 +116,32 @@ class ChangePlanForm(forms.Form):
         except TermsError as error:
             raise forms.ValidationError(str(error)) from error
 
+    def clean(self) -> dict[str, Any]:
+        """Check the terms as entered."""
+        super().clean()
+        self.check_own_terms(currency=self.currency)
+        return self.cleaned_data
+
 
 class CustomTermsForm(TermsFields):
-    """Terms for one account, starting from those it has."""
+    """Terms for one account, starting from those it has or will have."""
 
-    def __init__(self, *args: Any, agreement: Agreement, now: datetime, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        agreement: Agreement,
+        in_force: Agreement | None,
+        now: datetime,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.now = now
         self.agreement = agreement
-        self.show(agreement.terms, in_force=agreement.terms)
-        _instant_field(self).in_zone(agreement.subscription.account.zone)
+        self.show(agreement.terms, in_force=in_force.terms if in_force else None)
+        begins = _instant_field(self)
+        if agreement.subscription.effective_from > now:
+            begins.help_text = "UTC. Empty: from the change of plan on, and never before it."
+        begins.in_zone(agreement.subscription.account.zone)
 
     def clean(self) -> dict[str, Any]:
         """Check the terms as entered."""
@@ -186,9 +217,11 @@ class AccountActions(OperatorAdmin):
             plan, at = form.cleaned_data["plan"], form.cleaned_data["effective_from"]
             try:
                 with transaction.atomic():
-                    subscribe(account=account, plan=plan, at=at, now=now)
+                    terms = form.own_terms()
+                    subscribe(account=account, plan=plan, at=at, now=now, custom_terms=terms)
                     put = "Planned" if at > now else "Put"
                     said = f"on {plan} from {local(at, account.zone)}"
+                    said += f", at {_tariff(terms)}" if terms else ""
                     self.log_change(request, account, f"{put} {said}")
             except SubscriptionError as error:
                 form.add_error(None, str(error))
@@ -204,20 +237,27 @@ class AccountActions(OperatorAdmin):
             about="Calls that started before keep their charge. What is left of the present plan's "
             "credits expires with the change.",
             button="Change plan",
+            terms_title=OWN_TERMS,
+            terms_about=OWN_TERMS_ABOUT,
         )
 
     @action(description="Custom terms", url_path="custom-terms")  # type: ignore[untyped-decorator]
     def agree_custom_terms(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Give the account terms of its own on the plan it is on."""
+        """Give the account terms of its own on the plan it is on, or on one that is planned."""
         account = self._account(request, object_id)
         now = timezone.now()
-        try:
-            agreement = agreement_at(account=account, at=now)
-        except NoTariffError as error:
-            messages.error(request, f"Change its plan first: {error}.")
+        book = TariffBook([account.pk])
+        in_force = book.find(account.pk, now)
+        agreements = _agreements(book, account, now)
+        asked = request.GET.get(FOR_SUBSCRIPTION) or next(iter(agreements), "")
+        agreement = agreements.get(asked)
+        if agreement is None:
+            said = "That change of plan is not planned any more." if agreements else NO_AGREEMENT
+            messages.error(request, said)
             return self._back(account)
-        agreement.subscription.account = account
-        form = CustomTermsForm(request.POST or None, agreement=agreement, now=now)
+        form = CustomTermsForm(
+            request.POST or None, agreement=agreement, in_force=in_force, now=now
+        )
         if form.is_valid():
             terms = CustomTerms()
             form.enter_into(terms)
@@ -230,7 +270,7 @@ class AccountActions(OperatorAdmin):
                         now=now,
                     )
                     said = (
-                        f"{terms.credits_per_increment:,} per {terms.increment_seconds:,} s from "
+                        f"{_tariff(terms)} on {agreement.plan} from "
                         f"{local(terms.effective_from, account.zone)}"
                     )
                     self.log_change(request, account, f"Agreed terms: {said}")
@@ -239,14 +279,30 @@ class AccountActions(OperatorAdmin):
             else:
                 messages.success(request, f"Terms of {account}: {said}.")
                 return self._back(account)
+        begins = agreement.subscription.effective_from
+        if begins > now:
+            about = (
+                f"For {agreement.plan}, to which the account changes on "
+                f"{local(begins, account.zone)}: in place of what that plan gives to everyone, for "
+                "as long as the account stays on it. These are the numbers it will have."
+            )
+        else:
+            about = (
+                f"In place of what {agreement.plan} gives to everyone, for as long as the "
+                "account stays on it. These are the numbers it has now."
+            )
         return self._page(
             request,
             account,
             form,
             title="Custom terms",
-            about=f"In place of what {agreement.plan} gives to everyone, for as long as the "
-            "account stays on it. These are the numbers it has now.",
+            about=about,
             button="Agree terms",
+            choices=[
+                (f"?{FOR_SUBSCRIPTION}={key}", _when(one, now, account), one is agreement)
+                for key, one in agreements.items()
+                if len(agreements) > 1
+            ],
         )
 
     def cancel_change(
@@ -273,7 +329,8 @@ class AccountActions(OperatorAdmin):
             title="Cancel a planned change",
             about=f"{account} would go to {subscription.plan} on "
             f"{local(subscription.effective_from, account.zone)}. "
-            "It stays on its present plan when you cancel that.",
+            "When you cancel that, it stays on the plan before, whose credits then last to the end "
+            "of their cycle; terms agreed for this change go with it.",
             button="Cancel the change",
         )
 
@@ -287,7 +344,7 @@ class AccountActions(OperatorAdmin):
         return redirect("admin:billing_account_change", account.pk)
 
     def _page(
-        self, request: HttpRequest, account: Account, form: forms.Form | None, **words: str
+        self, request: HttpRequest, account: Account, form: forms.Form | None, **words: Any
     ) -> TemplateResponse:
         balance = getattr(account, "balance", None)
         context = {
@@ -300,6 +357,33 @@ class AccountActions(OperatorAdmin):
             "media": self.media + (form.media if form else forms.Media()),
         }
         return TemplateResponse(request, TEMPLATE, context)
+
+
+def _agreements(book: TariffBook, account: Account, now: datetime) -> dict[str, Agreement]:
+    """What the account has agreed to now, then what it will have as each planned change begins,
+    by the subscription."""
+    instants = [
+        subscription.effective_from
+        for subscription, _ in book.subscriptions_of(account.pk)
+        if subscription.effective_from > now
+    ]
+    found = (book.find(account.pk, at) for at in (now, *instants))
+    agreements: dict[str, Agreement] = {}
+    for agreement in found:
+        if agreement is not None:
+            agreement.subscription.account = account
+            agreements.setdefault(str(agreement.subscription.pk), agreement)
+    return agreements
+
+
+def _when(agreement: Agreement, now: datetime, account: Account) -> str:
+    """Which plan, and since when, as a choice."""
+    begins = agreement.subscription.effective_from
+    return f"{agreement.plan}, {f'from {local(begins, account.zone)}' if begins > now else 'now'}"
+
+
+def _tariff(terms: CustomTerms) -> str:
+    return f"{terms.credits_per_increment:,} per {terms.increment_seconds:,} s"
 
 
 def _instant_field(form: forms.Form) -> InstantField:

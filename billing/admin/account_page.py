@@ -69,13 +69,13 @@ def state_label(standing: Standing) -> SafeString:
 def account_page(account: Account, *, now: datetime) -> dict[str, Any]:
     """The context of the page of ``account``."""
     standing = standings([account], at=now)[account.pk]
-    subscriptions = list(account.subscriptions.select_related("plan"))
-    agreement = standing.agreement
-    custom = list(agreement.subscription.custom_terms.all()) if agreement else []
+    subscriptions = list(
+        account.subscriptions.select_related("plan").prefetch_related("custom_terms")
+    )
     return {
         "facts": _facts(account, standing, now),
         "plans_table": _plans_table(account, subscriptions, now),
-        "custom_table": terms_table(custom, now=now, zone=account.zone) if custom else None,
+        "custom_tables": _custom_tables(account, subscriptions, now),
         "grants_table": _grants_table(account),
         "entries_table": _entries_table(account),
         "all_grants": listing("creditgrant", account),
@@ -112,15 +112,47 @@ def _facts(account: Account, standing: Standing, now: datetime) -> list[tuple[st
 def _plans_table(
     account: Account, subscriptions: Sequence[Subscription], now: datetime
 ) -> dict[str, Any]:
-    current = in_force(sorted(subscriptions, key=lambda one: one.effective_from), now)
+    current = _current(subscriptions, now)
     rows = []
     for one in subscriptions:
         state: SafeString | str = "Now" if one == current else "Past"
         if one.effective_from > now:
-            address = reverse("admin:billing_account_cancel_change", args=[account.pk, one.pk])
-            state = format_html('<a href="{}" class="text-link">Planned: cancel</a>', address)
+            terms = reverse(
+                "admin:billing_account_agree_custom_terms",
+                args=[account.pk],
+                query={"subscription": one.pk},
+            )
+            cancel = reverse("admin:billing_account_cancel_change", args=[account.pk, one.pk])
+            state = format_html(
+                '<span>Planned: <a href="{}" class="text-link">custom terms</a>, '
+                '<a href="{}" class="text-link">cancel</a></span>',
+                terms,
+                cancel,
+            )
         rows.append([local(one.effective_from, account.zone), one.plan.name, state])
     return {"headers": ("From", "Plan", ""), "rows": rows}
+
+
+def _current(subscriptions: Sequence[Subscription], now: datetime) -> Subscription | None:
+    return in_force(sorted(subscriptions, key=lambda one: one.effective_from), now)
+
+
+def _custom_tables(
+    account: Account, subscriptions: Sequence[Subscription], now: datetime
+) -> list[tuple[str, dict[str, Any]]]:
+    """The custom terms of the present plan and of those planned, each with its heading."""
+    current = _current(subscriptions, now)
+    tables = []
+    for one in reversed(subscriptions):
+        on = "the present plan"
+        if one.effective_from > now:
+            on = f"{one.plan}, planned for {local(one.effective_from, account.zone)}"
+        elif one != current:
+            continue
+        if custom := list(one.custom_terms.all()):
+            table = terms_table(custom, now=now, zone=account.zone)
+            tables.append((f"Custom terms on {on}", table))
+    return tables
 
 
 def _grants_table(account: Account) -> dict[str, Any]:

@@ -29,6 +29,7 @@ from billing.accounts import change_time_zone, open_account
 from billing.admin.account_actions import AccountActions
 from billing.admin.account_page import Standing, account_page, standings, state_label
 from billing.admin.base import OperatorAdmin, StandingFilter, is_operator, signed
+from billing.admin.terms import OWN_LAYOUT, OWN_TERMS, OWN_TERMS_ABOUT, OwnTermsFields
 from billing.models import Account, Membership, Plan, Role, Subscription
 from billing.zones import local, place_names
 
@@ -113,13 +114,13 @@ class AccountForm(forms.ModelForm):
         return excluded if "time_zone" in self.changed_data else excluded | {"time_zone"}
 
 
-class OpenAccountForm(AccountForm):
-    """A new account: its first plan, and the person who owns it."""
+class OpenAccountForm(OwnTermsFields, AccountForm):
+    """A new account: its first plan with the terms agreed, and the person who owns it."""
 
     plan = forms.ModelChoiceField(
         Plan.objects.filter(is_active=True),
         widget=UnfoldAdminSelectWidget,
-        help_text="From now on. Terms of its own (Enterprise) can be agreed on the next page.",
+        help_text="From now on.",
     )
     owner = forms.ModelChoiceField(
         User.objects.filter(is_active=True),
@@ -143,6 +144,13 @@ class OpenAccountForm(AccountForm):
             admin.site,
             can_add_related=True,
         )
+        self.preview_beside(None)
+
+    def clean(self) -> dict[str, Any]:
+        """Check the terms as entered, in the currency of the account."""
+        super().clean()
+        self.check_own_terms(currency=self.cleaned_data.get("currency"))
+        return self.cleaned_data
 
 
 class MembersFormSet(PaginationInlineFormSet):
@@ -236,7 +244,12 @@ class AccountAdmin(AccountActions, OperatorAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         account = (("name", "slug"), ("time_zone", "currency"))
-        return [(None, {"fields": account if obj else (*account, "plan", "owner")})]
+        if obj:
+            return [(None, {"fields": account})]
+        return [
+            (None, {"fields": (*account, "plan", "owner")}),
+            (OWN_TERMS, {"fields": OWN_LAYOUT, "description": OWN_TERMS_ABOUT}),
+        ]
 
     def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """A short name follows the name once only: addresses contain it."""
@@ -253,6 +266,7 @@ class AccountAdmin(AccountActions, OperatorAdmin):
                 plan=form.cleaned_data["plan"],
                 owner=form.cleaned_data["owner"],
                 at=timezone.now(),
+                custom_terms=form.own_terms(),
             )
             return
         super().save_model(request, obj, form, change)

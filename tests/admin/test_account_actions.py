@@ -18,6 +18,12 @@ from calls.models import Call
 from tests.admin.conftest import call_of, credits_of
 
 
+@pytest.fixture
+def enterprise(db: None) -> Plan:
+    """The plan Enterprise: 1 credit per 30 s, the rest by agreement."""
+    return Plan.objects.get(name="Enterprise")
+
+
 def page(account: Account, action: str) -> str:
     return f"/admin/billing/account/{account.pk}/{action}/"
 
@@ -294,6 +300,118 @@ def test_another_accounts_change_is_not_found(
     assert staff.post(address).status_code == 404
 
 
+def with_terms(plan: Plan, **changes: Any) -> dict[str, Any]:
+    return {
+        "plan": plan.pk,
+        "effective_from": "",
+        "increment_seconds": "6",
+        "credits_per_increment": "1",
+        "price": "50000",
+        "credits_per_cycle": "9000",
+        "concurrent_calls": "12",
+        **changes,
+    }
+
+
+def test_a_plan_is_changed_together_with_its_terms(
+    staff: Client, customer: Account, enterprise: Plan
+) -> None:
+    response = staff.post(page(customer, "change-plan"), with_terms(enterprise), follow=True)
+    assert ", at 1 per 6 s." in response.content.decode()
+    in_force = agreement_at(account=customer, at=timezone.now()).terms
+    assert isinstance(in_force, CustomTerms)
+    assert (in_force.price_minor, in_force.currency, in_force.concurrent_calls) == (
+        5_000_000,
+        "INR",
+        12,
+    )
+    assert credits_of(customer) == 9_000
+    call_of(customer, "after", seconds=7, started_at=timezone.now())
+    assert Call.objects.get().credits == 2
+
+
+def test_a_planned_change_begins_with_the_terms_agreed_along_with_it(
+    staff: Client, customer: Account, enterprise: Plan
+) -> None:
+    change = with_terms(enterprise, effective_from="2031-01-01T00:00")
+    staff.post(page(customer, "change-plan"), change)
+    assert credits_of(customer) == 100
+    began = datetime(2030, 12, 31, 18, 30, tzinfo=UTC)
+    tariff = agreement_at(account=customer, at=began).tariff
+    assert (tariff.increment_seconds, tariff.credits_per_increment) == (6, 1)
+    renew(account=customer, now=began)
+    assert credits_of(customer) == 9_000
+
+
+def test_a_plan_changed_without_terms_has_those_of_everyone(
+    staff: Client, customer: Account, enterprise: Plan
+) -> None:
+    staff.post(page(customer, "change-plan"), {"plan": enterprise.pk, "effective_from": ""})
+    assert agreement_at(account=customer, at=timezone.now()).plan == enterprise
+    assert not CustomTerms.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "missing"),
+    [
+        ({"increment_seconds": ""}, {"increment_seconds"}),
+        ({"credits_per_increment": ""}, {"credits_per_increment"}),
+        (
+            {"increment_seconds": "", "credits_per_increment": "", "price": ""},
+            {"increment_seconds", "credits_per_increment"},
+        ),
+    ],
+)
+def test_terms_entered_in_part_are_refused_beside_what_is_missing(
+    staff: Client,
+    customer: Account,
+    enterprise: Plan,
+    changes: dict[str, str],
+    missing: set[str],
+) -> None:
+    response = staff.post(page(customer, "change-plan"), with_terms(enterprise, **changes))
+    found = errors(response)
+    assert found.keys() == missing
+    assert all("leave all of them empty" in str(said) for said in found.values())
+    assert customer.subscriptions.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("increment_seconds", "0", "greater than or equal to 1"),
+        ("credits_per_increment", "x", "whole number"),
+        ("price", "1.999", "INR"),
+        ("credits_per_cycle", "-1", "greater than or equal to 0"),
+    ],
+)
+def test_wrong_terms_of_a_change_are_refused_beside_their_field(
+    staff: Client, customer: Account, enterprise: Plan, field: str, value: str, said: str
+) -> None:
+    response = staff.post(page(customer, "change-plan"), with_terms(enterprise, **{field: value}))
+    found = errors(response)
+    assert found.keys() == {field}
+    assert said in str(found[field])
+
+
+def test_sending_a_change_with_terms_twice_grants_credits_once(
+    staff: Client, customer: Account, enterprise: Plan
+) -> None:
+    staff.post(page(customer, "change-plan"), with_terms(enterprise))
+    response = staff.post(page(customer, "change-plan"), with_terms(enterprise))
+    assert "is on Enterprise already" in str(errors(response))
+    assert customer.subscriptions.count() == 2
+    assert credits_of(customer) == 9_000
+
+
+def test_the_change_previews_typical_calls_beside_what_they_cost_now(
+    staff: Client, customer: Account
+) -> None:
+    shown = staff.get(page(customer, "change-plan")).content.decode()
+    assert "costs now" in shown
+    assert "in-force-increment_seconds=60" in shown
+
+
 # ── Custom terms ──────────────────────────────────────────────────────────────────────────────
 def terms(account: Account, **changes: Any) -> dict[str, Any]:
     in_force = agreement_at(account=account, at=timezone.now()).terms
@@ -374,4 +492,97 @@ def test_planned_custom_terms_can_be_withdrawn_and_those_in_force_cannot(
 
 def test_an_account_without_plan_is_told_to_get_one(staff: Client, account: Account) -> None:
     response = staff.get(page(account, "custom-terms"), follow=True)
-    assert "Change its plan first: the account has no plan." in response.content.decode()
+    assert "Change its plan first: the account has no plan with terms." in response.content.decode()
+
+
+# ── Custom terms of a planned change ──────────────────────────────────────────────────────────
+@pytest.fixture
+def to_enterprise(customer: Account, enterprise: Plan) -> Subscription:
+    now = timezone.now()
+    return subscribe(account=customer, plan=enterprise, at=now + timedelta(days=1), now=now)
+
+
+def terms_page(subscription: Subscription) -> str:
+    return f"{page(subscription.account, 'custom-terms')}?subscription={subscription.pk}"
+
+
+def planned_terms(subscription: Subscription, **changes: Any) -> dict[str, Any]:
+    plan_terms = subscription.plan.terms.get()
+    return terms(subscription.account, **{"based_on": plan_terms.pk, **changes})
+
+
+def test_terms_are_agreed_for_a_planned_change(
+    staff: Client, customer: Account, to_enterprise: Subscription
+) -> None:
+    response = staff.post(terms_page(to_enterprise), planned_terms(to_enterprise), follow=True)
+    assert "Terms of Acme Voice: 1 per 6 s on Enterprise from " in response.content.decode()
+    agreed = CustomTerms.objects.get()
+    assert agreed.subscription == to_enterprise
+    assert agreed.effective_from == to_enterprise.effective_from
+    present = agreement_at(account=customer, at=timezone.now())
+    assert (present.plan.name, present.tariff.increment_seconds) == ("Base", 60)
+    renew(account=customer, now=to_enterprise.effective_from)
+    assert credits_of(customer) == 9_000
+
+
+def test_the_page_offers_the_plan_of_now_and_the_planned_one(
+    staff: Client, customer: Account, to_enterprise: Subscription
+) -> None:
+    response = staff.get(page(customer, "custom-terms"))
+    [now_words, planned_words] = [words for _, words, _ in response.context["choices"]]
+    assert now_words == "Base, now"
+    assert planned_words.startswith("Enterprise, from ")
+    assert response.context["form"]["increment_seconds"].value() == 60
+    response = staff.get(terms_page(to_enterprise))
+    assert [is_shown for *_, is_shown in response.context["choices"]] == [False, True]
+    assert "in-force-increment_seconds=60" in response.content.decode()  # "costs now"
+    assert response.context["form"]["increment_seconds"].value() == 30
+
+
+def test_without_a_planned_change_there_is_nothing_to_choose(
+    staff: Client, customer: Account
+) -> None:
+    assert staff.get(page(customer, "custom-terms")).context["choices"] == []
+
+
+def test_the_account_page_leads_from_a_planned_change_to_its_terms(
+    staff: Client, customer: Account, to_enterprise: Subscription
+) -> None:
+    change = f"/admin/billing/account/{customer.pk}/change/"
+    assert f'href="{terms_page(to_enterprise)}"' in staff.get(change).content.decode()
+    staff.post(terms_page(to_enterprise), planned_terms(to_enterprise))
+    [(heading, table)] = staff.get(change).context["custom_tables"]
+    assert heading.startswith("Custom terms on Enterprise, planned for ")
+    assert "Planned: change or delete" in str(table["rows"])
+
+
+def test_terms_do_not_begin_before_the_change_that_they_are_for(
+    staff: Client, customer: Account, to_enterprise: Subscription
+) -> None:
+    sooner = (timezone.now() + timedelta(hours=1)).astimezone(customer.zone)
+    entered = planned_terms(to_enterprise, effective_from=sooner.strftime("%Y-%m-%dT%H:%M"))
+    staff.post(terms_page(to_enterprise), entered)
+    agreed = CustomTerms.objects.get()
+    assert agreed.effective_from == to_enterprise.effective_from
+    amended = {**entered, "effective_from": "", "based_on": agreed.pk}
+    staff.post(f"/admin/billing/customterms/{agreed.pk}/change/", amended)
+    agreed.refresh_from_db()
+    assert agreed.effective_from == to_enterprise.effective_from
+
+
+def test_terms_for_the_past_are_refused_for_a_planned_change_too(
+    staff: Client, to_enterprise: Subscription
+) -> None:
+    entered = planned_terms(to_enterprise, effective_from="2020-01-01T00:00")
+    response = staff.post(terms_page(to_enterprise), entered)
+    assert "This is in the past" in str(errors(response)["effective_from"])
+
+
+def test_terms_go_with_the_planned_change_that_is_cancelled(
+    staff: Client, customer: Account, to_enterprise: Subscription
+) -> None:
+    staff.post(terms_page(to_enterprise), planned_terms(to_enterprise))
+    staff.post(page(customer, f"cancel-change/{to_enterprise.pk}"))
+    assert not CustomTerms.objects.exists()
+    response = staff.get(terms_page(to_enterprise), follow=True)
+    assert "is not planned any more" in response.content.decode()

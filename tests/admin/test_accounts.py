@@ -14,6 +14,7 @@ from django.utils import timezone
 from billing import alerts
 from billing.models import Account, CreditThreshold, DailyUsage, Membership, Plan, Role
 from billing.subscriptions import subscribe
+from billing.tariffs import agreement_at
 from tests.admin.conftest import call_of, credits_of
 from tests.factories import AccountFactory, UserFactory
 
@@ -91,6 +92,34 @@ def test_a_wrong_account_is_refused_beside_its_field(
     response = staff.post(f"{LIST}add/", new_account(base, UserFactory(), **{field: value}))
     assert said in str(response.context["adminform"].form.errors[field])
     assert Account.objects.count() == 1
+
+
+def test_a_new_account_may_have_terms_of_its_own(staff: Client) -> None:
+    enterprise = Plan.objects.get(name="Enterprise")
+    terms = {
+        "increment_seconds": "6",
+        "credits_per_increment": "1",
+        "credits_per_cycle": "9000",
+        "price": "500",
+    }
+    staff.post(f"{LIST}add/", new_account(enterprise, UserFactory(), **terms))
+    account = Account.objects.get(slug="new-company")
+    in_force = agreement_at(account=account, at=timezone.now()).terms
+    assert (in_force.increment_seconds, in_force.price_minor, in_force.currency) == (
+        6,
+        50_000,
+        "GBP",
+    )
+    assert (account.currency, credits_of(account)) == ("GBP", 9_000)
+
+
+def test_a_new_account_with_half_of_its_terms_is_refused_beside_the_other_half(
+    staff: Client, base: Plan
+) -> None:
+    half = new_account(base, UserFactory(), increment_seconds="6")
+    found = staff.post(f"{LIST}add/", half).context["adminform"].form.errors
+    assert found.keys() == {"credits_per_increment"}
+    assert not Account.objects.exists()
 
 
 # ── Changing ──────────────────────────────────────────────────────────────────────────────────
