@@ -28,7 +28,7 @@ END_WITH_PLANNED_CHANGES = """
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("billing", "0016_accounts_open_when_they_are_told"),
+        ("billing", "0018_top_ups_keep_the_account_they_named"),
     ]
 
     operations = [
