@@ -183,9 +183,8 @@ class LockedAccount:
         self.grants.sort(key=attrgetter("key"))
 
     def _give_back(self, posting: Posting, credits: int, posted_at: datetime) -> None:
-        last_used_first = sorted(
-            self.grants, key=lambda grant: (grant.last_used_seq or 0, grant.key), reverse=True
-        )
+        last_used_first = self.grants[::-1]
+        last_used_first.sort(key=lambda grant: -(grant.last_used_seq or 0))
         for grant in last_used_first:
             if not credits:
                 return

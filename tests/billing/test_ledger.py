@@ -140,6 +140,16 @@ def test_credits_come_back_to_the_grant_used_last_and_not_to_the_one_that_lasts_
     assert left(account) == {"first cycle": 0, "bought": 45, "second cycle": 10}
 
 
+def test_of_grants_used_by_one_entry_the_later_one_was_used_last(account):
+    post(
+        top_up(account, 6, "first"),
+        top_up(account, 5, "then"),
+        call(account, "a", 8),
+        correction(account, "a", +4),
+    )
+    assert left(account) == {"first": 2, "then": 5}
+
+
 def test_what_paid_a_debt_was_used_by_its_own_entry(account):
     post(call(account, "a", 5), top_up(account, 10, "soon", expires_at=NOW + DAY))
     post(call(account, "b", 5), top_up(account, 20, "late"), call(account, "c", 1))
