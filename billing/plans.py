@@ -21,7 +21,11 @@ from billing.zones import local
 JUST_NOW = timedelta(minutes=5)
 AHEAD_YEARS_MAX = 5
 
-TYPICAL_CALLS = (timedelta(seconds=20), timedelta(seconds=65), timedelta(minutes=5))
+TYPICAL_CALLS = {
+    "20 s": timedelta(seconds=20),
+    "65 s": timedelta(seconds=65),
+    "5 min": timedelta(minutes=5),
+}
 
 ACCOUNTS_NAMED_MAX = 5
 
@@ -42,18 +46,18 @@ class PlanInUseError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class TypicalCharge:
-    """What a connected call of ``length`` costs."""
+    """What a connected call costs that is as long as ``name`` says."""
 
-    length: timedelta
+    name: str
     charge: Charge
 
 
 def typical_charges(tariff: Tariff) -> list[TypicalCharge]:
-    """What calls of 20 s, 65 s and 5 min cost under ``tariff``."""
+    """What each of the TYPICAL_CALLS costs under ``tariff``."""
     started_at = datetime(2000, 1, 1, tzinfo=UTC)
     return [
         TypicalCharge(
-            length,
+            name,
             rate(
                 tariff=tariff,
                 usage_type=UsageType.OUTBOUND,
@@ -62,7 +66,7 @@ def typical_charges(tariff: Tariff) -> list[TypicalCharge]:
                 ended_at=started_at + length,
             ),
         )
-        for length in TYPICAL_CALLS
+        for name, length in TYPICAL_CALLS.items()
     ]
 
 

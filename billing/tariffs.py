@@ -37,6 +37,11 @@ def in_force(rows: Sequence[Dated], at: datetime) -> Dated | None:
     return rows[position - 1] if position else None
 
 
+def in_force_or_first(rows: Sequence[Dated], at: datetime) -> Dated | None:
+    """The same, and before the first of ``rows`` that one; None where there are none."""
+    return in_force(rows, at) or next(iter(rows), None)
+
+
 @dataclass(frozen=True)
 class Agreement:
     """What an account has agreed to at an instant: its subscription, to which plan, its terms."""
@@ -162,10 +167,10 @@ class TariffBook:
         plan = self._plans[subscription.plan_id]
         if custom is not None:
             return Agreement(subscription, plan, custom)
-        plan_terms = self._plan_terms.get(plan.pk)
-        if not plan_terms:
+        plan_terms = in_force_or_first(self._plan_terms.get(plan.pk, ()), at)
+        if plan_terms is None:
             raise NoTariffError(f"the plan {plan} has no terms")
-        return Agreement(subscription, plan, in_force(plan_terms, at) or plan_terms[0])
+        return Agreement(subscription, plan, plan_terms)
 
 
 def agreement_at(*, account: Account, at: datetime) -> Agreement:

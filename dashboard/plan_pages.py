@@ -3,21 +3,11 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from billing.models import Account, CreditGrant, CustomTerms, Plan, PlanTerms, Subscription, Terms
-from billing.rating import Charge, UsageType, rate
+from billing.plans import TypicalCharge, typical_charges
 from billing.tariffs import Agreement, Decided, in_force
-
-EXAMPLES = (timedelta(seconds=20), timedelta(seconds=65), timedelta(minutes=5))
-
-
-@dataclass(frozen=True, slots=True)
-class Example:
-    """What a connected call of ``duration`` costs under some terms."""
-
-    duration: timedelta
-    charge: Charge
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +21,7 @@ class PlanOffer:
     terms: Terms | None
     next_terms: Terms | None
     is_current: bool
-    examples: Sequence[Example]
+    examples: Sequence[TypicalCharge]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,27 +30,9 @@ class SubscriptionPage:
 
     agreement: Agreement | None
     is_custom: bool
-    examples: Sequence[Example]
+    examples: Sequence[TypicalCharge]
     credits: Sequence[CreditGrant]
     history: Sequence[Subscription]
-
-
-def examples_of(terms: Terms) -> list[Example]:
-    """What typical calls cost under ``terms``."""
-    start = terms.effective_from
-    return [
-        Example(
-            duration,
-            rate(
-                tariff=terms.tariff,
-                usage_type=UsageType.OUTBOUND,
-                started_at=start,
-                connected_at=start,
-                ended_at=start + duration,
-            ),
-        )
-        for duration in EXAMPLES
-    ]
 
 
 def plan_offers(
@@ -92,7 +64,7 @@ def plan_offers(
                 terms=terms,
                 next_terms=next_terms,
                 is_current=is_current,
-                examples=examples_of(terms) if terms else [],
+                examples=typical_charges(terms.tariff) if terms else [],
             )
         )
     return offers
@@ -114,7 +86,7 @@ def subscription_page(
     return SubscriptionPage(
         agreement=agreement,
         is_custom=agreement is not None and isinstance(agreement.terms, CustomTerms),
-        examples=examples_of(agreement.terms) if agreement else [],
+        examples=typical_charges(agreement.tariff) if agreement else [],
         credits=list(account.grants.filter(is_open=True)),
         history=list(history.order_by("-effective_from")),
     )

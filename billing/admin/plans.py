@@ -31,7 +31,7 @@ from billing.admin.terms import (
 from billing.models import CustomTerms, Plan, PlanTerms, Terms
 from billing.money import format_money
 from billing.plans import PlanInUseError, TermsError
-from billing.tariffs import in_force
+from billing.tariffs import in_force, in_force_or_first
 from billing.zones import local
 
 
@@ -184,7 +184,7 @@ class PlanAdmin(OperatorAdmin):
             return "no terms yet"
         return f"{terms.credits_per_increment:,} per {terms.increment_seconds:,} s"
 
-    @admin.display(description="20 s, 65 s, 5 min cost")
+    @admin.display(description=f"{', '.join(plans.TYPICAL_CALLS)} cost")
     def typical_calls(self, plan: Plan) -> str:
         """In force now, credits."""
         terms = self._terms(plan)
@@ -312,7 +312,7 @@ def plan_terms_at(plan: Plan, now: datetime) -> PlanTerms | None:
     if plan._state.adding:
         return None
     terms = sorted(plan.terms.all(), key=lambda one: one.effective_from)
-    return in_force(terms, now) or (terms[0] if terms else None)
+    return in_force_or_first(terms, now)
 
 
 def or_say_why(request: HttpRequest, view: Callable[..., Any], *arguments: Any) -> Any:

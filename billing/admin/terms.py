@@ -72,9 +72,7 @@ TABLE_HEADERS = (
     "Price a cycle",
     "Credits a cycle",
     "Credits per increment",
-    "20 s cost",
-    "65 s cost",
-    "5 min cost",
+    *(f"{name} cost" for name in TYPICAL_CALLS),
     "Calls at once",
 )
 
@@ -329,7 +327,7 @@ def preview_asked_for(query: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def preview_context(in_force: Tariff | None, entered: Tariff | None) -> dict[str, Any]:
-    """Rows of the preview: how long a call is, its charge in force, its charge as entered."""
+    """Rows of the preview: the call's name, its charge in force, its charge as entered."""
     return {
         "in_force": in_force,
         "entered": entered,
