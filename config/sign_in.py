@@ -1,11 +1,17 @@
 """Who may sign in: people whom an operator added. Nobody signs up by themselves."""
 
+import logging
+
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.views import PasswordResetView
+from django import forms
 from django.contrib import admin
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
+
+logger = logging.getLogger(__name__)
 
 
 class ClosedSignUpAdapter(DefaultAccountAdapter):
@@ -14,6 +20,21 @@ class ClosedSignUpAdapter(DefaultAccountAdapter):
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         """Refuse: operators add people."""
         return False
+
+
+class ResetPasswordView(PasswordResetView):
+    """Send a link to a new password; where no mail can be sent, say so."""
+
+    def form_valid(self, form: forms.Form) -> HttpResponse:
+        """Send it. What mail servers refuse, and that there is none, comes as an OSError."""
+        answer: HttpResponse
+        try:
+            answer = super().form_valid(form)
+        except OSError:
+            logger.exception("The mail with a link to a new password could not be sent")
+            form.add_error(None, "The mail could not be sent. Try again in a few minutes.")
+            answer = self.form_invalid(form)
+        return answer
 
 
 def sign_in_to_operations(request: HttpRequest) -> HttpResponse:

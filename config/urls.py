@@ -4,7 +4,7 @@ from allauth.account.urls import urlpatterns as sign_in_pages
 from django.contrib import admin
 from django.urls import include, path
 
-from config.sign_in import sign_in_to_operations
+from config.sign_in import ResetPasswordView, sign_in_to_operations
 from dashboard.webhooks import webhook
 
 # Which address somebody signs in with is the operators' matter: allauth's pages on which people add
@@ -14,6 +14,7 @@ CLOSED = {"account_email", "account_email_verification_sent", "account_confirm_e
 urlpatterns = [
     path("admin/login/", sign_in_to_operations),
     path("admin/", admin.site.urls),
+    path("accounts/password/reset/", ResetPasswordView.as_view(), name="account_reset_password"),
     path("accounts/", include([page for page in sign_in_pages if page.name not in CLOSED])),
     path("accounts/2fa/", include("allauth.mfa.urls")),
     path("webhooks/<slug:gateway>/", webhook, name="webhook"),

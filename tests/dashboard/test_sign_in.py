@@ -2,6 +2,7 @@
 
 import re
 import signal
+import socket
 import time
 from html import unescape
 
@@ -210,3 +211,15 @@ def test_all_of_sign_in_goes_on_without_redis(client, owner, counting, clock, ma
     assert client.post(reverse("account_change_password"), changed).status_code == 302
     again = client.post(reverse("account_reauthenticate"), {"password": PASSWORD})
     assert again.status_code == 302
+
+
+# ── Without a mail server ─────────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize("address", ["owner@example.com", "nobody@example.com"])
+def test_a_link_that_cannot_be_sent_is_said_and_not_promised(client, owner, settings, address):
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+        settings.EMAIL_HOST, settings.EMAIL_PORT = closed.getsockname()
+        page = client.post(reverse("account_reset_password"), {"email": address})
+    assert page.status_code == 200
+    assert "The mail could not be sent. Try again in a few minutes." in page.content.decode()
