@@ -55,4 +55,4 @@ def test_a_form_without_its_token_says_that_nothing_was_changed():
 
 def test_a_refusal_names_who_can_help():
     answer = defaults.permission_denied(RequestFactory().get("/"), Exception())
-    assert "A Superadmin of your account can help" in answer.content.decode()
+    assert "Ask a Superadmin of your account" in answer.content.decode()
