@@ -6,15 +6,16 @@ amended or withdrawn. Rule: "How credits are consumed", 4.
 
 from collections.abc import Container
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import TypeVar
 
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 
+from billing import ledger
 from billing.models import Account, CustomTerms, Plan, PlanTerms, Subscription, Terms
 from billing.rating import Charge, Tariff, UsageType, rate
-from billing.subscriptions import renew
+from billing.subscriptions import NOT_PLANNED, renew
 from billing.zones import local
 
 # Somebody who types the present minute means now, although it has gone by when the form arrives.
@@ -71,12 +72,16 @@ def typical_charges(tariff: Tariff) -> list[TypicalCharge]:
 
 
 def effective_instant(
-    asked: datetime | None, *, now: datetime, taken: Container[datetime] = ()
+    asked: datetime | None,
+    *,
+    now: datetime,
+    taken: Container[datetime] = (),
+    zone: tzinfo = UTC,
 ) -> datetime:
     """When a change takes effect that was asked for ``asked``: None or just gone by means ``now``.
 
     Raises TermsError where that is past, more than five years ahead, or one of the instants
-    ``taken`` by other terms.
+    ``taken`` by other terms, which is said in ``zone``.
     """
     if asked is None or now - JUST_NOW <= asked <= now:
         return now
@@ -92,7 +97,7 @@ def effective_instant(
             field="effective_from",
         )
     if asked in taken:
-        raise _taken(asked)
+        raise _taken(asked, zone)
     return asked
 
 
@@ -125,11 +130,24 @@ def agree_terms(
     subscription has replaced this one.
     """
     account = subscription.account
+    with transaction.atomic():
+        ledger.lock_accounts([account.pk])
+        _agree(subscription, terms, effective_from, now)
+        renew(account=account, now=now)
+    return terms
+
+
+def _agree(
+    subscription: Subscription, terms: CustomTerms, effective_from: datetime | None, now: datetime
+) -> None:
+    account = subscription.account
+    if not account.subscriptions.filter(pk=subscription.pk).exists():
+        raise TermsError(NOT_PLANNED)
     later = account.subscriptions.filter(effective_from__gt=subscription.effective_from)
     if later.filter(effective_from__lte=now).exists():
         raise TermsError("The account has left this plan: agree terms for the plan it is on.")
     taken = instants(subscription.custom_terms.all())
-    begins = effective_instant(effective_from, now=now, taken=taken)
+    begins = effective_instant(effective_from, now=now, taken=taken, zone=account.zone)
     ending = later.filter(effective_from__lte=begins).order_by("effective_from").first()
     if ending is not None:
         raise TermsError(
@@ -138,10 +156,7 @@ def agree_terms(
             "these terms would never hold. Cancel that change first, or let them begin before it."
         )
     terms.subscription = subscription
-    with transaction.atomic():
-        _store(terms, begins)
-        renew(account=account, now=now)
-    return terms
+    _store(terms, begins)
 
 
 def amend_terms(*, terms: AnyTerms, effective_from: datetime | None, now: datetime) -> AnyTerms:
@@ -149,7 +164,8 @@ def amend_terms(*, terms: AnyTerms, effective_from: datetime | None, now: dateti
     with transaction.atomic():
         _locked_to_come(terms, now)
         taken = instants(others_of(terms))
-        return _store(terms, effective_instant(effective_from, now=now, taken=taken))
+        begins = effective_instant(effective_from, now=now, taken=taken, zone=zone_of(terms))
+        return _store(terms, begins)
 
 
 def withdraw_terms(*, terms: Terms, now: datetime) -> None:
@@ -164,6 +180,11 @@ def others_of(terms: Terms) -> QuerySet:
         return terms.plan.terms.exclude(pk=terms.pk)
     assert isinstance(terms, CustomTerms)
     return terms.subscription.custom_terms.exclude(pk=terms.pk)
+
+
+def zone_of(terms: Terms) -> tzinfo:
+    """The zone in which people speak of ``terms``: the account's; UTC for those of a plan."""
+    return terms.subscription.account.zone if isinstance(terms, CustomTerms) else UTC
 
 
 def instants(terms: QuerySet) -> set[datetime]:
@@ -203,23 +224,28 @@ def _store(terms: AnyTerms, effective_from: datetime) -> AnyTerms:
         with transaction.atomic():
             terms.save()
     except IntegrityError as error:
-        raise _taken(effective_from) from error
+        raise _taken(effective_from, zone_of(terms)) from error
     return terms
 
 
-def _taken(instant: datetime) -> TermsError:
+def _taken(instant: datetime, zone: tzinfo) -> TermsError:
     return TermsError(
-        f"Other terms begin at exactly {local(instant, UTC)} already. "
+        f"Other terms begin at exactly {local(instant, zone)} already. "
         "Amend those, or choose another time.",
         field="effective_from",
     )
 
 
 def _locked_to_come(terms: Terms, now: datetime) -> Terms:
-    stored: Terms = type(terms)._default_manager.select_for_update().get(pk=terms.pk)
+    if isinstance(terms, CustomTerms):
+        ledger.lock_accounts([terms.subscription.account_id])
+    found = type(terms)._default_manager.select_for_update().filter(pk=terms.pk)
+    stored: Terms | None = found.first()
+    if stored is None:
+        raise TermsError("These terms are not planned any more.")
     if stored.effective_from <= now:
         raise TermsError(
-            f"These terms are in force since {local(stored.effective_from, UTC)}, and "
+            f"These terms are in force since {local(stored.effective_from, zone_of(stored))}, and "
             "calls are charged by them: they stay as they are. Enter new terms instead."
         )
     return stored

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from billing import ledger
 from billing.cycles import Cycle
@@ -29,6 +30,7 @@ from billing.tariffs import TariffBook
 from billing.zones import local
 
 A_MOMENT = timedelta(microseconds=1)
+NOT_PLANNED = "That change of plan is not planned any more."
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +101,14 @@ def subscribe(
 def cancel_planned_change(*, subscription: Subscription, now: datetime) -> None:
     """Delete a ``subscription`` that has not begun: the credits before it last as without it.
 
-    Raises SubscriptionError where it has begun, or where a clock ahead has expired credits for it.
+    Raises SubscriptionError where it has begun or is cancelled already, where a clock ahead has
+    expired credits for it, and where the one that follows would then lead from a plan to itself.
     """
     with transaction.atomic():
         ledger.lock_accounts([subscription.account_id])
-        stored = Subscription.objects.select_related("account").get(pk=subscription.pk)
+        stored = _history_of(subscription.account_id).filter(pk=subscription.pk).first()
+        if stored is None:
+            raise SubscriptionError(NOT_PLANNED)
         expired = LedgerEntry.objects.filter(
             account=stored.account, kind=Kind.EXPIRY, occurred_at=stored.effective_from
         )
@@ -111,8 +116,20 @@ def cancel_planned_change(*, subscription: Subscription, now: datetime) -> None:
             raise SubscriptionError(
                 f"The account is on {stored.plan} since {_moment(stored)}: change its plan instead."
             )
+        others = _history_of(subscription.account_id)
+        before = others.filter(effective_from__lt=stored.effective_from).first()
+        after = others.filter(effective_from__gt=stored.effective_from).last()
+        if before and after and before.plan_id == after.plan_id:
+            raise SubscriptionError(
+                f"A change back to {after.plan} is planned for {_moment(after)}: cancel that first."
+            )
         stored.delete()
         renew(account=stored.account, now=now)
+
+
+def _history_of(account_id: int) -> QuerySet[Subscription]:
+    """The subscriptions of an account, planned ones too, with their plans; latest first."""
+    return Subscription.objects.filter(account_id=account_id).select_related("account", "plan")
 
 
 def renew(*, account: Account, now: datetime) -> int:

@@ -7,6 +7,7 @@ from allauth.account.views import PasswordResetView
 from django import forms
 from django.contrib import admin
 from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -16,6 +17,17 @@ logger = logging.getLogger(__name__)
 
 class ClosedSignUpAdapter(DefaultAccountAdapter):
     """allauth, with open sign-up closed."""
+
+    def get_client_ip(self, request: HttpRequest) -> str:
+        """Who came to the proxies, or the last of them where fewer have said so than there are."""
+        try:
+            return str(super().get_client_ip(request))
+        except ImproperlyConfigured:
+            logger.warning(
+                "X-Forwarded-For has fewer addresses than TRUSTED_PROXY_COUNT says: tries to sign "
+                "in are counted by the proxy's address."
+            )
+            return str(request.META["REMOTE_ADDR"])
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         """Refuse: operators add people."""

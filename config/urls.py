@@ -3,6 +3,7 @@
 from allauth.account.urls import urlpatterns as sign_in_pages
 from django.contrib import admin
 from django.urls import include, path
+from django.views.generic import RedirectView
 
 from config.sign_in import ResetPasswordView, sign_in_to_operations
 from dashboard.webhooks import webhook
@@ -13,6 +14,8 @@ CLOSED = {"account_email", "account_email_verification_sent", "account_confirm_e
 
 urlpatterns = [
     path("admin/login/", sign_in_to_operations),
+    # The admin's own page counts no tries either.
+    path("admin/password_change/", RedirectView.as_view(pattern_name="account_change_password")),
     path("admin/", admin.site.urls),
     path("accounts/password/reset/", ResetPasswordView.as_view(), name="account_reset_password"),
     path("accounts/", include([page for page in sign_in_pages if page.name not in CLOSED])),

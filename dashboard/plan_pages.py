@@ -15,12 +15,14 @@ class PlanOffer:
     """A plan with the terms in force now: for the account's own plan, those agreed with it.
 
     ``terms`` is None for a plan that has none yet. ``next_terms`` are announced and not in force.
+    Of a plan to which the account is to change at ``yours_from``, ``terms`` are those agreed.
     """
 
     plan: Plan
     terms: Terms | None
     next_terms: Terms | None
     is_current: bool
+    yours_from: datetime | None
     examples: Sequence[TypicalCharge]
 
 
@@ -58,12 +60,16 @@ def plan_offers(
         if is_current and agreement is not None:
             terms = agreement.terms
             next_terms = _next_terms(agreement, decided)
+        coming = next((one for one in decided if one.agreement.plan == plan), None)
+        if coming is not None and not is_current:
+            terms, next_terms = coming.agreement.terms, None
         offers.append(
             PlanOffer(
                 plan=plan,
                 terms=terms,
                 next_terms=next_terms,
                 is_current=is_current,
+                yours_from=coming.at if coming is not None and not is_current else None,
                 examples=typical_charges(terms.tariff) if terms else [],
             )
         )

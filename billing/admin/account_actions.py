@@ -11,7 +11,7 @@ from django.contrib import messages
 from django.contrib.admin.utils import flatten
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect
+from django.shortcuts import redirect
 from django.template.defaultfilters import pluralize
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
@@ -36,8 +36,14 @@ from billing.credits import AdjustmentError, adjust
 from billing.models import Account, CustomTerms, Plan, Subscription
 from billing.models.ledger import REMARKS_LENGTH_MAX
 from billing.plans import TermsError, agree_terms, effective_instant, instants
-from billing.subscriptions import SubscriptionError, cancel_planned_change, subscribe
+from billing.subscriptions import (
+    NOT_PLANNED,
+    SubscriptionError,
+    cancel_planned_change,
+    subscribe,
+)
 from billing.tariffs import Agreement, TariffBook
+from billing.texts import in_credits
 from billing.zones import local
 
 ADJUSTMENT_CREDITS_MAX = 100_000_000
@@ -138,16 +144,14 @@ class CustomTermsForm(TermsFields):
         self.now = now
         self.agreement = agreement
         self.show(agreement.terms, in_force=in_force.terms if in_force else None)
-        begins = _instant_field(self)
-        if agreement.subscription.effective_from > now:
-            begins.help_text = "UTC. Empty: from the change of plan on, and never before it."
-        begins.in_zone(agreement.subscription.account.zone)
+        self.show_custom(agreement.subscription, now=now)
 
     def clean(self) -> dict[str, Any]:
         """Check the terms as entered."""
         super().clean()
         taken = instants(self.agreement.subscription.custom_terms.all())
-        self.check_terms(taken=taken, now=self.now)
+        zone = self.agreement.subscription.account.zone
+        self.check_terms(taken=taken, now=self.now, zone=zone)
         return self.cleaned_data
 
 
@@ -221,7 +225,7 @@ class AccountActions(OperatorAdmin):
                     subscribe(account=account, plan=plan, at=at, now=now, custom_terms=terms)
                     put = "Planned" if at > now else "Put"
                     said = f"on {plan} from {local(at, account.zone)}"
-                    said += f", at {_tariff(terms)}" if terms else ""
+                    said += f", at {_in_words(terms)}" if terms else ""
                     self.log_change(request, account, f"{put} {said}")
             except SubscriptionError as error:
                 form.add_error(None, str(error))
@@ -252,9 +256,12 @@ class AccountActions(OperatorAdmin):
         asked = request.GET.get(FOR_SUBSCRIPTION) or next(iter(agreements), "")
         agreement = agreements.get(asked)
         if agreement is None:
-            said = "That change of plan is not planned any more." if agreements else NO_AGREEMENT
-            messages.error(request, said)
+            messages.error(request, NOT_PLANNED if agreements else NO_AGREEMENT)
             return self._back(account)
+        planned = agreement.terms
+        has_terms = isinstance(planned, CustomTerms) and planned.effective_from > now
+        if request.method == "GET" and has_terms:
+            return redirect("admin:billing_customterms_change", planned.pk)
         form = CustomTermsForm(
             request.POST or None, agreement=agreement, in_force=in_force, now=now
         )
@@ -310,7 +317,13 @@ class AccountActions(OperatorAdmin):
     ) -> HttpResponse:
         """Ask, then cancel a change of plan that has not begun."""
         account = self._account(request, str(object_id))
-        subscription = get_object_or_404(Subscription, pk=subscription_id, account=account)
+        subscription = Subscription.objects.filter(pk=subscription_id, account=account).first()
+        if subscription is None:
+            messages.error(request, NOT_PLANNED)
+            return self._back(account)
+        if request.method == "GET" and subscription.effective_from <= timezone.now():
+            messages.error(request, f"{subscription} has begun: change the plan instead.")
+            return self._back(account)
         if request.method == "POST":
             try:
                 with transaction.atomic():
@@ -330,7 +343,7 @@ class AccountActions(OperatorAdmin):
             about=f"{account} would go to {subscription.plan} on "
             f"{local(subscription.effective_from, account.zone)}. "
             "When you cancel that, it stays on the plan before, whose credits then last to the end "
-            "of their cycle; terms agreed for this change go with it.",
+            "of their cycle, or to the next planned change. Terms agreed for this one go with it.",
             button="Cancel the change",
         )
 
@@ -380,6 +393,11 @@ def _when(agreement: Agreement, now: datetime, account: Account) -> str:
     """Which plan, and since when, as a choice."""
     begins = agreement.subscription.effective_from
     return f"{agreement.plan}, {f'from {local(begins, account.zone)}' if begins > now else 'now'}"
+
+
+def _in_words(terms: CustomTerms) -> str:
+    granted = in_credits(terms.credits_per_cycle or 0)
+    return f"{_tariff(terms)} and {granted} a cycle"
 
 
 def _tariff(terms: CustomTerms) -> str:

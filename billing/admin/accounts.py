@@ -98,6 +98,8 @@ class AccountForm(forms.ModelForm):
         fields = ("name", "slug", "time_zone", "currency")
         widgets = {"time_zone": UnfoldAdminSelect2Widget}
         help_texts = {
+            "slug": "Names the account in addresses and on the command line. After a change, links "
+            "that were kept or sent before lead nowhere.",
             "time_zone": "Days and all times shown to the account. Changing it sums its days anew; "
             "billing cycles begin when they did, until the next change of plan.",
         }

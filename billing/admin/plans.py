@@ -217,11 +217,14 @@ class PlannedTermsForm(TermsFields, forms.ModelForm):
         others = plans.others_of(self.instance).order_by("effective_from")
         self.show(self.instance, in_force=in_force(list(others), self.now))
         self.initial["effective_from"] = self.instance.effective_from
+        if isinstance(self.instance, CustomTerms):
+            self.show_custom(self.instance.subscription, now=self.now)
 
     def clean(self) -> dict[str, Any]:
         """Check the terms as entered."""
         super().clean()
-        self.check_terms(taken=plans.instants(plans.others_of(self.instance)), now=self.now)
+        taken = plans.instants(plans.others_of(self.instance))
+        self.check_terms(taken=taken, now=self.now, zone=plans.zone_of(self.instance))
         return self.cleaned_data
 
 

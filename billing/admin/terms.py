@@ -18,7 +18,7 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
-from billing.models import CustomTerms, Terms
+from billing.models import CustomTerms, Subscription, Terms
 from billing.models.currency import currency_code
 from billing.models.plan import (
     CREDITS_PER_CYCLE_MAX,
@@ -63,6 +63,8 @@ OWN_TERMS_ABOUT = (
     "of that from the first moment on, for as long as the account stays on the plan."
 )
 AGREED = "Empty: agreed with each account."
+NO_CREDITS = "Granted at the start of each billing cycle. Empty: none are granted."
+FROM_THE_CHANGE = "UTC. Empty: from the change of plan on, and never before it."
 IN_FORCE = "in-force"
 PREVIEW = "admin/billing/terms_preview.html"
 AS_AGREED = "as agreed"
@@ -224,6 +226,7 @@ class OwnTermsFields(TermsNumbers):
         for name in TariffFields.base_fields:
             self.fields[name].required = False
         self.fields["price"].help_text = f"In the account’s currency. {AGREED}"
+        self.fields["credits_per_cycle"].help_text = NO_CREDITS
 
     def check_own_terms(self, *, currency: str | None) -> None:
         """Where any of the numbers is entered, those without which there is no tariff are too."""
@@ -287,12 +290,21 @@ class TermsFields(TermsNumbers):
             **{name: getattr(terms, name) for name in NUMBERS[1:]},
         )
 
-    def check_terms(self, *, taken: set[datetime], now: datetime) -> None:
+    def show_custom(self, subscription: Subscription, *, now: datetime) -> None:
+        """Say what holds for terms of one account only, and take times on its clock."""
+        self.fields["credits_per_cycle"].help_text = NO_CREDITS
+        begins = self.fields["effective_from"]
+        assert isinstance(begins, InstantField)
+        if subscription.effective_from > now:
+            begins.help_text = FROM_THE_CHANGE
+        begins.in_zone(subscription.account.zone)
+
+    def check_terms(self, *, taken: set[datetime], now: datetime, zone: tzinfo = UTC) -> None:
         """The rules that concern several fields, each said beside the field to mend."""
         cleaned = self.cleaned_data
         self.check_price(cleaned.get("currency"))
         try:
-            effective_instant(cleaned.get("effective_from"), now=now, taken=taken)
+            effective_instant(cleaned.get("effective_from"), now=now, taken=taken, zone=zone)
         except TermsError as error:
             self.add_error(error.field, str(error))
         seen = self.shown.pk if self.shown else None

@@ -18,6 +18,7 @@ from billing import refunds, topups
 from billing.gateways import GatewayError
 from billing.models import ParkedDecision, TopUp
 from billing.money import format_money
+from billing.zones import local
 
 REFUND_TEMPLATE = "admin/billing/topup/refund.html"
 DECIDE_TEMPLATE = "admin/billing/topup/decide.html"
@@ -117,6 +118,7 @@ class TopUpActions:
         context = {
             "title": f"Ask the provider about {top_up.receipt}",
             "state": top_up.get_state_display().lower(),
+            "asked": local(top_up.checked_at, top_up.account.zone) if top_up.checked_at else "",
         }
         return _page(self, request, ASK_TEMPLATE, top_up, form, context)
 

@@ -290,14 +290,36 @@ def test_a_change_that_has_begun_is_not_cancelled(staff: Client, customer: Accou
     begun = customer.subscriptions.get()
     response = staff.post(page(customer, f"cancel-change/{begun.pk}"), follow=True)
     assert "change its plan instead" in response.content.decode()
+    response = staff.get(page(customer, f"cancel-change/{begun.pk}"), follow=True)
+    assert "has begun: change the plan instead." in response.content.decode()
     assert customer.subscriptions.count() == 1
 
 
-def test_another_accounts_change_is_not_found(
+def test_another_accounts_change_is_not_cancelled(
     staff: Client, other_account: Account, planned: Subscription
 ) -> None:
     address = page(other_account, f"cancel-change/{planned.pk}")
-    assert staff.post(address).status_code == 404
+    response = staff.post(address, follow=True)
+    assert "not planned any more" in response.content.decode()
+    assert Subscription.objects.filter(pk=planned.pk).exists()
+
+
+def test_a_change_cancelled_in_another_window_leads_back_to_the_account(
+    staff: Client, customer: Account, planned: Subscription
+) -> None:
+    address = page(customer, f"cancel-change/{planned.pk}")
+    staff.post(address)
+    for response in (staff.get(address, follow=True), staff.post(address, follow=True)):
+        assert "That change of plan is not planned any more." in response.content.decode()
+
+
+def test_terms_of_ones_own_without_credits_are_said_to_grant_none(
+    staff: Client, customer: Account, professional: Plan
+) -> None:
+    assert "Empty: none are granted." in staff.get(page(customer, "change-plan")).content.decode()
+    change = {"plan": professional.pk, "increment_seconds": "6", "credits_per_increment": "1"}
+    response = staff.post(page(customer, "change-plan"), change, follow=True)
+    assert ", at 1 per 6 s and 0 credits a cycle." in response.content.decode()
 
 
 def with_terms(plan: Plan, **changes: Any) -> dict[str, Any]:
@@ -317,7 +339,7 @@ def test_a_plan_is_changed_together_with_its_terms(
     staff: Client, customer: Account, enterprise: Plan
 ) -> None:
     response = staff.post(page(customer, "change-plan"), with_terms(enterprise), follow=True)
-    assert ", at 1 per 6 s." in response.content.decode()
+    assert ", at 1 per 6 s and 9,000 credits a cycle." in response.content.decode()
     in_force = agreement_at(account=customer, at=timezone.now()).terms
     assert isinstance(in_force, CustomTerms)
     assert (in_force.price_minor, in_force.currency, in_force.concurrent_calls) == (
@@ -554,6 +576,36 @@ def test_the_account_page_leads_from_a_planned_change_to_its_terms(
     [(heading, table)] = staff.get(change).context["custom_tables"]
     assert heading.startswith("Custom terms on Enterprise, planned for ")
     assert "Planned: change or delete" in str(table["rows"])
+
+
+def test_planned_terms_are_changed_on_a_page_that_keeps_the_accounts_clock(
+    staff: Client, customer: Account, to_enterprise: Subscription
+) -> None:
+    staff.post(terms_page(to_enterprise), planned_terms(to_enterprise))
+    [agreed] = CustomTerms.objects.all()
+    change = f"/admin/billing/customterms/{agreed.pk}/change/"
+    response = staff.get(terms_page(to_enterprise), follow=True)
+    assert response.request["PATH_INFO"] == change
+    field = response.context["adminform"].form["effective_from"]
+    shown = agreed.effective_from.astimezone(customer.zone)
+    assert field.value() == shown.replace(tzinfo=None).isoformat(timespec="seconds")
+    assert field.help_text.startswith("Asia/Kolkata time. Empty: from the change of plan on")
+    later = (shown + timedelta(days=2)).strftime("%Y-%m-%dT%H:%M:%S")
+    form = terms(customer, based_on=agreed.pk, effective_from=later)
+    assert staff.post(change, form).status_code == 302
+    agreed.refresh_from_db()
+    moved = agreed.effective_from.astimezone(customer.zone)
+    assert moved.strftime("%Y-%m-%dT%H:%M:%S") == later
+
+
+def test_terms_that_begin_when_others_do_are_refused_in_the_accounts_time(
+    staff: Client, customer: Account, to_enterprise: Subscription
+) -> None:
+    form = planned_terms(to_enterprise)
+    staff.post(terms_page(to_enterprise), form)
+    agreed = CustomTerms.objects.get()
+    response = staff.post(terms_page(to_enterprise), {**form, "based_on": agreed.pk})
+    assert "Asia/Kolkata already" in str(errors(response))
 
 
 def test_terms_do_not_begin_before_the_change_that_they_are_for(

@@ -177,15 +177,30 @@ def test_changes_that_are_decided_are_announced(
     custom = CustomTerms(increment_seconds=6, credits_per_increment=1, credits_per_cycle=9_000)
     enterprise = Plan.objects.get(name="Enterprise")
     subscribe(account=account, plan=enterprise, at=TOMORROW, now=NOW, custom_terms=custom)
-    announce(professional, at=NOW + timedelta(hours=1), increment_seconds=15)
+    soon = {"increment_seconds": 15, "price_minor": 999_900, "concurrent_calls": 4}
+    announce(professional, at=NOW + timedelta(hours=1), **soon)
     announce(professional, at=TOMORROW + timedelta(hours=1))  # the account is gone by then
     said = words(payer.get(SUBSCRIPTION))
     assert (
         "Decided changes"
-        " From 23 Nov 2026, 19:00 : Professional, 1 credit per 15 s, 1,500 credits a cycle"
-        " From 24 Nov 2026, 18:00 : Enterprise, 1 credit per 6 s, 9,000 credits a cycle"
+        " From 23 Nov 2026, 19:00 : Professional, INR 9,999 a month, 1 credit per 15 s,"
+        " 1,500 credits a cycle, 4 calls at once."
+        " From 24 Nov 2026, 18:00 : Enterprise, 1 credit per 6 s, 9,000 credits a cycle."
+        " Plan credits that are left then expire."
         " Credits that are left"
     ) in said
+    offered = words(payer.get(PLANS))
+    assert "Enterprise Yours from 24 Nov 2026" in offered
+    assert "Credits a cycle 9,000" in offered
+
+
+def test_a_change_to_terms_without_credits_says_so(
+    payer: Client, account: Account, professional: Plan
+) -> None:
+    custom = CustomTerms(increment_seconds=6, credits_per_increment=1)
+    enterprise = Plan.objects.get(name="Enterprise")
+    subscribe(account=account, plan=enterprise, at=TOMORROW, now=NOW, custom_terms=custom)
+    assert "1 credit per 6 s, no credits a cycle." in words(payer.get(SUBSCRIPTION))
 
 
 def test_an_account_without_plan_has_a_subscription_page_too(payer: Client) -> None:

@@ -213,6 +213,24 @@ def test_all_of_sign_in_goes_on_without_redis(client, owner, counting, clock, ma
     assert again.status_code == 302
 
 
+def test_a_proxy_too_few_is_logged_and_keeps_nobody_out(client, owner, settings, caplog):
+    settings.ALLAUTH_TRUSTED_PROXY_COUNT = 2
+    form = {"login": owner.email, "password": PASSWORD}
+    client.post(reverse("account_login"), form, headers={"x-forwarded-for": "203.0.113.1"})
+    assert is_signed_in(client)
+    assert "TRUSTED_PROXY_COUNT" in caplog.text
+
+
+def test_an_operator_changes_the_password_where_tries_are_counted(client, operator):
+    client.force_login(operator)
+    page = client.get("/admin/password_change/", follow=True)
+    assert page.request["PATH_INFO"] == reverse("account_change_password")
+    wrong = {"oldpassword": "wrong", "password1": PASSWORD, "password2": PASSWORD}
+    statuses = [client.post(page.request["PATH_INFO"], wrong) for _ in range(6)]
+    assert [page.status_code for page in statuses] == [200] * 5 + [429]
+    assert "Too many tries" in statuses[-1].content.decode()
+
+
 # ── Without a mail server ─────────────────────────────────────────────────────────────────────
 @pytest.mark.parametrize("address", ["owner@example.com", "nobody@example.com"])
 def test_a_link_that_cannot_be_sent_is_said_and_not_promised(client, owner, settings, address):

@@ -6,8 +6,17 @@ import pytest
 
 from billing import alerts, credits, ledger, subscriptions
 from billing.audit_causes import INVARIANTS as CAUSES
-from billing.models import CreditGrant, Kind, LedgerEntry, Notice, Plan
+from billing.models import (
+    CreditGrant,
+    CustomTerms,
+    Kind,
+    LedgerEntry,
+    Notice,
+    Plan,
+    Subscription,
+)
 from billing.notices import send
+from billing.plans import TermsError, agree_terms, withdraw_terms
 from billing.subscriptions import SubscriptionError, cancel_planned_change, renew
 from tests.billing.postings import call
 
@@ -119,6 +128,32 @@ def test_of_several_changes_the_first_one_that_is_left_ends_them(account, cancel
     assert ends(account) == [march(20)]
     cancel_planned_change(subscription=planned[cancelled], now=march(6))
     assert ends(account) == [march(end)]
+
+
+def test_a_change_that_another_one_takes_back_is_cancelled_after_that_one(account):
+    to_base = plan_change(account, to="Base", at=march(20), now=march(5))
+    back = plan_change(account, to="Professional", at=march(25), now=march(5))
+    with pytest.raises(SubscriptionError, match="cancel that first"):
+        cancel_planned_change(subscription=to_base, now=march(6))
+    cancel_planned_change(subscription=back, now=march(6))
+    cancel_planned_change(subscription=to_base, now=march(6))
+    assert ends(account) == [APRIL]
+
+
+def test_what_was_cancelled_meanwhile_takes_no_terms_and_is_not_cancelled_twice(account):
+    planned = plan_change(account, at=march(20), now=march(5))
+    terms = agree_terms(subscription=planned, terms=own(), effective_from=None, now=march(5))
+    cancel_planned_change(subscription=Subscription.objects.get(pk=planned.pk), now=march(6))
+    with pytest.raises(SubscriptionError, match="not planned any more"):
+        cancel_planned_change(subscription=planned, now=march(6))
+    with pytest.raises(TermsError, match="not planned any more"):
+        agree_terms(subscription=planned, terms=own(), effective_from=None, now=march(6))
+    with pytest.raises(TermsError, match="not planned any more"):
+        withdraw_terms(terms=terms, now=march(6))
+
+
+def own():
+    return CustomTerms(increment_seconds=6, credits_per_increment=1)
 
 
 def test_credits_that_came_before_are_left_alone(account):
