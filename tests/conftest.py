@@ -37,6 +37,7 @@ pytest_plugins = ["tests.personas"]
 ROOT = Path(__file__).resolve().parent.parent
 WORKER_START_SECONDS = 60
 WORKER_IDLE_SECONDS = 60
+ONE_BY_ONE = pytest.mark.xdist_group("stack").mark
 CHROMIUM_FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -52,9 +53,13 @@ WITHOUT_BROWSER = (
 )
 
 
-# ── Without a browser: said at the end, and a failure in CI ───────────────────────────────────
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Skip the browser tests when there is no browser to run them in."""
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with those that run one after the other, and skip what needs a browser without one.
+
+    Run last, they kept one process waiting. They need no test database: others may empty it after.
+    """
+    items.sort(key=lambda item: item.get_closest_marker("xdist_group") != ONE_BY_ONE)
     if chromium.executable():
         return
     for item in items:
@@ -62,6 +67,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.skip(reason=WITHOUT_BROWSER))
 
 
+# ── Without a browser: said at the end, and a failure in CI ───────────────────────────────────
 def _browser_tests_left_out(terminal: Any) -> bool:
     return any(
         WITHOUT_BROWSER in str(report.longrepr) for report in terminal.stats.get("skipped", [])
