@@ -164,7 +164,7 @@ def amend_terms(*, terms: AnyTerms, effective_from: datetime | None, now: dateti
     with transaction.atomic():
         _locked_to_come(terms, now)
         taken = instants(others_of(terms))
-        begins = effective_instant(effective_from, now=now, taken=taken, zone=zone_of(terms))
+        begins = effective_instant(effective_from, now=now, taken=taken, zone=_zone_of(terms))
         return _store(terms, begins)
 
 
@@ -182,7 +182,7 @@ def others_of(terms: Terms) -> QuerySet:
     return terms.subscription.custom_terms.exclude(pk=terms.pk)
 
 
-def zone_of(terms: Terms) -> tzinfo:
+def _zone_of(terms: Terms) -> tzinfo:
     """The zone in which people speak of ``terms``: the account's; UTC for those of a plan."""
     return terms.subscription.account.zone if isinstance(terms, CustomTerms) else UTC
 
@@ -224,7 +224,7 @@ def _store(terms: AnyTerms, effective_from: datetime) -> AnyTerms:
         with transaction.atomic():
             terms.save()
     except IntegrityError as error:
-        raise _taken(effective_from, zone_of(terms)) from error
+        raise _taken(effective_from, _zone_of(terms)) from error
     return terms
 
 
@@ -245,7 +245,7 @@ def _locked_to_come(terms: Terms, now: datetime) -> Terms:
         raise TermsError("These terms are not planned any more.")
     if stored.effective_from <= now:
         raise TermsError(
-            f"These terms are in force since {local(stored.effective_from, zone_of(stored))}, and "
+            f"These terms are in force since {local(stored.effective_from, _zone_of(stored))}, and "
             "calls are charged by them: they stay as they are. Enter new terms instead."
         )
     return stored

@@ -31,6 +31,7 @@ from billing.admin.terms import (
     InstantField,
     OwnTermsFields,
     TermsFields,
+    instant_field,
 )
 from billing.credits import AdjustmentError, adjust
 from billing.models import Account, CustomTerms, Plan, Subscription
@@ -111,7 +112,7 @@ class ChangePlanForm(OwnTermsFields):
         super().__init__(*args, **kwargs)
         self.now = now
         self.currency = account.currency
-        _instant_field(self).in_zone(account.zone)
+        instant_field(self).in_zone(account.zone)
         in_force = TariffBook([account.pk]).find(account.pk, now)
         self.preview_beside(in_force.terms if in_force else None)
 
@@ -150,8 +151,7 @@ class CustomTermsForm(TermsFields):
         """Check the terms as entered."""
         super().clean()
         taken = instants(self.agreement.subscription.custom_terms.all())
-        zone = self.agreement.subscription.account.zone
-        self.check_terms(taken=taken, now=self.now, zone=zone)
+        self.check_terms(taken=taken, now=self.now)
         return self.cleaned_data
 
 
@@ -402,9 +402,3 @@ def _in_words(terms: CustomTerms) -> str:
 
 def _tariff(terms: CustomTerms) -> str:
     return f"{terms.credits_per_increment:,} per {terms.increment_seconds:,} s"
-
-
-def _instant_field(form: forms.Form) -> InstantField:
-    field = form.fields["effective_from"]
-    assert isinstance(field, InstantField)
-    return field

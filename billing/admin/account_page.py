@@ -15,7 +15,7 @@ from billing.admin.terms import terms_table
 from billing.balances import CreditState, credit_state, low_level, thresholds_of_each
 from billing.models import Account, CreditGrant, LedgerEntry, Subscription
 from billing.subscriptions import current_cycle
-from billing.tariffs import Agreement, NoTariffError, TariffBook, in_force
+from billing.tariffs import Agreement, TariffBook, in_force
 from billing.zones import local
 
 ENTRIES_SHOWN = 20
@@ -45,10 +45,7 @@ def standings(accounts: Iterable[Account], *, at: datetime) -> dict[int, Standin
     thresholds = thresholds_of_each(accounts)
     found = {}
     for account in accounts:
-        try:
-            agreement = book.at(account.pk, at)
-        except NoTariffError:
-            agreement = None
+        agreement = book.find(account.pk, at)
         balance = getattr(account, "balance", None)
         credits = balance.credits if balance else 0
         low_at = low_level(

@@ -224,7 +224,7 @@ class PlannedTermsForm(TermsFields, forms.ModelForm):
         """Check the terms as entered."""
         super().clean()
         taken = plans.instants(plans.others_of(self.instance))
-        self.check_terms(taken=taken, now=self.now, zone=plans.zone_of(self.instance))
+        self.check_terms(taken=taken, now=self.now)
         return self.cleaned_data
 
 

@@ -293,15 +293,15 @@ class TermsFields(TermsNumbers):
     def show_custom(self, subscription: Subscription, *, now: datetime) -> None:
         """Say what holds for terms of one account only, and take times on its clock."""
         self.fields["credits_per_cycle"].help_text = NO_CREDITS
-        begins = self.fields["effective_from"]
-        assert isinstance(begins, InstantField)
+        begins = instant_field(self)
         if subscription.effective_from > now:
             begins.help_text = FROM_THE_CHANGE
         begins.in_zone(subscription.account.zone)
 
-    def check_terms(self, *, taken: set[datetime], now: datetime, zone: tzinfo = UTC) -> None:
+    def check_terms(self, *, taken: set[datetime], now: datetime) -> None:
         """The rules that concern several fields, each said beside the field to mend."""
         cleaned = self.cleaned_data
+        zone = instant_field(self).zone
         self.check_price(cleaned.get("currency"))
         try:
             effective_instant(cleaned.get("effective_from"), now=now, taken=taken, zone=zone)
@@ -315,6 +315,13 @@ class TermsFields(TermsNumbers):
                 "force now; to enter your numbers all the same, save again.",
             )
             self.data = {**self.data, self.add_prefix("based_on"): seen}
+
+
+def instant_field(form: forms.Form) -> InstantField:
+    """The field of ``form`` that says from when something is in force."""
+    field = form.fields["effective_from"]
+    assert isinstance(field, InstantField)
+    return field
 
 
 def entered_tariff(entered: Mapping[str, Any], prefix: str | None = None) -> Tariff | None:

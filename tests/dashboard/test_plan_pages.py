@@ -78,7 +78,7 @@ def test_terms_to_come_are_announced_for_the_own_plan_too(
     announce(professional, credits_per_cycle=1_000, price_minor=888_800)
     said = words(payer.get(PLANS))
     assert (
-        "New terms from 24 Nov 2026 : 1 credit per 30 s, 1,000 credits a cycle, INR 8,888 a month"
+        "New terms from 24 Nov 2026 : INR 8,888 a month, 1 credit per 30 s, 1,000 credits a cycle."
     ) in said
 
 
