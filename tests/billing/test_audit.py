@@ -7,7 +7,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from billing import ledger
-from billing.audit import INVARIANTS
+from billing.audit import INVARIANTS, breaches_of
 from billing.models import LedgerEntry
 from tests.billing.postings import call, correction, top_up
 
@@ -100,3 +100,8 @@ def test_every_invariant_has_a_planted_fault():
     """A new invariant without a fault that it finds proves nothing."""
     assert len({name.strip() for name in FAULTS}) == len(INVARIANTS)
     assert LedgerEntry.objects.count() == 0
+
+
+def test_no_query_of_the_audit_is_compiled_first(db):
+    [asked] = breaches_of("jit", "SELECT 1::bigint, 'jit', current_setting('jit')")
+    assert asked.message == "off"
