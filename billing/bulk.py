@@ -4,8 +4,10 @@ Both write values as PostgreSQL's own text, because the way there is what a batc
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from itertools import islice
+from operator import attrgetter
+from types import NoneType
 from typing import TypeAlias, cast
 
 import psycopg2
@@ -23,6 +25,10 @@ CHUNK_ROWS = 125
 # as fast as quoting them. Where one does contain them, it is quoted after all.
 SEPARATOR = "\x1f"
 QUOTE = "\x01"
+
+# An instant in UTC, in two thirds of the time that its own text takes.
+IN_UTC = "%04d-%d-%d %d:%d:%d.%06dZ"
+parts_of = attrgetter("year", "month", "day", "hour", "minute", "second", "microsecond")
 
 
 def copy_rows(model: type[Model], columns: Sequence[str], rows: Iterable[Sequence[Value]]) -> None:
@@ -147,8 +153,10 @@ def _as_texts(values: Sequence[Value]) -> Iterable[str]:
     types = set(map(type, values))
     if all(issubclass(one, str) for one in types):
         return cast(Sequence[str], values)
-    if types <= {int, date, datetime}:
+    if types == {int}:
         return map(str, values)
-    return [
-        value if isinstance(value, str) else "" if value is None else str(value) for value in values
-    ]
+    if types <= {datetime, NoneType}:
+        instants = cast(Sequence[datetime | None], values)
+        if {at.tzinfo for at in instants if at} <= {UTC}:
+            return ["" if at is None else IN_UTC % parts_of(at) for at in instants]
+    return ["" if value is None else str(value) for value in values]

@@ -36,21 +36,8 @@ ROLLUP_COLUMNS = (
 
 HOURS = range(24)
 
-ENTRY_COLUMNS = (
-    "account_id",
-    "seq",
-    "kind",
-    "credits",
-    "balance_after",
-    "reference",
-    "occurred_at",
-    "posted_at",
-    "remarks",
-    "call_id",
-    "usage_type",
-    "agent",
-    "billed_seconds",
-)
+# What the posting says but for its grants, then what booking it adds.
+ENTRY_COLUMNS = (*Posting._fields[:-2], "seq", "balance_after", "posted_at")
 
 GRANT_COLUMNS = (
     "account_id",
@@ -377,23 +364,9 @@ def _book(
         account.expire(posted_at)
         for posting in postings.get(account.account_id, ()):
             account.book(posting, posted_at)
-        for p, seq, balance_after in account.posted:
-            days.add(p, account.zone)
-            yield (
-                p.account_id,
-                seq,
-                p.kind,
-                p.credits,
-                balance_after,
-                p.reference,
-                p.occurred_at,
-                posted_at_text,
-                p.remarks,
-                p.call_id,
-                p.usage_type,
-                p.agent,
-                p.billed_seconds,
-            )
+        for posting, seq, balance_after in account.posted:
+            days.add(posting, account.zone)
+            yield (*posting[:-2], seq, balance_after, posted_at_text)
 
 
 def _write_balances(accounts: Sequence[LockedAccount]) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from typing import NamedTuple
 
 MICROSECOND = timedelta(microseconds=1)
 MICROSECONDS_PER_SECOND = 1_000_000
@@ -37,8 +38,7 @@ class Tariff:
             )
 
 
-@dataclass(frozen=True, slots=True)
-class Charge:
+class Charge(NamedTuple):
     """A rated call: exact billable time, the increments it was rounded up to, and their price."""
 
     billable_us: int

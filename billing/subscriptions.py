@@ -214,7 +214,7 @@ def due_for_renewal(*, book: TariffBook, now: datetime) -> list[int]:
     """The ids of the accounts of ``book`` for which `renew` has something to do at ``now``."""
     return sorted(
         account_id
-        for account_id in book.time_zones
+        for account_id in book.subscribed
         if (subscription := book.subscription_at(account_id, now))
         and _is_due(book, subscription, now)
     )

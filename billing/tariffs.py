@@ -10,8 +10,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
-from typing import Protocol, TypeVar
+from operator import attrgetter
+from typing import NamedTuple, Protocol, TypeVar
 
 from billing.bulk import among
 from billing.models import Account, CustomTerms, Plan, PlanTerms, Subscription, Terms
@@ -33,24 +33,25 @@ Dated = TypeVar("Dated", bound=EffectiveDated)
 
 def in_force(rows: Sequence[Dated], at: datetime) -> Dated | None:
     """The latest of ``rows`` (sorted by ``effective_from``) that has begun at ``at``, if any."""
-    position = bisect_right(rows, at, key=lambda row: row.effective_from)
+    position = bisect_right(rows, at, key=attrgetter("effective_from"))
     return rows[position - 1] if position else None
 
 
 def in_force_or_first(rows: Sequence[Dated], at: datetime) -> Dated | None:
     """The same, and before the first of ``rows`` that one; None where there are none."""
+    if len(rows) == 1:
+        return rows[0]
     return in_force(rows, at) or next(iter(rows), None)
 
 
-@dataclass(frozen=True)
-class Agreement:
+class Agreement(NamedTuple):
     """What an account has agreed to at an instant: its subscription, to which plan, its terms."""
 
     subscription: Subscription
     plan: Plan
     terms: Terms
 
-    @cached_property
+    @property
     def tariff(self) -> Tariff:
         """What an increment costs."""
         return self.terms.tariff
@@ -65,43 +66,46 @@ class Decided:
 
 
 class TariffBook:
-    """The agreements of some accounts over all time, read once in five queries.
+    """The agreements of some accounts over all time, read once in four queries.
 
-    ``time_zones`` are the names of the zones of those of the accounts that exist.
+    ``subscribed`` are the ids of those of the accounts that have, had, or will have a plan.
     """
 
     def __init__(self, account_ids: Iterable[int]) -> None:
-        accounts = Account.objects.filter(pk__in=among(account_ids))
-        self.time_zones: dict[int, str] = dict(accounts.values_list("pk", "time_zone"))
         self._subscriptions: dict[int, list[Subscription]] = defaultdict(list)
         self._plan_terms: dict[int, list[PlanTerms]] = defaultdict(list)
         self._custom_terms: dict[int, list[CustomTerms]] = defaultdict(list)
         plan_ids = set()
-        for subscription in Subscription.objects.filter(
-            account_id__in=among(self.time_zones)
-        ).order_by("effective_from"):
+        for subscription in Subscription.objects.filter(account_id__in=among(account_ids)).order_by(
+            "effective_from"
+        ):
             self._subscriptions[subscription.account_id].append(subscription)
             plan_ids.add(subscription.plan_id)
+        self.subscribed = self._subscriptions.keys()
         self._plans = Plan.objects.in_bulk(plan_ids)
         for terms in PlanTerms.objects.filter(plan_id__in=plan_ids).order_by("effective_from"):
             self._plan_terms[terms.plan_id].append(terms)
         for custom in CustomTerms.objects.filter(
-            subscription__account_id__in=among(self._subscriptions)
+            subscription__account_id__in=among(self.subscribed)
         ).order_by("effective_from"):
             self._custom_terms[custom.subscription_id].append(custom)
-        self._changes: dict[int, list[datetime]] = {}
-        self._agreements: dict[tuple[int, int], Agreement] = {}
 
     def at(self, account_id: int, at: datetime) -> Agreement:
         """Return what ``account_id`` had agreed to at ``at``.
 
         Raises NoTariffError where the account never had a plan, or its plan has no terms.
         """
-        key = (account_id, bisect_right(self._changes_of(account_id), at))
-        agreement = self._agreements.get(key)
-        if agreement is None:
-            agreement = self._agreements[key] = self._agreement(account_id, at)
-        return agreement
+        subscription = in_force_or_first(self._subscriptions.get(account_id, ()), at)
+        if subscription is None:
+            raise NoTariffError("the account has no plan")
+        plan = self._plans[subscription.plan_id]
+        custom = in_force(self._custom_terms.get(subscription.id, ()), at)
+        if custom is not None:
+            return Agreement(subscription, plan, custom)
+        plan_terms = in_force_or_first(self._plan_terms.get(plan.id, ()), at)
+        if plan_terms is None:
+            raise NoTariffError(f"the plan {plan} has no terms")
+        return Agreement(subscription, plan, plan_terms)
 
     def find(self, account_id: int, at: datetime) -> Agreement | None:
         """Return what `at` does; None where it raises."""
@@ -124,14 +128,21 @@ class TariffBook:
         self, account_id: int, *, after: datetime, until: datetime | None = None
     ) -> list[datetime]:
         """When other terms may have come into force ``after`` an instant and ``until`` another."""
-        changes = self._changes_of(account_id)
-        end = len(changes) if until is None else bisect_right(changes, until)
-        return changes[bisect_right(changes, after) : end]
+        return sorted(
+            {
+                row.effective_from
+                for subscription in self._subscriptions.get(account_id, ())
+                for row in (
+                    subscription,
+                    *self._plan_terms.get(subscription.plan_id, ()),
+                    *self._custom_terms.get(subscription.pk, ()),
+                )
+                if row.effective_from > after and (until is None or row.effective_from <= until)
+            }
+        )
 
     def decided(self, account_id: int, *, after: datetime) -> list[Decided]:
         """What the account is to agree to ``after`` an instant, as far as it is known, in order."""
-        if account_id not in self._subscriptions:
-            return []
         found = []
         latest = self.find(account_id, after)
         for at in self.changes(account_id, after=after):
@@ -140,37 +151,6 @@ class TariffBook:
                 found.append(Decided(at, agreement))
                 latest = agreement
         return found
-
-    def _changes_of(self, account_id: int) -> list[datetime]:
-        """When another agreement may have come into force: between them there is but one."""
-        changes = self._changes.get(account_id)
-        if changes is None:
-            subscriptions = self._subscriptions.get(account_id)
-            if not subscriptions:
-                raise NoTariffError("the account has no plan")
-            changes = self._changes[account_id] = sorted(
-                {
-                    row.effective_from
-                    for subscription in subscriptions
-                    for row in (
-                        subscription,
-                        *self._plan_terms.get(subscription.plan_id, ()),
-                        *self._custom_terms.get(subscription.pk, ()),
-                    )
-                }
-            )
-        return changes
-
-    def _agreement(self, account_id: int, at: datetime) -> Agreement:
-        subscription = self.subscription_at(account_id, at) or self._subscriptions[account_id][0]
-        custom = in_force(self._custom_terms.get(subscription.pk, ()), at)
-        plan = self._plans[subscription.plan_id]
-        if custom is not None:
-            return Agreement(subscription, plan, custom)
-        plan_terms = in_force_or_first(self._plan_terms.get(plan.pk, ()), at)
-        if plan_terms is None:
-            raise NoTariffError(f"the plan {plan} has no terms")
-        return Agreement(subscription, plan, plan_terms)
 
 
 def agreement_at(*, account: Account, at: datetime) -> Agreement:

@@ -12,14 +12,15 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime
 from enum import StrEnum
+from functools import cached_property
 from typing import Any, NamedTuple, TypeAlias
 from zoneinfo import ZoneInfo
 
 from django.db import IntegrityError, connection, transaction
 
 from billing import ledger
-from billing.bulk import Value, as_arrays, copy_rows
-from billing.models import Kind
+from billing.bulk import Value, among, as_arrays, copy_rows
+from billing.models import Account, Kind
 from billing.postings import Posting
 from billing.rating import MICROSECONDS_PER_SECOND, Charge, Tariff, UsageType, rate
 from billing.subscriptions import renew_due
@@ -149,6 +150,12 @@ class _Batch:
         self._rejected: dict[Key, Outcome] = {}
         self._postings: dict[int, Posting] = {}
 
+    @cached_property
+    def time_zones(self) -> dict[int, str]:
+        """The names of the zones of those of the accounts that exist."""
+        account_ids = among({record.account_id for record in self.records})
+        return dict(Account.objects.filter(pk__in=account_ids).values_list("pk", "time_zone"))
+
     def postings_in_order(self) -> list[Posting]:
         """What is to be booked, in the order of the records."""
         return [self._postings[position] for position in sorted(self._postings)]
@@ -218,9 +225,8 @@ class _Batch:
             except Rejected as rejected:
                 self._reject(stored.record.key, rejected)
                 continue
-            posting = _correction_posting(
-                stored, revised, rated, ZoneInfo(self.book.time_zones[revised.account_id])
-            )
+            zone = ZoneInfo(self.time_zones[revised.account_id])
+            posting = _correction_posting(stored, revised, rated, zone)
             updates.append((stored.id, stored.corrections + 1, *revised, *_frozen(rated)))
             self.outcomes[position] = Outcome(Result.CORRECTED, -posting.credits)
             self._postings[position] = posting
@@ -252,7 +258,7 @@ class _Batch:
         try:
             agreement = self.book.at(record.account_id, record.started_at)
         except NoTariffError as error:
-            if record.account_id not in self.book.time_zones:
+            if record.account_id not in self.time_zones:
                 raise Rejected("account", "does not exist.") from None
             raise Rejected(
                 "account", f"can't be charged: {error}. Put it on a plan, then try again."

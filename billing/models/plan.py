@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
+from django.utils.functional import cached_property
 
 from billing.cycles import Cycle, cycle_at, cycles
 from billing.models.account import Account
@@ -86,9 +87,9 @@ class Terms(models.Model):
             ),
         ]
 
-    @property
+    @cached_property
     def tariff(self) -> Tariff:
-        """Increment and price per increment, as rating takes them."""
+        """Increment and price per increment, as rating takes them; of stored terms."""
         return Tariff(
             increment_seconds=self.increment_seconds,
             credits_per_increment=self.credits_per_increment,
