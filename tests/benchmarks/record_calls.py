@@ -11,17 +11,23 @@ database, repeated, and the medians printed, because machines are noisy and rati
 
 "Hot" is one account; "spread" is 1,000 accounts in any order, whose calls are sharded among the
 writers by account. Calls arrive in order of time.
+
+What four writers gain depends on the cores there are for them and their four processes of the
+server. ``--half-cores`` makes two cores stand for four slower ones.
 """
 
 import argparse
 import gc
 import io
 import multiprocessing
+import os
 import random
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
+from threading import BrokenBarrierError
 
 from tests.benchmarks.database import own_database  # isort: split
 
@@ -36,6 +42,7 @@ from billing.tariffs import agreement_at
 from calls.charging import NEW_COLUMNS, record_calls
 from calls.models import Call
 from calls.records import CallRecord, validate
+from tests.benchmarks.cores import CPU, can_hold, half_a_core
 
 BATCH_SIZE = 1_000
 ACCOUNTS = 1_000
@@ -185,32 +192,45 @@ def empty() -> None:
         cursor.execute("VACUUM billing_balance, billing_creditgrant, billing_dailyusage")
 
 
-def seconds_of(works: Sequence[Work]) -> float:
-    """Run each work in a process of its own, all at once; return the seconds until all are done."""
+def seconds_of(works: Sequence[Work], *, half_cores: bool = False) -> float:
+    """Run each work in a process of its own, all at once; return the seconds until all are done.
+
+    With ``half_cores`` each of them, and its process of the server, has no more than half a core.
+    """
     connection.close()
     # What was prepared for all ways must not be walked through by each way's garbage collection.
     gc.collect()
     gc.freeze()
     fork = multiprocessing.get_context("fork")
-    ready = fork.Barrier(len(works) + 1)
+    ready, done = (fork.Barrier(len(works) + 1) for _ in range(2))
 
     def run(work: Work) -> None:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
-        ready.wait()
-        work()
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_backend_pid()")
+                (server,) = cursor.fetchone()
+            with half_a_core(os.getpid(), server) if half_cores else nullcontext():
+                ready.wait()
+                work()
+                done.wait()
+        except BaseException:
+            ready.abort()
+            done.abort()
+            raise
 
     processes = [fork.Process(target=run, args=(work,)) for work in works]
     for process in processes:
         process.start()
-    ready.wait()
-    began = time.perf_counter()
-    for process in processes:
-        process.join()
-    took = time.perf_counter() - began
-    if any(process.exitcode for process in processes):
-        raise SystemExit("A writer failed; see above.")
-    return took
+    try:
+        ready.wait()
+        began = time.perf_counter()
+        done.wait()
+        return time.perf_counter() - began
+    except BrokenBarrierError:
+        raise SystemExit("A writer failed; see above.") from None
+    finally:
+        for process in processes:
+            process.join()
 
 
 def rows_as_text(batches: Batches) -> list[list[str]]:
@@ -237,7 +257,9 @@ def rows_as_text(batches: Batches) -> list[list[str]]:
     return texts
 
 
-def measure(calls: int, naive_calls: int, repeats: int) -> dict[str, list[float]]:
+def measure(
+    calls: int, naive_calls: int, repeats: int, *, half_cores: bool
+) -> dict[str, list[float]]:
     """Calls per second of each way, one figure a repeat, the ways taking turns."""
     accounts = make_accounts(ACCOUNTS)
     keys = [account.pk for account in accounts]
@@ -254,7 +276,7 @@ def measure(calls: int, naive_calls: int, repeats: int) -> dict[str, list[float]
     figures: dict[str, list[float]] = {}
 
     def note(name: str, calls: int, works: Sequence[Work]) -> None:
-        figures.setdefault(name, []).append(calls / seconds_of(works))
+        figures.setdefault(name, []).append(calls / seconds_of(works, half_cores=half_cores))
 
     for _ in range(repeats):
         for (where, writers), batches in workloads.items():
@@ -291,13 +313,25 @@ def print_table(figures: dict[str, list[float]]) -> None:
                         f"{name:<28}{medians[name]:>10,.0f}{min(runs):>10,.0f}{max(runs):>10,.0f}"
                         f"{medians[name] / raw:>8.3f}"
                     )
-    one, four = medians["record_calls, hot, 1"], medians["record_calls, spread, 4"]
+    recorded = {
+        (where, writers): medians[f"record_calls, {where}, {writers}"]
+        for where in ("hot", "spread")
+        for writers in (1, 4)
+    }
     for what, ratio in (
-        ("record_calls / raw COPY, one writer, hot", one / medians["raw COPY, hot, 1"]),
-        ("record_calls: 4 writers, spread / 1 writer, hot", four / one),
-        ("record_calls / naive, one writer, hot", one / medians["naive, hot, 1"]),
+        (
+            "1 writer, hot / raw COPY, 1 writer, hot",
+            recorded["hot", 1] / medians["raw COPY, hot, 1"],
+        ),
+        ("1 writer, hot / naive", recorded["hot", 1] / medians["naive, hot, 1"]),
+        (
+            "4 writers, spread / raw COPY, 1 writer, spread",
+            recorded["spread", 4] / medians["raw COPY, spread, 1"],
+        ),
+        ("4 writers, spread / 1 writer, spread", recorded["spread", 4] / recorded["spread", 1]),
+        ("4 writers, spread / 1 writer, hot", recorded["spread", 4] / recorded["hot", 1]),
     ):
-        print(f"{what:<50}{ratio:>7.2f}")
+        print(f"record_calls: {what:<50}{ratio:>7.2f}")
 
 
 def main() -> None:
@@ -306,9 +340,20 @@ def main() -> None:
     parser.add_argument("--calls", type=int, default=100_000, help="per run (100000)")
     parser.add_argument("--naive-calls", type=int, default=500, help="per naive run (500)")
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument(
+        "--half-cores",
+        action="store_true",
+        help="hold each writer, and its process of the server, to half a core",
+    )
     options = parser.parse_args()
+    if options.half_cores and not can_hold():
+        parser.error(f"--half-cores needs root, and Linux's control groups, version 1, at {CPU}")
     with own_database():
-        print_table(measure(options.calls, options.naive_calls, options.repeats))
+        print_table(
+            measure(
+                options.calls, options.naive_calls, options.repeats, half_cores=options.half_cores
+            )
+        )
 
 
 if __name__ == "__main__":
