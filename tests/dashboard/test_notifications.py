@@ -204,8 +204,8 @@ def test_the_thresholds_cost_one_query_with_or_without_them(
 ):
     post(top_up(account, 100, NOW))
     owners.get(PAGE)
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(5):
         owners.get(reverse("dashboard:troubleshooting", args=["acme"]))
     add(owners, "5", "credits")
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(5):
         owners.get(reverse("dashboard:troubleshooting", args=["acme"]))
