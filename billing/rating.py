@@ -37,6 +37,9 @@ class Tariff:
                 f"credits_per_increment must be at least 1, not {self.credits_per_increment}"
             )
 
+    def __str__(self) -> str:
+        return f"{self.credits_per_increment:,} per {self.increment_seconds:,} s"
+
 
 class Charge(NamedTuple):
     """A rated call: exact billable time, the increments it was rounded up to, and their price."""

@@ -24,6 +24,7 @@ from unfold.widgets import (
 )
 
 from billing.admin.base import OperatorAdmin, signed
+from billing.admin.plans import plan_terms_at
 from billing.admin.terms import (
     OWN_LAYOUT,
     OWN_TERMS,
@@ -94,12 +95,29 @@ class AdjustmentForm(forms.Form):
         return day
 
 
+class PlanField(forms.ModelChoiceField):
+    """A plan on offer, named with what it gives to everyone now."""
+
+    widget = UnfoldAdminSelectWidget
+
+    def __init__(self, **kwargs: Any) -> None:
+        offered = Plan.objects.filter(is_active=True).prefetch_related("terms")
+        super().__init__(offered, **kwargs)
+
+    def label_from_instance(self, plan: Plan) -> str:
+        """Its name, tariff and credits."""
+        terms = plan_terms_at(plan, timezone.now())
+        if terms is None:
+            return f"{plan}: no terms yet"
+        credits = terms.credits_per_cycle
+        granted = "credits as agreed" if credits is None else f"{in_credits(credits)} a cycle"
+        return f"{plan}: {terms.tariff}, {granted}"
+
+
 class ChangePlanForm(OwnTermsFields):
     """Another plan, from now or later, and the terms agreed along with it."""
 
-    plan = forms.ModelChoiceField(
-        Plan.objects.filter(is_active=True),
-        widget=UnfoldAdminSelectWidget,
+    plan = PlanField(
         help_text="A new billing cycle begins with it, and its credits are granted then.",
     )
     effective_from = InstantField(
@@ -277,7 +295,7 @@ class AccountActions(OperatorAdmin):
                         now=now,
                     )
                     said = (
-                        f"{_tariff(terms)} on {agreement.plan} from "
+                        f"{terms.tariff} on {agreement.plan} from "
                         f"{local(terms.effective_from, account.zone)}"
                     )
                     self.log_change(request, account, f"Agreed terms: {said}")
@@ -397,8 +415,4 @@ def _when(agreement: Agreement, now: datetime, account: Account) -> str:
 
 def _in_words(terms: CustomTerms) -> str:
     granted = in_credits(terms.credits_per_cycle or 0)
-    return f"{_tariff(terms)} and {granted} a cycle"
-
-
-def _tariff(terms: CustomTerms) -> str:
-    return f"{terms.credits_per_increment:,} per {terms.increment_seconds:,} s"
+    return f"{terms.tariff} and {granted} a cycle"

@@ -95,13 +95,12 @@ def _facts(account: Account, standing: Standing, now: datetime) -> list[tuple[st
         facts.append(("Debt", f"{-standing.credits:,}"))
     if standing.agreement is None:
         return [*facts, ("Plan", "none: its calls can’t be charged")]
-    agreement, terms = standing.agreement, standing.agreement.terms
+    agreement = standing.agreement
     cycle = current_cycle(account=account, at=now)
     assert cycle is not None
-    tariff = f"{terms.credits_per_increment:,} per {terms.increment_seconds:,} s"
     return [
         *facts,
-        ("Plan", f"{agreement.plan}, {tariff}"),
+        ("Plan", f"{agreement.plan}, {agreement.tariff}"),
         ("Billing cycle ends", local(cycle.ends_at, account.zone)),
     ]
 

@@ -137,8 +137,7 @@ class PlanAdmin(OperatorAdmin):
         )
         messages.info(
             request,
-            f"From {local(stored.effective_from, UTC)} calls on {obj} cost "
-            f"{stored.credits_per_increment:,} per {stored.increment_seconds:,} s. "
+            f"From {local(stored.effective_from, UTC)} calls on {obj} cost {stored.tariff}. "
             "Calls that started earlier keep their charge.",
         )
 
@@ -182,7 +181,7 @@ class PlanAdmin(OperatorAdmin):
         terms = self._terms(plan)
         if terms is None:
             return "no terms yet"
-        return f"{terms.credits_per_increment:,} per {terms.increment_seconds:,} s"
+        return str(terms.tariff)
 
     @admin.display(description=f"{', '.join(plans.TYPICAL_CALLS)} cost")
     def typical_calls(self, plan: Plan) -> str:

@@ -367,7 +367,7 @@ def terms_table(terms: Sequence[Terms], *, now: datetime, zone: tzinfo = UTC) ->
                 if one.price_minor is None
                 else format_money(one.price_minor, one.currency),
                 _number(one.credits_per_cycle),
-                f"{one.credits_per_increment:,} per {one.increment_seconds:,} s",
+                str(one.tariff),
                 *(f"{typical.charge.credits:,}" for typical in typical_charges(one.tariff)),
                 _number(one.concurrent_calls),
             ]

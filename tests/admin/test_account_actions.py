@@ -145,6 +145,20 @@ def test_a_plan_changed_now_grants_its_credits(
     assert credits_of(customer) == 1_500
 
 
+def test_plans_are_offered_with_what_they_give(
+    staff: Client, customer: Account, professional: Plan
+) -> None:
+    Plan.objects.create(name="Bare", order=99)
+    Plan.objects.create(name="Old", is_active=False)
+    offered = staff.get(page(customer, "change-plan")).context["form"].fields["plan"].choices
+    assert [label for _, label in offered][1:] == [
+        "Base: 2 per 60 s, 100 credits a cycle",
+        "Professional: 1 per 30 s, 1,500 credits a cycle",
+        "Enterprise: 1 per 30 s, credits as agreed",
+        "Bare: no terms yet",
+    ]
+
+
 def test_a_plan_changed_for_later_grants_its_credits_then(
     staff: Client, customer: Account, professional: Plan
 ) -> None:
