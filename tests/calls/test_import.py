@@ -348,6 +348,39 @@ def test_a_directory_in_place_of_the_rejects_is_refused_beforehand(importing_fil
     assert [path.name for path in tmp_path.iterdir()] == ["calls.csv"]
 
 
+def test_rejects_find_another_place_where_beside_the_file_is_none(piped, tmp_path):
+    # As the shell does it for `import_calls <(zcat calls.csv.gz)`.
+    outcome = piped(lines(GOOD.format("c1", 10), "x"), file="/dev/fd/0")
+    assert outcome.code == 1
+    assert outcome.out.startswith("1 created, 0 unchanged, 0 corrected, 1 rejected")
+    assert str(tmp_path / "0.rejects.csv") in outcome.error
+    assert rejects(tmp_path, "0.rejects.csv")[1][0] == "3"
+
+
+def test_rejects_are_written_into_a_pipe_as_it_is(importing_file, tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reading_end = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        outcome = importing_file(lines("c1,,,,,"), rejects=pipe)
+        told = os.read(reading_end, 10_000).decode()
+    finally:
+        os.close(reading_end)
+    assert outcome.code == 1
+    assert [row.split(",")[0] for row in told.splitlines()] == ["line", "2"]
+    assert pipe.is_fifo()
+
+
+def test_rejects_go_where_a_link_leads(importing_file, tmp_path):
+    link = tmp_path / "link.csv"
+    link.symlink_to(tmp_path / "target.csv")
+    assert importing_file(lines("c1,,,,,"), rejects=link).code == 1
+    assert link.is_symlink()
+    assert rejects(tmp_path, "target.csv")[1][0] == "2"
+    assert importing_file(lines(GOOD.format("c1", 10)), rejects=link).code == 0
+    assert {path.name for path in tmp_path.iterdir()} == {"calls.csv", "link.csv"}
+
+
 def test_rejects_of_an_import_before_are_gone_once_every_line_went_in(importing_file, tmp_path):
     rejects = tmp_path / "calls.csv.rejects.csv"
     assert importing_file(lines("c1,,,,,")).code == 1
@@ -367,11 +400,13 @@ def test_what_a_killed_import_left_is_removed_and_what_another_one_writes_is_not
     importing_file, tmp_path
 ):
     under_way = RejectsFile(tmp_path / "calls.csv.rejects.csv")
-    under_way._unfinished = tmp_path / "calls.csv.rejects.csv.1.part"
     (tmp_path / "calls.csv.rejects.csv.2.part").touch()
     with under_way:
+        unfinished = tmp_path / "calls.csv.rejects.csv.1.part"
+        under_way._unfinished.rename(unfinished)  # as of another process
         importing_file(lines(GOOD.format("c1", 10)))
         names = {path.name for path in tmp_path.iterdir()}
+        unfinished.rename(under_way._unfinished)
     assert names == {"calls.csv", "calls.csv.rejects.csv.1.part"}
 
 
@@ -406,14 +441,14 @@ def piped(tmp_path, monkeypatch, professional):
     """A function that imports bytes of a pipe for Acme, in an empty directory."""
     monkeypatch.chdir(tmp_path)
 
-    def import_piped(content, **options):
+    def import_piped(content, file="-", **options):
         reading_end, writing_end = os.pipe()
         os.write(writing_end, content.encode())
         os.close(writing_end)
         before = os.dup(0)
         os.dup2(reading_end, 0)
         try:
-            return Outcome("-", **{"account": "acme", **options})
+            return Outcome(file, **{"account": "acme", **options})
         finally:
             os.dup2(before, 0)
             os.close(before)

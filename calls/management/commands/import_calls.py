@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from difflib import get_close_matches
 from pathlib import Path
+from tempfile import gettempdir
 from typing import Any, BinaryIO, NoReturn
 from zoneinfo import ZoneInfo
 
@@ -31,7 +32,7 @@ REFUSED = 2  # exit code: nothing was recorded
 INTERRUPTED = 130  # exit code of a program that Ctrl-C ended
 ACCOUNTS_SUGGESTED_MAX = 5
 STANDARD_INPUT = "-"
-STANDARD_INPUT_REJECTS = "standard-input.rejects.csv"  # in the current directory
+STANDARD_INPUT_REJECTS = "standard-input.rejects.csv"
 
 
 class Command(BaseCommand):
@@ -78,7 +79,8 @@ class Command(BaseCommand):
             "--rejects",
             type=Path,
             metavar="PATH",
-            help=f"Where rejected lines go (FILE.rejects.csv; of -: {STANDARD_INPUT_REJECTS}).",
+            help=f"Where rejected lines go (FILE.rejects.csv; of -: {STANDARD_INPUT_REJECTS}; "
+            "where that can't be written, in the current directory, else among temporary files).",
         )
         parser.add_argument("--batch-size", type=int, default=BATCH_SIZE, metavar="CALLS")
 
@@ -86,10 +88,13 @@ class Command(BaseCommand):
         """Import, and say what happened."""
         self._summary = Summary()
         self._name = options["file"]
-        rejects_name = f"{self._name}.rejects.csv"
+        beside = Path(f"{self._name}.rejects.csv")
         if self._name == STANDARD_INPUT:
-            self._name, rejects_name = "Standard input", STANDARD_INPUT_REJECTS
-        self._rejects = RejectsFile(options["rejects"] or Path(rejects_name))
+            self._name, beside = "Standard input", Path(STANDARD_INPUT_REJECTS)
+        if options["rejects"]:
+            self._rejects = RejectsFile(options["rejects"])
+        else:  # a place that takes no files is no reason to refuse one whose lines are all good
+            self._rejects = RejectsFile(beside, Path(beside.name), Path(gettempdir(), beside.name))
         now = timezone.now()
         account = _account(options["account"])
         source = _format(account, options, now)
