@@ -99,7 +99,10 @@ def _settle(event: PaymentEvent, now: datetime) -> str | None:
         if facts.reference or now - event.received_at > UNKNOWN_PAYMENT_WAITS:
             return "Names no top-up of ours."
         return None
-    settled = topups.settle(top_up_id=top_up.pk, facts=_asked_for(top_up, facts), now=now)
+    facts = _asked_for(top_up, facts)
+    # Told before it could be processed, as while the worker was away, it was paid before as well.
+    facts = replace(facts, paid_at=facts.paid_at or event.received_at)
+    settled = topups.settle(top_up_id=top_up.pk, facts=facts, now=now)
     if settled.parked_reason:
         return f"{settled.receipt} is parked: {settled.parked_reason}"
     return f"{settled.receipt} is {settled.get_state_display().lower()}."

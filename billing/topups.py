@@ -384,7 +384,8 @@ def credit(top_up: TopUp, now: datetime) -> None:
 def _follow_payment(top_up: TopUp, facts: PaymentFacts, now: datetime) -> None:
     is_paid = facts.status is PaymentStatus.PAID
     if is_paid and top_up.state != S.REFUNDED and can_become(top_up, S.PAID):
-        move(top_up, S.PAID, now)
+        # Whatever the provider's clock shows, it is after the order and not to come.
+        move(top_up, S.PAID, min(max(facts.paid_at or now, top_up.created_at), now))
         top_up.failure_reason = top_up.parked_reason = ""
         top_up.received_minor, top_up.received_currency = facts.amount_minor, facts.currency
         top_up.received_payment_id = facts.payment_id

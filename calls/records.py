@@ -16,6 +16,7 @@ from calls.models import NUMBER_LENGTH_MAX, Status
 STARTED_NOT_BEFORE = datetime(1990, 1, 1, tzinfo=UTC)
 # Clocks of telephone systems run ahead at times, and some are set to the wrong zone.
 CLOCK_AHEAD_MAX = timedelta(hours=24)
+IN_THE_FUTURE = "is more than 24 hours in the future; check the time zone."
 CALL_LENGTH_MAX = timedelta(days=7)
 
 USAGE_TYPES = {usage_type.value: usage_type for usage_type in UsageType}
@@ -107,6 +108,9 @@ def validate(
             "connected_at", f"must be empty where the status is “{status}”: it never connected."
         )
     _check_order(started_at, connected_at, ended_at, now)
+    revised_at = _instant("revised_at", revised_at)
+    if revised_at is not None and revised_at > now + CLOCK_AHEAD_MAX:
+        raise Rejected("revised_at", IN_THE_FUTURE)
     return CallRecord(
         account_id,
         call_id,
@@ -119,7 +123,7 @@ def validate(
         ended_at,
         known_status,
         _text("remarks", remarks, REMARKS_LENGTH_MAX),
-        _instant("revised_at", revised_at),
+        revised_at,
     )
 
 
@@ -158,7 +162,7 @@ def _check_order(
     if (ended_at or started_at) > now + CLOCK_AHEAD_MAX:
         raise Rejected(
             "started_at" if started_at > now + CLOCK_AHEAD_MAX else "ended_at",
-            "is more than 24 hours in the future; check the time zone.",
+            IN_THE_FUTURE,
         )
 
 

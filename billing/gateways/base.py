@@ -125,7 +125,7 @@ class PaymentFacts:
     ``amount_minor`` and ``currency`` are what was or would be paid. ``refunded_minor`` is the sum
     of all refunds ``as_of`` that time; without a time it may be older than what is known.
     ``is_hint``: of refunds it only says that there is news, the provider has to be asked.
-    ``reference`` and ``account_reference`` are ours.
+    ``reference`` and ``account_reference`` are ours. ``paid_at`` is when it was paid.
     """
 
     status: PaymentStatus
@@ -135,6 +135,7 @@ class PaymentFacts:
     payment_id: str = ""
     amount_minor: int | None = None
     currency: str = ""
+    paid_at: datetime | None = None
     refunded_minor: int | None = None
     as_of: datetime | None = None
     is_hint: bool = False

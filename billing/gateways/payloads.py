@@ -1,6 +1,7 @@
 """Reading what a provider sent: JSON that is signed, and still of a shape that nobody promised."""
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 from billing.gateways.base import WebhookError, WebhookEvent
@@ -36,6 +37,14 @@ def currency_of(value: Any) -> str:
     """The currency's code; empty where it can't be one of ISO 4217."""
     code = text(value)
     return code if len(code) == CODE_LENGTH and code.isascii() else ""
+
+
+def instant(value: Any) -> datetime | None:
+    """The instant, in seconds since 1970; None where it is none."""
+    try:
+        return datetime.fromtimestamp(whole(value) or 0, UTC) if whole(value) else None
+    except (OverflowError, ValueError):  # beyond the years that there are
+        return None
 
 
 def whole(value: Any) -> int | None:

@@ -6,12 +6,13 @@ Source: https://docs.stripe.com/api/checkout/sessions, /api/refunds and /api/dis
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import Any
 
 from billing.gateways.base import Dispute, DisputeStatus, PaymentFacts, PaymentStatus, WebhookError
-from billing.gateways.payloads import currency_of, mapping, text, whole
+from billing.gateways.payloads import currency_of, instant, mapping, text, whole
 from billing.gateways.stripe_amounts import our_amount
 
 # How the intent of a completed session stands when the bank did not pay after all.
@@ -28,7 +29,10 @@ def event_facts(payload: Mapping[str, Any]) -> PaymentFacts | None:
     if not found:
         raise WebhookError("the event has no object")
     read = EVENTS.get(text(payload.get("type")))
-    return read(found) if read else None
+    facts = read(found) if read else None
+    if facts is not None and read is session_facts:
+        return replace(facts, paid_at=instant(payload.get("created")))
+    return facts
 
 
 def session_facts(
@@ -69,6 +73,7 @@ def session_facts(
         payment_id=text(intent.get("id")) or text(session.get("payment_intent")),
         amount_minor=_money(session, "amount_total"),
         currency=currency_of(session.get("currency")).upper(),
+        paid_at=instant(mapping(intent.get("latest_charge")).get("created")),
         refunded_minor=(
             None if refunds is None else sum(_money(each, "amount") or 0 for each in made)
         ),
@@ -95,6 +100,7 @@ def _charge_facts(charge: Mapping[str, Any]) -> PaymentFacts:
         payment_id=text(charge.get("payment_intent")),
         amount_minor=_money(charge, "amount"),
         currency=currency_of(charge.get("currency")).upper(),
+        paid_at=instant(charge.get("created")),
         refunded_minor=_money(charge, "amount_refunded"),
         is_hint=True,
         reason=REFUNDED_THERE,

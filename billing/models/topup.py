@@ -254,6 +254,12 @@ class TopUp(models.Model):
         return (self._is_settled_as_received and self.received_currency) or self.currency
 
     @property
+    def is_paid_as_asked(self) -> bool:
+        """Whether its payment is of the total that was asked for: price and tax add up to it."""
+        asked_for = (self.total_minor, self.currency)
+        return (self.paid_minor, self.paid_currency) == asked_for
+
+    @property
     def _is_settled_as_received(self) -> bool:
         return self.decision in (ParkedDecision.ACCEPTED, ParkedDecision.RETURNED)
 

@@ -50,6 +50,9 @@ ON_ITS_WAY = (
     "This top-up can’t be cancelled any more: a payment for it is on its way. Its credits are "
     "added when the payment arrives."
 )
+BEING_CHECKED = (
+    "This top-up can’t be cancelled: a payment for it was reported, which we are checking."
+)
 PAID_ALREADY = "This top-up can’t be cancelled: it has been paid."
 
 
@@ -118,7 +121,10 @@ def _choose_or_review(
     if is_chosen and "change" not in chosen and form.errors and status == 200:
         status = 422
     unpaid = TopUp.objects.filter(
-        account=account, created_by=request.membership.user_id, state=TopUpState.PENDING
+        account=account,
+        created_by=request.membership.user_id,
+        state=TopUpState.PENDING,
+        parked_reason="",
     ).exclude(checkout_url="")
     kept = ("choice", "credits") if form.is_readable else ()
     context |= {
@@ -133,6 +139,8 @@ def _choose_or_review(
 def _cancel(request: AccountRequest, public_id: UUID) -> HttpResponse:
     """Cancel a purchase that was not paid; what it is now shows its page."""
     found = _top_up(request, public_id)
+    if found.is_being_checked:
+        return _status(request, found, problem=BEING_CHECKED, status=409)
     if found.state == TopUpState.PENDING:
         try:
             topups.cancel(top_up=found, now=timezone.now())

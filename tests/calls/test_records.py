@@ -125,6 +125,11 @@ def test_a_good_record_is_taken_as_it_is():
             "ended_at",
             "is more than 24 hours in the future; check the time zone.",
         ),
+        (
+            {"revised_at": NOW + timedelta(hours=24, seconds=1)},
+            "revised_at",
+            "is more than 24 hours in the future; check the time zone.",
+        ),
         ({"agent": "x" * 101}, "agent", "has 101 characters; at most 100 are allowed."),
         ({"from_number": "1" * 101}, "from", "has 101 characters; at most 100 are allowed."),
         ({"to_number": "1" * 101}, "to", "has 101 characters; at most 100 are allowed."),

@@ -162,6 +162,31 @@ def test_a_payment_that_does_not_fit_is_being_checked_without_our_reasons(shop, 
     assert "We are checking your payment" in text
     assert top_up.parked_reason
     assert top_up.parked_reason not in text
+
+
+def test_a_payment_that_is_checked_is_neither_waited_for_nor_cancelled(shop, top_up):
+    paid(top_up, amount_minor=1)
+    assert "waiting for payment" not in words(shop.get(reverse("dashboard:top_up", args=["acme"])))
+    response = shop.post(page_of(top_up))
+    assert response.status_code == 409
+    assert "can’t be cancelled: a payment for it was reported" in words(response)
+    top_up.refresh_from_db()
+    assert (top_up.state, top_up.cancelled_at) == (TopUpState.PENDING, None)
+
+
+def test_the_receipt_of_another_amount_adds_up(shop, top_up):
+    paid(top_up, amount_minor=2_000, currency="USD")
+    refunds.accept(top_up_id=top_up.pk, reason="Agreed", now=NOW)
+    text = words(shop.get(reverse("dashboard:receipt", args=["acme", top_up.public_id])))
+    assert "Ordered for INR 8,000 Total paid USD 20 what was received was accepted in its" in text
+    assert "Net" not in text
+    assert "USD 20" in words(shop.get(reverse("dashboard:top_ups", args=["acme"])))
+
+
+def test_the_receipt_of_what_was_refunded_before_it_was_credited_says_so(shop, top_up):
+    paid(top_up, refunded_minor=top_up.total_minor)
+    text = words(shop.get(reverse("dashboard:receipt", args=["acme", top_up.public_id])))
+    assert "500 credits, never added, as it was refunded before" in text
     assert "Cancel" not in text
 
 

@@ -50,8 +50,17 @@ def clean_ledger(db):
     assert [str(breach) for invariant in INVARIANTS for breach in invariant()] == []
 
 
-def process() -> str:
-    return payments.process(event_id=stored().pk, now=now())
+def process(*, after: timedelta = timedelta()) -> str:
+    return payments.process(event_id=stored().pk, now=now() + after)
+
+
+def test_what_waited_to_be_processed_was_paid_when_it_was_told(client, top_up):
+    deliver(client, event(top_up))
+    process(after=timedelta(hours=9))
+    top_up.refresh_from_db()
+    assert top_up.paid_at == stored().received_at
+    assert LedgerEntry.objects.get().occurred_at == top_up.paid_at
+    assert top_up.credited_at - top_up.paid_at >= timedelta(hours=9)
 
 
 def state_of(top_up) -> tuple[str, str]:
