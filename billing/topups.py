@@ -8,8 +8,10 @@ Rule: "Top-up": credits are added only after the provider confirms the payment, 
 """
 
 import logging
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from fractions import Fraction
 
 from django.db import transaction
 from django.db.models import Max, QuerySet
@@ -94,6 +96,20 @@ def packs_for(account: Account) -> QuerySet[Pack]:
 def pricing_for(account: Account) -> TopUpPricing | None:
     """How own amounts are priced for ``account``; None where its currency has no pricing."""
     return TopUpPricing.objects.filter(currency=account.currency).first()
+
+
+def cheapest(packs: Iterable[Pack], pricing: TopUpPricing | None) -> Pack | None:
+    """The pack that costs less a credit than all others, and than a number of one's own."""
+    own = [Fraction(pricing.price_minor_per_credit)] if pricing else []
+    by_price = sorted(packs, key=_per_credit)
+    others = [*own, *map(_per_credit, by_price[1:])]
+    if not by_price or (others and min(others) <= _per_credit(by_price[0])):
+        return None
+    return by_price[0]
+
+
+def _per_credit(pack: Pack) -> Fraction:
+    return Fraction(pack.price_minor, pack.credits)
 
 
 def quote(*, account: Account, pack: Pack | None = None, credits: int | None = None) -> Quote:

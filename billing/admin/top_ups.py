@@ -18,6 +18,7 @@ from unfold.contrib.filters.admin import (
 )
 from unfold.widgets import UnfoldAdminDecimalFieldWidget
 
+from billing import topups
 from billing.admin.base import OperatorAdmin, RecordAdmin
 from billing.admin.top_up_actions import TopUpActions, received_words
 from billing.models import Account, Notice, Pack, PaymentEvent, TopUp, TopUpPricing
@@ -72,7 +73,7 @@ class PackForm(PricedForm):
 
     class Meta:
         model = Pack
-        fields = ("credits", "currency", "order", "is_active")
+        fields = ("credits", "currency", "order", "is_active", "is_best_value")
 
     def clean(self) -> dict[str, Any]:
         """Nobody is offered the same credits twice."""
@@ -129,10 +130,10 @@ class PackAdmin(OperatorAdmin):
     """What can be bought with one click. Editing a pack changes no purchase made before."""
 
     form = PackForm
-    list_display = ("__str__", "price", "order", "is_active")
+    list_display = ("__str__", "price", "order", "is_active", "is_best_value")
     list_filter = (("currency", admin.AllValuesFieldListFilter), ("is_active", BooleanRadioFilter))
     list_filter_submit = True
-    fields = ("credits", ("price", "currency"), "order", "is_active")
+    fields = ("credits", ("price", "currency"), "order", "is_active", "is_best_value")
 
     def save_model(self, request: HttpRequest, obj: Pack, form: Any, change: bool) -> None:
         """Store it, and say so where nobody will see it."""
@@ -147,6 +148,15 @@ class PackAdmin(OperatorAdmin):
                 f"No account pays in {obj.currency}, and no top-up pricing is in it: is the "
                 "currency right? Nobody is offered this pack.",
             )
+        if obj.is_active and obj.is_best_value:
+            pricing = TopUpPricing.objects.filter(currency=obj.currency).first()
+            offered = Pack.objects.filter(currency=obj.currency, is_active=True)
+            if topups.cheapest(offered, pricing) != obj:
+                messages.warning(
+                    request,
+                    f"{obj} are not marked as the best value: something else on offer costs as "
+                    "little a credit, or less.",
+                )
 
     @admin.display(description="Price before tax")
     def price(self, pack: Pack) -> str:

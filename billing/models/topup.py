@@ -32,6 +32,11 @@ class Pack(models.Model):
     currency = models.CharField(max_length=3, default="INR", validators=[currency_code])
     order = models.PositiveSmallIntegerField(default=0, help_text="Lower comes first.")
     is_active = models.BooleanField(default=True, help_text="Whether it is offered.")
+    is_best_value = models.BooleanField(
+        "best value",
+        default=False,
+        help_text="Marks it so on the page, as long as nothing on offer costs as little a credit.",
+    )
 
     class Meta:
         ordering = ["currency", "order", "credits"]

@@ -1,7 +1,8 @@
 """How instants, days and lengths of time are written on the pages.
 
 An instant is shown in the zone that it carries, or in the one given: this is where a page could
-disagree with another, so no template formats a time by itself.
+disagree with another, so no template formats a time by itself. In an hour that comes twice, because
+the clocks are set back, the time says which one is meant: "25 Oct 2026, 01:30 BST".
 """
 
 from datetime import UTC, date, datetime, timedelta, tzinfo
@@ -15,25 +16,26 @@ register = template.Library()
 
 SECONDS_PER_MINUTE = 60
 SECONDS_PER_HOUR = 3600
+DAY = "{0.day} {0:%b %Y}"
 MICROSECOND = timedelta(microseconds=1)
 
 
 @register.filter
 def at(instant: datetime, zone: tzinfo | None = None) -> SafeString:
     """An instant as "23 Nov 2026, 14:05", with the exact one in ``datetime`` and ``title``."""
-    return _time(instant, zone, "{0.day} {0:%b %Y, %H:%M}")
+    return _time(instant, zone, f"{DAY}, {{0:%H:%M}}")
 
 
 @register.filter
 def at_second(instant: datetime, zone: tzinfo | None = None) -> SafeString:
     """An instant as "23 Nov 2026, 14:05:09"."""
-    return _time(instant, zone, "{0.day} {0:%b %Y, %H:%M:%S}")
+    return _time(instant, zone, f"{DAY}, {{0:%H:%M:%S}}")
 
 
 @register.filter
 def on_day(instant: datetime, zone: tzinfo | None = None) -> SafeString:
     """The day of an instant, as "23 Nov 2026"; the title has the exact time."""
-    return _time(instant, zone, "{0.day} {0:%b %Y}")
+    return _time(instant, zone, DAY)
 
 
 @register.filter
@@ -63,6 +65,8 @@ def duration(length: int | Decimal | timedelta) -> str:
 def _time(instant: datetime, zone: tzinfo | None, pattern: str) -> SafeString:
     local = instant.astimezone(zone) if zone else instant
     offset = f"{local:%z}"
+    if pattern != DAY and local.utcoffset() != local.replace(fold=1 - local.fold).utcoffset():
+        pattern += " {0:%Z}"
     return format_html(
         '<time datetime="{}" title="{}">{}</time>',
         local.astimezone(UTC).isoformat().replace("+00:00", "Z"),

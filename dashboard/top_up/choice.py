@@ -7,7 +7,6 @@ bookmarked and linked to; only the form that pays is posted.
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any
 
 from django import forms
@@ -37,14 +36,14 @@ _WHOLE_NUMBER = re.compile(
 class Offer:
     """One pack as it is offered. ``price_per_credit_minor`` is rounded to a minor unit, half up.
 
-    ``is_cheapest``: no other pack, and no number of one's own, costs as little per credit.
+    ``is_best_value``: operators say so, and nothing else on offer costs as little per credit.
     """
 
     value: str
     credits: int
     price_minor: int
     price_per_credit_minor: int
-    is_cheapest: bool
+    is_best_value: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,19 +56,26 @@ class OnSale:
     @property
     def offers(self) -> list[Offer]:
         """The packs in the operators' order."""
-        own = [Fraction(self.pricing.price_minor_per_credit)] if self.pricing else []
-        each = sorted([*own, *(Fraction(pack.price_minor, pack.credits) for pack in self.packs)])
-        lowest = each[0] if len(each) > 1 and each[0] < each[1] else None
+        cheapest = topups.cheapest(self.packs, self.pricing)
         return [
             Offer(
                 value=f"{PACK}{pack.pk}",
                 credits=pack.credits,
                 price_minor=pack.price_minor,
                 price_per_credit_minor=(2 * pack.price_minor + pack.credits) // (2 * pack.credits),
-                is_cheapest=Fraction(pack.price_minor, pack.credits) == lowest,
+                is_best_value=pack.is_best_value and pack == cheapest,
             )
             for pack in self.packs
         ]
+
+    def for_less(self, quoted: topups.Quote) -> Pack | None:
+        """The cheapest pack with as many credits or more for less money, if there is one."""
+        packs = (
+            pack
+            for pack in self.packs
+            if pack.credits >= quoted.credits and pack.price_minor < quoted.price_minor
+        )
+        return min(packs, key=lambda pack: pack.price_minor, default=None)
 
     @property
     def tax_words(self) -> str:

@@ -112,6 +112,7 @@ def _choose_or_review(
     if is_chosen and form.is_valid() and "change" not in chosen:
         context |= {
             "quoted": form.quoted,
+            "for_less": sale.for_less(form.quoted),
             "choice": chosen,
             "balance_after": request.frame.balance + form.quoted.credits,
             "valid_until": top_up_valid_until(account=account, paid_at=now),

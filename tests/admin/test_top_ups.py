@@ -119,6 +119,14 @@ def test_the_database_refuses_packs_of_the_same_credits_too(db):
         Pack.objects.create(credits=500, price_minor=1)
 
 
+@pytest.mark.parametrize(("price", "is_warned"), [("8000", True), ("5000", False)])
+def test_a_best_value_that_is_none_is_stored_with_a_warning(staff: Client, price, is_warned):
+    form = pack_form(price=price, is_best_value="on")
+    response = staff.post("/admin/billing/pack/add/", form, follow=True)
+    assert Pack.objects.get(credits=750).is_best_value
+    assert ("are not marked as the best value" in response.content.decode()) == is_warned
+
+
 @pytest.mark.parametrize(("currency", "is_warned"), [("JPY", True), ("INR", False), ("USD", False)])
 def test_a_pack_that_nobody_is_offered_is_stored_with_a_warning(
     staff: Client, account: Account, currency, is_warned

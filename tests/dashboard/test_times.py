@@ -25,11 +25,15 @@ def test_an_instant_is_shown_in_its_own_zone_by_default():
     )
 
 
-def test_the_hour_that_comes_twice_is_told_apart_by_its_offset():
+def test_the_hour_that_comes_twice_is_told_apart():
     london = ZoneInfo("Europe/London")
     first, second = (datetime(2026, 10, 25, 1, 30, tzinfo=london, fold=fold) for fold in (0, 1))
     assert "UTC+01:00" in at(first)
+    assert ">25 Oct 2026, 01:30 BST</time>" in at(first)
     assert "UTC+00:00" in at(second)
+    assert ">25 Oct 2026, 01:30:00 GMT</time>" in at_second(second)
+    assert ">25 Oct 2026</time>" in on_day(second)
+    assert ">25 Oct 2026, 02:00</time>" in at(datetime(2026, 10, 25, 2, tzinfo=london))
 
 
 def test_the_day_of_an_instant_depends_on_the_zone():

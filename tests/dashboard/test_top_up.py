@@ -68,24 +68,38 @@ def test_a_pack_that_is_switched_off_is_not_offered(shop):
     assert "5,000 credits" not in words(shop.get(PAGE))
 
 
-def cheapest(shop) -> list[int]:
+def best_value(shop) -> list[int]:
     offers = shop.get(PAGE).context["sale"].offers
-    return [offer.credits for offer in offers if offer.is_cheapest]
+    return [offer.credits for offer in offers if offer.is_best_value]
 
 
-def test_the_pack_of_the_lowest_price_per_credit_is_marked(shop):
-    assert "5,000 credits INR 44,999 INR 9 per credit Lowest price" in words(shop.get(PAGE))
-    assert cheapest(shop) == [5_000]
-    Pack.objects.filter(currency="INR", credits=500).update(price_minor=500 * 899)
-    assert cheapest(shop) == [500]
+def test_the_pack_that_operators_call_the_best_value_is_marked(shop):
+    assert "5,000 credits INR 44,999 INR 9 per credit Best value" in words(shop.get(PAGE))
+    assert best_value(shop) == [5_000]
+    Pack.objects.update(is_best_value=False)
+    assert best_value(shop) == []
 
 
-def test_no_pack_is_marked_where_another_or_an_own_number_costs_as_little(shop):
-    Pack.objects.filter(currency="INR", credits=5_000).update(price_minor=5_000 * 900)
-    Pack.objects.filter(currency="INR", credits=500).update(price_minor=500 * 900)
-    assert cheapest(shop) == []
+def test_no_pack_is_marked_where_something_else_costs_as_little(shop):
+    packs = Pack.objects.filter(currency="INR")
+    packs.filter(credits=500).update(price_minor=500 * 899)
+    assert best_value(shop) == []
+    packs.filter(credits=500).update(price_minor=500 * 900)
+    packs.filter(credits=5_000).update(price_minor=5_000 * 900)
+    assert best_value(shop) == []
+    packs.filter(credits=500).update(price_minor=500 * 950)
+    assert best_value(shop) == [5_000]
     TopUpPricing.objects.filter(currency="INR").update(price_minor_per_credit=800)
-    assert cheapest(shop) == []
+    assert best_value(shop) == []
+
+
+def test_a_pack_that_gives_as_much_for_less_is_pointed_at(shop):
+    dear = shop.get(PAGE, {"choice": "own", "credits": "400"})
+    pack = Pack.objects.get(currency="INR", credits=500)
+    assert "For less: the pack of 500 credits costs INR 5,999." in words(dear)
+    assert f"?choice=pack-{pack.pk}" in dear.content.decode()
+    for fine in ({"choice": "own", "credits": "300"}, {"choice": f"pack-{pack.pk}"}):
+        assert "For less" not in words(shop.get(PAGE, fine))
 
 
 @pytest.mark.parametrize(
