@@ -1,5 +1,6 @@
 """The form above the page: period and filters, read from the address."""
 
+from dataclasses import asdict
 from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -119,3 +120,15 @@ class UsageForm(forms.Form):
             for name in ("usage_type", "kind", "agent", "call_id")
         }
         return UsageFilters(**read)
+
+    @property
+    def narrowed_to(self) -> list[str]:
+        """What the filters leave, in words: "Usage type: Outbound"."""
+        said = []
+        for name, value in asdict(self.usage_filters).items():
+            field = self.fields[name]
+            if value and isinstance(field, forms.ChoiceField):
+                value = dict(field.widget.choices)[value]
+            if value:
+                said.append(f"{self[name].label}: {value}")
+        return said

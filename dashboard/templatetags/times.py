@@ -62,6 +62,12 @@ def duration(length: int | Decimal | timedelta) -> str:
     return " ".join(part for part in parts if part)
 
 
+@register.filter
+def in_seconds(length: int | Decimal) -> str:
+    """A length of time as charges count it, in seconds: "60 s", exact: "103.764 s"."""
+    return f"{Decimal(length):,.6f}".rstrip("0").rstrip(".") + " s"
+
+
 def _time(instant: datetime, zone: tzinfo | None, pattern: str) -> SafeString:
     local = instant.astimezone(zone) if zone else instant
     offset = f"{local:%z}"

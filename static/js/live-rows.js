@@ -15,7 +15,9 @@ const ask = async () => {
     // The page may have been exchanged while the answer was on its way.
     if (!place.isConnected) return;
     for (const figure of document.querySelectorAll("[data-live-balance]")) {
-      figure.textContent = numbers.format(Math.abs(balance));
+      // Where no words beside it say that it is owed, the sign does.
+      const isSigned = figure.dataset.liveBalance === "signed";
+      figure.textContent = numbers.format(isSigned ? balance : Math.abs(balance)).replace("-", "−");
     }
     for (const words of document.querySelectorAll("[data-live-words]")) {
       words.textContent = words.dataset.liveWords.split("|")[balance < 0 ? 1 : 0];

@@ -187,7 +187,7 @@ const panelScale = (colour, title, weight, values) => ({
 const optionsOf = ({ days }, colour) => ({
   responsive: true,
   maintainAspectRatio: false,
-  animation: matchMedia("(prefers-reduced-motion: reduce)").matches ? false : { duration: 120 },
+  animation: false, // drawn again for paper, it must be there at once
   layout: { padding: { top: 14, right: 4 } },
   interaction: { mode: "index", intersect: false },
   scales: {

@@ -83,7 +83,9 @@ def test_every_page_says_in_words_what_is_owed(client, owner, account, addresses
         assert "You owe 1,160 credits." in words(page), name
         assert page.text.count(">credits owed</span>") >= 2, name  # top bar and navigation
         assert "credits available</span>" not in page.text, name
-        assert "−1,160" not in page.text, name
+        tile = "Available Credits −1,160 owed: what is added next pays it"
+        assert page.text.count("−1,160") == (tile in words(page)), name
+        assert (tile in words(page)) == (name in ("home", "usage", "subscription")), name
 
 
 def test_credits_enough_are_not_worth_a_banner(client, owner, account, professional):
