@@ -1,6 +1,7 @@
 """How gunicorn serves the site: `gunicorn --config python:config.gunicorn config.wsgi`."""
 
 from config.environment import Environment
+from config.settings import WEB_CONCURRENCY
 
 env = Environment()
 
@@ -8,7 +9,7 @@ host: str = env.str("HOST", default="0.0.0.0")  # noqa: S104  # a container is r
 port = env.port("PORT", default=8000)
 
 bind = f"{host}:{port}"
-workers = env.number("WEB_CONCURRENCY", default=2, minimum=1)
+workers = WEB_CONCURRENCY
 threads = 4
 timeout = 30
 graceful_timeout = 20

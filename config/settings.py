@@ -20,14 +20,14 @@ env = Environment()
 DEBUG = env.flag("DEBUG", default=False)
 # Development values exist only under DEBUG: without it a forgotten variable stops the process.
 SECRET_KEY: str = env.str("SECRET_KEY", default="not-a-secret-development-only" if DEBUG else "")
-ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=["*"] if DEBUG else [])
-CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
-SITE_URL: str = env.str("SITE_URL", default="http://localhost:8000" if DEBUG else "").rstrip("/")
+ALLOWED_HOSTS: list[str] = env.names("ALLOWED_HOSTS", default=["*"] if DEBUG else [])
+CSRF_TRUSTED_ORIGINS: list[str] = env.names("CSRF_TRUSTED_ORIGINS", default=[])
+SITE_URL = env.site("SITE_URL", default="http://localhost:8000" if DEBUG else "")
 DATABASE_URL: str = env.str("DATABASE_URL", default="postgres:///call_credits" if DEBUG else "")
 REDIS_URL: str = env.str("REDIS_URL", default="redis://127.0.0.1:6379/0" if DEBUG else "")
 REDIS_KEY_PREFIX: str = env.str("REDIS_KEY_PREFIX", default="call-credits")
 EMAIL_URL: str = env.str("EMAIL_URL", default="consolemail://" if DEBUG else "")
-DEFAULT_FROM_EMAIL: str = env.str("DEFAULT_FROM_EMAIL", default="Call Credits <billing@localhost>")
+DEFAULT_FROM_EMAIL = env.mailbox("DEFAULT_FROM_EMAIL", default="Call Credits <billing@localhost>")
 MAILS_PER_DAY_MAX = env.number("MAILS_PER_DAY_MAX", default=5, minimum=1)
 PAYMENT_GATEWAY = env.choice(
     "PAYMENT_GATEWAY", ("", "sandbox", "stripe"), default="sandbox" if DEBUG else ""
@@ -37,10 +37,8 @@ SANDBOX_PAYMENTS_ALLOWED = env.flag("SANDBOX_PAYMENTS_ALLOWED", default=DEBUG)
 SANDBOX_WEBHOOK_SECRET: str = env.str("SANDBOX_WEBHOOK_SECRET", default=f"sandbox:{SECRET_KEY}")
 STRIPE_SECRET_KEY: str = env.str("STRIPE_SECRET_KEY", default="")
 STRIPE_WEBHOOK_SECRET: str = env.str("STRIPE_WEBHOOK_SECRET", default="")
-STRIPE_API_BASE: str = env.str("STRIPE_API_BASE", default="https://api.stripe.com").rstrip("/")
-STRIPE_CHECKOUT_ORIGIN: str = env.str(
-    "STRIPE_CHECKOUT_ORIGIN", default="https://checkout.stripe.com"
-).rstrip("/")
+STRIPE_API_BASE = env.site("STRIPE_API_BASE", default="https://api.stripe.com")
+STRIPE_CHECKOUT_ORIGIN = env.site("STRIPE_CHECKOUT_ORIGIN", default="https://checkout.stripe.com")
 LOG_LEVEL = env.choice("LOG_LEVEL", ("DEBUG", "INFO", "WARNING", "ERROR"), default="INFO")
 # The site's own address says whether it is served over HTTPS. `check --deploy` warns when not.
 HTTPS = SITE_URL.startswith("https://")
@@ -51,6 +49,9 @@ TRUST_FORWARDED_PROTO = env.flag("TRUST_FORWARDED_PROTO", default=False)
 # How many proxies stand before the site, each adding whom it heard from to X-Forwarded-For. What
 # stands further to the left, anyone can forge.
 TRUSTED_PROXY_COUNT = env.number("TRUSTED_PROXY_COUNT", default=0)
+# For gunicorn, which reads it once more by itself and would end without naming it. Read here, it
+# stops what runs first, the migration.
+WEB_CONCURRENCY = env.number("WEB_CONCURRENCY", default=2, minimum=1)
 STATIC_ROOT: str = env.str("STATIC_ROOT", default=str(BASE_DIR / "var" / "static"))
 BEAT_SCHEDULE_FILE: str = env.str(
     "BEAT_SCHEDULE_FILE", default=str(BASE_DIR / "var" / "beat-schedule")
@@ -66,12 +67,8 @@ for name in (
     "PAYMENT_GATEWAY",
 ):
     if not globals()[name]:
-        raise ImproperlyConfigured(f"Environment variable {name} must be set (DEBUG is off)")
-
-if not SITE_URL.startswith(("http://", "https://")):
-    env.refuse("SITE_URL", f"{SITE_URL!r} begins with neither http:// nor https://")
-if not REDIS_URL.startswith(("redis://", "rediss://")):
-    env.refuse("REDIS_URL", "only redis:// and rediss:// are supported")
+        why = "must not be empty" if DEBUG else "must be set (DEBUG is off)"
+        raise ImproperlyConfigured(f"Environment variable {name} {why}")
 
 # ── Applications ──────────────────────────────────────────────────────────────────────────────
 INSTALLED_APPS = [
@@ -156,7 +153,7 @@ REDIS_TIMEOUTS = {"socket_connect_timeout": 1, "socket_timeout": 2}
 CACHES = {
     "default": {
         "BACKEND": "config.cache.SpareableRedisCache",
-        "LOCATION": REDIS_URL,
+        "LOCATION": env.redis("REDIS_URL", REDIS_URL),
         "KEY_PREFIX": f"{REDIS_KEY_PREFIX}:cache",
         "OPTIONS": REDIS_TIMEOUTS,
     }
@@ -269,7 +266,7 @@ ADMIN_CONTENT_SECURITY_POLICY = {
 }
 
 # ── E-mail ────────────────────────────────────────────────────────────────────────────────────
-for key, value in env.email_url_config(EMAIL_URL).items():
+for key, value in env.mail("EMAIL_URL", EMAIL_URL).items():
     globals()[key] = value
 # A mail server that hangs holds up one worker this long, and the mail is sent later.
 EMAIL_TIMEOUT = 10

@@ -66,8 +66,14 @@ def _stop_on_signals() -> None:
 @contextlib.contextmanager
 def _owned(state: Path) -> Iterator[bool]:
     """Hold the lock of a state directory; yields False when another process holds it."""
-    state.mkdir(parents=True, exist_ok=True)
-    with (state / "lock").open("a") as lock:
+    try:
+        state.mkdir(parents=True, exist_ok=True)
+        lock = (state / "lock").open("a")
+    except PermissionError:
+        raise  # `main` says what helps
+    except OSError as error:
+        env.refuse("STATE_DIR", f"{state} cannot be written to ({error.strerror})")
+    with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -86,20 +86,37 @@ def test_a_missing_variable_stops_production_and_is_named(name: str) -> None:
     assert f"Environment variable {name} must be set" in done.stderr
 
 
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("DEBUG", "ture"),
-        ("LOG_LEVEL", "LOUD"),
-        ("SECURE_HSTS_SECONDS", "a year"),
-        ("DATABASE_URL", "mysql://db/app"),
-        ("DATABASE_URL", "postgres://db:port/app"),
-        ("DATABASE_URL", "postgres://db"),
-        ("SITE_URL", "credits.example.com"),
-        ("REDIS_URL", "http://redis"),
-    ],
-)
-def test_an_unusable_value_stops_production_and_is_named(name: str, value: str) -> None:
+UNUSABLE = [
+    ("DEBUG", "ture", "'ture' is neither true nor false"),
+    ("LOG_LEVEL", "LOUD", "'LOUD' is not one of"),
+    ("SECURE_HSTS_SECONDS", "a year", "'a year' is no whole number"),
+    ("WEB_CONCURRENCY", "x", "'x' is no whole number"),
+    ("WEB_CONCURRENCY", "0", "0 is less than 1"),
+    ("ALLOWED_HOSTS", " , ", "must be set"),
+    ("DATABASE_URL", "mysql://db/app", "only postgres:// is supported"),
+    ("DATABASE_URL", "postgres://app:secret@db:port/app", "its host or port cannot be read"),
+    ("DATABASE_URL", "postgres://db", "names no database"),
+    ("SITE_URL", "credits.example.com", "begins with none of http://, https://"),
+    ("SITE_URL", "https://", "names no host"),
+    ("SITE_URL", "https://our site/", "names no host"),
+    ("REDIS_URL", "http://redis", "begins with none of redis://, rediss://"),
+    ("REDIS_URL", "redis://:secret@redis:abc/0", "its host or port cannot be read"),
+    ("REDIS_URL", "redis://:secret@redis/first", "its database is no number"),
+    ("EMAIL_URL", "garbage", "begins with none of smtp://"),
+    ("EMAIL_URL", "smtp://", "names no host"),
+    ("EMAIL_URL", "smtp://user:secret@mail:notaport", "its host or port cannot be read"),
+    ("DEFAULT_FROM_EMAIL", "nonsense", "'nonsense' is no e-mail address"),
+    ("STRIPE_API_BASE", "foo", "begins with none of http://, https://"),
+    ("STRIPE_CHECKOUT_ORIGIN", "https://", "names no host"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "reason"), UNUSABLE)
+def test_an_unusable_value_stops_production_and_is_named(
+    name: str, value: str, reason: str
+) -> None:
     done = manage("check", env={**PRODUCTION, name: value})
     assert done.returncode != 0
-    assert f"Environment variable {name}" in done.stderr
+    said = done.stderr.splitlines()[-1]
+    assert re.search(rf"Environment variable {name}:? {re.escape(reason)}", said), done.stderr
+    assert "secret" not in said  # a password belongs in no log

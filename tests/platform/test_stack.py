@@ -176,7 +176,9 @@ def test_a_taken_port_is_said_with_the_way_out(stack: Stack) -> None:
     ("name", "value", "reason"),
     [
         ("PORT", "70000", "70000 is more than 65535"),
-        ("PORT", "abc", "invalid literal for int() with base 10: 'abc'"),
+        ("PORT", "abc", "'abc' is no whole number"),
+        ("WEB_CONCURRENCY", "x", "'x' is no whole number"),
+        ("STATE_DIR", "/proc/x", "/proc/x cannot be written to"),
         ("HOST", "300.1.2.3", "'300.1.2.3' is no address of this machine"),
         ("DATABASE_URL", "mysql://db/app", "only postgres:// is supported"),
         ("DATABASE_URL", "postgres://127.0.0.1:1/app", "connection to server at"),
