@@ -123,9 +123,9 @@ class Environment(environ.Env):
     def _scheme(self, var: str, url: str, schemes: tuple[str, ...]) -> str:
         """Return with which of `schemes` the address begins."""
         scheme, separator, _ = url.partition("://")
-        if not separator or scheme.lower() not in schemes:
+        if not separator or scheme not in schemes:
             self.refuse(var, f"begins with none of {', '.join(f'{one}://' for one in schemes)}")
-        return scheme.lower()
+        return scheme
 
     def _address(self, var: str, url: str, schemes: tuple[str, ...]) -> SplitResult:
         """Return the parts of an address that begins with one of `schemes` and names a host."""

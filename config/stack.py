@@ -27,6 +27,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
+import redis
 from django.core.exceptions import ImproperlyConfigured
 
 from config import browser
@@ -82,12 +83,25 @@ def _owned(state: Path) -> Iterator[bool]:
             yield True
 
 
+def _require_broker(url: str) -> None:
+    """Refuse a broker that does not answer: worker and site would wait for it in silence."""
+    try:
+        with redis.Redis.from_url(
+            env.redis("REDIS_URL", url), socket_connect_timeout=5, socket_timeout=5
+        ) as client:
+            client.ping()
+    except (redis.RedisError, ValueError, TypeError) as error:  # the last two: its ?option=…
+        env.refuse("REDIS_URL", str(error))
+
+
 @contextlib.contextmanager
 def servers(state: Path, *, durable: bool) -> Iterator[tuple[Supervisor, dict[str, str]]]:
     """Yield a supervisor and an environment with both servers up; stop all at the end."""
+    environment = dict(os.environ)
+    if environment.get("REDIS_URL"):
+        _require_broker(environment["REDIS_URL"])
     supervisor = Supervisor(state)
     supervisor.recover()
-    environment = dict(os.environ)
     try:
         if not environment.get("DATABASE_URL"):
             environment["DATABASE_URL"] = start_postgres(supervisor, state=state, durable=durable)
