@@ -6,26 +6,12 @@ So `manage.py import_calls …` works beside it on what it shows, without anythi
 import contextlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from config.environment import Environment
 
 env = Environment()
-
-TOLD = (
-    "DATABASE_URL",
-    "REDIS_URL",
-    "REDIS_KEY_PREFIX",
-    "SECRET_KEY",
-    "ALLOWED_HOSTS",
-    "SITE_URL",
-    "EMAIL_URL",
-    "PAYMENT_GATEWAY",
-    "SANDBOX_PAYMENTS_ALLOWED",
-    "STATIC_ROOT",
-    "BEAT_SCHEDULE_FILE",
-)
 
 
 def state_dir() -> Path:
@@ -39,12 +25,14 @@ def _file(state: Path) -> Path:
 
 
 @contextlib.contextmanager
-def told_to_manage(state: Path, environment: Mapping[str, str]) -> Iterator[None]:
-    """Keep the environment where `adopt` finds it, readable by its owner only."""
+def told_to_manage(
+    state: Path, environment: Mapping[str, str], names: Iterable[str]
+) -> Iterator[None]:
+    """Keep these variables where `adopt` finds them, readable by their owner only."""
     path = _file(state)
     path.unlink(missing_ok=True)
     path.touch(mode=0o600)
-    path.write_text(json.dumps({name: environment[name] for name in TOLD if name in environment}))
+    path.write_text(json.dumps({name: environment[name] for name in names if name in environment}))
     try:
         yield
     finally:

@@ -42,6 +42,8 @@ env = Environment()
 BASE_DIR = Path(__file__).resolve().parent.parent
 STATE_DIR = state_dir()
 MANAGE = (sys.executable, "manage.py")
+# Asked in a process of its own, since this one lacks the environment that the settings need.
+ASK_SETTINGS = "from config.settings import env; print(*env.asked)"
 TEST_SLOTS = 16
 
 
@@ -187,6 +189,8 @@ def run() -> int:
             }
             environment = {**defaults, **environment, "HOST": host, "PORT": str(port)}
             environment["PYTHONUNBUFFERED"] = "1"
+            # Before anything is done by them: a value that cannot be used stops here.
+            read_by_settings = _step((sys.executable, "-c", ASK_SETTINGS), environment).split()
             say("Preparing the database …")
             _step((*MANAGE, "migrate", "--no-input"), environment)
             sign_ins = ""
@@ -208,7 +212,7 @@ def run() -> int:
                 supervisor.start(Program(name=name, command=command, env=environment, cwd=BASE_DIR))
             _wait_until_healthy(host, port, supervisor)
             say(f"\n{sign_ins.rstrip()}\n\n  Ready at {address}   (Ctrl-C stops everything)\n")
-            with told_to_manage(state, environment):
+            with told_to_manage(state, environment, read_by_settings):
                 ended = supervisor.keep_running()
             raise Refused(
                 f"{ended.name} ended by itself again and again (exit status"

@@ -81,6 +81,17 @@ class Stack:
             command, env=env, cwd=ROOT, capture_output=True, text=True, check=False
         )
 
+    def manage(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run manage.py beside this stack, in an environment that says nothing but where it is."""
+        return subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            env={"PATH": os.environ["PATH"], "STATE_DIR": str(self.state)},
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
     def signal(self, number: int) -> int:
         """Send a signal and return the exit status."""
         assert self.process
@@ -122,6 +133,23 @@ def test_it_serves_until_a_signal_and_leaves_no_process(stack: Stack, number: in
     assert stack.alive() == []
     assert not (stack.state / "processes.json").exists()
     assert not (stack.state / "sockets").exists()
+
+
+def test_commands_beside_it_take_all_its_settings(stack: Stack) -> None:
+    given = {
+        "PAYMENT_GATEWAY": "stripe",
+        "STRIPE_SECRET_KEY": "sk_test_1",
+        "STRIPE_WEBHOOK_SECRET": "whsec_1",
+        "DEFAULT_FROM_EMAIL": "billing@example.com",
+        "MAILS_PER_DAY_MAX": "7",
+    }
+    stack.start(**given)
+    done = stack.manage("check")
+    assert done.returncode == 0, done.stderr
+    asked = f"from django.conf import settings; print(*(getattr(settings, n) for n in {[*given]}))"
+    done = stack.manage("shell", "--no-imports", "--command", asked)
+    assert done.stdout.split() == [*given.values()], done.stderr
+    assert stack.signal(signal.SIGINT) == 0
 
 
 def test_what_dies_is_started_again(stack: Stack) -> None:
