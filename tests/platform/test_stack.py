@@ -18,6 +18,11 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_SECONDS = 120
+STRIPE = {
+    "PAYMENT_GATEWAY": "stripe",
+    "STRIPE_SECRET_KEY": "sk_test_1",
+    "STRIPE_WEBHOOK_SECRET": "whsec_1",
+}
 
 # One after the other on one machine: each starts five processes.
 pytestmark = pytest.mark.xdist_group("stack")
@@ -135,14 +140,14 @@ def test_it_serves_until_a_signal_and_leaves_no_process(stack: Stack, number: in
     assert not (stack.state / "sockets").exists()
 
 
+def test_the_demonstration_is_refused_with_stripe_and_both_ways_out_are_said(stack: Stack) -> None:
+    done = stack.once("run", **STRIPE, SEED_DEMO="true")
+    assert done.returncode == 1
+    assert "Set PAYMENT_GATEWAY=sandbox, or SEED_DEMO=false for `make run`" in done.stdout
+
+
 def test_commands_beside_it_take_all_its_settings(stack: Stack) -> None:
-    given = {
-        "PAYMENT_GATEWAY": "stripe",
-        "STRIPE_SECRET_KEY": "sk_test_1",
-        "STRIPE_WEBHOOK_SECRET": "whsec_1",
-        "DEFAULT_FROM_EMAIL": "billing@example.com",
-        "MAILS_PER_DAY_MAX": "7",
-    }
+    given = {**STRIPE, "DEFAULT_FROM_EMAIL": "billing@example.com", "MAILS_PER_DAY_MAX": "7"}
     stack.start(**given)
     done = stack.manage("check")
     assert done.returncode == 0, done.stderr

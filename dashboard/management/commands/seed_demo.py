@@ -48,7 +48,8 @@ class Command(BaseCommand):
             )
         if settings.PAYMENT_GATEWAY != "sandbox":
             raise CommandError(
-                "The demonstration's top-ups are paid in the sandbox. Set PAYMENT_GATEWAY=sandbox."
+                "The demonstration's top-ups are paid in the sandbox. Set PAYMENT_GATEWAY=sandbox, "
+                "or SEED_DEMO=false for `make run` without the demonstration."
             )
         calls = seed(now=timezone.now())
         self.stdout.write(self.style.SUCCESS(f"Stored 3 companies with {calls:,} calls."))
