@@ -97,12 +97,11 @@ class Environment(environ.Env):
 
     def postgres(self, var: str, url: str) -> dict[str, Any]:
         """Return the settings of the PostgreSQL database that `url`, the value of `var`, names."""
+        self._scheme(var, url, ("postgres", "postgresql"))
         try:
             database: dict[str, Any] = self.db_url_config(url)
         except ValueError:
             self.refuse(var, UNREADABLE)
-        if database.get("ENGINE") != "django.db.backends.postgresql":
-            self.refuse(var, "only postgres:// is supported")
         if not database["NAME"]:
             self.refuse(var, "names no database (postgres://user:password@host:5432/name)")
         return database

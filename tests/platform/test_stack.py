@@ -213,7 +213,7 @@ def test_a_taken_port_is_said_with_the_way_out(stack: Stack) -> None:
         ("WEB_CONCURRENCY", "x", "'x' is no whole number"),
         ("STATE_DIR", "/proc/x", "/proc/x cannot be written to"),
         ("HOST", "300.1.2.3", "'300.1.2.3' is no address of this machine"),
-        ("DATABASE_URL", "mysql://db/app", "only postgres:// is supported"),
+        ("DATABASE_URL", "mysql://db/app", "begins with none of postgres://, postgresql://"),
         ("DATABASE_URL", "postgres://127.0.0.1:1/app", "connection to server at"),
         ("REDIS_URL", "redis://127.0.0.1:1/0", "Error 111 connecting to 127.0.0.1:1"),
         ("LOG_LEVEL", "LOUD", "'LOUD' is not one of"),
