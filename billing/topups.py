@@ -86,16 +86,14 @@ class Quote:
         return self.price_minor + self.tax_minor
 
 
-def packs_for(account: Account) -> QuerySet[Pack]:
-    """The packs offered to ``account``, in the operators' order."""
-    return Pack.objects.filter(currency=account.currency, is_active=True).order_by(
-        "order", "credits"
-    )
+def packs_in(currency: str) -> QuerySet[Pack]:
+    """The packs offered to accounts that pay in ``currency``, in the operators' order."""
+    return Pack.objects.filter(currency=currency, is_active=True).order_by("order", "credits")
 
 
-def pricing_for(account: Account) -> TopUpPricing | None:
-    """How own amounts are priced for ``account``; None where its currency has no pricing."""
-    return TopUpPricing.objects.filter(currency=account.currency).first()
+def pricing_in(currency: str) -> TopUpPricing | None:
+    """How own amounts are priced in ``currency``; None where they are not."""
+    return TopUpPricing.objects.filter(currency=currency).first()
 
 
 def cheapest(packs: Iterable[Pack], pricing: TopUpPricing | None) -> Pack | None:
@@ -118,7 +116,7 @@ def quote(*, account: Account, pack: Pack | None = None, credits: int | None = N
     Tax is rounded half up to a minor unit. Raises TopUpError where it is not on offer, or the
     provider can't be asked for what it costs.
     """
-    pricing = pricing_for(account)
+    pricing = pricing_in(account.currency)
     if pack is not None:
         if not pack.is_active or pack.currency != account.currency:
             raise TopUpError("pack", "This pack is no longer on offer. Choose another one.")

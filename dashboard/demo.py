@@ -338,7 +338,7 @@ class Story:
     def _buy(self, at: datetime, decision: sandbox.Decision) -> None:
         """Go through a purchase, as its superadmin would on the pages."""
         credits = self.company.top_up_credits
-        pack = topups.packs_for(self.account).filter(credits=credits).first()
+        pack = topups.packs_in(self.account.currency).filter(credits=credits).first()
         top_up = topups.start(
             account=self.account,
             user_id=self.owner.pk,

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from django import forms
 from django.http import QueryDict
+from django.utils.functional import cached_property
 
 from billing.models import Kind
 from billing.models.ledger import AGENT_LENGTH_MAX, CALL_ID_LENGTH_MAX, USAGE_TYPES
@@ -111,7 +112,7 @@ class UsageForm(forms.Form):
         """The period to show."""
         return self._chosen.period
 
-    @property
+    @cached_property
     def usage_filters(self) -> UsageFilters:
         """The filters that could be read."""
         self.full_clean()

@@ -80,8 +80,7 @@ class PackForm(PricedForm):
         cleaned = super().clean()
         if not cleaned.get("is_active") or not cleaned.get("currency"):
             return cleaned
-        offered = Pack.objects.filter(currency=cleaned["currency"], is_active=True)
-        others = offered.exclude(pk=self.instance.pk)
+        others = topups.packs_in(cleaned["currency"]).exclude(pk=self.instance.pk)
         same = others.filter(credits=cleaned.get("credits") or 0).first()
         if same is not None:
             price = format_money(same.price_minor, same.currency)
@@ -138,25 +137,20 @@ class PackAdmin(OperatorAdmin):
     def save_model(self, request: HttpRequest, obj: Pack, form: Any, change: bool) -> None:
         """Store it, and say so where nobody will see it."""
         super().save_model(request, obj, form, change)
-        accounts = Account.objects.filter(currency=obj.currency)
-        if (
-            not accounts.exists()
-            and not TopUpPricing.objects.filter(currency=obj.currency).exists()
-        ):
+        pricing = topups.pricing_in(obj.currency)
+        if pricing is None and not Account.objects.filter(currency=obj.currency).exists():
             messages.warning(
                 request,
                 f"No account pays in {obj.currency}, and no top-up pricing is in it: is the "
                 "currency right? Nobody is offered this pack.",
             )
-        if obj.is_active and obj.is_best_value:
-            pricing = TopUpPricing.objects.filter(currency=obj.currency).first()
-            offered = Pack.objects.filter(currency=obj.currency, is_active=True)
-            if topups.cheapest(offered, pricing) != obj:
-                messages.warning(
-                    request,
-                    f"{obj} are not marked as the best value: something else on offer costs as "
-                    "little a credit, or less.",
-                )
+        on_offer = topups.packs_in(obj.currency)
+        if obj.is_active and obj.is_best_value and topups.cheapest(on_offer, pricing) != obj:
+            messages.warning(
+                request,
+                f"{obj} are not marked as the best value: something else on offer costs as little "
+                "per credit, or less.",
+            )
 
     @admin.display(description="Price before tax")
     def price(self, pack: Pack) -> str:

@@ -41,8 +41,9 @@ def currency_of(value: Any) -> str:
 
 def instant(value: Any) -> datetime | None:
     """The instant, in seconds since 1970; None where it is none."""
+    seconds = whole(value)
     try:
-        return datetime.fromtimestamp(whole(value) or 0, UTC) if whole(value) else None
+        return datetime.fromtimestamp(seconds, UTC) if seconds else None
     except (OverflowError, ValueError):  # beyond the years that there are
         return None
 

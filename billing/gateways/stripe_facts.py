@@ -30,9 +30,8 @@ def event_facts(payload: Mapping[str, Any]) -> PaymentFacts | None:
         raise WebhookError("the event has no object")
     read = EVENTS.get(text(payload.get("type")))
     facts = read(found) if read else None
-    if facts is not None and read is session_facts:
-        return replace(facts, paid_at=instant(payload.get("created")))
-    return facts
+    # A session does not say when it was paid, but Stripe tells of it at once.
+    return facts and replace(facts, paid_at=facts.paid_at or instant(payload.get("created")))
 
 
 def session_facts(

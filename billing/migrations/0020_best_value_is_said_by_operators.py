@@ -1,4 +1,4 @@
-"""Operators say which pack is marked as the best value. Until then it is the cheapest a credit."""
+"""Operators say which pack is marked as the best value. Until then it is the cheapest per credit."""
 
 from fractions import Fraction
 
@@ -24,8 +24,8 @@ class Migration(migrations.Migration):
             name="is_best_value",
             field=models.BooleanField(
                 default=False,
-                help_text="Marks it so on the page, as long as nothing on offer costs as little "
-                "a credit.",
+                help_text="Marks it so on the page, as long as nothing else costs as little per "
+                "credit.",
                 verbose_name="best value",
             ),
         ),

@@ -35,7 +35,7 @@ class Pack(models.Model):
     is_best_value = models.BooleanField(
         "best value",
         default=False,
-        help_text="Marks it so on the page, as long as nothing on offer costs as little a credit.",
+        help_text="Marks it so on the page, as long as nothing else costs as little per credit.",
     )
 
     class Meta:

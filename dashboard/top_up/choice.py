@@ -7,6 +7,7 @@ bookmarked and linked to; only the form that pays is posted.
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 from django import forms
@@ -68,14 +69,14 @@ class OnSale:
             for pack in self.packs
         ]
 
-    def for_less(self, quoted: topups.Quote) -> Pack | None:
+    def for_less(self, quoted: topups.Quote) -> Offer | None:
         """The cheapest pack with as many credits or more for less money, if there is one."""
-        packs = (
-            pack
-            for pack in self.packs
-            if pack.credits >= quoted.credits and pack.price_minor < quoted.price_minor
+        offers = (
+            offer
+            for offer in self.offers
+            if offer.credits >= quoted.credits and offer.price_minor < quoted.price_minor
         )
-        return min(packs, key=lambda pack: pack.price_minor, default=None)
+        return min(offers, key=attrgetter("price_minor"), default=None)
 
     @property
     def tax_words(self) -> str:
@@ -97,7 +98,8 @@ class OnSale:
 
 def on_sale(account: Account) -> OnSale:
     """What ``account`` can buy now; two queries."""
-    return OnSale(list(topups.packs_for(account)), topups.pricing_for(account))
+    currency = account.currency
+    return OnSale(list(topups.packs_in(currency)), topups.pricing_in(currency))
 
 
 def same_again(*, top_up: TopUp, sale: OnSale) -> dict[str, str]:

@@ -26,14 +26,9 @@ for (const option of document.querySelectorAll('input[name="theme"]')) {
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", announce);
 
 // Paper is light. The stylesheets know; what is drawn with their colours has to be told.
-let onScreen;
-addEventListener("beforeprint", () => {
-  onScreen = root.dataset.theme;
-  root.dataset.theme = "light";
-  announce();
-});
-addEventListener("afterprint", () => {
-  if (onScreen) root.dataset.theme = onScreen;
-  else delete root.dataset.theme;
-  announce();
-});
+for (const [event, isOnPaper] of [["beforeprint", true], ["afterprint", false]]) {
+  addEventListener(event, () => {
+    root.toggleAttribute("data-paper", isOnPaper);
+    announce();
+  });
+}

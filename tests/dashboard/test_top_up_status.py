@@ -129,7 +129,7 @@ def test_a_declined_payment_says_why_and_offers_the_same_again(shop, top_up):
 
 
 def test_a_pack_is_offered_again_as_a_pack(shop, account, owner):
-    pack = topups.packs_for(account).get(credits=500)
+    pack = topups.packs_in("INR").get(credits=500)
     top_up = topups.start(
         account=account,
         user_id=owner.pk,
@@ -162,6 +162,7 @@ def test_a_payment_that_does_not_fit_is_being_checked_without_our_reasons(shop, 
     assert "We are checking your payment" in text
     assert top_up.parked_reason
     assert top_up.parked_reason not in text
+    assert "Cancel" not in text
 
 
 def test_a_payment_that_is_checked_is_neither_waited_for_nor_cancelled(shop, top_up):
@@ -187,7 +188,6 @@ def test_the_receipt_of_what_was_refunded_before_it_was_credited_says_so(shop, t
     paid(top_up, refunded_minor=top_up.total_minor)
     text = words(shop.get(reverse("dashboard:receipt", args=["acme", top_up.public_id])))
     assert "500 credits, never added, as it was refunded before" in text
-    assert "Cancel" not in text
 
 
 def test_a_payment_on_its_way_says_so_on_every_page_of_it(shop, top_up):
