@@ -20,17 +20,23 @@ def can_hold() -> bool:
 
 
 @contextmanager
-def half_a_core(*pids: int) -> Iterator[None]:
-    """Let each of these processes compute for no more than half of the time."""
-    groups = {pid: CPU / f"benchmark_{pid}" for pid in pids}
+def half_a_core(pid: int, *, program: str) -> Iterator[None]:
+    """Let the process compute for no more than half of the time.
+
+    Raises LookupError where it is no ``program``, as when the server that named it is elsewhere.
+    """
+    name = Path(f"/proc/{pid}/comm")
+    if not name.exists() or not name.read_text().startswith(program):
+        raise LookupError(f"process {pid} of this machine is no {program}: is the server here?")
+    groups = Path(f"/proc/{pid}/cgroup").read_text().splitlines()
+    own = next(path for _, names, path in (g.split(":", 2) for g in groups) if names == "cpu")
+    group = CPU / f"benchmark_{pid}"
+    group.mkdir()
     try:
-        for pid, group in groups.items():
-            group.mkdir()
-            (group / "cpu.cfs_period_us").write_text(str(PERIOD_US))
-            (group / "cpu.cfs_quota_us").write_text(str(PERIOD_US // 2))
-            (group / "cgroup.procs").write_text(str(pid))
+        (group / "cpu.cfs_period_us").write_text(str(PERIOD_US))
+        (group / "cpu.cfs_quota_us").write_text(str(PERIOD_US // 2))
+        (group / "cgroup.procs").write_text(str(pid))
         yield
     finally:
-        for pid, group in groups.items():
-            (CPU / "cgroup.procs").write_text(str(pid))
-            group.rmdir()
+        (CPU / own.lstrip("/") / "cgroup.procs").write_text(str(pid))
+        group.rmdir()

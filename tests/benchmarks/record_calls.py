@@ -25,7 +25,7 @@ import random
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from threading import BrokenBarrierError
 
@@ -209,7 +209,10 @@ def seconds_of(works: Sequence[Work], *, half_cores: bool = False) -> float:
             with connection.cursor() as cursor:
                 cursor.execute("SELECT pg_backend_pid()")
                 (server,) = cursor.fetchone()
-            with half_a_core(os.getpid(), server) if half_cores else nullcontext():
+            with ExitStack() as held:
+                if half_cores:
+                    held.enter_context(half_a_core(os.getpid(), program="python"))
+                    held.enter_context(half_a_core(server, program="postgres"))
                 ready.wait()
                 work()
                 done.wait()

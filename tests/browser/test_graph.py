@@ -39,7 +39,7 @@ PAINTED = """() => {
 
 
 def expect_painted_bars(page: Page) -> None:
-    """Wait for the first: bars grow, and on a busy machine slowly."""
+    """Wait for the first: on a busy machine the page comes slowly."""
     page.wait_for_function(PAINTED)
 
 

@@ -154,6 +154,41 @@ def test_a_long_call_id_is_cut_for_the_eye_only(open_page: Open, company: Accoun
     assert page.evaluate("() => getSelection().toString()") == whole.call_id
 
 
+def test_a_balance_that_falls_below_zero_is_shown_so_at_once(
+    open_page: Open, company: Account, owner: User
+):
+    page = open_page(user=owner)
+    page.clock.install()
+    page.goto(usage_url(company))
+    available = page.locator(".tiles [data-live-balance]")
+    owed = company.balance.credits + 1_360
+    adjust(account=company, credits=-owed, reason="Less", reference="live", at=timezone.now())
+    page.clock.run_for(10_000)
+    expect(available).to_have_text("−1,360")
+    expect(page.locator(".tiles")).to_contain_text("owed: what is added next pays it")
+    expect(page.locator(".side [data-live-balance]")).to_have_text("1,360")
+
+
+def test_paper_is_light_and_says_what_it_shows(open_page: Open, company: Account, owner: User):
+    page = open_page(user=owner, color_scheme="dark")
+    page.goto(f"{usage_url(company)}?usage_type=outbound")
+    page.get_by_text("Dark", exact=True).click()
+    page.evaluate("() => dispatchEvent(new Event('beforeprint'))")
+    page.emulate_media(media="print")
+    said = page.locator(".on-paper")
+    expect(said.first).to_contain_text(company.name)
+    expect(said.last).to_have_text(re.compile("^Last 7 days, .*Usage type: Outbound$"))
+    expect(page.get_by_text("Download as CSV")).to_be_hidden()
+    total = "() => Chart.getChart('usage-chart').data.datasets.find((s) => s.type === 'line')"
+    dark = page.evaluate(f"({total})().borderColor")
+    assert dark == "rgb(23, 25, 28)"
+    assert page.evaluate("() => getComputedStyle(document.body).color") == dark
+    page.emulate_media(media="screen")
+    page.evaluate("() => dispatchEvent(new Event('afterprint'))")
+    expect(said.first).to_be_hidden()
+    assert page.evaluate(f"({total})().borderColor") == "rgb(233, 235, 237)"
+
+
 def test_the_theme_is_remembered_and_set_before_anything_is_drawn(
     open_page: Open, company: Account, owner: User
 ):
@@ -239,6 +274,9 @@ def test_the_menu_opens_on_a_phone_without_scripts(open_page: Open, company: Acc
     phone = {"width": 390, "height": 844}
     page = open_page(user=owner, java_script_enabled=False, viewport=phone)
     page.goto(usage_url(company))
+    expect(page.get_by_role("link", name="Subscription", exact=True)).to_be_hidden()
+    page.get_by_role("button", name="Menu").click()
+    page.get_by_role("button", name="Close").click()
     expect(page.get_by_role("link", name="Subscription", exact=True)).to_be_hidden()
     page.get_by_role("button", name="Menu").click()
     page.get_by_role("link", name="Subscription", exact=True).click()

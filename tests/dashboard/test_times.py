@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from dashboard.templatetags.times import at, at_second, day, duration, on_day
+from dashboard.templatetags.times import at, at_second, day, duration, in_seconds, on_day
 
 INSTANT = datetime(2026, 11, 23, 8, 35, 9, 250_000, tzinfo=UTC)
 
@@ -62,3 +62,11 @@ def test_a_day_is_written_without_a_leading_zero():
 )
 def test_a_length_of_time_is_exact_and_short(length, text):
     assert duration(length) == text
+
+
+@pytest.mark.parametrize(
+    ("length", "text"),
+    [(0, "0 s"), (60, "60 s"), (3_600, "3,600 s"), (Decimal("103.764000"), "103.764 s")],
+)
+def test_a_length_of_time_as_charges_count_it(length, text):
+    assert in_seconds(length) == text

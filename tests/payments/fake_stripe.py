@@ -312,6 +312,7 @@ class FakeStripe:
                 "amount": session["amount_total"],
                 "amount_captured": session["amount_total"],
                 "amount_refunded": 0,
+                "created": int(time.time()),
                 "currency": session["currency"],
                 "disputed": False,
                 "metadata": intent["metadata"],

@@ -25,6 +25,8 @@ from tests.payments.stripe_events import post, take
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clean_ledger")]
 
+HOUR = timedelta(hours=1)
+
 TOTAL = 800_000  # 500 credits of one's own at INR 16
 
 
@@ -168,6 +170,40 @@ def test_the_return_page_alone_finds_the_payment(provider, account):
     provider.pay(top_up.checkout_id)
     assert topups.reconcile(top_up_id=top_up.pk, now=now()).state == TopUpState.CREDITED
     assert provider.requests[-1].parameters == {"expand": ["payment_intent.latest_charge"]}
+
+
+@pytest.fixture
+def begun(account):
+    """A purchase that began three hours ago."""
+    top_up = begin(account)
+    TopUp.objects.update(created_at=now() - 3 * HOUR)
+    return top_up
+
+
+@pytest.mark.parametrize("tells", ["event", "answer"])
+def test_it_was_paid_when_stripe_says(provider, client, begun, tells):
+    an_hour_ago = (now() - HOUR).replace(microsecond=0)
+    completed = provider.pay(begun.checkout_id)
+    if tells == "event":
+        completed["created"] = int(an_hour_ago.timestamp())
+        take(client, completed)
+    else:
+        (charge,) = provider.charges.values()
+        charge["created"] = int(an_hour_ago.timestamp())
+        topups.reconcile(top_up_id=begun.pk, now=now())
+    begun.refresh_from_db()
+    assert (begun.state, begun.paid_at) == (TopUpState.CREDITED, an_hour_ago)
+
+
+@pytest.mark.parametrize(("created", "hours"), [(1, 3), (10**11, 0), (10**14, 0), ("x", 0)])
+def test_a_time_of_payment_that_can_not_be_is_kept_between_order_and_now(
+    provider, client, begun, created, hours
+):
+    completed = provider.pay(begun.checkout_id)
+    completed["created"] = created
+    take(client, completed)
+    begun.refresh_from_db()
+    assert abs(now() - begun.paid_at - hours * HOUR) < timedelta(minutes=1)
 
 
 def test_the_same_event_id_is_stored_once(provider, client, account):
