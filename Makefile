@@ -7,14 +7,14 @@ STAMP := .venv/installed-$(shell cksum < requirements-dev.txt | tr ' ' '-')
 .PHONY: run test reset check bench faults format install lock screenshots
 
 run: $(STAMP)
-	@$(PY) -m config.stack run
+	@$(PY) -m config.local.stack run
 
 # One file: make test PYTEST_ARGS="tests/billing -k ledger"
 test: $(STAMP)
-	@$(PY) -m config.stack test $(PYTEST_ARGS)
+	@$(PY) -m config.local.stack test $(PYTEST_ARGS)
 
 reset: $(STAMP)
-	@$(PY) -m config.stack reset
+	@$(PY) -m config.local.stack reset
 
 # What CI checks before the tests. DEBUG stands for development values.
 check: export DEBUG = true
@@ -23,19 +23,19 @@ check: $(STAMP)
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy .
 	$(PY) -c "from importlinter.cli import lint_imports_command as lint; lint(['--no-logo'])"
-	$(PY) -m config.stack exec -- $(PY) manage.py makemigrations --check --dry-run
+	$(PY) -m config.local.stack exec -- $(PY) manage.py makemigrations --check --dry-run
 
 install: $(STAMP)
 
 # The README's pictures. Every page: make screenshots INTO=var/screenshots
 screenshots: $(STAMP)
-	@$(PY) -m config.stack exec -- $(PY) -m tests.screenshots $(INTO)
+	@$(PY) -m config.local.stack exec -- $(PY) -m tests.screenshots $(INTO)
 
 # How fast calls are recorded: make bench BENCH_ARGS="--repeats 3"
 # Other benchmarks: make bench BENCH=read_pages, make bench BENCH=audit_ledger
 BENCH ?= record_calls
 bench: $(STAMP)
-	@DEBUG=true $(PY) -m config.stack exec -- $(PY) -m tests.benchmarks.$(BENCH) $(BENCH_ARGS)
+	@DEBUG=true $(PY) -m config.local.stack exec -- $(PY) -m tests.benchmarks.$(BENCH) $(BENCH_ARGS)
 
 # Whether money survives everything: make faults FAULTS_ARGS="--top-ups 1000 --seed 7"
 faults: $(STAMP)

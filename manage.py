@@ -23,7 +23,7 @@ if __name__ == "__main__":
     from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
 
-    from config.running import adopt, state_dir
+    from config.local.running import adopt, state_dir
 
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     try:

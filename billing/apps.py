@@ -6,7 +6,7 @@ from django.apps import AppConfig
 from django.core import checks
 from django.db.models.signals import pre_save
 
-from billing.checks import payments_are_safe
+from billing.payments.checks import payments_are_safe
 
 
 class BillingConfig(AppConfig):

@@ -8,7 +8,7 @@ Rule: "How credits are consumed", 5: a call is charged exactly once.
 
 from collections.abc import Iterator
 
-from billing.audit import Breach, Invariant, breaches_of
+from billing.ledger.audit import Breach, Invariant, breaches_of
 
 
 def calls_have_exactly_their_charge() -> Iterator[Breach]:

@@ -20,11 +20,11 @@ from django.db import IntegrityError, connection, transaction
 
 from billing import ledger
 from billing.bulk import Value, among, as_arrays, copy_rows
+from billing.ledger.postings import Posting
 from billing.models import Account, Kind
-from billing.postings import Posting
-from billing.rating import MICROSECONDS_PER_SECOND, Charge, Tariff, UsageType, rate
-from billing.subscriptions import renew_due
-from billing.tariffs import NoTariffError, TariffBook
+from billing.plans.rating import MICROSECONDS_PER_SECOND, Charge, Tariff, UsageType, rate
+from billing.plans.subscriptions import renew_due
+from billing.plans.tariffs import NoTariffError, TariffBook
 from calls import remarks
 from calls.legs import joined
 from calls.models import Call, Status

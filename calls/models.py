@@ -13,7 +13,7 @@ from billing.models.ledger import (
     REMARKS_LENGTH_MAX,
     USAGE_TYPES,
 )
-from billing.rating import UsageType
+from billing.plans.rating import UsageType
 
 NUMBER_LENGTH_MAX = 100  # telephone numbers, SIP addresses, names of web clients
 

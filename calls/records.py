@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from billing.models.ledger import AGENT_LENGTH_MAX, CALL_ID_LENGTH_MAX, REMARKS_LENGTH_MAX
-from billing.rating import UsageType
+from billing.plans.rating import UsageType
 from billing.texts import UNSTORABLE
 from calls.models import NUMBER_LENGTH_MAX, Status
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from billing.models.ledger import REMARKS_LENGTH_MAX
-from billing.rating import MICROSECONDS_PER_SECOND, Charge, Tariff, UsageType
+from billing.plans.rating import MICROSECONDS_PER_SECOND, Charge, Tariff, UsageType
 from billing.texts import in_credits
 from calls.models import Call, Status
 from calls.records import CallRecord

@@ -16,15 +16,16 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 app = Celery("call_credits")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+app.autodiscover_tasks(["billing.plans", "billing.payments", "dashboard.mail"])
 
 BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
-    "sweep payments": {"task": "billing.tasks.sweep_payments", "schedule": 10},
-    "watch credits": {"task": "billing.tasks.watch_credits", "schedule": 20},
-    "expire credits": {"task": "billing.tasks.expire_credits", "schedule": 60},
-    "renew subscriptions": {"task": "billing.tasks.renew_subscriptions", "schedule": 60},
-    "sweep notices": {"task": "billing.tasks.sweep_notices", "schedule": 60},
+    "sweep payments": {"task": "billing.payments.tasks.sweep_payments", "schedule": 10},
+    "watch credits": {"task": "dashboard.mail.tasks.watch_credits", "schedule": 20},
+    "expire credits": {"task": "billing.plans.tasks.expire_credits", "schedule": 60},
+    "renew subscriptions": {"task": "billing.plans.tasks.renew_subscriptions", "schedule": 60},
+    "sweep notices": {"task": "dashboard.mail.tasks.sweep_notices", "schedule": 60},
     "expiring credits": {
-        "task": "billing.tasks.notice_expiring_credits",
+        "task": "dashboard.mail.tasks.notice_expiring_credits",
         "schedule": crontab(minute=7),
     },
     "audit the ledger": {

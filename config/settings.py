@@ -265,6 +265,13 @@ ADMIN_CONTENT_SECURITY_POLICY = {
     "style-src": ["'self'", "'unsafe-inline'"],
 }
 
+# ── Payments ──────────────────────────────────────────────────────────────────────────────────
+# What a top-up was opened with must stay here for as long as its provider may report about it.
+PAYMENT_GATEWAYS = {
+    "stripe": "billing.payments.gateways.stripe.StripeGateway",
+    "sandbox": "dashboard.sandbox.gateway.SandboxGateway",
+}
+
 # ── E-mail ────────────────────────────────────────────────────────────────────────────────────
 for key, value in env.mail("EMAIL_URL", EMAIL_URL).items():
     globals()[key] = value

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 
 from django.db.models import Q
 
-from billing.alerts import EXPIRY_WARNINGS_DAYS, warning_due
 from billing.models import Account, CreditGrant
+from billing.notices.warnings import EXPIRY_WARNINGS_DAYS, warning_due
 
 SHOWN_MAX = 5
 

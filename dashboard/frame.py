@@ -6,11 +6,11 @@ from datetime import datetime
 
 from django.http import HttpRequest
 
-from billing.balances import CreditState, credit_state, low_level, thresholds_of
-from billing.cycles import Cycle
 from billing.models import Account, Membership
-from billing.subscriptions import NextCredits, cycle_of, next_credits
-from billing.tariffs import Agreement, Decided, TariffBook
+from billing.notices.levels import CreditState, credit_state, low_level, thresholds_of
+from billing.plans.cycles import Cycle
+from billing.plans.subscriptions import NextCredits, cycle_of, next_credits
+from billing.plans.tariffs import Agreement, Decided, TariffBook
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from django.urls import include, path, register_converter
 
 from dashboard import views
-from dashboard.notifications import notifications
+from dashboard.account.notifications import notifications
 from dashboard.top_up.views import receipt, top_up, top_up_status, top_ups
 
 

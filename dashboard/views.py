@@ -13,22 +13,22 @@ from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_safe
 
 from billing.models import LedgerEntry
-from billing.subscriptions import current_cycle
+from billing.plans.subscriptions import current_cycle
+from calls.usage.counts import new_rows, usage_page
+from calls.usage.export import TooManyFoundError, export_csv
+from calls.usage.graph import chart_data
+from calls.usage.log import Entry, log_rows
+from calls.usage.periods import Preset
 from dashboard.access import AccountRequest, account_page, accounts_of, last_seen
-from dashboard.call_page import call_page
+from dashboard.account.overview import overview
 from dashboard.expiring import expiring_soon, grants_left
-from dashboard.export import TooManyFoundError, export_csv
-from dashboard.forms import UsageForm
 from dashboard.frame import Frame
-from dashboard.graph import chart_data
-from dashboard.log import Entry, log_rows
-from dashboard.outlook import outlook_of
-from dashboard.overview import overview
 from dashboard.page_numbers import to_real_page
-from dashboard.periods import Preset
-from dashboard.plan_pages import plan_offers, subscription_page
+from dashboard.plans.offers import plan_offers, subscription_page
 from dashboard.top_up.status import url_behind_row
-from dashboard.usage import new_rows, usage_page
+from dashboard.usage.call import call_page
+from dashboard.usage.form import UsageForm
+from dashboard.usage.outlook import outlook_of
 
 
 @require_safe

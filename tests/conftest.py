@@ -29,7 +29,7 @@ from kombu.exceptions import OperationalError
 from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, sync_playwright
 
 from billing.models import Pack, Plan
-from config import browser as chromium
+from config.local import browser as chromium
 from tests.child import child_environment
 
 pytest_plugins = ["tests.personas"]

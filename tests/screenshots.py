@@ -14,7 +14,7 @@ import django
 from playwright.sync_api import Browser, Page, sync_playwright
 
 import tests.keyspace  # noqa: F401 - before Django's settings are read
-from config import browser as chromium
+from config.local import browser as chromium
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 # Playwright's own event loop runs in this thread.
@@ -31,7 +31,7 @@ from django.urls import reverse  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
 from billing.models import Account, Role  # noqa: E402
-from dashboard.demo import seed  # noqa: E402
+from dashboard.demo.story import seed  # noqa: E402
 from tests.browser.pages import SIGNED_OUT, pages_of  # noqa: E402
 from tests.conftest import CHROMIUM_FLAGS  # noqa: E402
 

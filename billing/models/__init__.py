@@ -12,7 +12,7 @@ from billing.models.ledger import (
 )
 from billing.models.notice import CreditThreshold, CreditWatch, Notice, NoticeKind
 from billing.models.plan import CustomTerms, Plan, PlanTerms, Subscription, Terms
-from billing.models.topup import (
+from billing.models.top_up import (
     Pack,
     ParkedDecision,
     PaymentDispute,

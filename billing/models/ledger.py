@@ -12,7 +12,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from billing.models.account import Account
-from billing.rating import UsageType
+from billing.plans.rating import UsageType
 
 APPEND_ONLY = "Ledger entries are append-only: post a correction or an adjustment instead."
 

@@ -14,10 +14,10 @@ from django.db import models
 from django.db.models import Q
 from django.utils.functional import cached_property
 
-from billing.cycles import Cycle, cycle_at, cycles
 from billing.models.account import Account
 from billing.models.currency import currency_code
-from billing.rating import Tariff
+from billing.plans.cycles import Cycle, cycle_at, cycles
+from billing.plans.rating import Tariff
 
 # A day is far above every increment that is sold, and keeps a typing error from costing a year.
 INCREMENT_SECONDS_MAX = 86_400

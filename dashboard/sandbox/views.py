@@ -13,10 +13,11 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 from kombu.exceptions import OperationalError
 
-from billing.gateways import GatewayError, PaymentStatus, sandbox
 from billing.models import SandboxCheckout
 from billing.money import format_money
-from billing.tasks import deliver_sandbox_event
+from billing.payments.gateways import GatewayError, PaymentStatus
+from dashboard.sandbox import gateway as sandbox
+from dashboard.sandbox.tasks import deliver_sandbox_event
 
 logger = logging.getLogger(__name__)
 

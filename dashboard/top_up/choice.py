@@ -12,9 +12,9 @@ from typing import Any
 
 from django import forms
 
-from billing import topups
 from billing.models import Account, Pack, TopUp, TopUpPricing
 from billing.money import decimals
+from billing.payments import pricing as topups
 
 OWN = "own"
 PACK = "pack-"

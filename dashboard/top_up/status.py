@@ -9,8 +9,8 @@ from urllib.parse import urlencode
 from django.http import QueryDict
 from django.urls import reverse
 
-from billing.credits import top_up_valid_until
 from billing.models import Account, Kind, LedgerEntry, ParkedDecision, TopUp, TopUpState
+from billing.plans.movements import top_up_valid_until
 from dashboard.top_up.choice import on_sale, same_again
 
 RETURNED = "1"

@@ -15,11 +15,12 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.cache import patch_vary_headers
 
-from billing import topups
-from billing.credits import top_up_valid_until
-from billing.gateways import GatewayError, RefusedError
 from billing.models import Kind, LedgerEntry, TopUp, TopUpState
-from billing.tasks import enqueue, reconcile_top_up
+from billing.payments import buying, transitions
+from billing.payments.gateways import GatewayError, RefusedError
+from billing.payments.tasks import reconcile_top_up
+from billing.plans.movements import top_up_valid_until
+from billing.queue import enqueue
 from dashboard.access import AccountRequest, account_page
 from dashboard.page_numbers import to_real_page
 from dashboard.top_up.choice import ChoiceForm, PurchaseForm, on_sale
@@ -70,7 +71,7 @@ def _buy(request: AccountRequest) -> HttpResponse:
         return _choose_or_review(request, request.POST, problem=OUTDATED, status=409)
     path = reverse("dashboard:top_up_status", args=[account.slug, NO_ID])
     try:
-        top_up = topups.start(
+        top_up = buying.start(
             account=account,
             user_id=user.pk,
             email=user.email,
@@ -116,7 +117,7 @@ def _choose_or_review(
             "choice": chosen,
             "balance_after": request.frame.balance + form.quoted.credits,
             "valid_until": top_up_valid_until(account=account, paid_at=now),
-            "form_key": topups.form_key(account=account, user_id=request.membership.user_id),
+            "form_key": buying.form_key(account=account, user_id=request.membership.user_id),
         }
         return render(request, "dashboard/top_up_review.html", context, status=status)
     if is_chosen and "change" not in chosen and form.errors and status == 200:
@@ -144,12 +145,12 @@ def _cancel(request: AccountRequest, public_id: UUID) -> HttpResponse:
         return _status(request, found, problem=BEING_CHECKED, status=409)
     if found.state == TopUpState.PENDING:
         try:
-            topups.cancel(top_up=found, now=timezone.now())
+            buying.cancel(top_up=found, now=timezone.now())
         except GatewayError as error:
             logger.warning("%s could not be cancelled: %s", found.receipt, error)
             return _status(request, found, problem=UNREACHABLE_TO_CANCEL, status=503)
         found = _top_up(request, public_id)
-    if found.state in topups.AWAITED or found.paid_at is not None:
+    if found.state in transitions.AWAITED or found.paid_at is not None:
         problem = PAID_ALREADY if found.paid_at is not None else ON_ITS_WAY
         return _status(request, found, problem=problem, status=409)
     return redirect("dashboard:top_up_status", request.account.slug, public_id)

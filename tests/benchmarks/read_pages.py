@@ -14,9 +14,9 @@ from datetime import UTC, datetime, timedelta
 from django.db import connection
 
 from billing.models import Account
-from dashboard.filters import UsageFilters
-from dashboard.periods import DAY, Period, Preset
-from dashboard.usage import usage_page
+from calls.usage.counts import usage_page
+from calls.usage.filters import UsageFilters
+from calls.usage.periods import DAY, Period, Preset
 from tests.dashboard.bulk import insert_calls
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)

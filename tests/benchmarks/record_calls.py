@@ -34,11 +34,11 @@ from tests.benchmarks.database import own_database  # isort: split
 from django.db import connection, transaction
 from django.db.models import F
 
-from billing.ledger import ENTRY_COLUMNS
+from billing.ledger.posting import ENTRY_COLUMNS
 from billing.models import Account, Balance, DailyUsage, Kind, LedgerEntry, Plan
-from billing.rating import rate
-from billing.subscriptions import subscribe
-from billing.tariffs import agreement_at
+from billing.plans.rating import rate
+from billing.plans.subscriptions import subscribe
+from billing.plans.tariffs import agreement_at
 from calls.charging import NEW_COLUMNS, record_calls
 from calls.models import Call
 from calls.records import CallRecord, validate

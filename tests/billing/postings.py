@@ -2,8 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
+from billing.ledger.postings import NewGrant, Posting
 from billing.models import Account, GrantSource, Kind
-from billing.postings import NewGrant, Posting
 
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
 YEAR = timedelta(days=365)

@@ -9,10 +9,10 @@ from django.core.exceptions import ValidationError
 from django.core.management import CommandError, call_command
 
 from billing import ledger
-from billing.audit import INVARIANTS, rollups_are_sums_of_entries
+from billing.ledger.audit import INVARIANTS, rollups_are_sums_of_entries
 from billing.models import Account, DailyUsage, Plan
 from billing.models.account import validate_time_zone
-from billing.subscriptions import subscribe
+from billing.plans.subscriptions import subscribe
 from billing.zones import is_known, offsets_between, place_names
 from tests.billing.postings import NOW, call
 from tests.factories import AccountFactory

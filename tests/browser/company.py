@@ -6,10 +6,10 @@ Everything follows from the number of a call, so that two runs show the same pag
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from billing.credits import adjust, credit_top_up
 from billing.models import Account, Plan
-from billing.rating import UsageType
-from billing.subscriptions import subscribe
+from billing.plans.movements import adjust, credit_top_up
+from billing.plans.rating import UsageType
+from billing.plans.subscriptions import subscribe
 from calls.charging import record_calls
 from calls.models import Status
 from calls.records import CallRecord

@@ -9,8 +9,8 @@ from django.urls import reverse
 from django.utils import timezone
 from playwright.sync_api import Page, expect
 
-from billing.credits import adjust
 from billing.models import Account
+from billing.plans.movements import adjust
 from tests.browser.conftest import Open
 
 pytestmark = pytest.mark.browser

@@ -9,9 +9,9 @@ from django.urls import reverse
 from django.utils import timezone
 from playwright.sync_api import Page, expect
 
-from billing import topups
-from billing.gateways import PaymentFacts, PaymentStatus
 from billing.models import Account, Balance, LedgerEntry, TopUp, TopUpPricing, TopUpState
+from billing.payments import buying, pricing, settling
+from billing.payments.gateways import PaymentFacts, PaymentStatus
 from tests.browser.conftest import Open
 
 pytestmark = pytest.mark.browser
@@ -223,11 +223,11 @@ def every_state(account: Account, owner: User) -> dict[str, str]:
     addresses = {}
 
     def begun(name: str) -> TopUp:
-        top_up = topups.start(
+        top_up = buying.start(
             account=account,
             user_id=None,
             email=owner.email,
-            quoted=topups.quote(account=account, credits=500),
+            quoted=pricing.quote(account=account, credits=500),
             form_key=name,
             return_url="http://localhost/{id}/",
             now=now,
@@ -244,7 +244,7 @@ def every_state(account: Account, owner: User) -> dict[str, str]:
             "currency": top_up.currency,
             **more,
         }
-        return topups.settle(top_up_id=top_up.pk, facts=PaymentFacts(**said), now=now)  # type: ignore[arg-type]
+        return settling.settle(top_up_id=top_up.pk, facts=PaymentFacts(**said), now=now)  # type: ignore[arg-type]
 
     waiting = begun("waiting")
     addresses["confirming"] = f"{addresses['waiting']}?returned=1"
@@ -258,7 +258,7 @@ def every_state(account: Account, owner: User) -> dict[str, str]:
     settled("checking", PaymentStatus.PAID, amount_minor=1)
     settled("refunded", PaymentStatus.PAID, refunded_minor=credited.total_minor)
     TopUp.objects.filter(pk=begun("unopened").pk).update(checkout_url="")
-    topups.cancel(top_up=cancelled, now=now)
+    buying.cancel(top_up=cancelled, now=now)
     addresses["sandbox-closed"] = cancelled.checkout_url
     addresses["top-ups"] = reverse("dashboard:top_ups", args=[account.slug])
     addresses["receipt"] = reverse("dashboard:receipt", args=[account.slug, credited.public_id])

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from billing.audit import INVARIANTS as LEDGER_INVARIANTS
+from billing.ledger.audit import INVARIANTS as LEDGER_INVARIANTS
 from calls.audit import INVARIANTS as CALL_INVARIANTS
 from calls.charging import record_calls
 from calls.records import validate

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from billing.models import Plan
-from billing.subscriptions import subscribe
+from billing.plans.subscriptions import subscribe
 
 SINCE = datetime(2026, 3, 1, tzinfo=UTC)
 

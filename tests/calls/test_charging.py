@@ -7,8 +7,6 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from billing.credits import adjust
-from billing.cycles import add_months
 from billing.models import (
     Balance,
     CreditGrant,
@@ -18,7 +16,9 @@ from billing.models import (
     Plan,
     PlanTerms,
 )
-from billing.subscriptions import subscribe
+from billing.plans.cycles import add_months
+from billing.plans.movements import adjust
+from billing.plans.subscriptions import subscribe
 from calls.charging import Outcome, Result, record_calls
 from calls.models import Call
 from tests.calls.calling import (

@@ -14,9 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
-from billing.credits import credit_top_up
 from billing.models import Plan, PlanTerms
-from billing.subscriptions import renew, subscribe
+from billing.plans.movements import credit_top_up
+from billing.plans.subscriptions import renew, subscribe
 from calls.charging import Result, record_calls
 from calls.models import Call
 from tests.calls.calling import NOW, STARTED_AT, after, breaches, record, unanswered

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
 from billing.models import LedgerEntry, Plan
-from billing.subscriptions import subscribe
-from calls.formats.asterisk import STATUSES, AsteriskCsv
-from calls.importing import import_calls
+from billing.plans.subscriptions import subscribe
+from calls.imports.importing import import_calls
 from calls.legs import GAP_MAX
 from calls.models import Call, Status
+from calls.sources.asterisk import STATUSES, AsteriskCsv
 from tests.calls.calling import NOW, STARTED_AT, after, breaches
 from tests.factories import AccountFactory
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from billing.rating import UsageType
+from billing.plans.rating import UsageType
 from calls.models import Status
 from calls.records import CallRecord, Rejected, validate
 

@@ -7,9 +7,9 @@ import pytest
 from django.utils import timezone
 
 from billing import ledger
+from billing.ledger.postings import NewGrant, Posting
 from billing.models import Account, GrantSource, Kind, Plan
-from billing.postings import NewGrant, Posting
-from billing.subscriptions import subscribe
+from billing.plans.subscriptions import subscribe
 
 # 18:00 on Monday, 23 November 2026 in India.
 NOW = datetime(2026, 11, 23, 12, 30, tzinfo=UTC)

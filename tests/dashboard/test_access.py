@@ -11,9 +11,9 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import URLResolver, reverse
 
-from billing import topups
-from billing.gateways import PaymentFacts, PaymentStatus
 from billing.models import Account, Role, TopUp
+from billing.payments import buying, pricing, settling
+from billing.payments.gateways import PaymentFacts, PaymentStatus
 from dashboard import urls
 from tests.dashboard.conftest import NOW, call, post, top_up
 from tests.factories import MembershipFactory, UserFactory
@@ -62,11 +62,11 @@ def address(name: str, slug: str = "acme") -> str:
 @pytest.fixture(autouse=True)
 def _something_to_see(account: Account) -> None:
     post(top_up(account, 100, NOW), call(account, "call/1 ?", 3, NOW))
-    begun = topups.start(
+    begun = buying.start(
         account=account,
         user_id=None,
         email="owner@example.com",
-        quoted=topups.quote(account=account, credits=500),
+        quoted=pricing.quote(account=account, credits=500),
         form_key="form",
         return_url="http://testserver/{id}/",
         now=NOW,
@@ -77,7 +77,7 @@ def _something_to_see(account: Account) -> None:
         amount_minor=begun.total_minor,
         currency=begun.currency,
     )
-    topups.settle(top_up_id=begun.pk, facts=facts, now=NOW)
+    settling.settle(top_up_id=begun.pk, facts=facts, now=NOW)
     TopUp.objects.filter(pk=begun.pk).update(public_id=TOP_UP)
 
 

@@ -10,8 +10,8 @@ from django.test import Client
 
 from billing.ledger import post_one
 from billing.models import Account
-from dashboard import export
-from dashboard.filters import UsageFilters
+from calls.usage import export
+from calls.usage.filters import UsageFilters
 from tests.dashboard.bulk import insert_calls
 from tests.dashboard.conftest import NOW, call, correction, post, top_up
 from tests.dashboard.test_usage import FILTERS, WEEK, all_rows

@@ -3,9 +3,9 @@
 import pytest
 from django.urls import reverse
 
-from billing import alerts
-from billing.balances import CreditState, credit_state, level_of, low_level
 from billing.models import CreditThreshold, CreditWatch, Membership
+from billing.notices import warnings as alerts
+from billing.notices.levels import CreditState, credit_state, level_of, low_level
 from tests.dashboard.conftest import NOW, call, post, top_up
 from tests.dashboard.test_top_up import words
 

@@ -8,9 +8,9 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from billing.models import Account, CreditGrant
-from dashboard.graph import Counted
-from dashboard.outlook import Outlook, outlook_of
-from dashboard.periods import Granularity, Period, Preset
+from calls.usage.graph import Counted
+from calls.usage.periods import Granularity, Period, Preset
+from dashboard.usage.outlook import Outlook, outlook_of
 from tests.dashboard.conftest import NOW, call, post, top_up
 
 TODAY = date(2026, 11, 23)

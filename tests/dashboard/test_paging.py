@@ -8,8 +8,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from billing.models import Account, LedgerEntry
-from dashboard.log import paging_of
-from dashboard.periods import DAY, Period, Preset
+from calls.usage.log import paging_of
+from calls.usage.periods import DAY, Period, Preset
 from tests.dashboard.bulk import insert_calls
 from tests.dashboard.conftest import NOW, call, post, top_up
 from tests.dashboard.test_usage import period_of, read

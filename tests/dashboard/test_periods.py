@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboard.periods import Chosen, Granularity, Period, Preset, choose_period
+from calls.usage.periods import Chosen, Granularity, Period, Preset, choose_period
 
 KOLKATA = ZoneInfo("Asia/Kolkata")
 BERLIN = ZoneInfo("Europe/Berlin")

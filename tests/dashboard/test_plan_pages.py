@@ -8,8 +8,8 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from billing.models import Account, CustomTerms, Plan, PlanTerms
-from billing.plans import agree_terms, change_terms
-from billing.subscriptions import subscribe
+from billing.plans.subscriptions import subscribe
+from billing.plans.terms import agree_terms, change_terms
 from tests.dashboard.conftest import NOW, call, post, top_up
 from tests.dashboard.test_top_up import words
 

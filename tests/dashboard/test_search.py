@@ -6,8 +6,8 @@ from datetime import date, timedelta
 import pytest
 
 from billing.models import Account
-from dashboard import search
-from dashboard.search import ROWS_MAX
+from calls.usage import search
+from calls.usage.search import ROWS_MAX
 from tests.dashboard.bulk import insert_calls
 from tests.dashboard.conftest import NOW, call, correction, post, top_up
 from tests.dashboard.test_usage import WEEK, read

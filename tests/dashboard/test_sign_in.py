@@ -15,8 +15,8 @@ from redis import Redis
 from redis.backoff import ConstantBackoff
 from redis.retry import Retry
 
-from config.embedded_valkey import start_valkey
-from config.processes import Supervisor
+from config.local.embedded_valkey import start_valkey
+from config.local.processes import Supervisor
 from tests.dashboard.test_two_step_sign_in import clock, code_of  # noqa: F401
 from tests.factories import PASSWORD, OperatorFactory
 

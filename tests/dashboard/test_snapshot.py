@@ -8,9 +8,9 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
 
-from billing.balances import balance_of
+from billing.ledger.balances import balance_of
 from billing.models import Account
-from dashboard import usage
+from calls.usage import counts as usage
 from tests.dashboard.conftest import NOW, call, post
 from tests.dashboard.test_usage import read
 

@@ -4,12 +4,14 @@ import re
 from datetime import timedelta
 
 import pytest
+from django.conf import settings as django_settings
 from django.urls import reverse
 
-from billing import topups
-from billing.gateways import GATEWAYS, GatewayError, RefusedError, sandbox
 from billing.models import Pack, SandboxCheckout, TopUp, TopUpPricing, TopUpState
 from billing.money import format_money
+from billing.payments import settling as topups
+from billing.payments.gateways import GatewayError, RefusedError
+from dashboard.sandbox import gateway as sandbox
 from tests.dashboard.conftest import NOW, call, post
 
 pytestmark = pytest.mark.usefixtures("now")
@@ -267,7 +269,7 @@ class RefusingGateway(sandbox.SandboxGateway):
 
 
 def test_what_the_provider_refuses_is_not_called_unreachable(shop, monkeypatch):
-    monkeypatch.setitem(GATEWAYS, "sandbox", RefusingGateway)
+    monkeypatch.setitem(django_settings.PAYMENT_GATEWAYS, "sandbox", f"{__name__}.RefusingGateway")
     response = pay(shop)
     assert response.status_code == 502
     assert "did not accept this payment" in words(response)
@@ -396,7 +398,7 @@ class UnreachableGateway(sandbox.SandboxGateway):
 def test_an_unreachable_provider_is_said_and_the_same_form_tries_again(shop, monkeypatch):
     form = review(shop)
     with monkeypatch.context() as cut:
-        cut.setitem(GATEWAYS, "sandbox", UnreachableGateway)
+        cut.setitem(django_settings.PAYMENT_GATEWAYS, "sandbox", f"{__name__}.UnreachableGateway")
         response = pay(shop, form)
     assert response.status_code == 503
     assert "Nothing was charged" in words(response)

@@ -6,17 +6,16 @@ from datetime import timedelta
 import pytest
 from django.urls import reverse
 
-from billing import refunds, topups
-from billing.gateways import (
-    GATEWAYS,
+from billing.models import LedgerEntry, TopUp, TopUpPricing, TopUpState
+from billing.payments import buying, pricing, refunds, settling
+from billing.payments.gateways import (
     Dispute,
     DisputeStatus,
     GatewayError,
     PaymentFacts,
     PaymentStatus,
-    sandbox,
 )
-from billing.models import LedgerEntry, TopUp, TopUpPricing, TopUpState
+from dashboard.sandbox import gateway as sandbox
 from tests.dashboard.conftest import NOW, call, post
 from tests.dashboard.test_top_up import decide, words
 
@@ -39,11 +38,11 @@ def top_up(account, owner):
 
 
 def begin(account, owner, credits=500, form_key="form"):
-    return topups.start(
+    return buying.start(
         account=account,
         user_id=owner.pk,
         email=owner.email,
-        quoted=topups.quote(account=account, credits=credits),
+        quoted=pricing.quote(account=account, credits=credits),
         form_key=form_key,
         return_url="http://testserver/{id}/",
         now=NOW,
@@ -58,7 +57,7 @@ def paid(top_up, **more):
         "currency": top_up.currency,
         **more,
     }
-    return topups.settle(top_up_id=top_up.pk, facts=PaymentFacts(**said), now=NOW)
+    return settling.settle(top_up_id=top_up.pk, facts=PaymentFacts(**said), now=NOW)
 
 
 def pay_late(top_up):
@@ -129,12 +128,12 @@ def test_a_declined_payment_says_why_and_offers_the_same_again(shop, top_up):
 
 
 def test_a_pack_is_offered_again_as_a_pack(shop, account, owner):
-    pack = topups.packs_in("INR").get(credits=500)
-    top_up = topups.start(
+    pack = pricing.packs_in("INR").get(credits=500)
+    top_up = buying.start(
         account=account,
         user_id=owner.pk,
         email=owner.email,
-        quoted=topups.quote(account=account, pack=pack),
+        quoted=pricing.quote(account=account, pack=pack),
         form_key="form",
         return_url="http://testserver/{id}/",
         now=NOW,
@@ -144,14 +143,14 @@ def test_a_pack_is_offered_again_as_a_pack(shop, account, owner):
 
 
 def test_cancelled_says_that_nothing_was_charged(shop, top_up):
-    topups.cancel(top_up=top_up, now=NOW)
+    buying.cancel(top_up=top_up, now=NOW)
     assert "Cancelled, nothing was charged" in words(look(shop, top_up, returned="cancelled"))
 
 
 def test_expired_says_that_nothing_was_charged(shop, top_up, monkeypatch):
     later = NOW + timedelta(hours=1)
     monkeypatch.setattr("django.utils.timezone.now", lambda: later)
-    topups.reconcile(top_up_id=top_up.pk, now=later)
+    settling.reconcile(top_up_id=top_up.pk, now=later)
     assert "Expired, nothing was charged" in words(look(shop, top_up))
 
 
@@ -192,7 +191,7 @@ def test_the_receipt_of_what_was_refunded_before_it_was_credited_says_so(shop, t
 
 def test_a_payment_on_its_way_says_so_on_every_page_of_it(shop, top_up):
     pay_late(top_up)
-    topups.reconcile(top_up_id=top_up.pk, now=NOW)
+    settling.reconcile(top_up_id=top_up.pk, now=NOW)
     for returned in ({}, {"returned": "1"}):
         response = look(shop, top_up, **returned)
         assert response.context["page"].face == "processing"
@@ -224,7 +223,7 @@ def test_a_disputed_payment_is_not_said_to_be_paid_back(shop, top_up):
     paid(top_up)
     dispute = Dispute(dispute_id="d", amount_minor=top_up.total_minor, status=DisputeStatus.OPEN)
     facts = PaymentFacts(status=PaymentStatus.OPEN, dispute=dispute)
-    topups.settle(top_up_id=top_up.pk, facts=facts, now=NOW)
+    settling.settle(top_up_id=top_up.pk, facts=facts, now=NOW)
     text = words(look(shop, top_up))
     assert "The payment is disputed INR 8,000 of this payment is disputed" in text
     receipt = words(receipt_of(shop, top_up))
@@ -386,8 +385,8 @@ class DeafGateway(sandbox.SandboxGateway):
         raise GatewayError("No route to host")
 
 
-def test_a_provider_that_can_not_be_told_leaves_it_open(shop, top_up, monkeypatch):
-    monkeypatch.setitem(GATEWAYS, "sandbox", DeafGateway)
+def test_a_provider_that_can_not_be_told_leaves_it_open(shop, top_up, settings, monkeypatch):
+    monkeypatch.setitem(settings.PAYMENT_GATEWAYS, "sandbox", f"{__name__}.DeafGateway")
     response = shop.post(page_of(top_up))
     assert response.status_code == 503
     assert "the payment page is still open" in words(response)
@@ -474,7 +473,7 @@ def test_the_receipt_names_what_was_paid_back(shop, top_up):
 
 
 def test_the_receipt_says_why_all_was_paid_back_and_promises_no_validity(shop, top_up):
-    topups.reconcile(top_up_id=decide(top_up, "pay").pk, now=NOW)
+    settling.reconcile(top_up_id=decide(top_up, "pay").pk, now=NOW)
     refunds.refund(top_up_id=top_up.pk, reason="Bought twice by mistake", now=NOW)
     text = words(receipt_of(shop, top_up))
     assert "Refunded INR 8,000 Refunded on 23 Nov 2026, 18:00" in text

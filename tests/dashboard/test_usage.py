@@ -7,10 +7,10 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from billing.models import Account
-from dashboard.filters import UsageFilters
-from dashboard.log import LogRow
-from dashboard.periods import DEFAULT_PRESET, Period, Preset, choose_period
-from dashboard.usage import UsagePage, usage_page
+from calls.usage.counts import UsagePage, usage_page
+from calls.usage.filters import UsageFilters
+from calls.usage.log import LogRow
+from calls.usage.periods import DEFAULT_PRESET, Period, Preset, choose_period
 from tests.dashboard.conftest import NOW, call, correction, post, top_up
 
 KOLKATA = ZoneInfo("Asia/Kolkata")

@@ -7,7 +7,6 @@ from statistics import median
 
 from django.db.models import QuerySet, Sum
 
-from billing.gateways import PaymentStatus
 from billing.models import (
     Kind,
     LedgerEntry,
@@ -16,6 +15,7 @@ from billing.models import (
     TopUp,
     TopUpState,
 )
+from billing.payments.gateways import PaymentStatus
 from tests.faults.buyers import Diary
 
 

@@ -12,9 +12,10 @@ import requests
 from django.conf import settings
 from django.db import Error, close_old_connections
 
-from billing.gateways import PaymentStatus, sandbox
-from billing.gateways.signatures import sign
 from billing.models import SandboxCheckout
+from billing.payments.gateways import PaymentStatus
+from billing.payments.gateways.signatures import sign
+from dashboard.sandbox import gateway as sandbox
 from tests.faults.buyers import Diary
 
 REMEMBERED = 50

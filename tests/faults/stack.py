@@ -23,9 +23,9 @@ from types import TracebackType
 import psutil
 import redis
 
-from config.embedded_postgres import forget_sockets, start_postgres
-from config.embedded_valkey import start_valkey
-from config.processes import Program, Running, Supervisor, signal_group
+from config.local.embedded_postgres import forget_sockets, start_postgres
+from config.local.embedded_valkey import start_valkey
+from config.local.processes import Program, Running, Supervisor, signal_group
 
 ROOT = Path(__file__).resolve().parents[2]
 OURS = ("web", "worker", "beat")

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from billing import credits
-from billing.gateways import sandbox
 from billing.models import SandboxCheckout, TopUp, TopUpState
+from billing.plans import movements as credits
+from dashboard.sandbox import gateway as sandbox
+from tests.billing.payments.purchases import begin, now, pay
 from tests.faults.buyers import Diary
 from tests.faults.outcome import unsettled, violations
-from tests.payments.purchases import begin, now, pay
 
 ROOT = Path(__file__).resolve().parents[2]
 RUN_SECONDS_MAX = 400

@@ -7,8 +7,8 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 from django.template.defaultfilters import pluralize
 
-from billing import audit as billing_audit
-from billing import audit_causes
+from billing.ledger import audit as billing_audit
+from billing.payments import audit as audit_causes
 from billing.snapshot import snapshot
 from calls import audit as calls_audit
 

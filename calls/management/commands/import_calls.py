@@ -17,15 +17,15 @@ from django.template.defaultfilters import pluralize
 from django.utils import timezone
 
 from billing.models import Account
-from billing.rating import UsageType
-from billing.tariffs import NoTariffError, agreement_at
+from billing.plans.rating import UsageType
+from billing.plans.tariffs import NoTariffError, agreement_at
 from billing.zones import place_names
-from calls.formats import BadFileError, Format, canonical
-from calls.formats.asterisk import AsteriskCsv
-from calls.formats.canonical import CanonicalCsv
-from calls.importing import BATCH_SIZE, Progress, Summary, import_calls
+from calls.imports.importing import BATCH_SIZE, Progress, Summary, import_calls
+from calls.imports.rejects import RejectsError, RejectsFile
 from calls.management.progress import ProgressBar
-from calls.rejects import RejectsError, RejectsFile
+from calls.sources import BadFileError, Format, canonical
+from calls.sources.asterisk import AsteriskCsv
+from calls.sources.canonical import CanonicalCsv
 
 INCOMPLETE = 1  # exit code: some lines were not recorded
 REFUSED = 2  # exit code: nothing was recorded

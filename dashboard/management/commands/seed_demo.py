@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from billing.models import Account
-from dashboard.demo import PASSWORD, seed, sign_ins
+from dashboard.demo.story import PASSWORD, seed, sign_ins
 
 
 class Command(BaseCommand):

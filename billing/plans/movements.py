@@ -1,0 +1,87 @@
+"""Credits that do not come from a plan: top-ups and an operator's adjustments.
+
+Each is one posting with a reference, so asking twice posts once.
+"""
+
+from datetime import datetime
+
+from billing import ledger
+from billing.ledger.postings import NewGrant, Posting
+from billing.models import Account, GrantSource, Kind
+from billing.plans.cycles import TOP_UP_VALID_MONTHS, add_months
+from billing.texts import ReasonError, readable_reason
+
+
+class AdjustmentError(ValueError):
+    """An adjustment that can't be posted: ``field`` is what to mend, ``message`` says why."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(f"{field}: {message}")
+        self.field = field
+        self.message = message
+
+
+def top_up_valid_until(*, account: Account, paid_at: datetime) -> datetime:
+    """When credits bought at ``paid_at`` expire: 12 months later, by the account's calendar."""
+    return add_months(paid_at, TOP_UP_VALID_MONTHS, account.zone)
+
+
+def credit_top_up(
+    *,
+    account: Account,
+    credits: int,
+    reference: str,
+    remarks: str,
+    paid_at: datetime,
+    now: datetime,
+) -> bool:
+    """Add the ``credits`` of a paid top-up, valid for 12 months from ``paid_at``.
+
+    Returns whether they were new: a second call with the same ``reference`` adds nothing.
+    """
+    posting = Posting(
+        account_id=account.pk,
+        kind=Kind.TOP_UP,
+        credits=credits,
+        reference=f"top-up:{reference}",
+        occurred_at=paid_at,
+        remarks=remarks,
+        grant=NewGrant(GrantSource.TOP_UP, top_up_valid_until(account=account, paid_at=paid_at)),
+    )
+    return ledger.post_one(posting=posting, posted_at=now)
+
+
+def adjust(
+    *,
+    account: Account,
+    credits: int,
+    reason: str,
+    reference: str,
+    at: datetime,
+    expires_at: datetime | None = None,
+) -> bool:
+    """Add (or, negative, take) ``credits`` for ``reason``; return whether it was new.
+
+    Credits added expire at ``expires_at`` (None: never). Raises AdjustmentError where nothing
+    would move, nobody could read the reason, or the expiry is not in the future.
+    """
+    if not credits:
+        raise AdjustmentError("credits", "an adjustment of 0 credits changes nothing.")
+    try:
+        reason = readable_reason(reason)
+    except ReasonError as error:
+        raise AdjustmentError("reason", str(error)) from None
+    if expires_at is not None and credits < 0:
+        raise AdjustmentError("expires_at", "only credits that are added can expire.")
+    if expires_at is not None and expires_at <= at:
+        raise AdjustmentError("expires_at", "must be in the future.")
+    posting = Posting(
+        account_id=account.pk,
+        kind=Kind.ADJUSTMENT,
+        credits=credits,
+        reference=f"adjustment:{reference}",
+        occurred_at=at,
+        remarks=reason,
+        grant=NewGrant(GrantSource.ADJUSTMENT, expires_at) if credits > 0 else None,
+    )
+    return ledger.post_one(posting=posting, posted_at=at)

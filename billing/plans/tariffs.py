@@ -1,0 +1,158 @@
+"""Which tariff applies to an account at an instant: the one place that decides it.
+
+Custom terms of the subscription in force come before its plan's terms. Each is effective-dated:
+the latest that has begun is in force. Before the first one, the first one applies, so that records
+from before an account was opened here can be brought along (see "Decisions" in the README).
+"""
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from operator import attrgetter
+from typing import NamedTuple, Protocol, TypeVar
+
+from billing.bulk import among
+from billing.models import Account, CustomTerms, Plan, PlanTerms, Subscription, Terms
+from billing.plans.rating import Tariff
+
+
+class NoTariffError(LookupError):
+    """The account has no plan, so nothing says what its calls cost."""
+
+
+class EffectiveDated(Protocol):
+    """A row that is in force from ``effective_from`` until the next one."""
+
+    effective_from: datetime
+
+
+Dated = TypeVar("Dated", bound=EffectiveDated)
+
+
+def in_force(rows: Sequence[Dated], at: datetime) -> Dated | None:
+    """The latest of ``rows`` (sorted by ``effective_from``) that has begun at ``at``, if any."""
+    position = bisect_right(rows, at, key=attrgetter("effective_from"))
+    return rows[position - 1] if position else None
+
+
+def in_force_or_first(rows: Sequence[Dated], at: datetime) -> Dated | None:
+    """The same, and before the first of ``rows`` that one; None where there are none."""
+    if len(rows) == 1:
+        return rows[0]
+    return in_force(rows, at) or next(iter(rows), None)
+
+
+class Agreement(NamedTuple):
+    """What an account has agreed to at an instant: its subscription, to which plan, its terms."""
+
+    subscription: Subscription
+    plan: Plan
+    terms: Terms
+
+    @property
+    def tariff(self) -> Tariff:
+        """What an increment costs."""
+        return self.terms.tariff
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """Another agreement of an account, and when it comes into force."""
+
+    at: datetime
+    agreement: Agreement
+
+
+class TariffBook:
+    """The agreements of some accounts over all time, read once in four queries.
+
+    ``subscribed`` are the ids of those of the accounts that have, had, or will have a plan.
+    """
+
+    def __init__(self, account_ids: Iterable[int]) -> None:
+        self._subscriptions: dict[int, list[Subscription]] = defaultdict(list)
+        self._plan_terms: dict[int, list[PlanTerms]] = defaultdict(list)
+        self._custom_terms: dict[int, list[CustomTerms]] = defaultdict(list)
+        plan_ids = set()
+        for subscription in Subscription.objects.filter(account_id__in=among(account_ids)).order_by(
+            "effective_from"
+        ):
+            self._subscriptions[subscription.account_id].append(subscription)
+            plan_ids.add(subscription.plan_id)
+        self.subscribed = self._subscriptions.keys()
+        self._plans = Plan.objects.in_bulk(plan_ids)
+        for terms in PlanTerms.objects.filter(plan_id__in=plan_ids).order_by("effective_from"):
+            self._plan_terms[terms.plan_id].append(terms)
+        for custom in CustomTerms.objects.filter(
+            subscription__account_id__in=among(self.subscribed)
+        ).order_by("effective_from"):
+            self._custom_terms[custom.subscription_id].append(custom)
+
+    def at(self, account_id: int, at: datetime) -> Agreement:
+        """Return what ``account_id`` had agreed to at ``at``.
+
+        Raises NoTariffError where the account never had a plan, or its plan has no terms.
+        """
+        subscription = in_force_or_first(self._subscriptions.get(account_id, ()), at)
+        if subscription is None:
+            raise NoTariffError("the account has no plan")
+        plan = self._plans[subscription.plan_id]
+        custom = in_force(self._custom_terms.get(subscription.id, ()), at)
+        if custom is not None:
+            return Agreement(subscription, plan, custom)
+        plan_terms = in_force_or_first(self._plan_terms.get(plan.id, ()), at)
+        if plan_terms is None:
+            raise NoTariffError(f"the plan {plan} has no terms")
+        return Agreement(subscription, plan, plan_terms)
+
+    def find(self, account_id: int, at: datetime) -> Agreement | None:
+        """Return what `at` does; None where it raises."""
+        try:
+            return self.at(account_id, at)
+        except NoTariffError:
+            return None
+
+    def subscription_at(self, account_id: int, at: datetime) -> Subscription | None:
+        """Return the subscription in force at ``at``; None before the account's first."""
+        return in_force(self._subscriptions.get(account_id, ()), at)
+
+    def subscriptions_of(self, account_id: int) -> list[tuple[Subscription, datetime | None]]:
+        """Its subscriptions, oldest first, each with when the next one begins, if any does."""
+        subscriptions = self._subscriptions.get(account_id, [])
+        begins = [subscription.effective_from for subscription in subscriptions]
+        return list(zip(subscriptions, [*begins[1:], None], strict=False))  # not where both lack
+
+    def changes(
+        self, account_id: int, *, after: datetime, until: datetime | None = None
+    ) -> list[datetime]:
+        """When other terms may have come into force ``after`` an instant and ``until`` another."""
+        return sorted(
+            {
+                row.effective_from
+                for subscription in self._subscriptions.get(account_id, ())
+                for row in (
+                    subscription,
+                    *self._plan_terms.get(subscription.plan_id, ()),
+                    *self._custom_terms.get(subscription.pk, ()),
+                )
+                if row.effective_from > after and (until is None or row.effective_from <= until)
+            }
+        )
+
+    def decided(self, account_id: int, *, after: datetime) -> list[Decided]:
+        """What the account is to agree to ``after`` an instant, as far as it is known, in order."""
+        found = []
+        latest = self.find(account_id, after)
+        for at in self.changes(account_id, after=after):
+            agreement = self.find(account_id, at)
+            if agreement is not None and agreement != latest:
+                found.append(Decided(at, agreement))
+                latest = agreement
+        return found
+
+
+def agreement_at(*, account: Account, at: datetime) -> Agreement:
+    """Return the subscription and terms of ``account`` at ``at``. Raises NoTariffError."""
+    return TariffBook([account.pk]).at(account.pk, at)

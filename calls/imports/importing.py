@@ -1,0 +1,164 @@
+"""Importing a file of call records: any size, in bounded memory, safe to interrupt and to repeat.
+
+Two passes. The first reads the file from end to end and stages its lines: a file that is broken
+anywhere is refused before anything is recorded. The second reads the staged lines call by call
+with the rules of their format, and records them in batches, each its own transaction.
+"""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import islice
+from typing import BinaryIO, NamedTuple
+
+from calls.charging import Result, record_calls
+from calls.imports.reading import RecordReader, values_of
+from calls.imports.staging import Staging
+from calls.records import CallRecord, Rejected
+from calls.sources import BadFileError, Format, Line
+
+BATCH_SIZE = 1_000
+LINES_STAGED_AT_ONCE = 1_000
+
+# All lines of one call are read together, so they must fit into memory together.
+LINES_PER_CALL_MAX = 1_000
+
+
+@dataclass(slots=True)
+class Summary:
+    """What an import has done so far.
+
+    ``lines`` counts the records of the file, ``joined`` those that only complete the call of
+    another line. Created, unchanged, corrected and rejected add up to the rest of them.
+    """
+
+    lines: int = 0
+    joined: int = 0
+    created: int = 0
+    unchanged: int = 0
+    corrected: int = 0
+    rejected: int = 0
+    credits: int = 0
+
+    @property
+    def lines_done(self) -> int:
+        """How many lines have come to their end, good or bad."""
+        return self.joined + self.created + self.unchanged + self.corrected + self.rejected
+
+
+class RejectedLine(NamedTuple):
+    """A line that was not recorded, and why."""
+
+    number: int
+    field: str
+    reason: str
+    text: str
+
+
+class Progress(NamedTuple):
+    """A step of an import: how far it is, and the lines that this step rejected."""
+
+    bytes_read: int
+    summary: Summary
+    rejected: Sequence[RejectedLine] = ()
+
+
+def import_calls(
+    *, file: BinaryIO, source: Format, now: datetime, batch_size: int = BATCH_SIZE
+) -> Iterator[Progress]:
+    """Record the calls in ``file``, written as ``source``, while the caller iterates.
+
+    Each step but the reading ones is a batch recorded for good. Stopping early is safe, and so is
+    a second import of the file: it finds recorded calls unchanged.
+
+    Raises BadFileError where the file as a whole can't be read; then nothing has been recorded.
+    """
+    try:
+        with Staging() as staging:
+            reader = RecordReader(file, source)
+            summary = Summary()
+            yield from _stage(reader, source, staging, summary)
+            batch = _Batch(summary, source)
+            for lines in _calls(staging, reader.delimiter):
+                batch.add(lines)
+                # All records of one call are in one batch: there the last of them decides.
+                if batch.size >= batch_size:
+                    yield Progress(reader.bytes_read, summary, batch.record(now))
+                    batch = _Batch(summary, source)
+            yield Progress(reader.bytes_read, summary, batch.record(now))
+    except sqlite3.Error as error:
+        raise BadFileError(
+            f"The file can't be staged in the temporary directory ({error}). "
+            "Set TMPDIR to a directory with more room than the file takes."
+        ) from error
+
+
+def _stage(
+    reader: RecordReader, source: Format, staging: Staging, summary: Summary
+) -> Iterator[Progress]:
+    lines = iter(reader)
+    while some := list(islice(lines, LINES_STAGED_AT_ONCE)):
+        staging.add((line.number, source.call_id(line.values) or None, line.text) for line in some)
+        summary.lines += len(some)
+        yield Progress(reader.bytes_read, summary)
+    most = staging.find_repeated()
+    if most is not None and most.lines > LINES_PER_CALL_MAX:
+        raise BadFileError(
+            f"The call ID “{most.call_id[:60]}” stands on {most.lines:,} lines; more than "
+            f"{LINES_PER_CALL_MAX:,} are taken for a mistake."
+        )
+
+
+def _calls(staging: Staging, delimiter: str) -> Iterator[list[Line]]:
+    for staged in staging.calls():
+        texts = [text for _, text in staged]
+        values = values_of(iter(texts), delimiter)
+        yield [Line(number, text, row) for (number, text), row in zip(staged, values, strict=True)]
+
+
+@dataclass(slots=True)
+class _Batch:
+    """Calls on their way into one transaction, and the lines that did not make it."""
+
+    summary: Summary
+    source: Format
+    records: list[CallRecord] = field(default_factory=list)
+    lines: list[Sequence[Line]] = field(default_factory=list)  # of each record
+    rejected: list[RejectedLine] = field(default_factory=list)
+
+    @property
+    def size(self) -> int:
+        return len(self.records) + len(self.rejected)
+
+    def add(self, lines: Sequence[Line]) -> None:
+        """Read all lines about one call."""
+        for read in self.source.read(lines):
+            if isinstance(read.record, Rejected):
+                self._reject(read.lines, read.record.field, read.record.reason)
+            else:
+                self.records.append(read.record)
+                self.lines.append(read.lines)
+
+    def record(self, now: datetime) -> list[RejectedLine]:
+        """Record the calls, count what became of them, and return the lines rejected."""
+        outcomes = record_calls(records=self.records, now=now, are_legs=self.source.tells_legs)
+        summary = self.summary
+        for outcome, lines in zip(outcomes, self.lines, strict=True):
+            if outcome.result is Result.REJECTED:
+                self._reject(lines, outcome.field, outcome.reason)
+                continue
+            summary.joined += len(lines) - 1
+            summary.credits += outcome.credits
+            if outcome.result is Result.CREATED:
+                summary.created += 1
+            elif outcome.result is Result.CORRECTED:
+                summary.corrected += 1
+            else:
+                summary.unchanged += 1
+        summary.rejected += len(self.rejected)
+        return self.rejected
+
+    def _reject(self, lines: Sequence[Line], field: str, reason: str) -> None:
+        column = self.source.column(field)
+        self.rejected.extend(RejectedLine(line.number, column, reason, line.text) for line in lines)

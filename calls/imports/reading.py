@@ -1,0 +1,131 @@
+"""Reading a CSV file record by record, whoever wrote it: refuses what is no CSV of text.
+
+Memory is bounded by a single record, whatever the file. What the values mean is up to the formats.
+"""
+
+import csv
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from calls.sources import BadFileError, Format, Line
+
+# A line that is longer than this is no call record but another kind of file.
+LINE_BYTES_MAX = 1_000_000
+
+CR_ALONE = "lines must end with LF or CRLF, not with CR alone."
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+OTHER_FILES = {
+    b"\xff\xfe\0\0": "The file is UTF-32; save it as UTF-8.",
+    b"\xff\xfe": "The file is UTF-16; save it as UTF-8.",
+    b"\xfe\xff": "The file is UTF-16; save it as UTF-8.",
+    b"\x1f\x8b": "The file is compressed (gzip); unpack it first.",
+    b"PK\x03\x04": "The file is a ZIP archive or a spreadsheet; save it as CSV.",
+    b"\xd0\xcf\x11\xe0": "The file is a spreadsheet; save it as CSV.",
+}
+
+
+class RecordReader:
+    """Iterates over the records of ``file``, without header and blank lines.
+
+    ``delimiter`` and ``bytes_read`` tell about the file as far as it has been read. Raises
+    BadFileError, naming the line, at the first thing that can't be read.
+    """
+
+    def __init__(self, file: BinaryIO, source: Format) -> None:
+        self._file = file
+        self._source = source
+        self._line_number = 0
+        self._text: list[str] = []  # the lines that the CSV reader took since the last record
+        self.bytes_read = 0
+        self.delimiter = ""
+
+    def __iter__(self) -> Iterator[Line]:
+        lines = self._lines()
+        for first_line in lines:
+            if first_line.strip():
+                break
+            self._text.clear()
+        else:
+            raise BadFileError("The file is empty.")
+        self.delimiter = self._source.delimiter(first_line)
+        records = self._records(_with_first(first_line, lines))
+        first = next(records, None)
+        if first is None:
+            raise BadFileError("The file has no values, only the characters between them.")
+        if not self._source.takes_as_header(first.values):
+            yield first
+        yield from records
+
+    def _records(self, lines: Iterator[str]) -> Iterator[Line]:
+        reader = csv.reader(lines, delimiter=self.delimiter, strict=True)
+        number = self._line_number
+        while True:
+            try:
+                values = next(reader, None)
+            except csv.Error as error:
+                raise BadFileError(f"Line {number}: {_explained(error)}") from None
+            if values is None:
+                return
+            if any(value.strip() for value in values):
+                yield Line(number, "".join(self._text), values)
+            self._text.clear()
+            number = self._line_number + 1
+
+    def _lines(self) -> Iterator[str]:
+        while line := self._file.readline(LINE_BYTES_MAX + 1):
+            self._line_number += 1
+            self.bytes_read += len(line)
+            if self._line_number == 1:
+                _refuse_other_files(line)
+                line = line.removeprefix(BYTE_ORDER_MARK)
+            text = self._decoded(line)
+            self._text.append(text)
+            yield text
+
+    def _decoded(self, line: bytes) -> str:
+        if len(line) > LINE_BYTES_MAX:
+            if b"\r" in line:
+                raise BadFileError(f"Line {self._line_number}: {CR_ALONE}")
+            raise BadFileError(f"Line {self._line_number} is longer than {LINE_BYTES_MAX:,} bytes.")
+        if b"\0" in line:
+            raise BadFileError(f"Line {self._line_number} has a NUL byte: this is no UTF-8 text.")
+        try:
+            return line.decode()
+        except UnicodeDecodeError as error:
+            before = line[max(0, error.start - 20) : error.start].decode(errors="replace")
+            raise BadFileError(
+                f"Line {self._line_number} is not UTF-8 (byte 0x{line[error.start]:02x} after "
+                f"“{before}”); save the file as UTF-8."
+            ) from None
+
+
+def values_of(texts: Iterator[str], delimiter: str) -> Iterator[list[str]]:
+    """The values of each text, which is one whole record as a `RecordReader` gave it."""
+    return csv.reader(texts, delimiter=delimiter, strict=True)
+
+
+def _with_first(first: str, rest: Iterator[str]) -> Iterator[str]:
+    yield first
+    yield from rest
+
+
+def _refuse_other_files(line: bytes) -> None:
+    for beginning, message in OTHER_FILES.items():
+        if line.startswith(beginning):
+            raise BadFileError(message)
+
+
+def _explained(error: csv.Error) -> str:
+    said = str(error)
+    if "unexpected end of data" in said:
+        return "a quotation mark opens a value, and nothing closes it."
+    if "field larger than field limit" in said:
+        return (
+            f"a value is longer than {csv.field_size_limit():,} characters; perhaps a quotation "
+            "mark opens it, and nothing closes it."
+        )
+    if "expected after" in said:
+        return "text follows the quotation mark that closes a value; inside of one, double it."
+    if "new-line character" in said:
+        return CR_ALONE
+    return f"not CSV ({said})."

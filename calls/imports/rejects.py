@@ -1,0 +1,133 @@
+"""The file of rejected lines that an import leaves beside its input."""
+
+import csv
+import errno
+import fcntl
+import glob
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import TextIO
+
+from calls.imports.importing import RejectedLine
+
+HEADER = ("line", "field", "reason", "text")
+
+
+class RejectsError(Exception):
+    """Rejected lines can't be written where they should go: the message names place and reason."""
+
+
+class RejectsFile:
+    """Writes rejected lines to ``path``, as a CSV with the columns of HEADER.
+
+    It is written under another name, so that an unwritable place is noticed before anything is
+    recorded, and takes its own name at the end, only if there are any. Where all lines went in,
+    the one that an import before left is removed: its lines are in now, or no longer in the file.
+    What is there and is no file, such as a pipe or /dev/null, is written as it is.
+
+    Of several ``places`` the first that can be written is taken; ``path`` says which.
+    Entering and writing raise RejectsError where that can't be.
+    """
+
+    def __init__(self, *places: Path) -> None:
+        self.places = places
+        self.path = places[0]
+        self.lines = 0
+        self._target = self._unfinished = self.path
+        self._file: TextIO | None = None
+
+    def __enter__(self) -> "RejectsFile":
+        errors = []
+        for place in self.places:
+            self.path = place
+            try:
+                with self._explained():
+                    self._file = self._opened()
+                break
+            except RejectsError as error:
+                errors.append(error)
+        else:
+            self.path = self.places[0]
+            raise errors[0]
+        self._write([HEADER])
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._close()
+        if self._unfinished == self._target:
+            return
+        with self._explained():
+            if self.lines:
+                self._unfinished.replace(self._target)
+                return
+            self._unfinished.unlink(missing_ok=True)
+            if kind is None and self._is_of_an_import_before():
+                self._target.unlink()
+
+    def write(self, rejected: Iterable[RejectedLine]) -> None:
+        """Add lines, and hand them to the operating system at once."""
+        rows = [(*line[:3], line.text.rstrip("\r\n")) for line in rejected]
+        self._write(rows)
+        self.lines += len(rows)
+
+    def _write(self, rows: Iterable[Iterable[object]]) -> None:
+        assert self._file is not None
+        try:
+            with self._explained():
+                csv.writer(self._file).writerows(rows)
+                self._file.flush()
+        except RejectsError:
+            # Torn, it would pass for the whole: the next import writes all of it anew.
+            self.lines = 0
+            self._close()
+            if self._unfinished != self._target:
+                self._unfinished.unlink(missing_ok=True)
+            raise
+
+    def _opened(self) -> TextIO:
+        self._target = self._unfinished = self.path.resolve()  # a link leads there afterwards too
+        if self._target.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if self._target.is_file() or not self._target.exists():
+            self._remove_what_was_left()
+            # Of this process alone: another import of the same file may be under way.
+            self._unfinished = Path(f"{self._target}.{os.getpid()}.part")
+        file = self._unfinished.open("w", newline="", encoding="utf-8")
+        if self._unfinished != self._target:
+            fcntl.flock(file, fcntl.LOCK_EX)  # it is in use as long as that is held
+        return file
+
+    def _close(self) -> None:
+        assert self._file is not None
+        with suppress(OSError):  # what could not be written has been told
+            self._file.close()
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise RejectsError(f"{self.path}: {error.strerror}.") from error
+
+    def _remove_what_was_left(self) -> None:
+        """Remove what imports wrote that were killed: nobody holds its lock any more."""
+        parts = f"{glob.escape(self._target.name)}.[0-9]*.part"
+        for left in self._target.parent.glob(parts):
+            with suppress(OSError), left.open("rb+") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                left.unlink()
+
+    def _is_of_an_import_before(self) -> bool:
+        try:
+            with self._target.open(newline="", encoding="utf-8") as file:
+                return tuple(next(csv.reader(file), ())) == HEADER
+        except (OSError, ValueError, csv.Error):
+            return False

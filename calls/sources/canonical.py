@@ -1,0 +1,162 @@
+"""The product's own CSV: what an export from any other system should be turned into.
+
+The first line names the columns, in any order. Values are separated by commas; semicolons and tabs
+are recognised. UTF-8, with or without a byte order mark. Empty columns at the end, as spreadsheets
+write them, are left out.
+
+==============  ========  =========================================================================
+column          needed    value
+==============  ========  =========================================================================
+call_id         yes       unique within the account, at most 200 printable characters
+usage_type      yes       outbound, inbound, translation
+status          yes       completed, no_answer, busy, failed, blocked
+started_at      yes       when the call was made or received
+connected_at    *         when it was answered; of completed calls only (translation: started_at)
+ended_at        *         when it ended
+agent           no        name of the AI agent, at most 100 characters
+from, to        no        numbers or addresses, at most 100 characters each
+remarks         no        shown in the call log, at most 500 characters
+revised_at      no        when this record was last changed: an older one never replaces a newer one
+==============  ========  =========================================================================
+
+``*`` needed of completed calls. Times are ISO 8601 with up to microseconds: ``2026-11-23T14:05:09``
+or ``2026-11-23 14:05:09.250+05:30``. With an offset (or ``Z``) they are taken as they are; without,
+they are on the wall clock of the time zone of the import, which is the account's unless another is
+named. A wall-clock time that the clocks skipped is rejected; of one that they repeated, that of the
+two is taken with which the call is shorter, or else the first: nobody pays for an hour in doubt.
+"""
+
+from collections.abc import Container, Iterator, Sequence
+from datetime import datetime, timedelta
+from itertools import product
+from operator import itemgetter
+from zoneinfo import ZoneInfo
+
+from django.template.defaultfilters import pluralize
+
+from calls.records import STATUSES, USAGE_TYPES, CallRecord, Rejected, validate
+from calls.sources import BadFileError, Line, Read
+from calls.sources.clock import meanings, read_time
+
+REQUIRED = ("call_id", "usage_type", "status", "started_at")
+OPTIONAL = ("connected_at", "ended_at", "agent", "from", "to", "remarks", "revised_at")
+INSTANTS = ("started_at", "connected_at", "ended_at")
+DELIMITERS = ",;\t"
+
+
+class CanonicalCsv:
+    """Reads the canonical CSV for one account."""
+
+    tells_legs = False
+
+    def __init__(self, *, account_id: int, zone: ZoneInfo, now: datetime) -> None:
+        self._account_id = account_id
+        self._zone = zone
+        self._now = now
+        self._columns: list[str] = []
+
+    def delimiter(self, first_line: str) -> str:
+        """Whichever of comma, semicolon and tab the header has most of."""
+        return max(DELIMITERS, key=first_line.count)
+
+    def takes_as_header(self, first: Sequence[str]) -> bool:
+        """Always: learn the order of the columns. Raises BadFileError where one is not ours."""
+        columns = [_as_word(name) for name in first]
+        while columns and not columns[-1]:
+            columns.pop()
+        unknown = [name for name in columns if name not in REQUIRED + OPTIONAL]
+        missing = [name for name in REQUIRED if name not in columns]
+        twice = sorted({name for name in columns if columns.count(name) > 1})
+        if len(unknown) == len(columns):
+            raise BadFileError(
+                "The first line does not name the columns. "
+                f"It must have at least: {', '.join(REQUIRED)}."
+            )
+        if "" in columns:
+            raise BadFileError(f"Column {columns.index('') + 1} has no name.")
+        if unknown:
+            names = ", ".join(f"“{name[:40]}”" for name in unknown[:5])
+            raise BadFileError(
+                f"Unknown columns: {names}. Known are: {', '.join(REQUIRED + OPTIONAL)}."
+            )
+        if missing:
+            raise BadFileError(f"Missing columns: {', '.join(missing)}.")
+        if twice:
+            raise BadFileError(f"Columns that stand twice: {', '.join(twice)}.")
+        self._columns = columns
+        return True
+
+    def column(self, field: str) -> str:
+        """The same: the rules call the fields as this format does."""
+        return field
+
+    def call_id(self, values: Sequence[str]) -> str:
+        """The value of its column."""
+        column = self._columns.index("call_id")
+        return values[column] if column < len(values) else ""
+
+    def read(self, lines: Sequence[Line]) -> Iterator[Read]:
+        """Each line is a record of its own."""
+        for line in lines:
+            try:
+                yield Read([line], self._record(line.values))
+            except Rejected as rejected:
+                yield Read([line], rejected)
+
+    def _record(self, values: list[str]) -> CallRecord:
+        columns = len(self._columns)
+        if len(values) < columns or any(value.strip() for value in values[columns:]):
+            raise Rejected(
+                "line",
+                f"has {len(values)} value{pluralize(len(values))}, the header names {columns} "
+                "columns.",
+            )
+        row = dict(zip(self._columns, values, strict=False))
+        started_at, connected_at, ended_at = self._instants_of_call(row)
+        return validate(
+            account_id=self._account_id,
+            call_id=row["call_id"],
+            usage_type=_word(row["usage_type"], USAGE_TYPES),
+            status=_word(row["status"], STATUSES),
+            started_at=started_at,
+            connected_at=connected_at,
+            ended_at=ended_at,
+            agent=row.get("agent", ""),
+            from_number=row.get("from", ""),
+            to_number=row.get("to", ""),
+            remarks=row.get("remarks", ""),
+            revised_at=self._possible("revised_at", row)[0],
+            now=self._now,
+        )
+
+    def _instants_of_call(self, row: dict[str, str]) -> tuple[datetime | None, ...]:
+        every = list(product(*(self._possible(field, row) for field in INSTANTS)))
+        if len(every) == 1:
+            return every[0]
+        in_order = [(length, one) for one in every if (length := _length(one)) is not None]
+        return min(in_order, key=itemgetter(0))[1] if in_order else every[0]
+
+    def _possible(self, field: str, row: dict[str, str]) -> Sequence[datetime | None]:
+        """The instants that a value can mean, the earlier one first."""
+        text = row.get(field, "").strip()
+        return meanings(field, read_time(field, text), self._zone) if text else [None]
+
+
+def _length(instants: Sequence[datetime | None]) -> timedelta | None:
+    """From the first to the last of them; None where they do not follow each other."""
+    known = [instant for instant in instants if instant is not None]
+    if known != sorted(known):
+        return None
+    return known[-1] - known[0] if known else timedelta()
+
+
+def _word(text: str, known: Container[str]) -> str:
+    """The known word that ``text`` means: ``No answer`` and ``no-answer`` are ``no_answer``."""
+    if text in known:
+        return text
+    word = _as_word(text)
+    return word if word in known else text
+
+
+def _as_word(text: str) -> str:
+    return text.strip().lower().replace(" ", "_").replace("-", "_")

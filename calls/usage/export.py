@@ -1,0 +1,112 @@
+"""The log as a CSV file: exactly the rows of the table, all pages of them."""
+
+import csv
+from collections.abc import Iterable, Iterator
+from datetime import UTC
+
+from django.db.models import Q, QuerySet
+
+from billing.ledger.balances import balance_of
+from billing.models import Account, LedgerEntry
+from calls.usage.filters import UsageFilters
+from calls.usage.log import Entry, LogRow, log_row
+from calls.usage.periods import Period
+from calls.usage.search import search_calls
+
+ROWS_PER_READ = 2_000
+
+# A spreadsheet takes a text that begins like this for a formula, and would run it.
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+
+class TooManyFoundError(Exception):
+    """A search found more calls than are counted: a file could not be the whole of them."""
+
+
+class _Line:
+    """A file for the csv module that hands each line over instead of keeping it."""
+
+    def write(self, line: str) -> str:
+        return line
+
+
+def export_csv(*, account: Account, period: Period, filters: UsageFilters) -> Iterator[str]:
+    """Yield the log as CSV text in pieces, newest row first, in constant memory.
+
+    The first five columns are those of the table. The file shows the account as it is now: entries
+    are never changed, so leaving out those booked later does what a transaction would, without
+    keeping one open for as long as the reader takes. Raises `TooManyFoundError`.
+    """
+    last_seq = balance_of(account).last_seq
+    entries = filters.entries(account).filter(
+        occurred_at__gte=period.starts_at, occurred_at__lt=period.ends_at, seq__lte=last_seq
+    )
+    if filters.call_id:
+        search = search_calls(account=account, filters=filters, period=period)
+        if search.too_many:
+            raise TooManyFoundError
+        entries = entries.filter(id__in=[row.id for row in search.found])
+    return _lines(account, period, entries)
+
+
+def _lines(account: Account, period: Period, entries: QuerySet[LedgerEntry]) -> Iterator[str]:
+    writer = csv.writer(_Line())
+    # The mark tells spreadsheets that the text is UTF-8.
+    yield "\ufeff" + writer.writerow(_head(period))
+    for chunk in _chunks(entries):
+        rows = (log_row(account=account, entry=entry, zone=period.zone) for entry in chunk)
+        yield "".join(writer.writerow(_cells(row)) for row in rows)
+
+
+def _chunks(entries: QuerySet[LedgerEntry]) -> Iterator[list[Entry]]:
+    """Read ``entries`` newest first, each time from the last one on: every read costs the same."""
+    newest_first = entries.order_by("-occurred_at", "-id")
+    chunk = Entry.read(newest_first[:ROWS_PER_READ])
+    while chunk:
+        yield chunk
+        if len(chunk) < ROWS_PER_READ:
+            return
+        last = chunk[-1]
+        older = Q(occurred_at__lt=last.occurred_at) | Q(id__lt=last.id)
+        chunk = Entry.read(
+            newest_first.filter(older, occurred_at__lte=last.occurred_at)[:ROWS_PER_READ]
+        )
+
+
+def _head(period: Period) -> list[str]:
+    return [
+        f"Date & Time ({period.zone.key})",
+        "Call ID",
+        "Credits Used",
+        "Credits Added",
+        "Remarks",
+        "Kind",
+        "Usage type",
+        "Agent",
+        "Billed seconds",
+        "Balance after",
+        "Time (UTC)",
+        "Booked (UTC)",
+    ]
+
+
+def _cells(row: LogRow) -> Iterable[str | int]:
+    return (
+        row.occurred_at.isoformat(" ")[:19],
+        as_text(row.call_id),
+        row.credits_used,
+        row.credits_added,
+        as_text(row.remarks),
+        row.kind_label,
+        row.usage_type_label,
+        as_text(row.agent),
+        row.billed_seconds,
+        row.balance_after,
+        row.occurred_at.astimezone(UTC).isoformat(),
+        row.posted_at.astimezone(UTC).isoformat(),
+    )
+
+
+def as_text(text: str) -> str:
+    """``text`` so that a spreadsheet shows it and does not run it."""
+    return f"'{text}" if text.startswith(FORMULA_STARTS) else text

@@ -1,0 +1,127 @@
+"""Finding calls by their ID or its beginning: the one filter that daily counts can't answer."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from django.db.models import Sum
+from django.db.models.functions import Left
+
+from billing.models import Account, Kind, LedgerEntry
+from billing.models.ledger import USAGE_KINDS
+from calls.usage.filters import UsageFilters
+from calls.usage.graph import Counted
+from calls.usage.periods import DAY, FIRST_DAY_MIN, PERIOD_YEARS_MAX, Period, years_later
+
+# Nobody reads more than these.
+ROWS_MAX = 1_000
+# What a search may cost: rows of any time that match, and if there are more, rows of the period
+# that may match.
+MATCHES_READ_MAX = 5_000
+PERIOD_ROWS_MAX = 50_000
+
+
+class Found(NamedTuple):
+    """An entry that a search found, with what the numbers are made of."""
+
+    occurred_at: datetime
+    id: int
+    kind: str
+    usage_type: str
+    agent: str
+    credits: int
+    billed_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What a search for ``text`` gave: the entries within the period, newest first.
+
+    ``too_many``: more than `ROWS_MAX` match, or it would take too many rows to find
+    out; none is shown or counted. ``outside``: nothing lies within the period, but something does
+    between these two days.
+    """
+
+    text: str
+    found: Sequence[Found] = ()
+    too_many: bool = False
+    outside: tuple[date, date] | None = None
+
+    @property
+    def rows_max(self) -> int:
+        """How many entries a search may match."""
+        return ROWS_MAX
+
+
+def search_calls(*, account: Account, filters: UsageFilters, period: Period) -> Search:
+    """Search for the call ID of ``filters`` within ``period`` and the other filters.
+
+    Of bounded cost: one query where few rows begin like that, two or three where many do. They are
+    then looked for among the period's rows, if those are few enough to read.
+    """
+    matching = (
+        LedgerEntry.objects.filter(account=account, call_id__startswith=filters.call_id)
+        .exclude(call_id="")
+        .order_by("call_id")  # makes sure of the index, whatever the statistics say
+        .values_list(*Found._fields)
+    )
+    rows = [Found(*row) for row in matching[: MATCHES_READ_MAX + 1]]
+    if len(rows) > MATCHES_READ_MAX:
+        return _search_period(account=account, filters=filters, period=period)
+    passing = sorted(
+        (
+            row
+            for row in rows
+            if all(getattr(row, column) == value for column, value in filters.columns.items())
+        ),
+        reverse=True,
+    )
+    inside = [row for row in passing if period.starts_at <= row.occurred_at < period.ends_at]
+    if inside or not passing:
+        return _search_of(filters.call_id, inside)
+    first_day, last_day = (
+        row.occurred_at.astimezone(period.zone).date() for row in (passing[-1], passing[0])
+    )
+    # As far back as one period can reach.
+    first_day = max(first_day, FIRST_DAY_MIN, years_later(last_day, -PERIOD_YEARS_MAX) + DAY)
+    return Search(filters.call_id, outside=(first_day, last_day) if first_day <= last_day else None)
+
+
+def _search_period(*, account: Account, filters: UsageFilters, period: Period) -> Search:
+    """Search among the rows of ``period``, which the index of the log has in their order."""
+    text = filters.call_id
+    days = filters.daily_usage(account).filter(day__range=(period.first_day, period.last_day))
+    if (days.aggregate(rows=Sum("entries"))["rows"] or 0) > PERIOD_ROWS_MAX:
+        return Search(text, too_many=True)
+    # Left, because to a LIKE the database may answer with the index of all call IDs.
+    matching = (
+        filters.entries(account)
+        .filter(occurred_at__gte=period.starts_at, occurred_at__lt=period.ends_at)
+        .alias(beginning=Left("call_id", len(text)))
+        .filter(beginning=text)
+        .order_by("-occurred_at", "-id")
+        .values_list(*Found._fields)
+    )
+    return _search_of(text, [Found(*row) for row in matching[: ROWS_MAX + 1]])
+
+
+def _search_of(text: str, found: Sequence[Found]) -> Search:
+    return Search(text, too_many=True) if len(found) > ROWS_MAX else Search(text, found)
+
+
+def count_found(*, found: Sequence[Found], zone: ZoneInfo) -> list[Counted]:
+    """The numbers of ``found`` by day, kind and usage type, as the daily counts have them."""
+    totals: dict[tuple[date, str, str], list[int]] = defaultdict(lambda: [0, 0, 0, 0, 0])
+    for row in found:
+        total = totals[row.occurred_at.astimezone(zone).date(), row.kind, row.usage_type]
+        total[0] += 1
+        total[1] += row.kind == Kind.CALL
+        if row.kind in USAGE_KINDS:
+            total[2] -= row.credits
+        else:
+            total[3] += row.credits
+        total[4] += row.billed_seconds
+    return [Counted(*key, *total) for key, total in sorted(totals.items())]

@@ -1,0 +1,415 @@
+"""The demonstration: three companies with about a hundred days behind them, and who signs in.
+
+Everything goes through the domain functions, in the order of time and at the time it pretends to
+be, so that the demonstration cannot show what the product cannot do. It ends at ``now``.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.db import transaction
+
+from billing.accounts.opening import open_account
+from billing.accounts.people import add_person
+from billing.models import Account, Balance, CustomTerms, Membership, Plan, Role
+from billing.payments import buying, pricing, settling
+from billing.plans.cycles import add_months, cycles
+from billing.plans.movements import adjust
+from billing.plans.rating import UsageType, rate
+from billing.plans.subscriptions import renew
+from billing.plans.tariffs import agreement_at
+from calls.charging import Result, record_calls
+from calls.models import Status
+from calls.records import CallRecord
+from dashboard.demo.traffic import SATURDAY, Agent, Traffic, calls_of_day, latest_calls
+from dashboard.sandbox import gateway as sandbox
+
+PASSWORD = "try-call-credits"  # noqa: S105 - printed for everybody who starts the demonstration
+OPERATOR = "operator@demo.example"
+CONSULTANT = "consultant@demo.example"
+
+ONE_DAY = timedelta(days=1)
+A_MOMENT = timedelta(microseconds=1)
+MONTHS_OF_HISTORY = 3
+CAMPAIGN_DAYS_AGO = 4
+CAMPAIGN_TIMES = 2.6
+TOP_UP_HOUR = 8
+GOODWILL_DAYS_AGO = 38
+GOODWILL_HOUR = 15
+CORRECTION_DAYS_AGO = 2
+DECLINED_AT_FIRST = 2  # which top-up of each company
+LATEST_MINUTES_AGO = (9, 34, 71, 128)
+# The last days of the company that runs low, in which its balance is led to where it should end.
+LAST_DAYS = 5
+LOW_AT_THE_END = range(10, 19)
+SHORT_ENOUGH_TO_LENGTHEN = 18  # hours: a call that began later might reach into the next day
+
+
+@dataclass(frozen=True, slots=True)
+class Company:
+    """One company of the demonstration.
+
+    It tops up ``top_up_credits`` in the morning when it has less than ``tops_up_below``. Its
+    present billing cycle began ``cycle_days`` ago. ``runs_low``: it ends with few credits.
+    """
+
+    slug: str
+    name: str
+    currency: str
+    plan: str
+    traffic: Traffic
+    cycle_days: int
+    tops_up_below: int
+    top_up_credits: int
+    superadmin: str
+    admin: str
+    member: str
+    runs_low: bool = False
+    has_campaign: bool = False
+    goodwill_credits: int = 0
+    correction_seconds: int = 0
+
+
+COMPANIES = (
+    Company(
+        slug="lotus",
+        name="Lotus Travel Desk",
+        currency="INR",
+        plan="Professional",
+        traffic=Traffic(
+            code="call_",
+            zone=ZoneInfo("Asia/Kolkata"),
+            agents=(
+                Agent("Asha (bookings)", UsageType.OUTBOUND, 38),
+                Agent("Reminder line", UsageType.OUTBOUND, 22),
+                Agent("Kiran (support)", UsageType.INBOUND, 30),
+                Agent("Interpreter", UsageType.TRANSLATION, 10),
+            ),
+            calls_a_working_day=(165, 235),
+            weekend_percent=14,
+            own_number="+12025550142",
+            numbers=("+141555501{:02d}", "+121255501{:02d}", "+131255501{:02d}"),
+        ),
+        cycle_days=11,
+        tops_up_below=3_000,
+        top_up_credits=5_000,
+        superadmin="Priya Nair",
+        admin="Arjun Mehta",
+        member="Sana Iqbal",
+        has_campaign=True,
+        goodwill_credits=250,
+        correction_seconds=73,
+    ),
+    Company(
+        slug="thames",
+        name="Thames Dental Care",
+        currency="GBP",
+        plan="Base",
+        traffic=Traffic(
+            code="asterisk",
+            zone=ZoneInfo("Europe/London"),
+            agents=(
+                Agent("Front desk", UsageType.INBOUND, 70),
+                Agent("Recall", UsageType.OUTBOUND, 30),
+            ),
+            calls_a_working_day=(2, 4),
+            weekend_percent=20,
+            own_number="+442079460018",
+            numbers=("+4420794609{:02d}", "+4477009001{:02d}", "+4477009007{:02d}"),
+        ),
+        cycle_days=24,
+        tops_up_below=60,
+        top_up_credits=50,
+        superadmin="Grace Holloway",
+        admin="Tom Whitfield",
+        member="Ellie Marsh",
+        runs_low=True,
+    ),
+    Company(
+        slug="hudson",
+        name="Hudson Freight",
+        currency="USD",
+        plan="Enterprise",
+        traffic=Traffic(
+            code="uuid",
+            zone=ZoneInfo("America/New_York"),
+            agents=(
+                Agent("Dispatch", UsageType.OUTBOUND, 45),
+                Agent("Driver hotline", UsageType.INBOUND, 35),
+                Agent("Customs interpreter", UsageType.TRANSLATION, 20),
+            ),
+            calls_a_working_day=(70, 110),
+            weekend_percent=25,
+            own_number="+16465550119",
+            numbers=("+120155501{:02d}", "+161755501{:02d}", "+130555501{:02d}"),
+        ),
+        cycle_days=17,
+        tops_up_below=3_000,
+        top_up_credits=10_000,
+        superadmin="Marcus Bell",
+        admin="Dana Ruiz",
+        member="Leo Park",
+        correction_seconds=-40,
+    ),
+)
+
+HUDSON_TERMS = {
+    "price_minor": 90_000,
+    "currency": "USD",
+    "credits_per_cycle": 50_000,
+    "increment_seconds": 6,
+    "credits_per_increment": 1,
+    "concurrent_calls": 25,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """One row of the table of sign-ins."""
+
+    email: str
+    name: str
+    account: str
+    role: str
+
+
+def sign_ins() -> list[SignIn]:
+    """Who signs in, all with ``PASSWORD``."""
+    people = [
+        SignIn(f"{role}@{company.slug}.example", name, company.name, role.label)
+        for company in COMPANIES
+        for role, name in _people_of(company)
+    ]
+    first, _, last = COMPANIES
+    return [
+        *people,
+        SignIn(CONSULTANT, "Noor Haddad", f"{first.name}, {last.name}", "Member, Admin"),
+        SignIn(OPERATOR, "Operator", "(all, in /admin/)", "Operator"),
+    ]
+
+
+def seed(*, now: datetime) -> int:
+    """Store the demonstration as of ``now``; return how many calls it has. One transaction."""
+    with transaction.atomic():
+        people = {
+            sign_in.email: add_person(
+                email=sign_in.email,
+                password=PASSWORD,
+                name=sign_in.name,
+                is_operator=sign_in.email == OPERATOR,
+            )
+            for sign_in in sign_ins()
+        }
+        stories = [Story(company, people, now) for company in COMPANIES]
+        for story in stories:
+            story.play()
+        for story, role in ((stories[0], Role.MEMBER), (stories[-1], Role.ADMIN)):
+            Membership.objects.create(user=people[CONSULTANT], account=story.account, role=role)
+    return sum(story.calls for story in stories)
+
+
+def _people_of(company: Company) -> list[tuple[Role, str]]:
+    return [
+        (Role.SUPERADMIN, company.superadmin),
+        (Role.ADMIN, company.admin),
+        (Role.MEMBER, company.member),
+    ]
+
+
+class Story:
+    """What happens to one company, day by day."""
+
+    def __init__(self, company: Company, people: dict[str, User], now: datetime) -> None:
+        self.company = company
+        self.zone = company.traffic.zone
+        self.now = now
+        self.today = now.astimezone(self.zone).date()
+        self.opened_at = add_months(
+            self._at(self.today - company.cycle_days * ONE_DAY), -MONTHS_OF_HISTORY, self.zone
+        )
+        self.cycle_starts = {
+            cycle.starts_at for cycle in cycles(anchor=self.opened_at, zone=self.zone, until=now)
+        }
+        self.campaign_on = _working_day(self.today - CAMPAIGN_DAYS_AGO * ONE_DAY)
+        self.correction_on = _working_day(self.today - CORRECTION_DAYS_AGO * ONE_DAY)
+        self.calls = 0
+        self.top_ups = 0
+        self.account = self._open(people)
+
+    def play(self) -> None:
+        """Go through the days up to now."""
+        company = self.company
+        last_days = [self.today - days * ONE_DAY for days in range(LAST_DAYS - 1, -1, -1)]
+        planned = {day: self._calls_of(day) for day in last_days}
+        for day in self._days():
+            if self._at(day) in self.cycle_starts:
+                renew(account=self.account, now=self._at(day))
+            records = planned.get(day) or self._calls_of(day)
+            # What is added in the course of a day is added to what its calls have left by then.
+            planned[day] = self._record(records, self._at(day, TOP_UP_HOUR))
+            if not (company.runs_low and day in last_days):
+                if self._credits() < company.tops_up_below:
+                    self._top_up(self._at(day, TOP_UP_HOUR))
+            elif day == last_days[0]:
+                self._run_low(planned, last_days)
+            if company.goodwill_credits and day == self.today - GOODWILL_DAYS_AGO * ONE_DAY:
+                planned[day] = self._record(planned[day], self._at(day, GOODWILL_HOUR))
+                self._goodwill(self._at(day, GOODWILL_HOUR))
+            # Just before the cycle that may begin with the next day.
+            self._record(planned[day], self._at(day + ONE_DAY) - A_MOMENT)
+            if company.correction_seconds and day == self.correction_on:
+                self._correct(records, self._at(day + ONE_DAY, 0, 20))
+
+    def _open(self, people: dict[str, User]) -> Account:
+        company = self.company
+        account = Account(
+            name=company.name,
+            slug=company.slug,
+            time_zone=self.zone.key,
+            currency=company.currency,
+        )
+        plan = Plan.objects.get(name=company.plan)
+        custom = CustomTerms(**HUDSON_TERMS) if company.plan == "Enterprise" else None
+        emails = {role: f"{role}@{company.slug}.example" for role, _ in _people_of(company)}
+        self.owner = people[emails.pop(Role.SUPERADMIN)]
+        open_account(
+            account=account,
+            plan=plan,
+            owner=self.owner,
+            at=self.opened_at,
+            custom_terms=custom,
+        )
+        for role, email in emails.items():
+            Membership.objects.create(user=people[email], account=account, role=role)
+        return account
+
+    def _days(self) -> Iterator[date]:
+        day = self.opened_at.astimezone(self.zone).date()
+        while day <= self.today:
+            yield day
+            day += ONE_DAY
+
+    def _at(self, day: date, hour: int = 0, minute: int = 0) -> datetime:
+        return datetime.combine(day, time(hour, minute), self.zone).astimezone(UTC)
+
+    def _credits(self) -> int:
+        return Balance.objects.get(account=self.account).credits
+
+    def _calls_of(self, day: date) -> list[CallRecord]:
+        campaign = self.company.has_campaign and day == self.campaign_on
+        records = calls_of_day(
+            traffic=self.company.traffic,
+            account_id=self.account.pk,
+            day=day,
+            until=min(self.now, self._at(day + ONE_DAY)),
+            busier=CAMPAIGN_TIMES if campaign else 1,
+        )
+        if day == self.today:
+            records += latest_calls(
+                traffic=self.company.traffic,
+                account_id=self.account.pk,
+                until=self.now,
+                minutes_ago=LATEST_MINUTES_AGO,
+            )
+            records.sort(key=lambda record: record.started_at)
+        return records
+
+    def _record(self, records: Sequence[CallRecord], until: datetime) -> list[CallRecord]:
+        """Record those that have ended by then; return the others."""
+        until = min(until, self.now)
+        ended = [record for record in records if record.ended_at and record.ended_at <= until]
+        outcomes = record_calls(records=ended, now=until)
+        assert all(outcome.result is Result.CREATED for outcome in outcomes)
+        self.calls += len(ended)
+        return [record for record in records if not record.ended_at or record.ended_at > until]
+
+    def _top_up(self, at: datetime) -> None:
+        if at > self.now:
+            return
+        self.top_ups += 1
+        if self.top_ups == DECLINED_AT_FIRST:
+            self._buy(at - timedelta(minutes=4), sandbox.Decision.DECLINE)
+        self._buy(at, sandbox.Decision.PAY)
+
+    def _buy(self, at: datetime, decision: sandbox.Decision) -> None:
+        """Go through a purchase, as its superadmin would on the pages."""
+        credits = self.company.top_up_credits
+        pack = pricing.packs_in(self.account.currency).filter(credits=credits).first()
+        top_up = buying.start(
+            account=self.account,
+            user_id=self.owner.pk,
+            email=self.owner.email,
+            quoted=pricing.quote(account=self.account, pack=pack, credits=credits),
+            form_key=f"demo-{at.timestamp():.0f}",
+            return_url=f"{settings.SITE_URL}/",
+            now=at,
+        )
+        sandbox.decide(checkout_id=top_up.checkout_id, decision=decision, now=at)
+        settling.reconcile(top_up_id=top_up.pk, now=at)
+
+    def _goodwill(self, at: datetime) -> None:
+        adjust(
+            account=self.account,
+            credits=self.company.goodwill_credits,
+            reason="Goodwill for the interruption of outbound calls",
+            reference="demo-goodwill",
+            at=at,
+            expires_at=add_months(at, 6, self.zone),
+        )
+
+    def _correct(self, records: Sequence[CallRecord], at: datetime) -> None:
+        """The source sends one of the day's calls again, with another end."""
+        by = timedelta(seconds=self.company.correction_seconds)
+        for record in records:
+            if _talked(record) > abs(by) and record.ended_at is not None:
+                corrected = record._replace(ended_at=record.ended_at + by)
+                (outcome,) = record_calls(records=[corrected], now=at)
+                assert outcome.result is Result.CORRECTED
+                return
+
+    def _run_low(self, planned: dict[date, list[CallRecord]], last_days: Sequence[date]) -> None:
+        """Lead the balance so that the calls of the last days leave few credits, but some."""
+        top_up_at = self._at(last_days[0], TOP_UP_HOUR)
+        used = sum(self._cost(record) for day in last_days for record in planned[day])
+        while self._credits() - used < LOW_AT_THE_END.start:
+            self._top_up(top_up_at)
+            top_up_at += timedelta(minutes=7)
+        left = self._credits() - used
+        if left in LOW_AT_THE_END:
+            return
+        tariff = agreement_at(account=self.account, at=self.now).terms.tariff
+        too_much = left - LOW_AT_THE_END.start - tariff.credits_per_increment
+        increments = too_much // tariff.credits_per_increment
+        for day in last_days[:-1]:
+            for position, record in enumerate(planned[day]):
+                in_time = record.started_at < self._at(day, SHORT_ENOUGH_TO_LENGTHEN)
+                if record.status is Status.COMPLETED and record.ended_at and in_time:
+                    longer = timedelta(seconds=increments * tariff.increment_seconds)
+                    planned[day][position] = record._replace(ended_at=record.ended_at + longer)
+                    return
+
+    def _cost(self, record: CallRecord) -> int:
+        agreement = agreement_at(account=self.account, at=record.started_at)
+        return rate(
+            tariff=agreement.terms.tariff,
+            usage_type=record.usage_type,
+            started_at=record.started_at,
+            connected_at=record.connected_at,
+            ended_at=record.ended_at,
+        ).credits
+
+
+def _working_day(day: date) -> date:
+    while day.weekday() >= SATURDAY:
+        day -= ONE_DAY
+    return day
+
+
+def _talked(record: CallRecord) -> timedelta:
+    if record.connected_at is None or record.ended_at is None:
+        return timedelta(0)
+    return record.ended_at - record.connected_at

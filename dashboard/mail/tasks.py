@@ -1,0 +1,40 @@
+"""Celery's shells around what people are told by e-mail."""
+
+from celery import shared_task
+from django.utils import timezone
+
+from billing.models import Account
+from billing.notices import warnings
+from billing.queue import RETRYING, for_each_account
+from dashboard.mail import sending
+
+
+@shared_task
+def watch_credits() -> None:
+    """Look for balances that fell to a threshold."""
+
+    def watch(account: Account) -> None:
+        for notice_id in warnings.watch(account=account, now=timezone.now()):
+            send_notice.delay(notice_id)
+
+    for_each_account(warnings.to_watch(), watch)
+
+
+@shared_task
+def notice_expiring_credits() -> None:
+    """Warn of credits that expire soon."""
+    for notice_id in warnings.notice_expiring(now=timezone.now()):
+        send_notice.delay(notice_id)
+
+
+@shared_task(**RETRYING)
+def send_notice(notice_id: int) -> None:
+    """Send one e-mail."""
+    sending.send(notice_id=notice_id, now=timezone.now())
+
+
+@shared_task
+def sweep_notices() -> None:
+    """Send the e-mails that were lost on their way."""
+    for notice_id in sending.unsent(now=timezone.now()):
+        send_notice.delay(notice_id)

@@ -1,0 +1,182 @@
+"""What an account's page shows around its form: standing, plans, grants, latest entries."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from billing.models import Account, CreditGrant, LedgerEntry, Subscription
+from billing.notices.levels import CreditState, credit_state, low_level, thresholds_of_each
+from billing.plans.subscriptions import current_cycle
+from billing.plans.tariffs import Agreement, TariffBook, in_force
+from billing.zones import local
+from dashboard.operations.base import ACCOUNT_PARAMETER, local_time, signed
+from dashboard.operations.terms import terms_table
+
+ENTRIES_SHOWN = 20
+GRANTS_SHOWN = 20
+
+STATE_LABELS = {
+    CreditState.OK: ("OK", "success"),
+    CreditState.LOW: ("Low", "warning"),
+    CreditState.ZERO: ("Used up", "danger"),
+    CreditState.NEGATIVE: ("In debt", "danger"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How an account stands at an instant."""
+
+    credits: int
+    agreement: Agreement | None
+    state: CreditState
+
+
+def standings(accounts: Iterable[Account], *, at: datetime) -> dict[int, Standing]:
+    """How each of ``accounts`` stands, by id; six queries where balance and watch were read too."""
+    accounts = list(accounts)
+    book = TariffBook(account.pk for account in accounts)
+    thresholds = thresholds_of_each(accounts)
+    found = {}
+    for account in accounts:
+        agreement = book.find(account.pk, at)
+        balance = getattr(account, "balance", None)
+        credits = balance.credits if balance else 0
+        low_at = low_level(
+            thresholds[account.pk],
+            credits_per_cycle=agreement.terms.credits_per_cycle if agreement else None,
+        )
+        state = credit_state(credits=credits, low_at=low_at)
+        found[account.pk] = Standing(credits, agreement, state)
+    return found
+
+
+def state_label(standing: Standing) -> SafeString:
+    """The state as a word on a colour."""
+    text, kind = STATE_LABELS[standing.state]
+    return render_to_string("unfold/helpers/label.html", {"text": text, "type": kind})
+
+
+def account_page(account: Account, *, now: datetime) -> dict[str, Any]:
+    """The context of the page of ``account``."""
+    standing = standings([account], at=now)[account.pk]
+    subscriptions = list(
+        account.subscriptions.select_related("plan").prefetch_related("custom_terms")
+    )
+    return {
+        "facts": _facts(account, standing, now),
+        "plans_table": _plans_table(account, subscriptions, now),
+        "custom_tables": _custom_tables(account, subscriptions, now),
+        "grants_table": _grants_table(account),
+        "entries_table": _entries_table(account),
+        "all_grants": listing("creditgrant", account),
+        "all_entries": listing("ledgerentry", account),
+        "all_days": listing("dailyusage", account),
+    }
+
+
+def listing(model: str, account: Account) -> str:
+    """The list of the account's rows of ``model``."""
+    return reverse(f"admin:billing_{model}_changelist", query={ACCOUNT_PARAMETER: account.pk})
+
+
+def _facts(account: Account, standing: Standing, now: datetime) -> list[tuple[str, Any]]:
+    facts: list[tuple[str, Any]] = [
+        ("Credits", signed(standing.credits, plus="")),
+        ("State", state_label(standing)),
+    ]
+    if standing.credits < 0:
+        facts.append(("Debt", f"{-standing.credits:,}"))
+    if standing.agreement is None:
+        return [*facts, ("Plan", "none: its calls can’t be charged")]
+    agreement = standing.agreement
+    cycle = current_cycle(account=account, at=now)
+    assert cycle is not None
+    return [
+        *facts,
+        ("Plan", f"{agreement.plan}, {agreement.tariff}"),
+        ("Billing cycle ends", local(cycle.ends_at, account.zone)),
+    ]
+
+
+def _plans_table(
+    account: Account, subscriptions: Sequence[Subscription], now: datetime
+) -> dict[str, Any]:
+    current = _current(subscriptions, now)
+    rows = []
+    for one in subscriptions:
+        state: SafeString | str = "Now" if one == current else "Past"
+        if one.effective_from > now:
+            terms = reverse(
+                "admin:billing_account_agree_custom_terms",
+                args=[account.pk],
+                query={"subscription": one.pk},
+            )
+            cancel = reverse("admin:billing_account_cancel_change", args=[account.pk, one.pk])
+            state = format_html(
+                '<span>Planned: <a href="{}" class="text-link">custom terms</a>, '
+                '<a href="{}" class="text-link">cancel</a></span>',
+                terms,
+                cancel,
+            )
+        rows.append([local(one.effective_from, account.zone), one.plan.name, state])
+    return {"headers": ("From", "Plan", ""), "rows": rows}
+
+
+def _current(subscriptions: Sequence[Subscription], now: datetime) -> Subscription | None:
+    return in_force(sorted(subscriptions, key=lambda one: one.effective_from), now)
+
+
+def _custom_tables(
+    account: Account, subscriptions: Sequence[Subscription], now: datetime
+) -> list[tuple[str, dict[str, Any]]]:
+    """The custom terms of the present plan and of those planned, each with its heading."""
+    current = _current(subscriptions, now)
+    tables = []
+    for one in reversed(subscriptions):
+        on = "the present plan"
+        if one.effective_from > now:
+            on = f"{one.plan}, planned for {local(one.effective_from, account.zone)}"
+        elif one != current:
+            continue
+        if custom := list(one.custom_terms.all()):
+            table = terms_table(custom, now=now, zone=account.zone)
+            tables.append((f"Custom terms on {on}", table))
+    return tables
+
+
+def _grants_table(account: Account) -> dict[str, Any]:
+    grants = CreditGrant.objects.filter(account=account, is_open=True)[:GRANTS_SHOWN]
+    rows = [
+        [
+            grant.get_source_display(),
+            f"{grant.remaining:,} of {grant.credits:,}",
+            local(grant.granted_at, account.zone),
+            local(grant.expires_at, account.zone) if grant.expires_at else "never",
+        ]
+        for grant in grants
+    ]
+    return {"headers": ("Source", "Left", "Granted", "Expires"), "rows": rows}
+
+
+def _entries_table(account: Account) -> dict[str, Any]:
+    entries = LedgerEntry.objects.filter(account=account).order_by("-seq")
+    rows = [
+        [
+            local_time(entry.occurred_at, account.zone),
+            entry.get_kind_display(),
+            signed(entry.credits),
+            signed(entry.balance_after, plus=""),
+            entry.call_id or "–",
+            entry.remarks,
+        ]
+        for entry in entries[:ENTRIES_SHOWN]
+    ]
+    headers = ("Occurred", "Kind", "Credits", "Balance after", "Call ID", "Remarks")
+    return {"headers": headers, "rows": rows}

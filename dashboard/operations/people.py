@@ -1,0 +1,193 @@
+"""People for operators: who signs in with which address, and to which accounts they belong.
+
+Nobody is deleted, because what they did stays on record; make them inactive instead. Only a
+superuser makes operators, and only a superuser changes one.
+"""
+
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any
+
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.auth.admin import UserAdmin
+from django.contrib.auth.models import Group, User
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from unfold.forms import (
+    AdminPasswordChangeForm,
+    PaginationInlineFormSet,
+    UserChangeForm,
+    UserCreationForm,
+)
+from unfold.widgets import UnfoldAdminEmailInputWidget
+
+from billing.accounts.people import email_taken, pays_alone_for, set_email
+from billing.models import Account
+from dashboard.operations.accounts import MembershipInline
+from dashboard.operations.base import OperatorAdmin, is_operator
+
+EMAIL_LENGTH_MAX = 150  # of Django's user name, which is the address
+
+
+class PersonEmail(forms.Form):
+    """The address somebody signs in with, which must be nobody else's."""
+
+    email = forms.EmailField(
+        label="E-mail", max_length=EMAIL_LENGTH_MAX, widget=UnfoldAdminEmailInputWidget
+    )
+    instance: User
+
+    def clean_email(self) -> str:
+        """Refuse an address that is in use."""
+        email: str = self.cleaned_data["email"].strip().lower()
+        if email_taken(email=email, user=self.instance):
+            raise forms.ValidationError("Somebody signs in with this address already.")
+        return email
+
+
+class AddPersonForm(PersonEmail, UserCreationForm):
+    """A new person, with a first password."""
+
+    class Meta(UserCreationForm.Meta):
+        fields = ("email", "first_name", "last_name")
+
+    field_order = ("email", "first_name", "last_name", "password1", "password2")
+
+
+class PersonForm(PersonEmail, UserChangeForm):
+    """A person as an operator changes one."""
+
+
+class AccountsFormSet(PaginationInlineFormSet):
+    """The accounts of a person, none of which may lose the only one who can pay."""
+
+    def clean(self) -> None:
+        super().clean()
+        if any(self.errors):
+            return
+        given_up = {
+            form.initial["account"]
+            for form in self.initial_forms
+            if form.cleaned_data.get("DELETE") or {"account", "role"} & set(form.changed_data)
+        }
+        left = [account for account in pays_alone_for(self.instance) if account.pk in given_up]
+        if left:
+            raise forms.ValidationError(f"{nobody_pays_for(left)} Make somebody superadmin first.")
+
+
+def nobody_pays_for(accounts: Sequence[Account]) -> str:
+    """What it means that the only superadmin of ``accounts`` goes."""
+    names = ", ".join(account.name for account in accounts)
+    return f"Nobody else can top up or change the plan of {names}."
+
+
+class AccountsInline(MembershipInline):
+    """The accounts of one person."""
+
+    formset = AccountsFormSet
+    autocomplete_fields = ("account",)
+    verbose_name_plural = "accounts"
+
+
+# Their own pages would bypass the rules here, so they go as soon as they have been registered.
+for module in ("allauth.account.admin", "allauth.mfa.admin"):
+    import_module(module)
+for built_in in (User, Group, EmailAddress, Authenticator):
+    admin.site.unregister(built_in)
+
+
+def may_change(request: HttpRequest, person: User) -> bool:
+    """Whether the operator may change ``person``, or what ``person`` signs in with."""
+    protected = person.is_staff or person.is_superuser
+    return is_operator(request) and (request.user.is_superuser or not protected)
+
+
+@admin.register(User)
+class PersonAdmin(OperatorAdmin, UserAdmin):  # type: ignore[misc]  # Unfold has no types
+    """People: customers' and, for superusers, operators."""
+
+    form = PersonForm
+    add_form = AddPersonForm
+    change_password_form = AdminPasswordChangeForm
+    inlines = (AccountsInline,)
+    list_display = ("email", "first_name", "last_name", "accounts", "is_active", "works_here")
+    list_display_links = ("email",)
+    list_filter = ("is_active", "is_staff")
+    search_fields = ("email", "first_name", "last_name")
+    ordering = ("email",)
+    filter_horizontal = ()
+    readonly_fields = ("last_login_local", "date_joined_local")
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Operators change customers; only superusers change operators."""
+        return obj is None or may_change(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Never: what somebody did stays on record."""
+        return False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        people: QuerySet = super().get_queryset(request)
+        return people.prefetch_related("memberships__account")
+
+    def get_inlines(self, request: HttpRequest, obj: Any) -> Any:
+        return self.inlines if obj else ()
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        if obj is None:
+            return [(None, {"fields": AddPersonForm.field_order})]
+        sections = [
+            (None, {"fields": ("email", ("first_name", "last_name"), "password", "is_active")}),
+            ("Dates", {"fields": (("last_login_local", "date_joined_local"),)}),
+        ]
+        if request.user.is_superuser:
+            staff = {
+                "fields": (("is_staff", "is_superuser"),),
+                "description": "Staff are operators: all of these pages. Superusers also make "
+                "operators.",
+            }
+            sections.insert(1, ("Operator", staff))
+        return sections
+
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        """Store the person with the address in both places."""
+        set_email(user=obj, email=obj.email)
+        # Shutting somebody out can't wait for who comes after.
+        if "is_active" in form.changed_data and not obj.is_active and (left := pays_alone_for(obj)):
+            messages.warning(request, f"{nobody_pays_for(left)} Make somebody superadmin there.")
+
+    @admin.display(description="Accounts")
+    def accounts(self, person: User) -> str:
+        """The accounts somebody belongs to, each with the role."""
+        return ", ".join(
+            f"{membership.account} ({membership.get_role_display()})"
+            for membership in person.memberships.all()
+        )
+
+    @admin.display(description="Operator")
+    def works_here(self, person: User) -> str:
+        """Whether somebody is staff."""
+        return "Operator" if person.is_staff else "–"
+
+
+@admin.register(Authenticator)
+class SecondFactorAdmin(OperatorAdmin):
+    """Second factors, to delete that of somebody who lost it. Its secret is shown to nobody."""
+
+    list_display = ("user", "type", "created_at", "last_used_at")
+    list_select_related = ("user",)
+    search_fields = ("user__email",)
+    ordering = ("-id",)
+    fields = ("user", "type", "created_at", "last_used_at")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return is_operator(request) and (obj is None or may_change(request, obj.user))

@@ -1,0 +1,337 @@
+"""What operators sell, and what became of each purchase: packs, prices, top-ups, events, notices.
+
+Prices are entered in the currency's main unit. A top-up is read here; what an operator does about
+one is `billing.admin.top_up_actions`.
+"""
+
+from datetime import UTC, tzinfo
+from decimal import Decimal
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.http import HttpRequest
+from unfold.contrib.filters.admin import (
+    AutocompleteSelectFilter,
+    BooleanRadioFilter,
+    ChoicesDropdownFilter,
+)
+from unfold.widgets import UnfoldAdminDecimalFieldWidget
+
+from billing.models import Account, Notice, Pack, PaymentEvent, TopUp, TopUpPricing
+from billing.money import format_money, major_units, minor_units
+from billing.payments import pricing as topups
+from dashboard.operations.base import OperatorAdmin, RecordAdmin
+from dashboard.operations.top_up_actions import TopUpActions, received_words
+
+PRICE_MAX = Decimal(10**8)
+
+
+class PricedForm(forms.ModelForm):
+    """A form with a price in main units for the model's field in minor units."""
+
+    minor_field: str
+
+    price = forms.DecimalField(
+        min_value=0,
+        max_value=PRICE_MAX,
+        decimal_places=3,
+        widget=UnfoldAdminDecimalFieldWidget(attrs={"step": "any"}),
+        help_text="Before tax, in the currency's main unit: 1499 or 14.99.",
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        stored = getattr(self.instance, self.minor_field)
+        if stored:
+            self.initial["price"] = major_units(stored, self.instance.currency)
+
+    def clean_currency(self) -> str:
+        """Take small letters for what they mean."""
+        return str(self.cleaned_data["currency"]).upper()
+
+    def clean(self) -> dict[str, Any]:
+        """Turn the price into minor units, which the currency must have."""
+        cleaned = super().clean() or self.cleaned_data
+        price, currency = cleaned.get("price"), cleaned.get("currency")
+        if price is not None and currency:
+            try:
+                minor = minor_units(price, currency)
+            except ValueError as error:
+                self.add_error("price", str(error))
+            else:
+                if minor < 1:
+                    self.add_error("price", "Enter a price above zero.")
+                setattr(self.instance, self.minor_field, minor)
+        return cleaned
+
+
+class PackForm(PricedForm):
+    """A pack as operators enter it."""
+
+    minor_field = "price_minor"
+
+    class Meta:
+        model = Pack
+        fields = ("credits", "currency", "order", "is_active", "is_best_value")
+
+    def clean(self) -> dict[str, Any]:
+        """Nobody is offered the same credits twice."""
+        cleaned = super().clean()
+        if not cleaned.get("is_active") or not cleaned.get("currency"):
+            return cleaned
+        others = topups.packs_in(cleaned["currency"]).exclude(pk=self.instance.pk)
+        same = others.filter(credits=cleaned.get("credits") or 0).first()
+        if same is not None:
+            price = format_money(same.price_minor, same.currency)
+            self.add_error("credits", f"{same} are on offer already, for {price}. Edit that pack.")
+        return cleaned
+
+
+class PricingForm(PricedForm):
+    """How own amounts are priced, as operators enter it."""
+
+    minor_field = "price_minor_per_credit"
+    tax_percent = forms.DecimalField(
+        min_value=0,
+        max_value=100,
+        decimal_places=2,
+        required=False,
+        widget=UnfoldAdminDecimalFieldWidget(attrs={"step": "any"}),
+        help_text="On packs and own amounts alike. Empty: no tax.",
+    )
+
+    class Meta:
+        model = TopUpPricing
+        fields = ("currency", "credits_min", "credits_max", "tax_name")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["price"].label = "Price per credit"
+        if self.instance.tax_basis_points:
+            self.initial["tax_percent"] = Decimal(self.instance.tax_basis_points) / 100
+
+    def clean(self) -> dict[str, Any]:
+        """The limits in order, and a tax with its name."""
+        cleaned = super().clean()
+        least, most = cleaned.get("credits_min"), cleaned.get("credits_max")
+        if least is not None and most is not None and most < least:
+            self.add_error("credits_max", f"Must be at least {least:,}, the least that is sold.")
+        percent = cleaned.get("tax_percent") or 0
+        if percent and not cleaned.get("tax_name"):
+            self.add_error("tax_name", "Name the tax: it stands on the receipt.")
+        self.instance.tax_basis_points = int(percent * 100)
+        return cleaned
+
+
+@admin.register(Pack)
+class PackAdmin(OperatorAdmin):
+    """What can be bought with one click. Editing a pack changes no purchase made before."""
+
+    form = PackForm
+    list_display = ("__str__", "price", "order", "is_active", "is_best_value")
+    list_filter = (("currency", admin.AllValuesFieldListFilter), ("is_active", BooleanRadioFilter))
+    list_filter_submit = True
+    fields = ("credits", ("price", "currency"), "order", "is_active", "is_best_value")
+
+    def save_model(self, request: HttpRequest, obj: Pack, form: Any, change: bool) -> None:
+        """Store it, and say so where nobody will see it."""
+        super().save_model(request, obj, form, change)
+        pricing = topups.pricing_in(obj.currency)
+        if pricing is None and not Account.objects.filter(currency=obj.currency).exists():
+            messages.warning(
+                request,
+                f"No account pays in {obj.currency}, and no top-up pricing is in it: is the "
+                "currency right? Nobody is offered this pack.",
+            )
+        on_offer = topups.packs_in(obj.currency)
+        if obj.is_active and obj.is_best_value and topups.cheapest(on_offer, pricing) != obj:
+            messages.warning(
+                request,
+                f"{obj} are not marked as the best value: something else on offer costs as little "
+                "per credit, or less.",
+            )
+
+    @admin.display(description="Price before tax")
+    def price(self, pack: Pack) -> str:
+        """With its currency."""
+        return format_money(pack.price_minor, pack.currency)
+
+
+@admin.register(TopUpPricing)
+class TopUpPricingAdmin(OperatorAdmin):
+    """What a credit costs where somebody chooses the amount, and the tax, by currency."""
+
+    form = PricingForm
+    list_display = ("currency", "price", "credits_min", "credits_max", "tax")
+    fields = (("price", "currency"), ("credits_min", "credits_max"), ("tax_name", "tax_percent"))
+
+    @admin.display(description="Price per credit")
+    def price(self, pricing: TopUpPricing) -> str:
+        """With its currency."""
+        return format_money(pricing.price_minor_per_credit, pricing.currency)
+
+    @admin.display(description="Tax")
+    def tax(self, pricing: TopUpPricing) -> str:
+        """Its name and percentage."""
+        if not pricing.tax_basis_points:
+            return "none"
+        return f"{pricing.tax_name} {pricing.tax_basis_points / 100:g} %"
+
+
+class ParkedFilter(admin.SimpleListFilter):
+    """The purchases that wait for an operator."""
+
+    title = "attention"
+    parameter_name = "parked"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """One choice."""
+        return [("1", "Parked: a payment does not fit")]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        """Keep those with a reason."""
+        return queryset.exclude(parked_reason="") if self.value() == "1" else queryset
+
+
+@admin.register(TopUp)
+class TopUpAdmin(TopUpActions, RecordAdmin):
+    """Every purchase and where it stands."""
+
+    list_display = (
+        "receipt_number",
+        "account",
+        "credits",
+        "total",
+        "state",
+        "created_at",
+        "attention",
+    )
+    list_filter = (
+        ("account", AutocompleteSelectFilter),
+        ("state", ChoicesDropdownFilter),
+        ParkedFilter,
+    )
+    list_filter_submit = True
+    search_fields = ("payment_id",)
+    search_help_text = "Whole payment or checkout ID of the provider"
+    identified_by = (
+        ("payment_id", False),
+        ("checkout_id", False),
+        ("received_payment_id", False),
+    )
+    fields = (
+        "account",
+        "account_reference",
+        "created_by",
+        "state",
+        "parked_reason",
+        "received",
+        "received_payment_id",
+        "decision",
+        "decision_reason",
+        "decided_about",
+        "failure_reason",
+        "credits",
+        "total",
+        "refunded",
+        "refund_reason",
+        "refund_failure",
+        "disputes",
+        "gateway",
+        "checkout_id",
+        "payment_id",
+        "created_at",
+        "processing_at",
+        "paid_at",
+        "credited_at",
+        "failed_at",
+        "cancelled_at",
+        "expired_at",
+        "refunded_at",
+        "parked_at",
+        "decided_at",
+        "checked_at",
+    )
+
+    @admin.display(description="Receipt")
+    def receipt_number(self, top_up: TopUp) -> str:
+        """Its number."""
+        return top_up.receipt
+
+    @admin.display(description="Total with tax")
+    def total(self, top_up: TopUp) -> str:
+        """What the customer was asked to pay."""
+        return format_money(top_up.total_minor, top_up.currency)
+
+    @admin.display(description="Refunded")
+    def refunded(self, top_up: TopUp) -> str:
+        """What went back."""
+        return format_money(top_up.refunded_minor, top_up.paid_currency)
+
+    @admin.display(description="Received")
+    def received(self, top_up: TopUp) -> str:
+        """What the provider says was paid."""
+        return received_words(top_up)
+
+    @admin.display(description="Disputes")
+    def disputes(self, top_up: TopUp) -> str:
+        """Each with its amount and how it stands."""
+        return (
+            "; ".join(
+                f"{format_money(each.amount_minor, top_up.paid_currency)}, {each}"
+                for each in top_up.disputes.all()
+            )
+            or "–"
+        )
+
+    @admin.display(description="Attention", boolean=False)
+    def attention(self, top_up: TopUp) -> str:
+        """Whether an operator has to look."""
+        return "Parked" if top_up.parked_reason else "–"
+
+
+@admin.register(PaymentEvent)
+class PaymentEventAdmin(RecordAdmin):
+    """What providers told us, and what came of it."""
+
+    list_display = ("event_id", "gateway", "event_type", "received_at", "processed_at", "outcome")
+    list_filter = (
+        ("gateway", admin.AllValuesFieldListFilter),
+        ("processed_at", admin.EmptyFieldListFilter),
+    )
+    list_select_related = False
+    ordering = ("-pk",)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: Any, search_term: str
+    ) -> tuple[Any, bool]:
+        """Find by the whole id."""
+        term = search_term.strip()
+        return (queryset.filter(event_id=term) if term else queryset), False
+
+    def zone_of(self, record: PaymentEvent) -> tzinfo:
+        """UTC: a provider's event may be about no account of ours."""
+        return UTC
+
+    search_fields = ("event_id",)
+    search_help_text = "Whole event ID"
+
+
+@admin.register(Notice)
+class NoticeAdmin(RecordAdmin):
+    """The e-mails about credits: to whom, about what, and whether they went."""
+
+    list_display = ("kind", "person", "created_at", "sent_at", "suppressed")
+    list_filter = (("kind", ChoicesDropdownFilter),)
+    list_select_related = ("membership__user", "membership__account")
+    fields = ("kind", "person", "reference", "created_at", "due_at", "sent_at", "suppressed")
+
+    def zone_of(self, record: Notice) -> tzinfo:
+        """That of the account it is about."""
+        return record.membership.account.zone
+
+    @admin.display(description="Person")
+    def person(self, notice: Notice) -> str:
+        """Who, in which account."""
+        return f"{notice.membership.user.email} ({notice.membership.account})"

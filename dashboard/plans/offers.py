@@ -1,0 +1,98 @@
+"""Plans and the subscription, as the pages of those who pay show them."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from billing.models import Account, CreditGrant, CustomTerms, Plan, PlanTerms, Subscription, Terms
+from billing.plans.tariffs import Agreement, Decided, in_force
+from billing.plans.terms import TypicalCharge, typical_charges
+
+
+@dataclass(frozen=True, slots=True)
+class PlanOffer:
+    """A plan with the terms in force now: for the account's own plan, those agreed with it.
+
+    ``terms`` is None for a plan that has none yet. ``next_terms`` are announced and not in force.
+    Of a plan to which the account is to change at ``yours_from``, ``terms`` are those agreed.
+    """
+
+    plan: Plan
+    terms: Terms | None
+    next_terms: Terms | None
+    is_current: bool
+    yours_from: datetime | None
+    examples: Sequence[TypicalCharge]
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionPage:
+    """The account's plan and credits. ``credits`` are in the order in which they are used."""
+
+    agreement: Agreement | None
+    is_custom: bool
+    examples: Sequence[TypicalCharge]
+    credits: Sequence[CreditGrant]
+    history: Sequence[Subscription]
+
+
+def plan_offers(
+    *, agreement: Agreement | None, decided: Sequence[Decided], now: datetime
+) -> list[PlanOffer]:
+    """Every plan on offer, and the current one even where it is not; two queries.
+
+    ``decided`` is what is to follow the ``agreement`` of the account that looks at them.
+    """
+    current = agreement.plan if agreement else None
+    plans = list(Plan.objects.filter(is_active=True))
+    if current is not None and current not in plans:
+        plans.insert(0, current)
+    terms_of: dict[int, list[PlanTerms]] = defaultdict(list)
+    for plan_terms in PlanTerms.objects.filter(plan__in=plans).order_by("effective_from"):
+        terms_of[plan_terms.plan_id].append(plan_terms)
+    offers = []
+    for plan in plans:
+        own = terms_of[plan.pk]
+        is_current = plan == current
+        terms: Terms | None = in_force(own, now)
+        next_terms: Terms | None = next((one for one in own if one.effective_from > now), None)
+        if is_current and agreement is not None:
+            terms = agreement.terms
+            next_terms = _next_terms(agreement, decided)
+        coming = next((one for one in decided if one.agreement.plan == plan), None)
+        if coming is not None and not is_current:
+            terms, next_terms = coming.agreement.terms, None
+        offers.append(
+            PlanOffer(
+                plan=plan,
+                terms=terms,
+                next_terms=next_terms,
+                is_current=is_current,
+                yours_from=coming.at if coming is not None and not is_current else None,
+                examples=typical_charges(terms.tariff) if terms else [],
+            )
+        )
+    return offers
+
+
+def _next_terms(agreement: Agreement, decided: Sequence[Decided]) -> Terms | None:
+    """The terms that follow those of ``agreement`` while the account stays on its plan."""
+    for one in decided[:1]:
+        if one.agreement.subscription == agreement.subscription:
+            return one.agreement.terms
+    return None
+
+
+def subscription_page(
+    *, account: Account, agreement: Agreement | None, now: datetime
+) -> SubscriptionPage:
+    """Read the subscription of ``account``; two queries."""
+    history = account.subscriptions.select_related("plan").filter(effective_from__lte=now)
+    return SubscriptionPage(
+        agreement=agreement,
+        is_custom=agreement is not None and isinstance(agreement.terms, CustomTerms),
+        examples=typical_charges(agreement.tariff) if agreement else [],
+        credits=list(account.grants.filter(is_open=True)),
+        history=list(history.order_by("-effective_from")),
+    )

@@ -1,0 +1,72 @@
+"""One call: its facts, what it cost and why, and every row of the log that it caused."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from billing.models import Account, LedgerEntry
+from billing.texts import in_credits
+from calls import remarks
+from calls.models import Call
+from calls.usage.log import Entry, LogRow, log_rows
+
+
+@dataclass(frozen=True, slots=True)
+class CallPage:
+    """A call as its page shows it. Times are in the account's zone.
+
+    ``call`` is None where only the log knows the call. ``credits`` is what it cost in the end, all
+    corrections included, ``rows`` are its rows, oldest first.
+    """
+
+    call_id: str
+    call: Call | None
+    started_at: datetime
+    connected_at: datetime | None
+    ended_at: datetime | None
+    rang_for: timedelta | None
+    lasted: timedelta | None
+    charge_words: str
+    credits: int
+    rows: Sequence[LogRow]
+
+    @property
+    def balance_after(self) -> int:
+        """The account's balance after the latest row."""
+        return self.rows[-1].balance_after
+
+    @property
+    def is_corrected(self) -> bool:
+        """Whether the charge was corrected after it was first booked."""
+        return len(self.rows) > 1
+
+
+def call_page(*, account: Account, call_id: str) -> CallPage | None:
+    """Read a call and its rows; None where the account has no such call. Two queries."""
+    if not call_id or "\x00" in call_id:  # which the database can't even be asked for
+        return None
+    # Known not to be empty: that is what the index of call IDs is about.
+    own = LedgerEntry.objects.filter(account=account, call_id=call_id).exclude(call_id="")
+    entries = Entry.read(own.order_by("seq"))
+    if not entries:
+        return None
+    call = Call.objects.filter(account=account, call_id=call_id).first()
+    zone = account.zone
+    rows = log_rows(account=account, entries=entries)
+
+    def local(at: datetime | None) -> datetime | None:
+        return at.astimezone(zone) if at else None
+
+    credits = sum(row.credits_used for row in rows)
+    return CallPage(
+        call_id=call_id,
+        call=call,
+        started_at=rows[0].occurred_at if call is None else call.started_at.astimezone(zone),
+        connected_at=local(call.connected_at) if call else None,
+        ended_at=local(call.ended_at) if call else None,
+        rang_for=call.connected_at - call.started_at if call and call.connected_at else None,
+        lasted=call.ended_at - call.started_at if call and call.ended_at else None,
+        charge_words=remarks.in_full(call) if call else in_credits(credits),
+        credits=credits,
+        rows=rows,
+    )

@@ -1,0 +1,135 @@
+"""The form above the page: period and filters, read from the address."""
+
+from dataclasses import asdict
+from datetime import date, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django import forms
+from django.http import QueryDict
+from django.utils.functional import cached_property
+
+from billing.models import Kind
+from billing.models.ledger import AGENT_LENGTH_MAX, CALL_ID_LENGTH_MAX, USAGE_TYPES
+from calls.usage.filters import UsageFilters
+from calls.usage.periods import LABELS, SAID_MAX, Period, choose_period
+
+
+def _unknown(thing: str, shown: str) -> dict[str, str]:
+    """What a choice says of a value that is none of its own."""
+    return {"invalid_choice": f"The {thing} “%(value).{SAID_MAX}s” does not exist, so {shown}."}
+
+
+def _unreadable(thing: str, length_max: int, shown: str) -> dict[str, str]:
+    """What a text says of a value that can't be looked for."""
+    return {
+        "max_length": f"{thing} has at most {length_max} characters, so {shown}.",
+        "null_characters_not_allowed": f"{thing} has no null characters, so {shown}.",
+    }
+
+
+def _day_field(label: str) -> forms.CharField:
+    return forms.CharField(
+        label=label, required=False, widget=forms.DateInput(attrs={"type": "date"})
+    )
+
+
+class UsageForm(forms.Form):
+    """What the address asks for: `chosen_period` and `usage_filters`, whatever it says.
+
+    What can't be read is left out (of a period: replaced by the default), with a message that
+    names its field and says what is shown instead. ``cycle`` is the current billing cycle (start,
+    end), None without a plan.
+    """
+
+    period = forms.ChoiceField(
+        choices=[(preset.value, label) for preset, label in LABELS.items()], required=False
+    )
+    usage_type = forms.ChoiceField(
+        label="Usage type",
+        choices=[("", "All types"), *USAGE_TYPES],
+        required=False,
+        error_messages=_unknown("usage type", "all types are shown"),
+    )
+    kind = forms.ChoiceField(
+        label="Kind of row",
+        choices=[("", "All rows"), *Kind.choices],
+        required=False,
+        error_messages=_unknown("kind of row", "all rows are shown"),
+    )
+    agent = forms.CharField(
+        max_length=AGENT_LENGTH_MAX,
+        required=False,
+        error_messages=_unreadable("An agent’s name", AGENT_LENGTH_MAX, "all agents are shown"),
+    )
+    call_id = forms.CharField(
+        label="Call ID or its beginning",
+        max_length=CALL_ID_LENGTH_MAX,
+        required=False,
+        error_messages=_unreadable("A call ID", CALL_ID_LENGTH_MAX, "none is searched for"),
+    )
+
+    def __init__(
+        self,
+        query: QueryDict,
+        *,
+        today: date,
+        zone: ZoneInfo,
+        cycle: tuple[datetime, datetime] | None,
+    ) -> None:
+        first, last = query.get("from", ""), query.get("to", "")
+        self._chosen = choose_period(
+            preset=query.get("period", ""),
+            first=first,
+            last=last,
+            today=today,
+            zone=zone,
+            cycle=cycle,
+        )
+        shown: dict[str, Any] = {name: query.get(name, "") for name in self.base_fields}
+        if self._chosen.errors:
+            shown |= {"from": first, "to": last}
+        else:
+            shown |= {
+                "period": self.chosen_period.preset.value,
+                "from": self.chosen_period.first_day.isoformat(),
+                "to": self.chosen_period.last_day.isoformat(),
+            }
+        super().__init__(shown)
+        # Named after the parameters, which Python's grammar does not allow for attributes.
+        self.fields["from"] = _day_field("First day")
+        self.fields["to"] = _day_field("Last day")
+
+    def clean(self) -> dict[str, Any]:
+        """Put what is wrong with the period beside its fields."""
+        for field, message in self._chosen.errors.items():
+            self.errors.pop(field, None)
+            self.add_error(field, message)
+        return self.cleaned_data
+
+    @property
+    def chosen_period(self) -> Period:
+        """The period to show."""
+        return self._chosen.period
+
+    @cached_property
+    def usage_filters(self) -> UsageFilters:
+        """The filters that could be read."""
+        self.full_clean()
+        read = {
+            name: self.cleaned_data.get(name, "")
+            for name in ("usage_type", "kind", "agent", "call_id")
+        }
+        return UsageFilters(**read)
+
+    @property
+    def narrowed_to(self) -> list[str]:
+        """What the filters leave, in words: "Usage type: Outbound"."""
+        said = []
+        for name, value in asdict(self.usage_filters).items():
+            field = self.fields[name]
+            if value and isinstance(field, forms.ChoiceField):
+                value = dict(field.widget.choices)[value]
+            if value:
+                said.append(f"{self[name].label}: {value}")
+        return said

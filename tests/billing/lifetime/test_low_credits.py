@@ -1,0 +1,263 @@
+"""Warnings of low credits: once for each crossing, whoever looks when and how often."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from billing import ledger
+from billing.models import CreditThreshold, CreditWatch, Notice, Plan, Role
+from billing.notices import warnings as alerts
+from billing.plans import subscriptions
+from billing.plans.tasks import expire_credits, renew_subscriptions
+from dashboard.mail.tasks import watch_credits
+from tests.billing.postings import call, top_up
+from tests.factories import MembershipFactory, UserFactory
+
+pytestmark = pytest.mark.django_db
+
+START = datetime(2026, 3, 1, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+
+
+class Company:
+    """An account on Base (100 credits, so warned below 20 and at 0) that makes calls."""
+
+    def __init__(self, account):
+        self.account = account
+        self.calls = 0
+        self.at = START
+        subscriptions.subscribe(account=account, plan=Plan.objects.get(name="Base"), at=START)
+
+    def use(self, credits, *, at_once=()):
+        """Calls that cost ``credits``, ``*at_once`` in one batch."""
+        self.at += HOUR
+        postings = []
+        for each in (credits, *at_once):
+            self.calls += 1
+            postings.append(call(self.account, f"call-{self.calls}", each, at=self.at))
+        ledger.post(postings=postings, posted_at=self.at)
+
+    def buy(self, credits):
+        self.at += HOUR
+        self.calls += 1
+        ledger.post(
+            postings=[top_up(self.account, credits, f"top-up:{self.calls}", at=self.at)],
+            posted_at=self.at,
+        )
+
+    def look(self):
+        """What is noticed now: the level of each notice made."""
+        made = alerts.watch(account=self.account, now=self.at)
+        return [notice.context["level"] for notice in Notice.objects.filter(pk__in=made)]
+
+
+@pytest.fixture
+def company(account, owner):
+    company = Company(account)
+    assert company.look() == []
+    return company
+
+
+def test_an_account_begins_with_a_fifth_of_its_plan_and_zero(company, account):
+    thresholds = CreditThreshold.objects.filter(account=account)
+    assert {str(each) for each in thresholds} == {"20 % of the plan's credits", "0 credits"}
+
+
+def test_above_the_thresholds_nothing_is_noticed(company):
+    company.use(80)
+    assert company.look() == []
+
+
+def test_falling_below_a_fifth_is_noticed_once(company):
+    company.use(81)
+    assert company.look() == [19]
+    company.use(1)
+    company.use(5)
+    assert company.look() == []
+    assert company.look() == []
+
+
+def test_the_notice_says_what_was_crossed(company):
+    company.use(81)
+    company.look()
+    notice = Notice.objects.get()
+    assert (notice.kind, notice.context) == (
+        "low_credits",
+        {"threshold": "20 % of the plan's credits", "level": 19},
+    )
+
+
+def test_reaching_zero_is_noticed_after_low(company):
+    company.use(90)
+    assert company.look() == [19]
+    company.use(10)
+    assert company.look() == [0]
+
+
+def test_below_zero_is_noticed_as_zero_once(company):
+    company.use(130)
+    assert company.look() == [0]
+    company.use(10)
+    assert company.look() == []
+
+
+def test_of_several_thresholds_crossed_by_one_call_the_lowest_is_noticed(company):
+    company.use(100)
+    assert company.look() == [0]
+
+
+def test_a_crossing_within_one_big_batch_is_noticed_once(company):
+    company.use(70, at_once=(9, 1, 1, 1, 1, 1))
+    assert company.look() == [19]
+
+
+def test_both_crossed_within_one_big_batch_are_one_notice(company):
+    company.use(10, at_once=(70, 5, 5, 5, 5, 5))
+    assert company.look() == [0]
+
+
+def test_rising_above_arms_again(company):
+    company.use(81)
+    assert company.look() == [19]
+    company.buy(100)
+    assert company.look() == []
+    company.use(100)
+    assert company.look() == [19]
+
+
+def test_rising_to_the_threshold_and_not_above_does_not_arm(company):
+    company.use(100)
+    assert company.look() == [0]
+    company.buy(19)
+    assert company.look() == []
+    company.use(5)
+    assert company.look() == []
+
+
+def test_rising_and_falling_between_two_looks_is_noticed_once_more(company):
+    company.use(81)
+    assert company.look() == [19]
+    company.buy(100)
+    company.use(101)
+    assert company.look() == [19]
+
+
+def test_a_dip_that_is_over_when_somebody_looks_is_not_noticed(company):
+    company.use(90)
+    company.buy(100)
+    assert company.look() == []
+    company.use(95)
+    assert company.look() == [19]
+
+
+def test_falling_twice_between_two_looks_is_noticed_once(company):
+    company.use(90)
+    company.buy(50)
+    company.use(50)
+    assert company.look() == [19]
+    assert company.look() == []
+
+
+def test_a_long_time_without_anybody_looking_loses_nothing(company):
+    for _ in range(12):
+        company.use(8)
+    assert company.look() == [19]
+
+
+def test_thresholds_are_the_accounts_own(company, account, other_account):
+    CreditThreshold.objects.create(account=account, credits=50)
+    CreditThreshold.objects.create(account=account, percent_of_plan=90)
+    company.use(15)
+    assert company.look() == [89]
+    company.use(35)
+    assert company.look() == [50]
+
+
+def test_an_account_that_wants_no_warnings_gets_none(company, account):
+    CreditThreshold.objects.filter(account=account).delete()
+    company.use(130)
+    assert company.look() == []
+
+
+def test_without_a_plans_credits_only_numbers_are_thresholds(account, owner):
+    ledger.post(postings=[top_up(account, 10, "t", at=START)], posted_at=START)
+    assert alerts.watch(account=account, now=START) == []
+    assert [level for _, level in alerts.levels(account=account, at=START)] == [0]
+
+
+def test_the_first_look_at_an_account_that_is_low_already_notices_it(account, owner):
+    company = Company(account)
+    company.use(50)
+    company.use(45)
+    assert company.look() == [19]
+    assert company.look() == []
+
+
+def test_the_first_look_does_not_notice_what_was_long_ago(account, owner):
+    company = Company(account)
+    company.use(100)
+    company.buy(500)
+    assert company.look() == []
+
+
+def test_the_end_of_a_cycle_is_no_dip(company, account, clock, tasks_run_here, mailoutbox):
+    end = datetime(2026, 4, 1, tzinfo=UTC)
+    company.use(30)
+    clock.at = end
+    for task in (expire_credits, renew_subscriptions, watch_credits):
+        task()
+    assert Notice.objects.count() == 0
+
+
+def test_calls_before_a_renewal_that_is_late_are_no_dip(company, account):
+    company.at = datetime(2026, 4, 1, tzinfo=UTC)
+    company.use(4)  # expires the old credits; beat has not granted the new ones yet
+    assert company.look() == []
+    company.use(80)
+    assert company.look() == [19]
+
+
+def test_only_accounts_with_something_new_are_looked_at(company, account):
+    assert alerts.to_watch() == []
+    company.use(1)
+    assert alerts.to_watch() == [account.pk]
+    company.look()
+    assert alerts.to_watch() == []
+
+
+# ── Who ───────────────────────────────────────────────────────────────────────────────────────
+def test_every_superadmin_is_told_and_nobody_else(company, account, owner, admin, member):
+    second = MembershipFactory(account=account, role=Role.SUPERADMIN)
+    company.use(100)
+    company.look()
+    told = set(Notice.objects.values_list("membership__user__username", flat=True))
+    assert told == {"owner", second.user.username}
+
+
+def test_who_switched_it_off_left_or_has_no_address_is_not_told(company, account, owner):
+    owner.memberships.update(wants_credit_mails=False)
+    for changes in ({"is_active": False}, {"email": ""}):
+        MembershipFactory(account=account, role=Role.SUPERADMIN, user=UserFactory(**changes))
+    company.use(100)
+    assert company.look() == []
+
+
+def test_the_mail_goes_out_by_itself(company, clock, tasks_run_here, mailoutbox):
+    company.use(81)
+    clock.at = company.at
+    for _ in range(3):
+        watch_credits()
+    assert [mail.to for mail in mailoutbox] == [["owner@example.com"]]
+
+
+def test_one_account_that_fails_does_not_keep_others_from_being_looked_at(
+    company, account, other_account, clock, tasks_run_here, mailoutbox, caplog
+):
+    ledger.post(postings=[call(other_account, "x", 5, at=START)], posted_at=START)
+    other_account.credit_watch = CreditWatch.objects.create(account=other_account)
+    type(other_account).objects.filter(pk=other_account.pk).update(time_zone="No/Where")
+    company.use(100)
+    clock.at = company.at
+    watch_credits()
+    assert len(mailoutbox) == 1
+    type(other_account).objects.filter(pk=other_account.pk).update(time_zone="Europe/London")

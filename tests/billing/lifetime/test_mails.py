@@ -1,0 +1,360 @@
+"""Sending what was noticed: what a mail says, whether it still holds, and when none can be sent."""
+
+import json
+import smtplib
+import socket
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from django.core import mail
+
+from billing import ledger
+from billing.models import CreditGrant, CreditWatch, Notice, NoticeKind, Plan
+from billing.notices import warnings as alerts
+from billing.plans import subscriptions
+from billing.plans.movements import credit_top_up
+from dashboard.mail import sending as notices
+from dashboard.mail import tasks
+from tests.billing.lifetime import mail_server
+from tests.billing.postings import call, top_up
+from tests.child import child_environment
+
+pytestmark = pytest.mark.django_db
+
+ROOT = Path(__file__).resolve().parents[3]
+NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+
+
+@pytest.fixture
+def membership(account, owner):
+    return owner.memberships.get()
+
+
+@pytest.fixture
+def low(membership):
+    """Makes a notice that credits are low: those of an account without any, unless it buys some."""
+
+    def low(*, at=NOW, to=membership):
+        return Notice.objects.create(
+            membership=to,
+            kind=NoticeKind.LOW_CREDITS,
+            reference=f"low-credits:{at}",
+            context={"threshold": "20 % of the plan's credits", "level": 19},
+            created_at=at,
+            due_at=at,
+        )
+
+    return low
+
+
+@pytest.fixture
+def noticed(membership):
+    """Makes notices of 380 credits that expire, each for a mail of its own."""
+
+    def noticed(number=1, *, at=NOW, to=membership):
+        return [_expiring(to, days, at) for days in range(1, number + 1)]
+
+    return noticed
+
+
+def _expiring(membership, days, at):
+    """``days`` sets apart what would go together."""
+    account = membership.account
+    reference = f"{at} {days}"
+    credit_top_up(
+        account=account,
+        credits=380,
+        reference=reference,
+        remarks="",
+        paid_at=datetime(2025, 4, 9, 18, 30, tzinfo=UTC),
+        now=at,
+    )
+    grant = CreditGrant.objects.get(account=account, reference=f"top-up:{reference}")
+    assert grant.expires_at is not None
+    return Notice.objects.create(
+        membership=membership,
+        kind=NoticeKind.EXPIRING,
+        reference=reference,
+        grant=grant,
+        days_before=days,
+        context={"expires_at": grant.expires_at.isoformat()},
+        created_at=at,
+        due_at=at,
+    )
+
+
+@pytest.fixture
+def smtp(settings):
+    """A mail server, and the settings that lead to it."""
+    with mail_server.running() as running:
+        settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+        settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", running.port
+        yield running
+
+
+def send(notice, *, at=NOW):
+    sent = notices.send(notice_id=notice.pk, now=at)
+    notice.refresh_from_db()
+    return sent
+
+
+def parts_of(message):
+    """Subject, text and HTML of a mail of Django's test outbox."""
+    [(html, kind)] = message.alternatives
+    assert kind == "text/html"
+    return message.subject, message.body, html
+
+
+# ── What it says ──────────────────────────────────────────────────────────────────────────────
+def test_a_low_credits_mail_has_the_accounts_numbers_in_text_and_html(account, low):
+    subscriptions.subscribe(account=account, plan=Plan.objects.get(name="Base"), at=NOW - DAY)
+    ledger.post(postings=[call(account, "a", 88, at=NOW - HOUR)], posted_at=NOW - HOUR)
+    assert send(low())
+    subject, text, html = parts_of(mail.outbox[0])
+    assert "Acme Voice" in subject
+    for part in (text, html):
+        assert "20 % of the plan" in part
+        assert "12" in part
+        assert "88 credits" in part
+        assert "Base" in part
+        assert "http://localhost:8000/a/acme/billing/top-up/" in part
+        assert "http://localhost:8000/a/acme/settings/notifications/" in part
+    assert "<" not in text
+
+
+def test_an_expiry_mail_says_what_expires_when_on_the_accounts_own_clock(noticed):
+    assert send(*noticed())
+    subject, text, html = parts_of(mail.outbox[0])
+    assert "380 credits" in subject
+    for part in (text, html):
+        assert "10 Apr 2026, 00:00" in part  # 18:30 UTC in Kolkata
+        assert "http://localhost:8000/a/acme/billing/top-up/" in part
+
+
+def test_a_mail_tells_mail_programs_how_to_end_them(noticed):
+    send(*noticed())
+    assert mail.outbox[0].extra_headers["List-Unsubscribe"] == (
+        "<http://localhost:8000/a/acme/settings/notifications/>"
+    )
+
+
+def test_a_name_with_markup_and_line_breaks_is_text(account, noticed):
+    type(account).objects.update(name="<b>A & B</b>\nBcc: x@example.com")
+    send(*noticed())
+    subject, text, html = parts_of(mail.outbox[0])
+    assert "\n" not in subject
+    assert "<b>A & B</b>" in text
+    assert "&lt;b&gt;A &amp; B&lt;/b&gt;" in html
+    assert mail.outbox[0].recipients() == ["owner@example.com"]
+
+
+# ── Once, and only what still holds ───────────────────────────────────────────────────────────
+def test_a_notice_is_sent_once(noticed):
+    [notice] = noticed()
+    assert [send(notice) for _ in range(3)] == [True, False, False]
+    assert (len(mail.outbox), notice.sent_at) == (1, NOW)
+
+
+def test_two_crossings_that_wait_are_one_mail_of_the_lower(account, low):
+    higher, lower = low(), low(at=NOW + MINUTE)
+    Notice.objects.filter(pk=lower.pk).update(context={"threshold": "0 credits", "level": 0})
+    assert send(higher, at=NOW + HOUR)
+    assert not send(lower, at=NOW + HOUR)
+    assert lower.sent_at == NOW + HOUR
+    [message] = mail.outbox
+    assert "your warning at 0 credits" in message.body
+
+
+def switched_off(membership):
+    membership.wants_credit_mails = False
+
+
+def no_superadmin(membership):
+    membership.role = "admin"
+
+
+def no_longer_active(membership):
+    membership.user.is_active = False
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (switched_off, "switched off by the person"),
+        (no_superadmin, "the person is no active superadmin any more"),
+        (no_longer_active, "the person is no active superadmin any more"),
+    ],
+)
+def test_who_is_not_to_be_told_any_more_gets_none(membership, noticed, change, why):
+    [notice] = noticed()
+    change(membership)
+    membership.save()
+    membership.user.save()
+    assert not send(notice)
+    assert (notice.suppressed, mail.outbox) == (why, [])
+
+
+def test_an_account_that_has_topped_up_above_the_warning_gets_no_mail(account, low):
+    notice = low()
+    ledger.post(postings=[top_up(account, 20, "t", at=NOW)], posted_at=NOW)
+    assert not send(notice)
+    assert notice.suppressed == "the balance is above the warning again"
+
+
+def test_a_top_up_that_is_too_small_changes_the_figure_in_the_mail(account, low):
+    notice = low()
+    ledger.post(postings=[top_up(account, 19, "t", at=NOW)], posted_at=NOW)
+    assert send(notice)
+    assert mail.outbox[0].subject == "Acme Voice has 19 credits left"
+
+
+def test_credits_that_were_used_up_meanwhile_are_not_said_to_expire(account, noticed):
+    [notice] = noticed()
+    ledger.post(postings=[call(account, "a", 380, at=NOW)], posted_at=NOW)
+    assert not send(notice)
+    assert notice.suppressed == "the credits are used up"
+
+
+def test_credits_that_have_expired_are_not_said_to_expire(noticed):
+    [notice] = noticed()
+    assert not send(notice, at=notice.grant.expires_at)
+    assert notice.suppressed == "the credits have expired"
+
+
+# ── When none can be sent ─────────────────────────────────────────────────────────────────────
+def test_a_mail_arrives_in_text_and_html(smtp, noticed):
+    send(*noticed())
+    [message] = smtp.received
+    assert message["To"] == "owner@example.com"
+    assert [part.get_content_type() for part in message.walk()] == [
+        "multipart/alternative",
+        "text/plain",
+        "text/html",
+    ]
+
+
+@pytest.mark.parametrize("failing", ["greeting", "recipient", "data"])
+def test_what_the_mail_server_refuses_is_sent_later_and_once(smtp, noticed, failing):
+    [notice] = noticed()
+    smtp.failing = failing
+    with pytest.raises(smtplib.SMTPException):
+        send(notice)
+    notice.refresh_from_db()
+    assert (notice.sent_at, notice.tried_at) == (None, NOW)
+    smtp.failing = ""
+    later = NOW + 2 * MINUTE
+    assert notices.unsent(now=later) == [notice.pk]
+    assert send(notice, at=later)
+    assert notices.unsent(now=later + DAY) == []
+    assert len(smtp.received) == 1
+
+
+def test_a_mail_server_that_is_not_there_leaves_the_notice_for_later(settings, noticed):
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+        settings.EMAIL_HOST, settings.EMAIL_PORT = nobody.getsockname()
+        [notice] = noticed()
+        with pytest.raises(ConnectionRefusedError):
+            send(notice)
+    assert notices.unsent(now=NOW + 2 * MINUTE) == [notice.pk]
+
+
+def test_an_outage_is_tried_ever_less_often_and_for_two_days(smtp, noticed):
+    noticed()
+    smtp.failing, tries, at = "greeting", 0, NOW
+    while at < NOW + 3 * DAY:
+        for notice_id in notices.unsent(now=at):
+            tries += 1
+            with pytest.raises(smtplib.SMTPException):
+                notices.send(notice_id=notice_id, now=at)
+        at += MINUTE if at < NOW + 20 * MINUTE else 15 * MINUTE
+    assert 20 < tries < 50
+    assert notices.unsent(now=at) == []
+
+
+def test_the_sweeper_sends_what_was_lost_on_its_way(noticed, clock, tasks_run_here):
+    noticed(2)
+    clock.at = NOW + 30 * timedelta(seconds=1)
+    tasks.sweep_notices()
+    assert len(mail.outbox) == 0
+    clock.at = NOW + 61 * timedelta(seconds=1)
+    for _ in range(2):
+        tasks.sweep_notices()
+    assert len(mail.outbox) == 2
+
+
+# ── Two at once ───────────────────────────────────────────────────────────────────────────────
+TWO_AT_ONCE = """
+import json, sys, time
+import django
+django.setup()
+from datetime import datetime
+from django.conf import settings
+from billing import alerts, notices
+from billing.models import Account, Notice
+print("ready", flush=True)
+for line in sys.stdin:
+    job = json.loads(line)
+    time.sleep(max(0, job["at"] - time.time()))
+    now = datetime.fromisoformat(job["now"])
+    made = alerts.watch(account=Account.objects.get(pk=job["account"]), now=now)
+    for notice in Notice.objects.order_by("pk"):
+        notices.send(notice_id=notice.pk, now=now)
+    print(len(made), flush=True)
+"""
+
+
+@pytest.fixture
+def two_workers(smtp):
+    """Two processes that look and send at the same moment: returns how many notices each made."""
+    environment = child_environment(
+        EMAIL_URL=f"smtp://127.0.0.1:{smtp.port}", MAILS_PER_DAY_MAX="100"
+    )
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", TWO_AT_ONCE],
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+
+    def answers():
+        return [str(process.stdout and process.stdout.readline()).strip() for process in processes]
+
+    def work(account, now):
+        job = {"account": account.pk, "now": now.isoformat(), "at": time.time() + 0.05}
+        for process in processes:
+            assert process.stdin
+            process.stdin.write(json.dumps(job) + "\n")
+            process.stdin.flush()
+        return [int(answer) for answer in answers()]
+
+    assert answers() == ["ready", "ready"]
+    yield work
+    for process in processes:
+        process.communicate(timeout=30)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_workers_at_once_make_one_notice_and_one_mail(
+    default_plans, account, owner, smtp, two_workers
+):
+    subscriptions.subscribe(account=account, plan=Plan.objects.get(name="Base"), at=NOW)
+    alerts.watch(account=account, now=NOW)
+    for turn in range(1, 6):
+        at = NOW + turn * HOUR
+        ledger.post(postings=[call(account, f"{turn}", 85, at=at)], posted_at=at)
+        assert sorted(two_workers(account, at)) == [0, 1]
+        assert len(smtp.received) == turn
+        ledger.post(postings=[top_up(account, 85, f"top-up:{turn}", at=at)], posted_at=at)
+    assert CreditWatch.objects.count() == 1

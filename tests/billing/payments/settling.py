@@ -1,0 +1,97 @@
+"""One of several processes that settle the same top-ups at once; `test_races` starts them.
+
+Reads a job a line (JSON), waits for the moment it names, does its part, answers with a line, until
+its input ends. A job may take guards away, to show that the test would notice.
+"""
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+import django
+
+django.setup()
+
+from billing.models import TopUp  # noqa: E402
+from billing.payments import events as payments  # noqa: E402  # Django's set-up comes first
+from billing.payments import settling as topups  # noqa: E402
+from billing.plans import movements as credits  # noqa: E402  # Django's set-up comes first
+
+Job = dict[str, Any]
+
+
+def return_page(job: Job) -> object:
+    """What the page does that the customer comes back to."""
+    return topups.reconcile(top_up_id=job["top_up"], now=datetime.now(UTC)).state
+
+
+def first_webhook(job: Job) -> object:
+    """What the task of a webhook does."""
+    return payments.process(event_id=job["events"][0], now=datetime.now(UTC))
+
+
+def second_webhook(job: Job) -> object:
+    """The same, for another event about the same payment."""
+    return payments.process(event_id=job["events"][1], now=datetime.now(UTC))
+
+
+def sweeper(job: Job) -> object:
+    """What the sweeper's tasks do that find all of it."""
+    for event_id in reversed(job["events"]):
+        payments.process(event_id=event_id, now=datetime.now(UTC))
+    return return_page(job)
+
+
+PARTS: dict[str, Callable[[Job], object]] = {
+    part.__name__: part for part in (return_page, first_webhook, second_webhook, sweeper)
+}
+
+
+def find_unlocked(top_up_id: int) -> TopUp:
+    """Instead of `topups.locked`: no lock, and as slow as a busy machine may be."""
+    found = TopUp.objects.select_related("account").get(pk=top_up_id)
+    time.sleep(0.03)
+    return found
+
+
+def credit_under_any_reference(*, reference: str, **more: Any) -> bool:
+    """Instead of `topups.credit_top_up`: each time another reference."""
+    return credits.credit_top_up(reference=f"{reference}-{uuid4()}", **more)
+
+
+GUARDS: dict[str, tuple[str, Callable[..., Any]]] = {
+    "lock": ("locked", find_unlocked),
+    "reference": ("credit_top_up", credit_under_any_reference),
+}
+
+
+@contextmanager
+def without(guards: list[str]) -> Iterator[None]:
+    """Take away the lock on the top-up, or the one reference of its credits, or both."""
+    kept = {name: getattr(topups, name) for name, _ in GUARDS.values()}
+    for guard in guards:
+        setattr(topups, *GUARDS[guard])
+    try:
+        yield
+    finally:
+        for name, function in kept.items():
+            setattr(topups, name, function)
+
+
+if __name__ == "__main__":
+    part = PARTS[sys.argv[1]]
+    TopUp.objects.exists()  # connects
+    print("ready", flush=True)
+    for line in sys.stdin:
+        job = json.loads(line)
+        time.sleep(max(0, job["at"] - time.time()))
+        with without(job["without"]):
+            try:
+                print(f"did {part(job)}", flush=True)
+            except Exception as error:
+                print(f"failed {type(error).__name__}: {error}".replace("\n", " "), flush=True)

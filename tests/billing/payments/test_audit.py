@@ -1,0 +1,106 @@
+"""The audit finds entries without a cause, planted with raw SQL past all of our own guards."""
+
+import pytest
+from django.db import connection
+
+from billing.models import Plan, TopUp
+from billing.payments import refunds
+from billing.payments import settling as topups
+from billing.payments.audit import INVARIANTS
+from billing.plans.subscriptions import subscribe
+from tests.billing.payments.purchases import begin, now, pay
+
+pytestmark = pytest.mark.django_db
+
+ENTRY = """
+    INSERT INTO billing_ledgerentry (account_id, seq, kind, credits, balance_after, reference,
+                                     occurred_at, posted_at, remarks, call_id, usage_type, agent,
+                                     billed_seconds)
+    SELECT account_id, 99, '{kind}', {credits}, 0, '{reference}', {at}, posted_at, '', '', '', '', 0
+      FROM billing_ledgerentry WHERE kind = 'plan_credits'
+"""
+FAULTS = {
+    # what the audit must say: SQL
+    "purchases: account acme: entry 99 (top-up:0): belongs to no purchase that was credited": (
+        ENTRY.format(kind="top_up", credits=5, reference="top-up:0", at="now()")
+    ),
+    "adds 500 credits, 501 were bought": "UPDATE billing_topup SET credits = 501",
+    "was credited, but has no entry": "DELETE FROM billing_ledgerentry WHERE kind = 'top_up'",
+    "refunds: account acme: purchase 0: is named by a refund, and not of the account": (
+        ENTRY.format(kind="refund", credits=-5, reference="refund:0:1", at="now()")
+    ),
+    "belongs to no subscription of the account": ENTRY.format(
+        kind="plan_credits", credits=5, reference="plan-credits:0:0", at="now()"
+    ),
+    "is not at the start of cycle 7 of its subscription": (
+        "UPDATE billing_ledgerentry SET reference = regexp_replace(reference, '0$', '7')"
+        " WHERE kind = 'plan_credits'"
+    ),
+    "adds 91500 credits, which no terms of its subscription give": (
+        "UPDATE billing_ledgerentry SET credits = 91500 WHERE kind = 'plan_credits'"
+    ),
+    "can be used until None, but ends at ": (
+        "UPDATE billing_creditgrant SET expires_at = NULL WHERE source = 'plan'"
+    ),
+    "can be used until 2099-01-01 00:00:00+00:00, but ends at ": (
+        "WITH planned AS (INSERT INTO billing_subscription"
+        " (account_id, plan_id, effective_from, time_zone)"
+        " SELECT account_id, plan_id, '2099-01-01 00:00Z', 'UTC' FROM billing_subscription)"
+        " UPDATE billing_creditgrant SET expires_at = '2099-01-01 00:00Z' WHERE source = 'plan'"
+    ),
+    "can be used until 20": (  # the end of its cycle, though the plan changes before
+        "INSERT INTO billing_subscription (account_id, plan_id, effective_from, time_zone)"
+        " SELECT account_id, plan_id, effective_from + interval '1 day', 'UTC'"
+        " FROM billing_subscription"
+    ),
+    "but expires at ": "UPDATE billing_creditgrant SET expires_at = NULL WHERE source = 'top_up'",
+    "is of a subscription in the unknown time zone “Nowhere/AtAll”": (
+        "UPDATE billing_subscription SET time_zone = 'Nowhere/AtAll'"
+    ),
+    "granted credits, but notes that it has not begun": (
+        "UPDATE billing_subscription SET begun_at = NULL"
+    ),
+    "notes credits until None, not ": "UPDATE billing_subscription SET granted_until = NULL",
+    "notes credits until 2099-01-01": (
+        "UPDATE billing_subscription SET granted_until = '2099-01-01'"
+    ),
+    "but granted none": "DELETE FROM billing_ledgerentry WHERE kind = 'plan_credits'",
+    "overdue: account acme: grant": (
+        "UPDATE billing_creditgrant SET granted_at = '2020-01-01', expires_at = '2020-02-01'"
+        " WHERE source = 'plan'"
+    ),
+    "validity: account acme: grant": (
+        "UPDATE billing_creditgrant SET expires_at = '2099-01-01' WHERE source = 'top_up'"
+    ),
+}
+
+
+def breaches():
+    return [str(breach) for invariant in INVARIANTS for breach in invariant()]
+
+
+@pytest.fixture
+def customer(account, default_plans, default_packs):
+    """On a plan, with a purchase and one that was paid back."""
+    subscribe(account=account, plan=Plan.objects.get(name="Professional"), at=now())
+    for _ in range(2):
+        top_up = begin(account)
+        pay(top_up)
+        topups.reconcile(top_up_id=top_up.pk, now=now())
+    refunds.refund(top_up_id=top_up.pk, reason="By mistake", now=now())
+    return account
+
+
+def test_what_has_its_cause_is_no_breach(customer):
+    assert TopUp.objects.count() == 2
+    assert breaches() == []
+
+
+@pytest.mark.parametrize("said", FAULTS)
+def test_an_entry_without_its_cause_is_found_and_named(customer, said):
+    with connection.cursor() as cursor:
+        cursor.execute("SET session_replication_role = replica")
+        cursor.execute(FAULTS[said])
+        assert cursor.rowcount > 0
+        cursor.execute("SET session_replication_role = DEFAULT")
+    assert any(said in breach for breach in breaches())

@@ -1,0 +1,123 @@
+"""Everybody who may learn of a payment does, at the same moment, in processes of their own."""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from django.db.models import Count
+
+from billing.ledger.audit import INVARIANTS
+from billing.models import LedgerEntry, PaymentEvent, TopUp, TopUpState
+from tests.billing.payments.purchases import balance_of, begin, event, now, pay
+from tests.child import child_environment
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+ROOT = Path(__file__).resolve().parents[3]
+PARTS = ("return_page", "first_webhook", "second_webhook", "sweeper")
+START_TOGETHER_SECONDS = 0.02
+
+
+class Crowd:
+    """The processes; they live as long as this module's tests."""
+
+    def __init__(self, environment):
+        self.processes = [
+            subprocess.Popen(
+                [sys.executable, "-m", "tests.payments.settling", part],
+                cwd=ROOT,
+                env=environment,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+            for part in PARTS
+        ]
+        assert self.answers() == ["ready"] * len(PARTS)
+
+    def settle(self, top_up, *, without=()):
+        """Have all of them settle one top-up at once; return what each says."""
+        events = [
+            PaymentEvent.objects.create(
+                gateway="sandbox",
+                event_id=f"event_{top_up.pk}_{number}",
+                event_type="checkout.paid",
+                payload=event(top_up),
+                received_at=now(),
+            ).pk
+            for number in range(2)
+        ]
+        at = time.time() + START_TOGETHER_SECONDS
+        job = {"top_up": top_up.pk, "events": events, "at": at, "without": list(without)}
+        for process in self.processes:
+            assert process.stdin
+            process.stdin.write(json.dumps(job) + "\n")
+            process.stdin.flush()
+        return self.answers()
+
+    def answers(self):
+        return [
+            str(process.stdout and process.stdout.readline()).strip() for process in self.processes
+        ]
+
+    def leave(self):
+        for process in self.processes:
+            process.communicate(timeout=30)
+
+
+@pytest.fixture(scope="module")
+def crowd(django_db_setup):
+    crowd = Crowd(child_environment(LOG_LEVEL="ERROR"))
+    yield crowd
+    crowd.leave()
+
+
+@pytest.fixture
+def paid_top_ups(default_packs, account):
+    """Makes so many purchases that were paid at the provider, of which we know nothing yet."""
+
+    def make(number):
+        made = [begin(account, credits=100) for _ in range(number)]
+        for top_up in made:
+            pay(top_up)
+        return made
+
+    return make
+
+
+def credits_of_each(account):
+    """How often each top-up was credited, the most first."""
+    times = (
+        LedgerEntry.objects.filter(account=account, kind="top_up")
+        .values("remarks")
+        .annotate(times=Count("pk"))
+    )
+    return sorted((row["times"] for row in times), reverse=True)
+
+
+def test_all_at_once_credit_each_top_up_once(crowd, paid_top_ups, account):
+    for top_up in paid_top_ups(20):
+        answers = crowd.settle(top_up)
+        assert [answer for answer in answers if not answer.startswith("did ")] == []
+    assert credits_of_each(account) == [1] * 20
+    assert balance_of(account) == 2_000
+    assert set(TopUp.objects.values_list("state", flat=True)) == {TopUpState.CREDITED}
+    assert not PaymentEvent.objects.filter(processed_at=None).exists()
+    assert [str(breach) for invariant in INVARIANTS for breach in invariant()] == []
+
+
+@pytest.mark.parametrize("missing", ["lock", "reference"])
+def test_each_of_the_two_guards_alone_is_enough(crowd, paid_top_ups, account, missing):
+    for top_up in paid_top_ups(5):
+        crowd.settle(top_up, without=[missing])
+    assert credits_of_each(account) == [1] * 5
+
+
+def test_without_both_guards_top_ups_are_credited_again(crowd, paid_top_ups, account):
+    """The control: the same work, and the test above would fail."""
+    for top_up in paid_top_ups(5):
+        crowd.settle(top_up, without=["lock", "reference"])
+    assert credits_of_each(account)[0] > 1

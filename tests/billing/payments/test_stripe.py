@@ -1,0 +1,429 @@
+"""Stripe from the checkout to the credits and back, over HTTP to a server that answers like it."""
+
+import fnmatch
+import json
+import logging
+import os
+import re
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from itertools import chain
+from pathlib import Path
+
+import pytest
+
+from billing.models import LedgerEntry, PaymentEvent, TopUp, TopUpPricing, TopUpState
+from billing.payments import pricing, refunds, settling
+from billing.payments.gateways import GatewayError, Order, RefusedError
+from billing.payments.gateways import stripe as gateway
+from billing.payments.gateways.stripe_facts import EVENTS
+from tests.billing.payments.fake_stripe import API_KEY, WEBHOOK_SECRET, signed
+from tests.billing.payments.purchases import balance_of, begin, now, state_of
+from tests.billing.payments.stripe_events import post, take
+from tests.factories import AccountFactory
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clean_ledger")]
+
+HOUR = timedelta(hours=1)
+
+TOTAL = 800_000  # 500 credits of one's own at INR 16
+
+
+# ── Checkout ──────────────────────────────────────────────────────────────────────────────────
+def test_a_checkout_asks_for_exactly_what_was_quoted(provider, account):
+    top_up = begin(account)
+    [request] = provider.requests
+    metadata = {"top_up": str(top_up.public_id), "account": str(account.pk)}
+    assert request.path == "/v1/checkout/sessions"
+    assert request.parameters == {
+        "mode": "payment",
+        "adaptive_pricing": {"enabled": "false"},
+        "client_reference_id": str(top_up.public_id),
+        "metadata": metadata,
+        "payment_intent_data": {"metadata": metadata},
+        "customer_email": "owner@example.com",
+        "line_items": [
+            {
+                "quantity": "1",
+                "price_data": {
+                    "currency": "inr",
+                    "unit_amount": str(TOTAL),
+                    "product_data": {"name": "500 call credits for Acme Voice"},
+                },
+            }
+        ],
+        "success_url": f"http://localhost/top-ups/{top_up.public_id}/?returned=1",
+        "cancel_url": f"http://localhost/top-ups/{top_up.public_id}/?returned=cancelled",
+        "expires_at": str(int((top_up.created_at + timedelta(hours=1)).timestamp())),
+    }
+    assert top_up.checkout_id in provider.sessions
+    assert top_up.checkout_url.startswith("https://checkout.stripe.com/c/pay/")
+
+
+def test_the_idempotency_key_is_that_of_the_top_up(provider, account):
+    top_up = begin(account)
+    assert provider.requests[0].headers["Idempotency-Key"] == f"checkout-{top_up.public_id}"
+
+
+def test_opening_the_same_checkout_again_gives_the_same_one(provider, account):
+    top_up = begin(account, form_key="form")
+    TopUp.objects.update(checkout_id="", checkout_url="")
+    assert begin(account, form_key="form").checkout_id == top_up.checkout_id
+    assert len(provider.sessions) == 1
+
+
+def test_an_order_of_another_amount_under_the_same_reference_is_refused(provider):
+    order = Order(
+        reference="r",
+        idempotency_key="r",
+        account_reference="acme",
+        description="x",
+        amount_minor=100,
+        currency="INR",
+        customer_email="",
+        return_url="http://localhost/",
+        cancel_url="http://localhost/",
+        expires_at=now() + timedelta(hours=1),
+    )
+    stripe_gateway = gateway.StripeGateway()
+    stripe_gateway.create_checkout(order)
+    with pytest.raises(GatewayError, match="idempotent"):
+        stripe_gateway.create_checkout(
+            Order(**{name: getattr(order, name) for name in Order.__slots__} | {"amount_minor": 1})
+        )
+
+
+def test_a_currency_without_minor_units_is_asked_for_in_whole_ones(provider, client):
+    TopUpPricing.objects.create(currency="JPY", price_minor_per_credit=25)
+    account = AccountFactory(currency="JPY")
+    top_up = begin(account, credits=100)
+    session = provider.sessions[top_up.checkout_id]
+    assert (session["amount_total"], session["currency"]) == (2_500, "jpy")
+    take(client, provider.pay(top_up.checkout_id))
+    assert balance_of(account) == 100
+
+
+def test_an_amount_that_stripe_can_not_take_is_refused_before_anything_is_begun(provider):
+    TopUpPricing.objects.create(currency="KWD", price_minor_per_credit=25)
+    account = AccountFactory(currency="KWD")
+    with pytest.raises(pricing.TopUpError, match=r"multiples of KWD 0\.010"):
+        begin(account, credits=101)
+    assert not TopUp.objects.exists()
+    assert begin(account, credits=102).checkout_url
+
+
+@pytest.mark.parametrize(("currency", "price", "asked"), [("ISK", 25, 250_000), ("MGA", 100, 100)])
+def test_a_currency_that_stripe_counts_otherwise_is_credited_and_refunded_exactly(
+    provider, client, currency, price, asked
+):
+    TopUpPricing.objects.create(currency=currency, price_minor_per_credit=price)
+    account = AccountFactory(currency=currency)
+    top_up = begin(account, credits=100)
+    assert provider.sessions[top_up.checkout_id]["amount_total"] == asked
+    take(client, provider.pay(top_up.checkout_id))
+    assert balance_of(account) == 100
+    refunds.refund(top_up_id=top_up.pk, reason="x", now=now())
+    assert provider.refunds[0]["amount"] == asked
+    assert (state_of(top_up), balance_of(account)) == (TopUpState.REFUNDED, 0)
+
+
+def test_what_was_refused_is_asked_for_again_with_another_key(provider, account, settings):
+    settings.STRIPE_SECRET_KEY = "sk_test_wrong"
+    with pytest.raises(RefusedError, match="Invalid API Key"):
+        begin(account, form_key="form")
+    settings.STRIPE_SECRET_KEY = API_KEY
+    top_up = begin(account, form_key="form")
+    assert provider.requests[-1].headers["Idempotency-Key"] == f"checkout-{top_up.public_id}-1"
+
+
+def test_what_was_not_answered_is_asked_for_again_with_the_same_key(provider, account):
+    provider.faults = ["drop"] * (1 + gateway.NETWORK_RETRIES)
+    with pytest.raises(GatewayError):
+        begin(account, form_key="form")
+    begin(account, form_key="form")
+    assert len({request.headers["Idempotency-Key"] for request in provider.requests}) == 1
+
+
+def test_a_session_that_stripe_does_not_know_expires(provider, account):
+    top_up = begin(account)
+    provider.sessions.clear()
+    assert (
+        settling.reconcile(top_up_id=top_up.pk, now=now()).failure_reason == settling.UNKNOWN_THERE
+    )
+
+
+# ── Paid ──────────────────────────────────────────────────────────────────────────────────────
+def test_a_completed_session_is_credited_once_by_webhook_and_return_page(provider, client, account):
+    top_up = begin(account)
+    completed = provider.pay(top_up.checkout_id)
+    assert take(client, completed) == f"{top_up.receipt} is credited."
+    settling.reconcile(top_up_id=top_up.pk, now=now())
+    again = provider.event("checkout.session.completed", provider.sessions[top_up.checkout_id])
+    take(client, again)
+    assert balance_of(account) == 500
+    assert LedgerEntry.objects.get(account=account).reference == top_up.reference
+    top_up.refresh_from_db()
+    assert top_up.payment_id == completed["data"]["object"]["payment_intent"]
+
+
+def test_the_return_page_alone_finds_the_payment(provider, account):
+    top_up = begin(account)
+    provider.pay(top_up.checkout_id)
+    assert settling.reconcile(top_up_id=top_up.pk, now=now()).state == TopUpState.CREDITED
+    assert provider.requests[-1].parameters == {"expand": ["payment_intent.latest_charge"]}
+
+
+@pytest.fixture
+def begun(account):
+    """A purchase that began three hours ago."""
+    top_up = begin(account)
+    TopUp.objects.update(created_at=now() - 3 * HOUR)
+    return top_up
+
+
+@pytest.mark.parametrize("tells", ["event", "answer"])
+def test_it_was_paid_when_stripe_says(provider, client, begun, tells):
+    an_hour_ago = (now() - HOUR).replace(microsecond=0)
+    completed = provider.pay(begun.checkout_id)
+    if tells == "event":
+        completed["created"] = int(an_hour_ago.timestamp())
+        take(client, completed)
+    else:
+        (charge,) = provider.charges.values()
+        charge["created"] = int(an_hour_ago.timestamp())
+        settling.reconcile(top_up_id=begun.pk, now=now())
+    begun.refresh_from_db()
+    assert (begun.state, begun.paid_at) == (TopUpState.CREDITED, an_hour_ago)
+
+
+@pytest.mark.parametrize(("created", "hours"), [(1, 3), (10**11, 0), (10**14, 0), ("x", 0)])
+def test_a_time_of_payment_that_can_not_be_is_kept_between_order_and_now(
+    provider, client, begun, created, hours
+):
+    completed = provider.pay(begun.checkout_id)
+    completed["created"] = created
+    take(client, completed)
+    begun.refresh_from_db()
+    assert abs(now() - begun.paid_at - hours * HOUR) < timedelta(minutes=1)
+
+
+def test_the_same_event_id_is_stored_once(provider, client, account):
+    completed = provider.pay(begin(account).checkout_id)
+    answers = [post(client, completed).content for _ in range(3)]
+    assert answers == [b"stored", b"known", b"known"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"amount_total": TOTAL - 1}, "an amount of"),
+        ({"amount_total": None}, "does not say what was paid"),
+        ({"currency": "usd"}, "reports USD"),
+        ({"metadata": {"account": "other"}}, "names the account other"),
+        ({"id": "cs_test_another"}, "another checkout"),
+    ],
+)
+def test_a_session_of_something_else_is_parked(provider, client, account, changed, reason):
+    top_up = begin(account)
+    completed = provider.pay(top_up.checkout_id)
+    completed["data"]["object"].update(changed)
+    assert "is parked" in take(client, completed)
+    top_up.refresh_from_db()
+    assert reason in top_up.parked_reason
+    assert (top_up.state, balance_of(account)) == (TopUpState.PENDING, 0)
+
+
+def test_an_event_of_a_type_of_no_concern_is_done_with(provider, client):
+    assert take(client, provider.event("customer.created", {"id": "cus_1"})) == (
+        "Not about a payment of ours."
+    )
+
+
+def test_the_readme_subscribes_to_every_event_that_is_read_and_to_no_other():
+    readme = (Path(__file__).parents[3] / "README.md").read_text()
+    sentence = readme.partition("/webhooks/stripe/` with the events ")[2].partition(".\n")[0]
+    named = re.findall("`([^`]+)`", sentence)
+    found = {name: fnmatch.filter(EVENTS, name) for name in named}
+    assert all(found.values())
+    assert sorted(chain.from_iterable(found.values())) == sorted(EVENTS)
+
+
+# ── Paid later, or never ──────────────────────────────────────────────────────────────────────
+def test_a_bank_payment_is_pending_until_it_succeeds(provider, client, account):
+    top_up = begin(account)
+    take(client, provider.pay_by_bank(top_up.checkout_id))
+    a_day_later = now() + timedelta(days=1)
+    settling.reconcile(top_up_id=top_up.pk, now=a_day_later)
+    assert (state_of(top_up), balance_of(account)) == (TopUpState.PROCESSING, 0)
+    take(client, provider.bank_pays(top_up.checkout_id))
+    assert (state_of(top_up), balance_of(account)) == (TopUpState.CREDITED, 500)
+
+
+def test_a_bank_payment_that_fails_says_so(provider, client, account):
+    top_up = begin(account)
+    take(client, provider.pay_by_bank(top_up.checkout_id))
+    take(client, provider.bank_refuses(top_up.checkout_id))
+    assert (state_of(top_up), balance_of(account)) == (TopUpState.FAILED, 0)
+
+
+def test_a_bank_payment_whose_failure_was_not_reported_is_found_by_asking(provider, account):
+    top_up = begin(account)
+    provider.pay_by_bank(top_up.checkout_id)
+    provider.bank_refuses(top_up.checkout_id)
+    top_up = settling.reconcile(top_up_id=top_up.pk, now=now())
+    assert (top_up.state, top_up.failure_reason) == (
+        TopUpState.FAILED,
+        "The bank refused the debit.",
+    )
+
+
+def test_a_bank_payment_on_its_way_is_not_cancelled_by_another_purchase(provider, account, owner):
+    first = begin(account, user=owner)
+    provider.pay_by_bank(first.checkout_id)
+    begin(account, credits=100, user=owner)
+    assert state_of(first) == TopUpState.PROCESSING
+
+
+def test_another_purchase_closes_the_page_of_the_first(provider, account, owner):
+    first = begin(account, user=owner)
+    begin(account, credits=100, user=owner)
+    assert provider.sessions[first.checkout_id]["status"] == "expired"
+    assert state_of(first) == TopUpState.CANCELLED
+
+
+def test_a_session_that_nobody_paid_expires(provider, client, account):
+    top_up = begin(account)
+    take(client, provider.expire(top_up.checkout_id))
+    assert state_of(top_up) == TopUpState.EXPIRED
+
+
+def test_the_news_of_an_expired_page_does_not_undo_a_payment(provider, client, account):
+    top_up = begin(account)
+    session = dict(provider.sessions[top_up.checkout_id], status="expired", url=None)
+    take(client, provider.pay(top_up.checkout_id))
+    take(client, provider.event("checkout.session.expired", session))
+    assert (state_of(top_up), balance_of(account)) == (TopUpState.CREDITED, 500)
+
+
+# ── Signatures ────────────────────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize("how", [{"secret": "whsec_guessed"}, {"at": 1_700_000_000.0}])
+def test_a_forged_or_stale_event_is_refused(provider, client, account, how):
+    completed = provider.pay(begin(account).checkout_id)
+    assert post(client, completed, **how).status_code == 400
+    assert not PaymentEvent.objects.exists()
+
+
+def test_while_the_secret_is_being_changed_either_signature_is_enough(provider, client, account):
+    body = json.dumps(provider.pay(begin(account).checkout_id)).encode()
+    old, new = signed(body, secret="whsec_old"), signed(body)
+    response = client.post(
+        "/webhooks/stripe/",
+        data=body,
+        content_type="application/json",
+        headers={"Stripe-Signature": f"{old},{new.split(',')[1]}"},
+    )
+    assert response.status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("key", "taken"), [("sk_test_1", 200), ("sk_live_1", 400), ("rk_live_1", 400)]
+)
+def test_an_event_of_the_other_mode_than_the_key_is_refused(
+    provider, client, account, settings, key, taken
+):
+    completed = provider.pay(begin(account).checkout_id)
+    settings.STRIPE_SECRET_KEY = key
+    assert post(client, completed).status_code == taken
+
+
+# ── While Stripe is not well ──────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize("fault", ["500", "drop"])
+def test_what_fails_once_is_tried_again_at_once_and_done_once(provider, account, fault):
+    provider.faults = [fault]
+    assert begin(account).checkout_url
+    assert len(provider.sessions) == 1
+
+
+@pytest.mark.parametrize("fault", ["500", "429", "drop", "slow"])
+def test_an_outage_leaves_a_purchase_that_the_same_form_goes_on_with(
+    provider, account, fault, monkeypatch
+):
+    monkeypatch.setattr(gateway, "TIMEOUT_SECONDS", 0.2)
+    provider.faults = [fault] * (1 + gateway.NETWORK_RETRIES)
+    with pytest.raises(GatewayError, match="Stripe: "):
+        begin(account, form_key="form")
+    assert TopUp.objects.get().state == TopUpState.PENDING
+    provider.faults = []
+    assert begin(account, form_key="form").checkout_url
+    assert (TopUp.objects.count(), len(provider.sessions)) == (1, 1)
+
+
+def test_asking_during_an_outage_fails_and_later_finds_the_payment(provider, account):
+    top_up = begin(account)
+    provider.pay(top_up.checkout_id)
+    provider.faults = ["500"] * (1 + gateway.NETWORK_RETRIES)
+    with pytest.raises(GatewayError):
+        settling.reconcile(top_up_id=top_up.pk, now=now())
+    assert settling.to_reconcile(now=now() + timedelta(seconds=21)) == [top_up.pk]
+    assert settling.reconcile(top_up_id=top_up.pk, now=now()).state == TopUpState.CREDITED
+
+
+def test_a_port_where_nobody_listens_is_a_gateway_error(provider, account, settings):
+    settings.STRIPE_API_BASE = "http://127.0.0.1:9"
+    with pytest.raises(GatewayError):
+        begin(account)
+
+
+def test_a_wrong_key_is_a_gateway_error(provider, account, settings):
+    settings.STRIPE_SECRET_KEY = "sk_test_wrong"
+    with pytest.raises(GatewayError, match="Invalid API Key"):
+        begin(account)
+
+
+def test_no_secret_is_ever_logged_or_stored(provider, client, account, caplog):
+    caplog.set_level(logging.DEBUG)
+    top_up = begin(account)
+    completed = provider.pay(top_up.checkout_id)
+    post(client, completed, secret="whsec_guessed")
+    take(client, completed)
+    provider.faults = ["", *["500"] * (1 + gateway.NETWORK_RETRIES)]
+    with pytest.raises(GatewayError) as error:
+        refunds.refund(top_up_id=top_up.pk, reason="x", now=now())
+    stored = json.dumps(list(PaymentEvent.objects.values("payload", "outcome")))
+    everything = caplog.text + str(error.value) + stored
+    assert "/v1/refunds" in everything
+    assert API_KEY not in everything
+    assert WEBHOOK_SECRET not in everything
+
+
+# ── The browser's way there ───────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize(("name", "is_allowed"), [("stripe", True), ("sandbox", False)])
+def test_a_form_may_lead_to_stripe_only_where_that_is_the_gateway(name, is_allowed):
+    script = (
+        "import django; django.setup(); from django.test import Client;"
+        "print(Client().get('/accounts/login/').headers['Content-Security-Policy'])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env={
+            **os.environ,
+            "DJANGO_SETTINGS_MODULE": "config.settings",
+            "PAYMENT_GATEWAY": name,
+            "STRIPE_SECRET_KEY": API_KEY,
+            "STRIPE_WEBHOOK_SECRET": WEBHOOK_SECRET,
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    directives = dict(part.strip().split(" ", 1) for part in done.stdout.strip().split(";"))
+    assert ("https://checkout.stripe.com" in directives["form-action"].split()) is is_allowed
+
+
+def test_expires_at_is_a_time_that_stripe_accepts(provider, account):
+    begin(account)
+    [session] = provider.sessions.values()
+    left = datetime.fromtimestamp(session["expires_at"], UTC) - now()
+    assert timedelta(minutes=58) < left <= timedelta(hours=1)

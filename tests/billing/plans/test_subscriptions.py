@@ -1,0 +1,288 @@
+"""Plans over time: which tariff holds when, and the plan credits of each cycle."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from threading import Event
+
+import pytest
+from django.db import connection, transaction
+
+from billing import ledger
+from billing.accounts.opening import change_time_zone
+from billing.ledger.audit import INVARIANTS
+from billing.models import Balance, CustomTerms, Kind, LedgerEntry, Plan, PlanTerms
+from billing.payments.audit import INVARIANTS as CAUSES
+from billing.plans import subscriptions, tariffs
+from billing.plans.rating import Tariff
+from tests.billing.postings import call, correction
+from tests.billing.waiting import WAIT_SECONDS, until_somebody_waits_for_a_lock
+
+pytestmark = pytest.mark.django_db
+
+START = datetime(2026, 1, 31, 4, 0, tzinfo=UTC)
+DAY = timedelta(days=1)
+
+
+@pytest.fixture(autouse=True)
+def clean_ledger(db):
+    yield
+    assert [str(breach) for invariant in INVARIANTS for breach in invariant()] == []
+
+
+def plan(name):
+    return Plan.objects.get(name=name)
+
+
+def movements(account, kind):
+    return list(
+        LedgerEntry.objects.filter(account=account, kind=kind)
+        .order_by("seq")
+        .values_list("credits", "occurred_at")
+    )
+
+
+def balance_of(account):
+    return Balance.objects.get(account=account).credits
+
+
+@pytest.mark.parametrize(
+    ("name", "credits", "increment", "per_increment", "price", "concurrent"),
+    [
+        ("Base", 100, 60, 2, 199_900, 1),
+        ("Professional", 1_500, 30, 1, 999_900, 4),
+        ("Enterprise", None, 30, 1, None, None),
+    ],
+)
+def test_a_new_installation_has_the_three_plans(
+    name, credits, increment, per_increment, price, concurrent
+):
+    terms = plan(name).terms.get()
+    assert terms.credits_per_cycle == credits
+    assert terms.tariff == Tariff(increment, per_increment)
+    assert (terms.price_minor, terms.concurrent_calls) == (price, concurrent)
+
+
+def test_subscribing_grants_the_credits_of_the_first_cycle(account):
+    subscriptions.subscribe(account=account, plan=plan("Base"), at=START)
+    assert balance_of(account) == 100
+
+
+def test_the_plan_in_force_at_an_instant_decides_the_tariff(account):
+    subscriptions.subscribe(account=account, plan=plan("Base"), at=START)
+    subscriptions.subscribe(account=account, plan=plan("Professional"), at=START + 10 * DAY)
+    book = tariffs.TariffBook([account.pk])
+    moment = timedelta(microseconds=1)
+    change = START + 10 * DAY
+    assert book.at(account.pk, change - moment).terms.tariff == Tariff(60, 2)
+    assert book.at(account.pk, change).terms.tariff == Tariff(30, 1)
+
+
+def test_new_terms_of_a_plan_hold_from_their_date(account):
+    subscriptions.subscribe(account=account, plan=plan("Base"), at=START)
+    PlanTerms.objects.create(
+        plan=plan("Base"),
+        effective_from=START + 5 * DAY,
+        increment_seconds=15,
+        credits_per_increment=3,
+    )
+    book = tariffs.TariffBook([account.pk])
+    assert book.at(account.pk, START + 4 * DAY).terms.tariff == Tariff(60, 2)
+    assert book.at(account.pk, START + 5 * DAY).terms.tariff == Tariff(15, 3)
+
+
+def test_custom_terms_come_before_the_plans_own_and_end_with_the_subscription(account):
+    subscriptions.subscribe(
+        account=account,
+        plan=plan("Enterprise"),
+        at=START,
+        custom_terms=CustomTerms(
+            increment_seconds=6, credits_per_increment=1, credits_per_cycle=5_000
+        ),
+    )
+    subscriptions.subscribe(account=account, plan=plan("Base"), at=START + 10 * DAY)
+    book = tariffs.TariffBook([account.pk])
+    assert book.at(account.pk, START).terms.tariff == Tariff(6, 1)
+    assert book.at(account.pk, START + 10 * DAY).terms.tariff == Tariff(60, 2)
+    assert movements(account, Kind.PLAN_CREDITS)[0] == (5_000, START)
+
+
+def test_before_its_first_plan_an_account_is_rated_by_that_plan(account):
+    subscriptions.subscribe(account=account, plan=plan("Base"), at=START)
+    past = datetime(1999, 1, 1, tzinfo=UTC)
+    assert tariffs.agreement_at(account=account, at=past).terms.tariff == Tariff(60, 2)
+
+
+def test_an_account_that_never_had_a_plan_has_no_tariff(account):
+    with pytest.raises(tariffs.NoTariffError, match="no plan"):
+        tariffs.agreement_at(account=account, at=START)
+
+
+def test_at_the_end_of_a_cycle_unused_plan_credits_expire_and_new_ones_come(account):
+    subscriptions.subscribe(account=account, plan=plan("Base"), at=START)
+    ledger.post(postings=[call(account, "a", 30, at=START + DAY)], posted_at=START + DAY)
+    end = datetime(2026, 2, 28, 4, 0, tzinfo=UTC)
+    assert subscriptions.renew(account=account, now=end) == 1
+    assert movements(account, Kind.EXPIRY) == [(-70, end)]
+    assert movements(account, Kind.PLAN_CREDITS) == [(100, START), (100, end)]
+    assert balance_of(account) == 100
+
+
+def test_renewing_twice_changes_nothing(account):
+    subscriptions.subscribe(account=account, plan=plan("Base"), at=START)
+    later = START + 40 * DAY
+    assert subscriptions.renew(account=account, now=later) == 1
+    assert subscriptions.renew(account=account, now=later) == 0
+    assert balance_of(account) == 100
+
+
+def test_cycles_missed_are_each_granted_and_expired_once(account):
+    subscriptions.subscribe(account=account, plan=plan("Base"), at=START)
+    assert subscriptions.renew(account=account, now=datetime(2026, 5, 2, tzinfo=UTC)) == 3
+    boundaries = [
+        datetime(2026, 2, 28, 4, tzinfo=UTC),
+        datetime(2026, 3, 31, 4, tzinfo=UTC),
+        datetime(2026, 4, 30, 4, tzinfo=UTC),
+    ]
+    assert movements(account, Kind.PLAN_CREDITS) == [
+        (100, START),
+        *[(100, boundary) for boundary in boundaries],
+    ]
+    assert movements(account, Kind.EXPIRY) == [(-100, boundary) for boundary in boundaries]
+    assert balance_of(account) == 100
+
+
+def test_debt_made_while_renewal_was_down_is_paid_by_the_missed_cycles(account):
+    subscriptions.subscribe(account=account, plan=plan("Base"), at=START)
+    during = datetime(2026, 3, 5, tzinfo=UTC)
+    ledger.post(postings=[call(account, "a", 150, at=during)], posted_at=during)
+    assert balance_of(account) == -150
+    subscriptions.renew(account=account, now=datetime(2026, 3, 6, tzinfo=UTC))
+    assert balance_of(account) == -50
+
+
+def test_changing_the_plan_starts_a_cycle_and_ends_the_one_before(account):
+    subscriptions.subscribe(account=account, plan=plan("Base"), at=START)
+    change = START + 10 * DAY
+    subscriptions.subscribe(account=account, plan=plan("Professional"), at=change)
+    assert balance_of(account) == 1_500
+    assert movements(account, Kind.EXPIRY) == [(-100, change)]
+    cycle = subscriptions.current_cycle(account=account, at=change + DAY)
+    assert cycle is not None
+    assert (cycle.number, cycle.starts_at) == (0, change)
+
+
+def test_a_change_before_the_latest_one_is_refused(account):
+    subscriptions.subscribe(account=account, plan=plan("Base"), at=START)
+    with pytest.raises(subscriptions.SubscriptionError, match="rewrite its history"):
+        subscriptions.subscribe(account=account, plan=plan("Professional"), at=START - DAY)
+
+
+def test_a_change_before_a_cycle_that_has_granted_its_credits_is_refused(account):
+    subscriptions.subscribe(account=account, plan=plan("Base"), at=START)
+    later = START + 45 * DAY
+    subscriptions.renew(account=account, now=later)
+    with pytest.raises(subscriptions.SubscriptionError, match="rewrite history"):
+        subscriptions.subscribe(
+            account=account, plan=plan("Professional"), at=START + DAY, now=later
+        )
+
+
+def test_a_planned_change_that_has_begun_by_a_clock_ahead_can_not_be_cancelled(account):
+    subscriptions.subscribe(account=account, plan=plan("Base"), at=START)
+    change = START + 10 * DAY
+    planned = subscriptions.subscribe(
+        account=account, plan=plan("Professional"), at=change, now=START
+    )
+    subscriptions.renew(account=account, now=change)
+    with pytest.raises(subscriptions.SubscriptionError, match="change its plan instead"):
+        subscriptions.cancel_planned_change(subscription=planned, now=change - DAY)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_cancelling_a_change_waits_for_who_begins_it_at_the_same_time(account, default_plans):
+    subscriptions.subscribe(account=account, plan=plan("Base"), at=START)
+    change = START + 10 * DAY
+    planned = subscriptions.subscribe(
+        account=account, plan=plan("Professional"), at=change, now=START
+    )
+    begun = Event()
+
+    def begin():
+        with transaction.atomic():
+            subscriptions.renew(account=account, now=change)
+            begun.set()
+            until_somebody_waits_for_a_lock()
+        connection.close()
+
+    def cancel():
+        assert begun.wait(WAIT_SECONDS)
+        try:
+            subscriptions.cancel_planned_change(subscription=planned, now=change - DAY)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(2) as pool:
+        begins, cancels = pool.submit(begin), pool.submit(cancel)
+        begins.result()
+        with pytest.raises(subscriptions.SubscriptionError, match="change its plan instead"):
+            cancels.result()
+    assert balance_of(account) == 1_500
+    assert [str(breach) for invariant in CAUSES for breach in invariant()] == []
+
+
+@pytest.mark.parametrize("used", [99, 100])
+def test_what_a_correction_gives_back_after_a_change_of_plan_stays(account, used):
+    subscriptions.subscribe(account=account, plan=plan("Base"), at=START)
+    ledger.post(postings=[call(account, "a", used, at=START)], posted_at=START + DAY)
+    change = START + 5 * DAY
+    subscriptions.subscribe(account=account, plan=plan("Professional"), at=change)
+    ledger.post(postings=[correction(account, "a", 60, at=START)], posted_at=change + DAY)
+    ledger.post(postings=[], posted_at=change + 2 * DAY, accounts=[account.pk])
+    assert balance_of(account) == 1_560
+
+
+@pytest.mark.parametrize("zone", ["Asia/Kolkata", "America/New_York", "Pacific/Apia"])
+def test_cycles_keep_to_their_clock_when_the_account_moves(account, zone):
+    at = datetime(2026, 2, 28, 20, tzinfo=UTC)
+    change_time_zone(account=account, time_zone="UTC")
+    subscriptions.subscribe(account=account, plan=plan("Professional"), at=at)
+    subscriptions.renew(account=account, now=datetime(2026, 4, 10, tzinfo=UTC))
+    change_time_zone(account=account, time_zone=zone)
+    subscriptions.renew(account=account, now=datetime(2026, 6, 1, tzinfo=UTC))
+    assert [occurred_at for _, occurred_at in movements(account, Kind.PLAN_CREDITS)] == [
+        datetime(2026, month, 28, 20, tzinfo=UTC) for month in (2, 3, 4, 5)
+    ]
+    assert balance_of(account) == 1_500
+    assert [str(breach) for invariant in CAUSES for breach in invariant()] == []
+
+
+def test_a_custom_plan_whose_terms_come_later_grants_once_they_are_there(account):
+    subscription = subscriptions.subscribe(account=account, plan=plan("Enterprise"), at=START)
+    assert subscriptions.renew(account=account, now=START + DAY) == 0
+    CustomTerms.objects.create(
+        subscription=subscription,
+        effective_from=START + DAY,
+        increment_seconds=6,
+        credits_per_increment=1,
+        credits_per_cycle=9_000,
+    )
+    assert subscriptions.renew(account=account, now=START + 2 * DAY) == 1
+    assert balance_of(account) == 9_000
+
+
+def test_changing_the_plan_to_and_fro_never_adds_up_its_credits(account):
+    subscriptions.subscribe(account=account, plan=plan("Base"), at=START)
+    for hours, name in enumerate(("Enterprise", "Base", "Enterprise", "Base"), start=1):
+        at = START + timedelta(hours=hours)
+        subscriptions.subscribe(account=account, plan=plan(name), at=at)
+    assert balance_of(account) == 100
+
+
+def test_a_planned_change_ends_the_credits_before_it_when_it_comes(account):
+    subscriptions.subscribe(account=account, plan=plan("Base"), at=START)
+    change = START + 10 * DAY
+    subscriptions.subscribe(account=account, plan=plan("Professional"), at=change, now=START + DAY)
+    assert balance_of(account) == 100
+    subscriptions.renew(account=account, now=change + DAY)
+    assert balance_of(account) == 1_500
+    assert movements(account, Kind.EXPIRY) == [(-100, change)]

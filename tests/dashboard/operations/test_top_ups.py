@@ -1,0 +1,335 @@
+"""Operators price packs, look at purchases, and pay them back."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.db import IntegrityError, transaction
+from django.test import Client
+from django.utils import timezone
+
+from billing.models import (
+    Account,
+    Pack,
+    PaymentEvent,
+    SandboxCheckout,
+    TopUp,
+    TopUpPricing,
+    TopUpState,
+)
+from billing.payments import buying, pricing, settling
+from dashboard.sandbox import gateway as sandbox
+from tests.dashboard.operations.conftest import call_of, credits_of
+
+
+def pack_form(**changes: str) -> dict[str, str]:
+    return {
+        "credits": "750",
+        "price": "8499.50",
+        "currency": "INR",
+        "order": "9",
+        "is_active": "on",
+        **changes,
+    }
+
+
+@pytest.fixture
+def begun(customer: Account) -> TopUp:
+    """A top-up of 500 credits that nobody has paid yet."""
+    return buying.start(
+        account=customer,
+        user_id=None,
+        email="owner@example.com",
+        quoted=pricing.quote(account=customer, credits=500),
+        form_key="form",
+        return_url="http://localhost/{id}/",
+        now=timezone.now(),
+    )
+
+
+@pytest.fixture
+def paid(begun: TopUp) -> TopUp:
+    """A credited top-up of 500 credits."""
+    now = timezone.now()
+    sandbox.decide(checkout_id=begun.checkout_id, decision=sandbox.Decision.PAY, now=now)
+    return settling.reconcile(top_up_id=begun.pk, now=now)
+
+
+def refund_page(top_up: TopUp) -> str:
+    return f"/admin/billing/topup/{top_up.pk}/refund/"
+
+
+def test_a_pack_is_priced_in_main_units(staff: Client):
+    assert staff.post("/admin/billing/pack/add/", pack_form()).status_code == 302
+    assert Pack.objects.get(credits=750).price_minor == 849_950
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("price", "0", "above zero"),
+        ("price", "-5", "greater than or equal"),
+        ("price", "10.005", "2 decimals"),
+        ("price", "1e30", "less than or equal"),
+        ("credits", "0", "greater than or equal"),
+        ("credits", "1.5", "whole number"),
+        ("currency", "RUPEE", "at most 3"),
+        ("currency", "1NR", "Three capital letters"),
+        ("currency", "XYZ", "ISO 4217"),
+    ],
+)
+def test_a_bad_pack_is_refused_beside_its_field(staff: Client, field, value, said):
+    response = staff.post("/admin/billing/pack/add/", pack_form(**{field: value}))
+    assert said in str(response.context["adminform"].form.errors[field])
+    assert not Pack.objects.filter(credits=750).exists()
+
+
+def test_a_currency_without_decimals_takes_none(staff: Client):
+    form = pack_form(currency="JPY", price="100.5")
+    response = staff.post("/admin/billing/pack/add/", form)
+    assert "0 decimals" in str(response.context["adminform"].form.errors["price"])
+    staff.post("/admin/billing/pack/add/", pack_form(currency="JPY", price="100"))
+    assert Pack.objects.get(currency="JPY").price_minor == 100
+
+
+def test_a_pack_of_the_same_credits_as_another_is_refused_beside_its_field(staff: Client):
+    response = staff.post("/admin/billing/pack/add/", pack_form(credits="500"))
+    errors = response.context["adminform"].form.errors
+    assert list(errors) == ["credits"]
+    assert "500 credits are on offer already, for INR 5,999." in str(errors["credits"])
+
+
+def test_a_pack_that_is_not_on_offer_may_be_like_another(staff: Client):
+    form = pack_form(credits="1500")
+    del form["is_active"]
+    assert staff.post("/admin/billing/pack/add/", form).status_code == 302
+    hidden = Pack.objects.get(credits=1_500, currency="INR", is_active=False)
+    response = staff.post(f"/admin/billing/pack/{hidden.pk}/change/", {**form, "is_active": "on"})
+    assert set(response.context["adminform"].form.errors) == {"credits"}
+
+
+def test_a_pack_may_be_saved_as_it_is(staff: Client):
+    pack = Pack.objects.get(credits=1_500, currency="INR")
+    form = pack_form(credits="1500", price="14999")
+    assert staff.post(f"/admin/billing/pack/{pack.pk}/change/", form).status_code == 302
+
+
+def test_the_database_refuses_packs_of_the_same_credits_too(db):
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Pack.objects.create(credits=500, price_minor=1)
+
+
+@pytest.mark.parametrize(("price", "is_warned"), [("8000", True), ("5000", False)])
+def test_a_best_value_that_is_none_is_stored_with_a_warning(staff: Client, price, is_warned):
+    form = pack_form(price=price, is_best_value="on")
+    response = staff.post("/admin/billing/pack/add/", form, follow=True)
+    assert Pack.objects.get(credits=750).is_best_value
+    assert ("are not marked as the best value" in response.content.decode()) == is_warned
+
+
+@pytest.mark.parametrize(("currency", "is_warned"), [("JPY", True), ("INR", False), ("USD", False)])
+def test_a_pack_that_nobody_is_offered_is_stored_with_a_warning(
+    staff: Client, account: Account, currency, is_warned
+):
+    form = pack_form(currency=currency, price="100")
+    response = staff.post("/admin/billing/pack/add/", form, follow=True)
+    assert Pack.objects.filter(credits=750, currency=currency).exists()
+    assert (f"No account pays in {currency}" in response.content.decode()) == is_warned
+
+
+def pricing_form(**changes: str) -> dict[str, str]:
+    return {
+        "price": "14.5",
+        "currency": "INR",
+        "credits_min": "10",
+        "credits_max": "5000",
+        "tax_name": "GST",
+        "tax_percent": "18",
+        **changes,
+    }
+
+
+def test_tax_is_entered_in_percent_and_shown_again(staff: Client):
+    pricing = TopUpPricing.objects.get(currency="INR")
+    page = f"/admin/billing/topuppricing/{pricing.pk}/change/"
+    assert staff.post(page, pricing_form()).status_code == 302
+    pricing.refresh_from_db()
+    assert (pricing.price_minor_per_credit, pricing.tax_basis_points) == (1_450, 1_800)
+    assert staff.get(page).context["adminform"].form.initial["tax_percent"] == 18
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("credits_max", "9"), ("tax_name", ""), ("tax_percent", "101")]
+)
+def test_bad_pricing_is_refused_beside_its_field(staff: Client, field, value):
+    pricing = TopUpPricing.objects.get(currency="INR")
+    page = f"/admin/billing/topuppricing/{pricing.pk}/change/"
+    response = staff.post(page, pricing_form(**{field: value}))
+    assert field in response.context["adminform"].form.errors
+
+
+def test_a_refund_needs_a_reason_and_then_takes_the_credits(
+    staff: Client, customer: Account, paid: TopUp
+):
+    call_of(customer, "used", seconds=3600)
+    before = credits_of(customer)
+    response = staff.post(refund_page(paid), {"reason": "  "})
+    assert "reason" in response.context["form"].errors
+    assert staff.post(refund_page(paid), {"reason": "By mistake"}).status_code == 302
+    paid.refresh_from_db()
+    assert (paid.state, credits_of(customer)) == (TopUpState.REFUNDED, before - 500)
+    assert "By mistake" in LogEntry.objects.get(object_id=str(paid.pk)).change_message
+
+
+def test_all_times_of_a_top_up_and_its_event_are_read_alike(staff: Client, paid: TopUp):
+    at = datetime(2026, 11, 24, 8, 35, tzinfo=UTC)
+    TopUp.objects.update(created_at=at, paid_at=at, credited_at=at, checked_at=at)
+    event = PaymentEvent.objects.create(
+        gateway="sandbox", event_id="event_1", event_type="paid", payload={}, received_at=at
+    )
+    page = staff.get(f"/admin/billing/topup/{paid.pk}/change/").content.decode()
+    assert page.count(">24 Nov 2026, 14:05 Asia/Kolkata<") == 4
+    assert (
+        ">24 Nov 2026, 14:05 Asia/Kolkata<" in staff.get("/admin/billing/topup/").content.decode()
+    )
+    for address in ("", f"{event.pk}/change/"):
+        events = staff.get(f"/admin/billing/paymentevent/{address}").content.decode()
+        assert ">24 Nov 2026, 08:35 UTC<" in events
+
+
+def test_a_refund_sent_twice_says_that_it_is_done(staff: Client, customer: Account, paid: TopUp):
+    staff.post(refund_page(paid), {"reason": "x"})
+    response = staff.post(refund_page(paid), {"reason": "x"})
+    assert "only a credited" in response.content.decode()
+    assert credits_of(customer) == 100
+
+
+def test_a_refund_that_the_provider_refuses_changes_nothing(
+    staff: Client, customer: Account, paid: TopUp
+):
+    TopUp.objects.filter(pk=paid.pk).update(payment_id="unknown")
+    response = staff.post(refund_page(paid), {"reason": "x"})
+    assert "did not refund it" in response.content.decode()
+    assert credits_of(customer) == 600
+
+
+def test_a_parked_purchase_is_found(staff: Client, paid: TopUp):
+    TopUp.objects.filter(pk=paid.pk).update(parked_reason="Another amount")
+    page = "/admin/billing/topup/"
+    assert paid.receipt in staff.get(page, {"parked": "1"}).content.decode()
+    TopUp.objects.update(parked_reason="")
+    assert paid.receipt not in staff.get(page, {"parked": "1"}).content.decode()
+
+
+def test_a_purchase_is_found_by_the_providers_id(staff: Client, paid: TopUp):
+    found = staff.get("/admin/billing/topup/", {"q": paid.payment_id}).content.decode()
+    assert paid.receipt in found
+
+
+def test_top_ups_events_and_notices_cannot_be_changed(staff: Client, paid: TopUp):
+    event = PaymentEvent.objects.create(
+        gateway="sandbox",
+        event_id="e1",
+        event_type="checkout.paid",
+        payload={},
+        received_at=timezone.now() - timedelta(days=1),
+    )
+    for path in (f"topup/{paid.pk}", f"paymentevent/{event.pk}"):
+        assert staff.get(f"/admin/billing/{path}/change/").status_code == 200
+        assert staff.post(f"/admin/billing/{path}/change/", {"state": "x"}).status_code == 403
+        assert staff.post(f"/admin/billing/{path}/delete/", {"post": "yes"}).status_code == 403
+    for model in ("topup", "paymentevent", "notice"):
+        assert staff.get(f"/admin/billing/{model}/").status_code == 200
+        assert staff.get(f"/admin/billing/{model}/add/").status_code == 403
+
+
+def test_only_staff_can_refund(client: Client, owner, paid: TopUp):
+    client.force_login(owner)
+    assert client.post(refund_page(paid), {"reason": "x"}).status_code == 302
+    paid.refresh_from_db()
+    assert paid.state == TopUpState.CREDITED
+
+
+# ── Payments that do not fit ──────────────────────────────────────────────────────────────────
+@pytest.fixture
+def parked(customer: Account) -> TopUp:
+    """A top-up for which half of its price has come."""
+    now = timezone.now()
+    top_up = buying.start(
+        account=customer,
+        user_id=None,
+        email="owner@example.com",
+        quoted=pricing.quote(account=customer, credits=500),
+        form_key="parked",
+        return_url="http://localhost/{id}/",
+        now=now,
+    )
+    sandbox.decide(checkout_id=top_up.checkout_id, decision=sandbox.Decision.PAY, now=now)
+    SandboxCheckout.objects.filter(checkout_id=top_up.checkout_id).update(amount_minor=400_000)
+    return settling.reconcile(top_up_id=top_up.pk, now=now)
+
+
+def decide_page(top_up: TopUp) -> str:
+    return f"/admin/billing/topup/{top_up.pk}/decide/"
+
+
+@pytest.mark.parametrize(
+    ("decision", "state", "credits"),
+    [("accepted", "credited", 600), ("returned", "refunded", 100), ("closed", "cancelled", 100)],
+)
+def test_a_parked_payment_is_decided_about_once_and_the_history_says_why(
+    staff: Client, customer: Account, parked: TopUp, decision: str, state: str, credits: int
+):
+    page = staff.get(decide_page(parked)).content.decode()
+    assert "asked for INR 8,000 · received INR 4,000" in page
+    form = {"decision": decision, "reason": "Agreed by phone"}
+    assert staff.post(decide_page(parked), form).status_code == 302
+    parked.refresh_from_db()
+    assert (parked.state, credits_of(customer)) == (state, credits)
+    said = LogEntry.objects.get(object_id=str(parked.pk)).change_message
+    assert "an amount of 400000" in said
+    assert "Agreed by phone" in said
+    again = staff.post(decide_page(parked), form)
+    assert "does not wait for a decision any more" in again.content.decode()
+    assert credits_of(customer) == credits
+
+
+def test_a_decision_needs_a_choice_and_a_reason(staff: Client, parked: TopUp):
+    errors = staff.post(decide_page(parked), {"reason": " "}).context["form"].errors
+    assert set(errors) == {"decision", "reason"}
+
+
+def test_the_operator_sees_what_was_received_and_why_a_refund_failed(staff: Client, parked: TopUp):
+    TopUp.objects.filter(pk=parked.pk).update(refund_failure="The card is closed")
+    page = staff.get(f"/admin/billing/topup/{parked.pk}/change/").content.decode()
+    assert "INR 4,000" in page
+    assert "The card is closed" in page
+
+
+def ask_page(top_up: TopUp) -> str:
+    return f"/admin/billing/topup/{top_up.pk}/ask-provider/"
+
+
+def test_the_provider_is_asked_by_a_button_and_not_by_a_link(
+    staff: Client, customer: Account, begun: TopUp
+):
+    sandbox.decide(checkout_id=begun.checkout_id, decision=sandbox.Decision.PAY, now=timezone.now())
+    page = staff.get(ask_page(begun)).content.decode()
+    assert "waiting for payment here" in page
+    begun.refresh_from_db()
+    assert begun.state == TopUpState.PENDING
+    assert staff.post(ask_page(begun)).status_code == 302
+    begun.refresh_from_db()
+    assert (begun.state, credits_of(customer)) == (TopUpState.CREDITED, 600)
+
+
+def test_a_provider_that_does_not_answer_is_said_and_changes_nothing(staff: Client, begun: TopUp):
+    TopUp.objects.filter(pk=begun.pk).update(gateway="stripe")
+    page = staff.post(ask_page(begun))
+    assert "The provider did not answer" in page.content.decode()
+    begun.refresh_from_db()
+    assert begun.state == TopUpState.PENDING
+
+
+def test_asking_about_a_top_up_that_does_not_exist_is_not_found(staff: Client):
+    assert staff.get("/admin/billing/topup/1/ask-provider/").status_code == 404
