@@ -1,10 +1,7 @@
 """Django's registration of billing."""
 
-from typing import Any
-
 from django.apps import AppConfig
 from django.core import checks
-from django.db.models.signals import pre_save
 
 from billing.payments.checks import payments_are_safe
 
@@ -16,11 +13,5 @@ class BillingConfig(AppConfig):
     verbose_name = "Billing"
 
     def ready(self) -> None:
-        """Register the system checks, and what is done to every person stored."""
+        """Register the system checks."""
         checks.register(payments_are_safe)
-        pre_save.connect(_address_in_small_letters, sender="auth.User")
-
-
-def _address_in_small_letters(instance: Any, **_: Any) -> None:
-    """Of a person whom `createsuperuser` makes, too: sign-in looks for small letters only."""
-    instance.email = instance.email.lower()

@@ -10,7 +10,7 @@ SECTIONS = (
         "Customers",
         (
             ("Accounts", "group", "billing_account"),
-            ("People", "person", "auth_user"),
+            ("People", "person", "billing_user"),
             ("Second factors", "key", "mfa_authenticator"),
             ("Plans", "sell", "billing_plan"),
         ),

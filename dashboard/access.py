@@ -9,7 +9,6 @@ from contextlib import nullcontext
 from functools import wraps
 from typing import Any, cast
 
-from django.contrib.auth.models import User
 from django.contrib.auth.views import redirect_to_login
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render, resolve_url
@@ -18,7 +17,7 @@ from django.utils import timezone
 from django_htmx.http import HttpResponseClientRedirect
 from django_htmx.middleware import HtmxDetails
 
-from billing.models import Account, Balance, Membership, Role
+from billing.models import Account, Balance, Membership, Role, User
 from billing.snapshot import snapshot
 from dashboard.frame import Frame, build_frame
 

@@ -5,14 +5,13 @@ from datetime import datetime
 from typing import cast
 
 from django.contrib.auth.decorators import login_required
-from django.contrib.auth.models import User
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_safe
 
-from billing.models import LedgerEntry
+from billing.models import LedgerEntry, User
 from billing.plans.subscriptions import current_cycle
 from calls.usage.counts import new_rows, usage_page
 from calls.usage.export import TooManyFoundError, export_csv

@@ -21,14 +21,13 @@ from axe_playwright_python.sync_playwright import Axe
 from celery import current_app
 from django.apps import apps
 from django.conf import settings
-from django.contrib.auth.models import User
 from django.core.cache import caches
 from django.db import connections
 from django.test import Client, override_settings
 from kombu.exceptions import OperationalError
 from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, sync_playwright
 
-from billing.models import Pack, Plan
+from billing.models import Pack, Plan, User
 from config.local import browser as chromium
 from tests.child import child_environment
 
@@ -93,14 +92,14 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 def default_plans(db: None) -> None:
     """The plans of a new installation: tests that commit for real empty the database after them."""
     if not Plan.objects.exists():
-        import_module("billing.migrations.0002_default_plans").install(apps, None)
+        import_module("billing.migrations.0002_new_installation").install_plans(apps, None)
 
 
 @pytest.fixture
 def default_packs(db: None) -> None:
     """The packs and prices of a new installation, likewise."""
     if not Pack.objects.exists():
-        import_module("billing.migrations.0004_default_packs").install(apps, None)
+        import_module("billing.migrations.0002_new_installation").install_packs(apps, None)
 
 
 # ── Keys ──────────────────────────────────────────────────────────────────────────────────────

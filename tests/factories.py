@@ -9,10 +9,9 @@ from functools import cache
 import factory
 from allauth.account.models import EmailAddress
 from django.contrib.auth.hashers import make_password
-from django.contrib.auth.models import User
 from factory.django import DjangoModelFactory
 
-from billing.models import Account, Membership, Role
+from billing.models import Account, Membership, Role, User
 
 PASSWORD = "correct-horse-battery-staple"
 
@@ -40,8 +39,10 @@ class UserFactory(DjangoModelFactory):
         model = User
         skip_postgeneration_save = True
 
-    username = factory.Sequence(lambda n: f"person{n}")
-    email = factory.LazyAttribute(lambda user: f"{user.username}@example.com")
+    class Params:
+        name = factory.Sequence(lambda n: f"person{n}")
+
+    email = factory.LazyAttribute(lambda user: f"{user.name}@example.com")
     password = factory.LazyFunction(hashed_password)
     email_address = factory.RelatedFactory(
         EmailAddressFactory, factory_related_name="user", email=factory.SelfAttribute("..email")
@@ -51,7 +52,9 @@ class UserFactory(DjangoModelFactory):
 class OperatorFactory(UserFactory):
     """One of the staff, who may do everything in the admin."""
 
-    username = factory.Sequence(lambda n: f"operator{n}")
+    class Params:
+        name = factory.Sequence(lambda n: f"operator{n}")
+
     is_staff = True
     is_superuser = True
 

@@ -5,9 +5,8 @@
 """
 
 import pytest
-from django.contrib.auth.models import User
 
-from billing.models import Account, Role
+from billing.models import Account, Role, User
 from tests.factories import AccountFactory, MembershipFactory, OperatorFactory, UserFactory
 
 
@@ -50,10 +49,10 @@ def outsider(other_account: Account) -> User:
 @pytest.fixture
 def operator(db: None) -> User:
     """Staff with every permission, in no account."""
-    return OperatorFactory(username="operator")
+    return OperatorFactory(name="operator")
 
 
 def _person(name: str, account: Account, role: Role) -> User:
-    user: User = UserFactory(username=name)
+    user: User = UserFactory(name=name)
     MembershipFactory(user=user, account=account, role=role)
     return user

@@ -21,7 +21,6 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
 django.setup()
 
-from django.contrib.auth.models import User  # noqa: E402
 from django.contrib.staticfiles.handlers import StaticFilesHandler  # noqa: E402
 from django.db import connections  # noqa: E402
 from django.test import Client  # noqa: E402
@@ -30,7 +29,11 @@ from django.test.testcases import LiveServerThread  # noqa: E402
 from django.urls import reverse  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
-from billing.models import Account, Role  # noqa: E402
+from billing.models import (  # noqa: E402
+    Account,
+    Role,
+    User,
+)
 from dashboard.demo.story import seed  # noqa: E402
 from tests.browser.pages import SIGNED_OUT, pages_of  # noqa: E402
 from tests.conftest import CHROMIUM_FLAGS  # noqa: E402

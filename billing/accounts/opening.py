@@ -2,11 +2,10 @@
 
 from datetime import datetime
 
-from django.contrib.auth.models import User
 from django.db import transaction
 
 from billing import ledger
-from billing.models import Account, CustomTerms, Membership, Plan, Role
+from billing.models import Account, CustomTerms, Membership, Plan, Role, User
 from billing.plans.subscriptions import subscribe
 
 

@@ -4,11 +4,10 @@ The address stands in two tables, the user's and the one that sign-in reads; bot
 """
 
 from allauth.account.models import EmailAddress
-from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import Exists, OuterRef
 
-from billing.models import Account, Membership, Role
+from billing.models import Account, Membership, Role, User
 
 
 class EmailTakenError(ValueError):
@@ -35,7 +34,7 @@ def set_email(*, user: User, email: str) -> None:
     if email_taken(email=email, user=user):
         raise EmailTakenError(f"Somebody signs in with {email} already.")
     with transaction.atomic():
-        user.email = user.username = email
+        user.email = email
         user.save()
         EmailAddress.objects.filter(user=user).exclude(email=email).delete()
         EmailAddress.objects.update_or_create(
@@ -58,8 +57,4 @@ def email_taken(*, email: str, user: User) -> bool:
     """
     others = User.objects.exclude(pk=user.pk)
     addresses = EmailAddress.objects.filter(verified=True).exclude(user=user.pk)
-    return (
-        others.filter(email__iexact=email).exists()
-        or others.filter(username__iexact=email).exists()
-        or addresses.filter(email__iexact=email).exists()
-    )
+    return others.filter(email=email).exists() or addresses.filter(email__iexact=email).exists()

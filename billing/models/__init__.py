@@ -22,6 +22,7 @@ from billing.models.top_up import (
     TopUpPricing,
     TopUpState,
 )
+from billing.models.user import User
 
 __all__ = [
     "Account",
@@ -51,4 +52,5 @@ __all__ = [
     "TopUp",
     "TopUpPricing",
     "TopUpState",
+    "User",
 ]

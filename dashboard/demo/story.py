@@ -10,12 +10,11 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
-from django.contrib.auth.models import User
 from django.db import transaction
 
 from billing.accounts.opening import open_account
 from billing.accounts.people import add_person
-from billing.models import Account, Balance, CustomTerms, Membership, Plan, Role
+from billing.models import Account, Balance, CustomTerms, Membership, Plan, Role, User
 from billing.payments import buying, pricing, settling
 from billing.plans.cycles import add_months, cycles
 from billing.plans.movements import adjust

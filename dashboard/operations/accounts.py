@@ -8,7 +8,6 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.contrib.admin.widgets import AutocompleteSelect
-from django.contrib.auth.models import User
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -26,7 +25,7 @@ from unfold.widgets import (
 )
 
 from billing.accounts.opening import change_time_zone, open_account
-from billing.models import Account, Membership, Plan, Role, Subscription
+from billing.models import Account, Membership, Plan, Role, Subscription, User
 from billing.zones import local, place_names
 from dashboard.operations.account_actions import AccountActions
 from dashboard.operations.account_page import Standing, account_page, standings, state_label

@@ -13,7 +13,7 @@ from allauth.mfa.models import Authenticator
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import Group
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.forms import (
@@ -25,11 +25,11 @@ from unfold.forms import (
 from unfold.widgets import UnfoldAdminEmailInputWidget
 
 from billing.accounts.people import email_taken, pays_alone_for, set_email
-from billing.models import Account
+from billing.models import Account, User
 from dashboard.operations.accounts import MembershipInline
 from dashboard.operations.base import OperatorAdmin, is_operator
 
-EMAIL_LENGTH_MAX = 150  # of Django's user name, which is the address
+EMAIL_LENGTH_MAX = 254
 
 
 class PersonEmail(forms.Form):
@@ -51,7 +51,8 @@ class PersonEmail(forms.Form):
 class AddPersonForm(PersonEmail, UserCreationForm):
     """A new person, with a first password."""
 
-    class Meta(UserCreationForm.Meta):
+    class Meta:
+        model = User
         fields = ("email", "first_name", "last_name")
 
     field_order = ("email", "first_name", "last_name", "password1", "password2")
@@ -59,6 +60,10 @@ class AddPersonForm(PersonEmail, UserCreationForm):
 
 class PersonForm(PersonEmail, UserChangeForm):
     """A person as an operator changes one."""
+
+    class Meta:
+        model = User
+        fields = "__all__"  # the admin names those that are shown
 
 
 class AccountsFormSet(PaginationInlineFormSet):
@@ -95,7 +100,7 @@ class AccountsInline(MembershipInline):
 # Their own pages would bypass the rules here, so they go as soon as they have been registered.
 for module in ("allauth.account.admin", "allauth.mfa.admin"):
     import_module(module)
-for built_in in (User, Group, EmailAddress, Authenticator):
+for built_in in (Group, EmailAddress, Authenticator):
     admin.site.unregister(built_in)
 
 

@@ -7,7 +7,6 @@ from typing import Any, cast
 from uuid import UUID
 
 from django.conf import settings
-from django.contrib.auth.models import User
 from django.core.paginator import Paginator
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
@@ -15,7 +14,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.cache import patch_vary_headers
 
-from billing.models import Kind, LedgerEntry, TopUp, TopUpState
+from billing.models import Kind, LedgerEntry, TopUp, TopUpState, User
 from billing.payments import buying, transitions
 from billing.payments.gateways import GatewayError, RefusedError
 from billing.payments.tasks import reconcile_top_up

@@ -8,12 +8,11 @@ from typing import Any
 import pytest
 from django.apps import apps
 from django.conf import settings
-from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 from playwright.sync_api import Browser, Page
 
-from billing.models import Account, Plan
+from billing.models import Account, Plan, User
 from tests.browser.company import fill
 
 Open = Callable[..., Page]
@@ -26,7 +25,7 @@ ANSWERED = re.compile("responded with a status of|Response Status Error")
 def default_plans(transactional_db: None) -> None:
     """The plans of a new installation, which a test that commits for real has emptied."""
     if not Plan.objects.exists():
-        import_module("billing.migrations.0002_default_plans").install(apps, None)
+        import_module("billing.migrations.0002_new_installation").install_plans(apps, None)
 
 
 @pytest.fixture

@@ -4,12 +4,11 @@ import re
 from collections.abc import Callable
 
 import pytest
-from django.contrib.auth.models import User
 from django.urls import reverse
 from django.utils import timezone
 from playwright.sync_api import Page, expect
 
-from billing.models import Account
+from billing.models import Account, User
 from billing.plans.movements import adjust
 from tests.browser.conftest import Open
 

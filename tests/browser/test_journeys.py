@@ -4,12 +4,11 @@ import re
 from datetime import timedelta
 
 import pytest
-from django.contrib.auth.models import User
 from django.urls import reverse
 from django.utils import timezone
 from playwright.sync_api import Page, expect
 
-from billing.models import Account, Kind, LedgerEntry
+from billing.models import Account, Kind, LedgerEntry, User
 from billing.plans.movements import adjust
 from tests.browser.conftest import Open
 from tests.factories import PASSWORD

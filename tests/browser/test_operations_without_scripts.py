@@ -5,11 +5,10 @@ from typing import Any
 
 import pytest
 from django.conf import settings
-from django.contrib.auth.models import User
 from django.test import Client
 from playwright.sync_api import Browser, Page, expect
 
-from billing.models import Account, Plan
+from billing.models import Account, Plan, User
 
 pytestmark = pytest.mark.browser
 

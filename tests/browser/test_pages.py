@@ -4,11 +4,10 @@ import json
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from django.contrib.auth.models import User
 from django.urls import reverse
 from playwright.sync_api import Page
 
-from billing.models import Account
+from billing.models import Account, User
 from tests.browser.conftest import Open
 from tests.browser.pages import SIGNED_OUT, pages_of
 

@@ -3,10 +3,9 @@
 from collections.abc import Callable
 
 import pytest
-from django.contrib.auth.models import User
 from playwright.sync_api import Page, expect
 
-from billing.models import Plan, PlanTerms
+from billing.models import Plan, PlanTerms, User
 
 pytestmark = pytest.mark.browser
 

@@ -4,12 +4,11 @@ import time
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from django.contrib.auth.models import User
 from django.urls import reverse
 from django.utils import timezone
 from playwright.sync_api import Page, expect
 
-from billing.models import Account, Balance, LedgerEntry, TopUp, TopUpPricing, TopUpState
+from billing.models import Account, Balance, LedgerEntry, TopUp, TopUpPricing, TopUpState, User
 from billing.payments import buying, pricing, settling
 from billing.payments.gateways import PaymentFacts, PaymentStatus
 from tests.browser.conftest import Open

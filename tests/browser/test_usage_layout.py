@@ -3,12 +3,11 @@
 import re
 
 import pytest
-from django.contrib.auth.models import User
 from django.urls import reverse
 from django.utils import timezone
 from playwright.sync_api import FloatRect, Locator, Page, expect
 
-from billing.models import Account
+from billing.models import Account, User
 from billing.plans.movements import adjust
 from tests.browser.conftest import Open
 

@@ -1,12 +1,11 @@
 """HEAD costs little and sends nothing. Asked as a server asks: the test client drops bodies."""
 
 import pytest
-from django.contrib.auth.models import User
 from django.core.handlers.wsgi import WSGIHandler
 from django.http import HttpResponseBase
 from django.test import Client, RequestFactory
 
-from billing.models import Account
+from billing.models import Account, User
 from calls.usage import export
 from tests.dashboard.bulk import insert_calls
 from tests.dashboard.conftest import NOW

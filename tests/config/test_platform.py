@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 from celery import current_app
 from django.conf import settings
-from django.contrib.auth.models import User
 from django.contrib.staticfiles import finders
 from django.core.cache import cache
 from django.test import Client
 from playwright.sync_api import Page, expect
 
+from billing.models import User
 from config import checks, health
 from config.environment import Environment
 
@@ -58,7 +58,7 @@ def test_nobody_signs_up_by_themselves(client: Client) -> None:
 
 
 def test_the_email_address_signs_in(client: Client) -> None:
-    User.objects.create_user("asha", "asha@example.com", "long-and-odd-7")
+    User.objects.create_user("asha@example.com", "long-and-odd-7")
     response = client.post(
         "/accounts/login/", {"login": "asha@example.com", "password": "long-and-odd-7"}
     )
@@ -111,7 +111,7 @@ def test_a_real_worker_runs_a_task(celery_worker: Callable[[], None]) -> None:
 def test_the_sign_in_page_works_and_is_accessible(
     page: Page, assert_accessible: Callable[[Page], None]
 ) -> None:
-    User.objects.create_user("asha", "asha@example.com", "long-and-odd-7")
+    User.objects.create_user("asha@example.com", "long-and-odd-7")
     page.goto("/accounts/login/")
     page.get_by_role("textbox", name="Email").fill("asha@example.com")
     page.get_by_label("Password").fill("long-and-odd-7")

@@ -7,11 +7,10 @@ from urllib.parse import quote
 from uuid import UUID
 
 import pytest
-from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import URLResolver, reverse
 
-from billing.models import Account, Role, TopUp
+from billing.models import Account, Role, TopUp, User
 from billing.payments import buying, pricing, settling
 from billing.payments.gateways import PaymentFacts, PaymentStatus
 from dashboard import urls

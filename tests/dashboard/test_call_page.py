@@ -3,11 +3,10 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
-from billing.models import Account, LedgerEntry, Plan
+from billing.models import Account, LedgerEntry, Plan, User
 from calls.charging import record_calls
 from calls.records import CallRecord, validate
 from dashboard.templatetags.links import row_url

@@ -5,11 +5,10 @@ import io
 from datetime import timedelta
 
 import pytest
-from django.contrib.auth.models import User
 from django.test import Client
 
 from billing.ledger import post_one
-from billing.models import Account
+from billing.models import Account, User
 from calls.usage import export
 from calls.usage.filters import UsageFilters
 from tests.dashboard.bulk import insert_calls

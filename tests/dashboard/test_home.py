@@ -4,10 +4,9 @@ import re
 from datetime import timedelta
 
 import pytest
-from django.contrib.auth.models import User
 from django.test import Client
 
-from billing.models import Account, Plan
+from billing.models import Account, Plan, User
 from tests.dashboard.conftest import NOW, call, post, top_up
 
 pytestmark = pytest.mark.usefixtures("now")

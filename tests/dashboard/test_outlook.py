@@ -4,10 +4,9 @@ from datetime import date, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from django.contrib.auth.models import User
 from django.test import Client
 
-from billing.models import Account, CreditGrant
+from billing.models import Account, CreditGrant, User
 from calls.usage.graph import Counted
 from calls.usage.periods import Granularity, Period, Preset
 from dashboard.usage.outlook import Outlook, outlook_of

@@ -4,10 +4,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
 from django.test import Client
 
-from billing.models import Account, CustomTerms, Plan, PlanTerms
+from billing.models import Account, CustomTerms, Plan, PlanTerms, User
 from billing.plans.subscriptions import subscribe
 from billing.plans.terms import agree_terms, change_terms
 from tests.dashboard.conftest import NOW, call, post, top_up

@@ -3,13 +3,12 @@
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
 from django.db import connection
 from django.template.backends.django import Template
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from billing.models import Account, Plan
+from billing.models import Account, Plan, User
 from tests.dashboard.bulk import insert_calls
 from tests.dashboard.conftest import NOW, call, post
 from tests.dashboard.test_access import NAMES, PAGES, address

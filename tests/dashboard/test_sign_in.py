@@ -8,13 +8,13 @@ from html import unescape
 
 import pytest
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
-from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 from redis import Redis
 from redis.backoff import ConstantBackoff
 from redis.retry import Retry
 
+from billing.models import User
 from config.local.embedded_valkey import start_valkey
 from config.local.processes import Supervisor
 from tests.dashboard.test_two_step_sign_in import clock, code_of  # noqa: F401
@@ -56,7 +56,7 @@ def test_an_operator_comes_from_the_admin_to_where_he_wanted_to_go(client, opera
 
 
 def test_the_first_operator_signs_in_with_the_address_as_typed(client):
-    User.objects.create_superuser("boss", "The.Boss@Example.COM", PASSWORD)
+    User.objects.create_superuser("The.Boss@Example.COM", PASSWORD)
     form = {"login": "The.Boss@Example.COM", "password": PASSWORD, "next": WANTED}
     assert client.post(reverse("account_login"), form, follow=True).status_code == 200
     assert client.get(WANTED).status_code == 200
@@ -78,7 +78,7 @@ def test_no_password_is_tried_at_the_admins_own_sign_in(client, operator, signed
     if signed_in:
         client.force_login(clerk)
     for _ in range(2):
-        client.post("/admin/login/", {"username": operator.username, "password": PASSWORD})
+        client.post("/admin/login/", {"username": operator.email, "password": PASSWORD})
     assert client.session.get("_auth_user_id") == (str(clerk.pk) if signed_in else None)
 
 

@@ -4,12 +4,11 @@ import threading
 from datetime import timedelta
 
 import pytest
-from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
 
 from billing.ledger.balances import balance_of
-from billing.models import Account
+from billing.models import Account, User
 from calls.usage import counts as usage
 from tests.dashboard.conftest import NOW, call, post
 from tests.dashboard.test_usage import read

@@ -5,10 +5,9 @@ from datetime import timedelta
 from urllib.parse import quote
 
 import pytest
-from django.contrib.auth.models import User
 from django.test import Client
 
-from billing.models import Account, Plan
+from billing.models import Account, Plan, User
 from tests.dashboard.bulk import insert_calls
 from tests.dashboard.conftest import NOW, call, post, top_up
 

@@ -4,11 +4,10 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from billing.models import Account
+from billing.models import Account, User
 from dashboard.demo.story import PASSWORD, seed, sign_ins
 
 

@@ -230,8 +230,8 @@ def test_every_superadmin_is_told_and_nobody_else(company, account, owner, admin
     second = MembershipFactory(account=account, role=Role.SUPERADMIN)
     company.use(100)
     company.look()
-    told = set(Notice.objects.values_list("membership__user__username", flat=True))
-    assert told == {"owner", second.user.username}
+    told = set(Notice.objects.values_list("membership__user__email", flat=True))
+    assert told == {"owner@example.com", second.user.email}
 
 
 def test_who_switched_it_off_left_or_has_no_address_is_not_told(company, account, owner):

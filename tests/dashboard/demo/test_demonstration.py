@@ -8,7 +8,6 @@ from itertools import pairwise
 import pytest
 from django.apps import apps
 from django.contrib.auth import authenticate
-from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.db import transaction
 from django.db.models import Count, Q, Sum
@@ -23,6 +22,7 @@ from billing.models import (
     Plan,
     TopUp,
     TopUpState,
+    User,
 )
 from billing.notices.levels import CreditState
 from billing.plans.rating import UsageType
@@ -45,8 +45,8 @@ def demo(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[
     """The whole demonstration as of NOW, stored once for these tests; how many calls it has."""
     with django_db_blocker.unblock(), transaction.atomic():
         if not Plan.objects.exists():  # tests that commit for real have emptied the database
-            import_module("billing.migrations.0002_default_plans").install(apps, None)
-            import_module("billing.migrations.0004_default_packs").install(apps, None)
+            import_module("billing.migrations.0002_new_installation").install_plans(apps, None)
+            import_module("billing.migrations.0002_new_installation").install_packs(apps, None)
         yield seed(now=NOW)
         transaction.set_rollback(True)
 

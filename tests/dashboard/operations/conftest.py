@@ -3,11 +3,10 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
-from billing.models import Account, Balance, Plan
+from billing.models import Account, Balance, Plan, User
 from billing.plans.rating import UsageType
 from billing.plans.subscriptions import subscribe
 from calls.charging import record_calls

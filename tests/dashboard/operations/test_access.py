@@ -1,9 +1,9 @@
 """Who gets into the admin."""
 
 import pytest
-from django.contrib.auth.models import User
 from django.test import Client
 
+from billing.models import User
 from tests.factories import PASSWORD
 
 

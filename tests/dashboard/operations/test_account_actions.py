@@ -6,11 +6,19 @@ from uuid import uuid4
 
 import pytest
 from django.contrib.admin.models import LogEntry
-from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
-from billing.models import Account, CreditGrant, CustomTerms, Kind, LedgerEntry, Plan, Subscription
+from billing.models import (
+    Account,
+    CreditGrant,
+    CustomTerms,
+    Kind,
+    LedgerEntry,
+    Plan,
+    Subscription,
+    User,
+)
 from billing.plans.subscriptions import renew, subscribe
 from billing.plans.tariffs import agreement_at
 from billing.plans.terms import TermsError, agree_terms

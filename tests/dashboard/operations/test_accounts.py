@@ -5,13 +5,12 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from billing.models import Account, CreditThreshold, DailyUsage, Membership, Plan, Role
+from billing.models import Account, CreditThreshold, DailyUsage, Membership, Plan, Role, User
 from billing.notices import warnings as alerts
 from billing.plans.subscriptions import subscribe
 from billing.plans.tariffs import agreement_at

@@ -5,20 +5,19 @@ from typing import Any
 import pytest
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
-from django.contrib.auth.models import User
 from django.test import Client
 
-from billing.models import Account, Membership, Role
+from billing.models import Account, Membership, Role, User
 from tests.factories import PASSWORD, OperatorFactory, UserFactory
 
-PEOPLE = "/admin/auth/user/"
+PEOPLE = "/admin/billing/user/"
 SECRET = "a-first-password-7"
 
 
 @pytest.fixture
 def clerk(client: Client, db: None) -> Client:
     """The browser of an operator who is no superuser."""
-    client.force_login(OperatorFactory(username="clerk", is_superuser=False))
+    client.force_login(OperatorFactory(name="clerk", is_superuser=False))
     return client
 
 

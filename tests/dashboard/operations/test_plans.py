@@ -4,12 +4,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.test import Client
 from django.utils import timezone
 
-from billing.models import Account, Plan, PlanTerms
+from billing.models import Account, Plan, PlanTerms, User
 from billing.plans.subscriptions import subscribe
 from billing.plans.terms import change_terms
 from calls.models import Call

@@ -5,12 +5,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from billing.models import Account, Balance, CreditGrant, DailyUsage, LedgerEntry, Plan
+from billing.models import Account, Balance, CreditGrant, DailyUsage, LedgerEntry, Plan, User
 from billing.plans.movements import adjust
 from billing.plans.subscriptions import subscribe
 from calls.models import Call
@@ -72,7 +71,7 @@ def test_times_are_on_the_accounts_clock_and_name_its_zone(
 
 def test_times_of_no_account_are_in_utc(staff: Client, owner: User) -> None:
     User.objects.update(date_joined=datetime(2026, 1, 1, 9, 30, tzinfo=UTC), last_login=None)
-    page = staff.get(f"/admin/auth/user/{owner.pk}/change/").content.decode()
+    page = staff.get(f"/admin/billing/user/{owner.pk}/change/").content.decode()
     assert "1 Jan 2026, 09:30 UTC" in page
     assert not OTHER_FORMAT.search(page)
 

@@ -1,4 +1,7 @@
-"""A new installation starts with Base, Professional and Enterprise. An operator can edit them."""
+"""What a new installation starts with; an operator can edit all of it.
+
+Three plans, and credits on sale in four currencies.
+"""
 
 from datetime import UTC, datetime
 
@@ -44,7 +47,7 @@ PLANS = [
 ]
 
 
-def install(apps, schema_editor):
+def install_plans(apps, schema_editor):
     Plan = apps.get_model("billing", "Plan")
     PlanTerms = apps.get_model("billing", "PlanTerms")
     for order, plan in enumerate(PLANS, start=1):
@@ -56,7 +59,35 @@ def install(apps, schema_editor):
         )
 
 
+CREDITS = [100, 500, 1_500, 5_000]
+
+# Prices of the packs, and of a single credit, in minor units.
+PRICES = {
+    "INR": ([149_900, 599_900, 1_499_900, 4_499_900], 1_600),
+    "USD": ([1_900, 7_900, 19_900, 59_900], 20),
+    "EUR": ([1_900, 7_900, 19_900, 59_900], 20),
+    "GBP": ([1_500, 6_500, 16_900, 49_900], 16),
+}
+
+
+def install_packs(apps, schema_editor):
+    Pack = apps.get_model("billing", "Pack")
+    TopUpPricing = apps.get_model("billing", "TopUpPricing")
+    for currency, (prices, per_credit) in PRICES.items():
+        TopUpPricing.objects.create(currency=currency, price_minor_per_credit=per_credit)
+        for order, (credits, price) in enumerate(zip(CREDITS, prices, strict=True), start=1):
+            Pack.objects.create(
+                credits=credits,
+                price_minor=price,
+                currency=currency,
+                order=order,
+            )
+
+
 class Migration(migrations.Migration):
     dependencies = [("billing", "0001_initial")]
 
-    operations = [migrations.RunPython(install, migrations.RunPython.noop)]
+    operations = [
+        migrations.RunPython(install_plans, migrations.RunPython.noop),
+        migrations.RunPython(install_packs, migrations.RunPython.noop),
+    ]
