@@ -58,6 +58,9 @@ class LedgerEntry(models.Model):
     ``occurred_at`` is when it happened in the world, ``posted_at`` when it was booked; ``seq``
     counts an account's entries in posting order, without gaps, and ``balance_after`` follows it.
     Credits used are negative, credits added positive.
+
+    ``remarks`` are what a person typed or a record brought. Everything else that is known of an
+    entry is a column; words about it are made when it is shown.
     """
 
     # The database does not check this key: checking it for each row halves the speed of a batch.
@@ -87,6 +90,35 @@ class LedgerEntry(models.Model):
     billed_seconds = models.BigIntegerField(
         default=0, help_text="Billed by the call, or the difference that a correction makes."
     )
+    billable_us = models.BigIntegerField(
+        default=0, help_text="Billable time of the call before rounding, in microseconds."
+    )
+    increment_seconds = models.PositiveIntegerField(
+        default=0, help_text="The billing increment that the call was rated by."
+    )
+    call_status = models.CharField(max_length=9, blank=True)
+    changes = models.JSONField(
+        null=True,
+        blank=True,
+        help_text="What a correction changed: by name, the value before and after.",
+    )
+    # What else moved credits. Neither key is checked by the database, as the account's is not.
+    plan_name = models.CharField(max_length=80, blank=True)
+    top_up = models.ForeignKey(
+        "billing.TopUp",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="entries",
+        db_constraint=False,
+        db_index=False,
+    )
+    paid_by = models.BigIntegerField(
+        null=True,
+        blank=True,
+        help_text="Number of the entry whose grant these credits came from or returned to, where "
+        "it is one grant and all of them. Read `GrantUse` instead.",
+    )
 
     objects = AppendOnlyQuerySet.as_manager()
 
@@ -103,7 +135,9 @@ class LedgerEntry(models.Model):
                 condition=Q(kind=Kind.CALL, credits__lte=0)
                 | Q(kind=Kind.CORRECTION)
                 | Q(kind__in=[Kind.TOP_UP, Kind.PLAN_CREDITS], credits__gt=0)
-                | Q(kind__in=[Kind.EXPIRY, Kind.REFUND], credits__lt=0)
+                | Q(kind=Kind.REFUND, credits__lt=0)
+                # Positive: taken back, because the credits were used before they expired.
+                | (Q(kind=Kind.EXPIRY, paid_by__isnull=False) & ~Q(credits=0))
                 | (Q(kind=Kind.ADJUSTMENT) & ~Q(credits=0) & ~Q(remarks="")),
                 name="entry_sign_fits_kind",
             ),
@@ -140,6 +174,9 @@ class LedgerEntry(models.Model):
             models.Index(
                 fields=["account", "call_id"], name="entry_call", condition=~Q(call_id="")
             ),
+            models.Index(
+                fields=["top_up"], name="entry_top_up", condition=Q(top_up__isnull=False)
+            ),
         ]
         triggers = [
             pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete),
@@ -163,7 +200,7 @@ class Balance(models.Model):
     """What an account has now: the ledger's last line, and the row that postings lock.
 
     Negative credits are debt. While there is debt no grant has anything left, and the next one
-    pays it first; so ``credits = sum(remaining of grants) - debt`` needs no column for debt.
+    pays it first; so ``credits = sum(remaining of grants) - sum(debts)``.
     """
 
     account = models.OneToOneField(
@@ -191,38 +228,44 @@ class GrantSource(models.TextChoices):
 
 
 class CreditGrant(models.Model):
-    """Credits that were added together and expire together.
+    """Credits that were added together and expire together, at an end that never moves.
 
-    ``remaining`` is what calls have not consumed yet. ``reference`` is that of its ledger entry.
+    ``seq`` is the number of the entry that opened it, and its name within the account. ``remaining``
+    is what nothing has used yet. ``expired`` is empty until its expiry is booked, then what expired
+    less what was taken back.
     """
 
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="grants")
-    reference = models.CharField(max_length=255)
+    seq = models.BigIntegerField()
     source = models.CharField(max_length=10, choices=GrantSource)
     credits = models.BigIntegerField()
     remaining = models.BigIntegerField()
-    # What the indexes ask instead of ``remaining``: an update that changes nothing they ask leaves
-    # them alone, and the grant in use is updated by every batch.
+    expired = models.BigIntegerField(null=True, blank=True)
+    # What the indexes ask instead of ``remaining`` and ``expired``: an update that changes nothing
+    # they ask leaves them alone, and the grant in use is updated by every batch.
     is_open = models.GeneratedField(
         expression=Q(remaining__gt=0),  # type: ignore[arg-type]  # as its documentation has it
         output_field=models.BooleanField(),
         db_persist=True,
     )
+    can_be_taken_back = models.GeneratedField(
+        expression=Q(expired__isnull=False) & Q(expired__gt=0),  # type: ignore[arg-type]
+        output_field=models.BooleanField(),
+        db_persist=True,
+    )
     granted_at = models.DateTimeField()
     expires_at = models.DateTimeField(null=True, blank=True, help_text="Empty: never.")
-    last_used_seq = models.BigIntegerField(
-        null=True, blank=True, help_text="The ledger entry that last took credits from it."
-    )
 
     class Meta:
-        ordering = [F("expires_at").asc(nulls_last=True), "granted_at", "id"]
+        ordering = [F("expires_at").asc(nulls_last=True), "granted_at", "seq"]
         constraints = [
-            models.UniqueConstraint(fields=["account", "reference"], name="grant_reference_once"),
+            models.UniqueConstraint(fields=["account", "seq"], name="grant_once"),
             models.CheckConstraint(
                 condition=Q(source__in=GrantSource.values), name="grant_source_known"
             ),
             models.CheckConstraint(
-                condition=Q(credits__gt=0, remaining__gte=0, remaining__lte=F("credits")),
+                condition=Q(credits__gt=0, remaining__gte=0, remaining__lte=F("credits"))
+                & (Q(expired__isnull=True) | Q(expired__gte=0, expired__lte=F("credits"))),
                 name="grant_remaining_within_credits",
             ),
             models.CheckConstraint(
@@ -239,10 +282,104 @@ class CreditGrant(models.Model):
             models.Index(
                 fields=["expires_at"], name="grant_open_expiry", condition=Q(is_open=True)
             ),
+            models.Index(
+                fields=["account", "expires_at"],
+                name="grant_taken_back",
+                condition=Q(can_be_taken_back=True),
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.get_source_display()}: {self.remaining} of {self.credits} credits left"
+
+
+class GrantShare(models.Model):
+    """One grant's part in an entry, where it is not the only one, or pays later than the entry.
+
+    ``seq`` is the entry at whose posting it happened, ``use_seq`` the entry whose use it is: an
+    older one, where a debt is paid. ``credits``: positive were paid, negative returned.
+    ``into_new_grant``: returned after the grant had ended, so a grant of the entry ``seq`` has them.
+    Read `GrantUse` instead.
+    """
+
+    account = models.ForeignKey(
+        Account, on_delete=models.PROTECT, related_name="+", db_constraint=False, db_index=False
+    )
+    seq = models.BigIntegerField()
+    position = models.IntegerField()
+    use_seq = models.BigIntegerField()
+    grant_seq = models.BigIntegerField()
+    credits = models.BigIntegerField()
+    into_new_grant = models.BooleanField(default=False)
+
+    objects = AppendOnlyQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["account", "seq", "position"], name="share_once"),
+            models.CheckConstraint(
+                condition=~Q(credits=0) & (Q(into_new_grant=False) | Q(credits__lt=0)),
+                name="share_moves_credits",
+            ),
+        ]
+        indexes = [models.Index(fields=["account", "use_seq"], name="share_of_use")]
+        triggers = [
+            pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.credits} credits of grant {self.grant_seq}, entry {self.use_seq}"
+
+
+class GrantUse(models.Model):
+    """Which grant paid which entry, or got credits back from it: the view over both places.
+
+    So the uses of a grant, without those into a new grant, add up to what it has not left.
+    """
+
+    pk = models.CompositePrimaryKey("account", "seq", "position")
+    account = models.ForeignKey(Account, on_delete=models.DO_NOTHING, related_name="+")
+    seq = models.BigIntegerField()
+    position = models.IntegerField()
+    use_seq = models.BigIntegerField()
+    grant_seq = models.BigIntegerField()
+    credits = models.BigIntegerField()
+    into_new_grant = models.BooleanField()
+
+    class Meta:
+        managed = False
+        db_table = "billing_grantuse"
+
+    SQL = """
+        CREATE VIEW billing_grantuse AS
+        SELECT account_id, seq, 0 AS position, seq AS use_seq, paid_by AS grant_seq,
+               -credits AS credits, false AS into_new_grant
+          FROM billing_ledgerentry WHERE paid_by IS NOT NULL
+         UNION ALL
+        SELECT account_id, seq, position, use_seq, grant_seq, credits, into_new_grant
+          FROM billing_grantshare
+    """
+
+    def __str__(self) -> str:
+        return f"{self.credits} credits of grant {self.grant_seq}, entry {self.use_seq}"
+
+
+class Debt(models.Model):
+    """What of an entry no grant has paid yet. A grant that comes in pays the oldest first."""
+
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="debts")
+    seq = models.BigIntegerField()
+    credits = models.BigIntegerField()
+
+    class Meta:
+        ordering = ["account", "seq"]
+        constraints = [
+            models.UniqueConstraint(fields=["account", "seq"], name="debt_once"),
+            models.CheckConstraint(condition=Q(credits__gt=0), name="debt_is_owed"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.credits} credits of entry {self.seq}"
 
 
 class DailyUsage(models.Model):
