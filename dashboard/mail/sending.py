@@ -99,9 +99,9 @@ def _waiting_together(notice_id: int) -> list[Notice]:
 def _why_not(notice: Notice, now: datetime) -> str:
     """Why what was noticed is not told any more, empty if it is: the world went on meanwhile."""
     membership = notice.membership
-    if not membership.may_be_told:
+    if not membership.may_receive_credit_mails:
         return "the person is no active superadmin any more"
-    if not membership.is_told:
+    if not membership.receives_credit_mails:
         return "switched off by the person"
     if notice.kind == NoticeKind.LOW_CREDITS:
         is_low = balance_of(membership.account).credits <= notice.context["level"]

@@ -341,7 +341,7 @@ def test_credits_that_expired_are_not_taken_a_second_time(account):
     top_up = paid(account)
     later = IN_A_YEAR + DAY
     ledger.post(postings=[call(account, "a", 100)], posted_at=NOW)
-    ledger.post(postings=[], posted_at=later, accounts=[account.pk])
+    ledger.expire(account_ids=[account.pk], at=later)
     refunds.refund(top_up_id=top_up.pk, reason="x", now=later)
     assert balance_of(account) == -100
 
