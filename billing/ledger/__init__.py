@@ -4,7 +4,7 @@ What other rooms call is here, and in `billing.ledger.references` and `billing.l
 """
 
 from billing.ledger.flow import NewGrant, Posted, Posting
-from billing.ledger.grants import end_grants, grants_due, lock_accounts
+from billing.ledger.grants import grants_due, lock_accounts
 from billing.ledger.posting import expire, post, post_one
 from billing.ledger.rollup import rebuild_daily_usage
 
@@ -12,7 +12,6 @@ __all__ = [
     "NewGrant",
     "Posted",
     "Posting",
-    "end_grants",
     "expire",
     "grants_due",
     "lock_accounts",

@@ -136,15 +136,100 @@ def grants_hold_the_balance() -> Iterator[Breach]:
     )
 
 
-def grants_have_their_entry() -> Iterator[Breach]:
-    """Every grant was added by an entry of its kind and credits, and the other way round.
+def debts_are_what_nobody_has_paid() -> Iterator[Breach]:
+    """Of each entry that uses credits, what no grant has paid is owed, or was given back."""
+    return breaches_of(
+        "debts",
+        """
+        SELECT account_id, format('entry %s', seq),
+               format('owes %s credits, but %s of it are not paid',
+                      coalesce(debt.credits, 0), coalesce(unpaid.credits, 0))
+          FROM (SELECT account_id, seq, credits FROM billing_debt) debt
+          FULL JOIN (
+               SELECT account_id, seq, sum(credits) AS credits
+                 FROM (SELECT account_id, seq, -credits AS credits
+                         FROM billing_ledgerentry WHERE credits < 0 AND paid_by IS NULL
+                        UNION ALL
+                       SELECT account_id, use_seq, -abs(credits)
+                         FROM billing_grantshare WHERE credits > 0 OR grant_seq IS NULL) AS part
+                GROUP BY account_id, seq HAVING sum(credits) <> 0
+               ) unpaid USING (account_id, seq)
+         WHERE coalesce(debt.credits, 0) <> coalesce(unpaid.credits, 0)
+        """,
+    )
 
-    Credits that a correction gives back may partly return to older grants: theirs can be less.
+
+def returns_undo_uses() -> Iterator[Breach]:
+    """What a call gives back was owed by it, or paid for it, and no more than that."""
+    return breaches_of(
+        "returns",
+        """
+        SELECT account_id, format('entry %s', seq),
+               format('gives back %s credits, but %s are accounted for',
+                      entry.credits, coalesce(returned.credits, 0))
+          FROM (SELECT account_id, seq, credits FROM billing_ledgerentry
+                 WHERE kind = 'correction' AND credits > 0 AND paid_by IS NULL) entry
+          LEFT JOIN (SELECT account_id, seq, -sum(credits) AS credits
+                       FROM billing_grantshare WHERE credits < 0
+                      GROUP BY account_id, seq) returned USING (account_id, seq)
+         WHERE entry.credits <> coalesce(returned.credits, 0)
+         UNION ALL
+        SELECT account_id, format('call %s', call_id), 'got back more of a grant than it had used'
+          FROM (SELECT entry.account_id, entry.call_id, use.grant_seq,
+                       sum(use.credits) OVER (
+                           PARTITION BY entry.account_id, entry.call_id, use.grant_seq
+                           ORDER BY use.seq, use.position) AS credits
+                  FROM (SELECT DISTINCT account_id, call_id FROM billing_ledgerentry
+                         WHERE kind = 'correction') corrected
+                  JOIN billing_ledgerentry entry USING (account_id, call_id)
+                  JOIN billing_grantuse use
+                    ON use.account_id = entry.account_id AND use.use_seq = entry.seq) undone
+         WHERE credits < 0
+        """,
+    )
+
+
+def grants_have_left_what_was_not_used() -> Iterator[Breach]:
+    """What a grant has not left is what was used of it, less what returned; and it knows its expiry."""
+    return breaches_of(
+        "uses",
+        """
+        SELECT granted.account_id, format('grant %s', granted.seq),
+               format('has %s of %s credits left (%s expired), but %s were used (%s expired)',
+                      granted.remaining, granted.credits, granted.expired,
+                      coalesce(used.credits, 0), used.expired)
+          FROM billing_creditgrant granted
+          LEFT JOIN (
+               SELECT use.account_id, use.grant_seq AS seq,
+                      sum(use.credits) FILTER (WHERE NOT use.into_new_grant) AS credits,
+                      sum(use.credits) FILTER (WHERE entry.kind = 'expiry') AS expired
+                 FROM billing_grantuse use
+                 JOIN billing_ledgerentry entry
+                   ON entry.account_id = use.account_id AND entry.seq = use.use_seq
+                GROUP BY 1, 2
+               ) used USING (account_id, seq)
+         WHERE granted.credits - granted.remaining <> coalesce(used.credits, 0)
+            OR granted.expired IS DISTINCT FROM used.expired
+         UNION ALL
+        SELECT use.account_id, format('entry %s', use.seq),
+               format('was paid by grant %s, which does not exist', use.grant_seq)
+          FROM billing_grantuse use
+          LEFT JOIN billing_creditgrant granted
+                 ON granted.account_id = use.account_id AND granted.seq = use.grant_seq
+         WHERE granted.seq IS NULL
+        """,
+    )
+
+
+def grants_have_their_entry() -> Iterator[Breach]:
+    """Every grant was opened by an entry of its kind and credits, and the other way round.
+
+    What a call gives back goes to grants that still run: only the rest opens one.
     """
     return breaches_of(
         "grant entries",
         """
-        SELECT account_id, format('grant %s', reference),
+        SELECT account_id, format('grant %s', seq),
                CASE WHEN entry.credits IS NULL THEN 'has no ledger entry'
                     WHEN entry.kind <> granted.kind
                     THEN format('is of source "%s", but its entry is "%s"',
@@ -154,16 +239,17 @@ def grants_have_their_entry() -> Iterator[Breach]:
           FROM (SELECT *, CASE source WHEN 'plan' THEN 'plan_credits'
                                       WHEN 'return' THEN 'correction' ELSE source END AS kind
                   FROM billing_creditgrant) granted
-          LEFT JOIN billing_ledgerentry entry USING (account_id, reference)
+          LEFT JOIN billing_ledgerentry entry USING (account_id, seq)
          WHERE entry.credits IS NULL
             OR entry.kind <> granted.kind
             OR (granted.source = 'return' AND granted.credits > entry.credits)
             OR (granted.source <> 'return' AND granted.credits <> entry.credits)
          UNION ALL
-        SELECT account_id, format('entry %s (%s)', entry.seq, reference), 'has no grant'
+        SELECT account_id, format('entry %s (%s)', seq, entry.reference), 'has no grant'
           FROM billing_ledgerentry entry
-          LEFT JOIN billing_creditgrant granted USING (account_id, reference)
-         WHERE entry.credits > 0 AND entry.kind <> 'correction' AND granted.id IS NULL
+          LEFT JOIN billing_creditgrant granted USING (account_id, seq)
+         WHERE entry.credits > 0 AND entry.kind NOT IN ('correction', 'expiry')
+           AND granted.id IS NULL
         """,
     )
 
@@ -172,7 +258,7 @@ def expiries_name_their_grant() -> Iterator[Breach]:
     """An expiry names a grant of the account, which ended then and has nothing left."""
     return breaches_of(
         "expiries",
-        f"""
+        """
         SELECT entry.account_id, format('entry %s (%s)', entry.seq, entry.reference),
                CASE WHEN granted.id IS NULL THEN 'names no grant of the account'
                     WHEN granted.remaining = 0
@@ -181,8 +267,7 @@ def expiries_name_their_grant() -> Iterator[Breach]:
                     ELSE format('its grant still has %s credits', granted.remaining) END
           FROM billing_ledgerentry entry
           LEFT JOIN billing_creditgrant granted
-                 ON granted.account_id = entry.account_id
-                AND {references.of_expiry_sql("granted.reference")} = entry.reference
+                 ON granted.account_id = entry.account_id AND granted.seq = entry.paid_by
          WHERE entry.kind = 'expiry'
            AND (granted.id IS NULL OR granted.remaining <> 0
                 OR granted.expires_at IS DISTINCT FROM entry.occurred_at)
@@ -256,7 +341,7 @@ def no_grant_is_overdue() -> Iterator[Breach]:
     return breaches_of(
         "overdue",
         """
-        SELECT account_id, format('grant %s', reference),
+        SELECT account_id, format('grant %s', seq),
                format('has %s credits left, but expired at %s, and the account''s last entry is '
                       'of %s', remaining, expires_at, posted_at)
           FROM billing_creditgrant
@@ -272,6 +357,9 @@ INVARIANTS: tuple[Invariant, ...] = (
     entries_form_a_chain,
     balance_knows_the_last_entry,
     grants_hold_the_balance,
+    debts_are_what_nobody_has_paid,
+    returns_undo_uses,
+    grants_have_left_what_was_not_used,
     grants_have_their_entry,
     expiries_name_their_grant,
     rollups_are_sums_of_entries,

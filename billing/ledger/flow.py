@@ -1,19 +1,24 @@
 """How credits flow: what postings do to those of an account, in memory, while its row is locked.
 
-`billing.ledger.grants` reads and stores what an account has. How credits flow (rules: "Where
-credits come from", "How credits are consumed"):
+`billing.ledger.grants` reads and stores what an account has. Rules: "How credits are consumed" 6, 7
+and 13; "Where credits come from, and how long they last".
 
-- Credits leave the grant that expires soonest; ties go to the oldest. When no grant has anything
-  left, the balance goes below zero: that is debt.
-- Credits that come in pay the debt first; only the rest can be consumed.
-- Credits that a correction gives back are returned to the most recently used grants. What fits in
-  none of them, because theirs have expired, becomes a grant of its own.
-- A grant that is past its expiry is expired, visibly, before anything else is posted.
+- A call uses the credits that were valid when it started, soonest end first, ties by age. Where
+  they have expired since, their expiry is taken back to that extent, for records that arrive within
+  `TAKEN_BACK_FOR`. Then it uses what the account has now; what is missing is debt.
+- Everything else uses what the account has now; a refund uses the credits of its own top-up first.
+- Credits that come in pay the debt, oldest first. Paying a debt is a use of the grant that pays it.
+- Credits that a call gives back undo its uses, last paid first. What would go to a grant that has
+  ended becomes a grant of its own.
+- A grant that is past its end expires, visibly, before anything else is posted. Its end never moves.
+
+So after every posting: balance = what grants have left − what nobody has paid yet.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from heapq import merge
 from operator import attrgetter
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -23,11 +28,13 @@ from billing.models import GrantSource, Kind
 from billing.plans.cycles import TOP_UP_VALID_MONTHS, add_months
 
 NEVER = datetime.max.replace(tzinfo=UTC)
+# How long after its end, or after the account was opened, an expiry can still be taken back.
+TAKEN_BACK_FOR = timedelta(days=35)
 
 
 @dataclass(frozen=True, slots=True)
 class NewGrant:
-    """Makes the credits of a posting consumable until ``expires_at`` (None: for ever)."""
+    """Makes the credits of a posting usable until ``expires_at`` (None: for ever)."""
 
     source: GrantSource
     expires_at: datetime | None
@@ -37,8 +44,9 @@ class Posting(NamedTuple):
     """One movement of credits to be booked: negative ``credits`` are used, positive added.
 
     ``reference`` is unique within the account and names the cause. ``grant`` goes with credits
-    added, except those that a correction gives back. ``grant_reference`` names the grant to take
-    credits from before any other. (A named tuple, because a batch makes thousands.)
+    added, except those that a call gives back. ``takes_from`` is the number of the entry whose
+    grant is used before any other. The rest are facts of the entry (`LedgerEntry`); ``changes`` is
+    JSON. (A named tuple, because a batch makes thousands.)
     """
 
     account_id: int
@@ -51,48 +59,120 @@ class Posting(NamedTuple):
     usage_type: str = ""
     agent: str = ""
     billed_seconds: int = 0
+    billable_us: int = 0
+    increment_seconds: int = 0
+    call_status: str = ""
+    changes: str | None = None
+    plan_name: str = ""
+    top_up_id: int | None = None
     grant: NewGrant | None = None
-    grant_reference: str | None = None
+    takes_from: int | None = None
 
 
 class Posted(NamedTuple):
-    """A posting as it was booked: with its number and the balance it left."""
+    """A posting as it was booked: its number, the balance it left, and the one grant that paid it
+    or got its credits back, if it was one."""
 
     posting: Posting
     seq: int
     balance_after: int
+    paid_by: int | None
+
+
+class Share(NamedTuple):
+    """One grant's part in an entry, where it is not the only one, or pays later than the entry.
+
+    ``seq`` is the entry at whose posting it happened, ``use_seq`` the entry whose use it is.
+    ``credits``: positive were paid, negative returned. ``into_new_grant``: returned after the
+    grant had ended, so they are in a grant that the entry ``seq`` opened. Without a grant, nobody
+    had paid them yet: they are owed no longer.
+    """
+
+    account_id: int
+    seq: int
+    position: int
+    use_seq: int
+    grant_seq: int | None
+    credits: int
+    into_new_grant: bool = False
+
+
+@dataclass(slots=True)
+class Debt:
+    """What of the entry ``seq`` no grant has paid yet."""
+
+    account_id: int
+    seq: int
+    credits: int
+    stored: int = 0  # how much of it the database has
 
 
 @dataclass(slots=True)
 class Grant:
-    """A grant while its account is locked. ``key`` is its place in the order of consumption."""
+    """A grant while its account is locked; ``seq`` is that of the entry that opened it.
 
-    id: int | None  # None: not stored yet
+    ``expired`` is None until its expiry is booked, then what expired less what was taken back.
+    """
+
+    seq: int
     account_id: int
-    reference: str
     source: str
     credits: int
     remaining: int
     granted_at: datetime
     expires_at: datetime | None
-    last_used_seq: int | None  # the entry that last took credits from it
-    touched: bool = False
+    expired: int | None = None
+    is_new: bool = False
+    is_changed: bool = False
 
     @property
-    def key(self) -> tuple[datetime, datetime, float]:
-        return (
-            self.expires_at or NEVER,
-            self.granted_at,
-            float("inf") if self.id is None else self.id,
-        )
+    def key(self) -> tuple[datetime, datetime, int]:
+        """Its place in the order of consumption: soonest end first, ties by age."""
+        return (self.expires_at or NEVER, self.granted_at, self.seq)
+
+    def was_valid_at(self, at: datetime) -> bool:
+        """Whether its credits could be used at ``at``."""
+        return self.granted_at <= at and (self.expires_at is None or at < self.expires_at)
+
+    def has_ended(self, at: datetime) -> bool:
+        """Whether nothing can return to it: at ``at`` it is over, or its expiry is booked, which a
+        machine whose clock runs ahead may have done already."""
+        return self.expired is not None or (self.expires_at is not None and self.expires_at <= at)
 
     def change(self, credits: int) -> None:
+        """Add ``credits`` to what is left."""
         self.remaining += credits
-        self.touched = True
+        self.is_changed = True
+
+
+class Paid(NamedTuple):
+    """What a grant has paid of a call, in the order of payment."""
+
+    grant_seq: int
+    credits: int
+
+
+@dataclass(slots=True)
+class CallUses:
+    """The numbers of a call's entries, and which grants have paid it so far, first to last."""
+
+    entries: set[int]
+    payments: list[Paid]
+
+    def add(self, use: Paid) -> None:
+        """Add the next use. A negative one is a return: it undoes payments, the last one first."""
+        if use.credits > 0:
+            self.payments.append(use)
+        else:
+            _undo(self.payments, -use.credits)
 
 
 class LockedAccount:
-    """One account while its balance row is locked: takes postings in memory, in order."""
+    """One account while its balance row is locked: books postings in memory, in order.
+
+    ``grants`` are those with credits left, those whose expiry may be taken back, and those that
+    have paid the ``calls``: by call ID, what has paid the calls that give credits back.
+    """
 
     def __init__(
         self,
@@ -101,104 +181,254 @@ class LockedAccount:
         credits: int,
         last_seq: int,
         zone: ZoneInfo,
+        opened_at: datetime,
         grants: Iterable[Grant],
+        debts: Iterable[Debt] = (),
+        calls: dict[str, CallUses] | None = None,
     ) -> None:
         self.account_id = account_id
         self.credits = credits
         self.last_seq = last_seq
         self.zone = zone
-        self.grants = sorted(grants, key=attrgetter("key"))  # in the order of consumption
-        self.expired: list[Grant] = []
+        self.opened_at = opened_at
+        in_order = sorted(grants, key=attrgetter("key"))  # of consumption
+        self.grants = [grant for grant in in_order if grant.expired is None]
+        self.lapsed = [grant for grant in in_order if grant.expired is not None]
+        self.debts = list(debts)  # oldest first
+        self.settled: list[Debt] = []
         self.posted: list[Posted] = []
+        self.shares: list[Share] = []
+        self._calls = calls or {}
 
     def expire(self, at: datetime) -> None:
         """Book the expiry of what is left of every grant that is due at ``at``."""
-        due = [
-            grant
-            for grant in self.grants
-            if grant.remaining and grant.expires_at and grant.expires_at <= at
-        ]
+        due = [g for g in self.grants if g.remaining and g.expires_at and g.expires_at <= at]
         for grant in due:
             assert grant.expires_at is not None
             left = grant.remaining
             grant.change(-left)
+            grant.expired = (grant.expired or 0) + left
             self._append(
                 Posting(
                     account_id=self.account_id,
                     kind=Kind.EXPIRY,
                     credits=-left,
-                    reference=references.of_expiry(grant.reference),
+                    reference=references.of_expiry(grant_seq=grant.seq, entry_seq=self.last_seq + 1),
                     occurred_at=grant.expires_at,
-                    remarks=f"{GrantSource(grant.source).label}: {left:,} of {grant.credits:,} "
-                    "credits were not used and expired",
-                )
+                ),
+                paid_by=grant.seq,
             )
         if due:
-            self.expired = due
             self.grants = [grant for grant in self.grants if grant not in due]
+            self.lapsed = sorted((*self.lapsed, *due), key=attrgetter("key"))
 
     def post(self, posting: Posting, posted_at: datetime) -> None:
-        """Move the credits of ``posting`` into or out of the grants, and append its entry."""
+        """Move the credits of ``posting`` into or out of grants, and append its entry."""
         if posting.credits < 0:
-            self._consume(-posting.credits, posting.grant_reference)
+            self._use(posting, posted_at)
+        elif posting.grant is not None:
+            self._open(posting, posting.grant, posting.credits, posted_at)
+            self._append(posting)
+            self._pay_debts()
         elif posting.credits > 0:
-            spendable = max(0, posting.credits - max(0, -self.credits))
-            if posting.grant is not None:
-                self._open(posting, posting.grant, spendable, posted_at)
-            else:
-                self._return(posting, spendable, posted_at)
-        self._append(posting)
+            self._give_back(posting, posted_at)
+        else:
+            self._append(posting)
 
-    def touched_grants(self) -> list[Grant]:
+    def changed_grants(self) -> list[Grant]:
         """The grants to store."""
-        return [grant for grant in (*self.grants, *self.expired) if grant.touched]
+        return [g for g in (*self.grants, *self.lapsed) if g.is_changed or g.is_new]
 
-    def _append(self, posting: Posting) -> None:
-        self.last_seq += 1
-        self.credits += posting.credits
-        self.posted.append(Posted(posting, self.last_seq, self.credits))
+    def changed_debts(self) -> list[Debt]:
+        """The debts to store; those of 0 credits are paid."""
+        return [debt for debt in (*self.settled, *self.debts) if debt.credits != debt.stored]
 
-    def _consume(self, credits: int, first: str | None) -> None:
-        grants = self.grants
-        if first is not None:
-            grants = sorted(grants, key=lambda grant: grant.reference != first)
-        for grant in grants:
-            if not credits:
-                return
+    # ── Uses ──────────────────────────────────────────────────────────────────────────────────
+    def _use(self, posting: Posting, posted_at: datetime) -> None:
+        grant = self._sole_payer(posting)
+        if grant is not None:
+            grant.change(posting.credits)
+            self._append(posting, paid_by=grant.seq)
+            return
+        missing = -posting.credits
+        parts: list[tuple[Grant, int]] = []
+        for grant in self._in_order_for(posting, posted_at):
+            available = grant.remaining or (grant.expired or 0)
+            if available:
+                part = min(missing, available)
+                parts.append((grant, part))
+                missing -= part
+                self._take(grant, part, posting)
+                if not missing:
+                    break
+        sole = parts[0][0].seq if len(parts) == 1 and not missing else None
+        self._append(posting, paid_by=sole)
+        if sole is None:
+            for grant, part in parts:
+                self._share(use_seq=self.last_seq, grant_seq=grant.seq, credits=part)
+        if missing:
+            self.debts.append(Debt(self.account_id, self.last_seq, missing))
+        if call := self._calls.get(posting.call_id):
+            call.entries.add(self.last_seq)
+            call.payments += [Paid(grant.seq, part) for grant, part in parts]
+
+    def _sole_payer(self, posting: Posting) -> Grant | None:
+        """The grant that pays ``posting`` alone, where that can be told at a glance: nearly always,
+        and a batch makes thousands."""
+        if self.lapsed or self._calls or posting.takes_from is not None:
+            return None
+        for grant in self.grants:
             if grant.remaining:
-                part = min(credits, grant.remaining)
-                grant.change(-part)
-                grant.last_used_seq = self.last_seq + 1
-                credits -= part
+                is_enough = grant.remaining + posting.credits >= 0
+                return grant if is_enough and grant.was_valid_at(posting.occurred_at) else None
+        return None
 
-    def _open(self, posting: Posting, grant: NewGrant, spendable: int, posted_at: datetime) -> None:
+    def _in_order_for(self, posting: Posting, posted_at: datetime) -> Iterator[Grant]:
+        """The grants in the order in which ``posting`` uses them; a grant may come twice."""
+        if posting.takes_from is not None:
+            yield from (grant for grant in self.grants if grant.seq == posting.takes_from)
+        if posting.kind.is_usage:
+            started_at = posting.occurred_at
+            if self.lapsed:
+                known = merge(self.grants, self._taken_back_until(posted_at), key=attrgetter("key"))
+                yield from (grant for grant in known if grant.was_valid_at(started_at))
+            else:
+                yield from (grant for grant in self.grants if grant.was_valid_at(started_at))
+        yield from self.grants
+
+    def _taken_back_until(self, posted_at: datetime) -> Iterator[Grant]:
+        """The grants whose expiry a record that arrives at ``posted_at`` may take back."""
+        for grant in self.lapsed:
+            assert grant.expires_at is not None
+            if posted_at <= max(grant.expires_at, self.opened_at) + TAKEN_BACK_FOR:
+                yield grant
+
+    def _take(self, grant: Grant, credits: int, posting: Posting) -> None:
+        """Take ``credits`` out of ``grant``; where they have expired, take that back first."""
+        if grant.remaining:
+            grant.change(-credits)
+            return
+        assert grant.expired is not None
+        assert grant.expires_at is not None
+        grant.expired -= credits
+        grant.is_changed = True
+        self._append(
+            Posting(
+                account_id=self.account_id,
+                kind=Kind.EXPIRY,
+                credits=credits,
+                reference=references.of_expiry_taken_back(
+                    grant_seq=grant.seq, entry_seq=self.last_seq + 1
+                ),
+                occurred_at=grant.expires_at,
+            ),
+            paid_by=grant.seq,
+        )
+
+    # ── Additions and returns ─────────────────────────────────────────────────────────────────
+    def _open(self, posting: Posting, grant: NewGrant, credits: int, posted_at: datetime) -> None:
+        """Open a grant of ``credits`` with the entry that comes next."""
         opened = Grant(
-            id=None,
+            seq=self.last_seq + 1,
             account_id=self.account_id,
-            reference=posting.reference,
             source=grant.source,
-            credits=posting.credits,
-            remaining=spendable,
+            credits=credits,
+            remaining=credits,
             granted_at=min(posting.occurred_at, posted_at),
             expires_at=grant.expires_at,
-            last_used_seq=self.last_seq + 1 if spendable < posting.credits else None,
-            touched=True,
+            is_new=True,
         )
         self.grants.append(opened)
         self.grants.sort(key=attrgetter("key"))
 
-    def _return(self, posting: Posting, credits: int, posted_at: datetime) -> None:
-        last_used_first = self.grants[::-1]
-        last_used_first.sort(key=lambda grant: -(grant.last_used_seq or 0))
-        for grant in last_used_first:
-            if not credits:
-                return
-            part = min(credits, grant.credits - grant.remaining)
-            if part:
-                grant.change(part)
-                credits -= part
-        if credits:
-            returned = posting._replace(credits=credits, occurred_at=posted_at)
-            # Returned credits are worth as much as bought ones.
+    def _pay_debts(self) -> None:
+        """Let what has come in pay what is owed, oldest first."""
+        for grant in self.grants:
+            while grant.remaining and self.debts:
+                debt = self.debts[0]
+                part = min(grant.remaining, debt.credits)
+                grant.change(-part)
+                debt.credits -= part
+                self._share(use_seq=debt.seq, grant_seq=grant.seq, credits=part)
+                if not debt.credits:
+                    self.settled.append(self.debts.pop(0))
+
+    def _give_back(self, posting: Posting, posted_at: datetime) -> None:
+        """Undo uses of the posting's call, last paid first; what nobody has paid yet comes first."""
+        call = self._calls[posting.call_id]
+        forgiven = self._forgive(call, posting.credits)
+        left = posting.credits - sum(forgiven.values())
+        if left > sum(paid.credits for paid in call.payments):
+            raise ValueError(f"{posting.reference} gives back more than its call has used.")
+        undone = _undo(call.payments, left)
+        by_seq = {grant.seq: grant for grant in (*self.grants, *self.lapsed)}
+        ended = sum(paid.credits for paid in undone if by_seq[paid.grant_seq].has_ended(posted_at))
+        if ended:
             until = add_months(posted_at, TOP_UP_VALID_MONTHS, self.zone)
-            self._open(returned, NewGrant(GrantSource.RETURN, until), credits, posted_at)
+            returned = posting._replace(occurred_at=posted_at)
+            self._open(returned, NewGrant(GrantSource.RETURN, until), ended, posted_at)
+        is_whole = len(undone) == 1 and not ended and undone[0].credits == posting.credits
+        self._append(posting, paid_by=undone[0].grant_seq if is_whole else None)
+        for debt_seq, credits in forgiven.items():
+            self._share(use_seq=debt_seq, grant_seq=None, credits=-credits)
+        for paid in undone:
+            grant = by_seq[paid.grant_seq]
+            into_new_grant = grant.has_ended(posted_at)
+            if not into_new_grant:
+                grant.change(paid.credits)
+            if not is_whole:
+                self._share(
+                    use_seq=self.last_seq,
+                    grant_seq=grant.seq,
+                    credits=-paid.credits,
+                    into_new_grant=into_new_grant,
+                )
+        call.entries.add(self.last_seq)
+        self._pay_debts()
+
+    def _forgive(self, call: CallUses, credits: int) -> dict[int, int]:
+        """Cancel up to ``credits`` of what nobody has paid of ``call`` yet, newest first.
+
+        Returns how much, by the number of the entry that owed it.
+        """
+        forgiven = {}
+        for debt in [debt for debt in reversed(self.debts) if debt.seq in call.entries]:
+            part = min(credits, debt.credits)
+            if part:
+                debt.credits -= part
+                credits -= part
+                forgiven[debt.seq] = part
+            if not debt.credits:
+                self.debts.remove(debt)
+                self.settled.append(debt)
+        return forgiven
+
+    # ── Entries ───────────────────────────────────────────────────────────────────────────────
+    def _append(self, posting: Posting, paid_by: int | None = None) -> None:
+        self.last_seq += 1
+        self.credits += posting.credits
+        self.posted.append(Posted(posting, self.last_seq, self.credits, paid_by))
+
+    def _share(
+        self, *, use_seq: int, grant_seq: int | None, credits: int, into_new_grant: bool = False
+    ) -> None:
+        seq = self.last_seq
+        position = 1  # 0 is that of ``paid_by``
+        if self.shares and self.shares[-1].seq == seq:
+            position = self.shares[-1].position + 1
+        self.shares.append(
+            Share(self.account_id, seq, position, use_seq, grant_seq, credits, into_new_grant)
+        )
+
+
+def _undo(payments: list[Paid], credits: int) -> list[Paid]:
+    """Take ``credits`` off ``payments``, the last one first, and return what was taken off."""
+    undone = []
+    while credits:
+        last = payments.pop()
+        part = min(credits, last.credits)
+        if part < last.credits:
+            payments.append(last._replace(credits=last.credits - part))
+        undone.append(last._replace(credits=part))
+        credits -= part
+    return undone

@@ -1,41 +1,41 @@
-"""What an account has, as it is stored: the lock on its balance, its grants, and when they end.
+"""What an account has, as it is stored: the lock on its balance, its grants and its debts.
 
-Only `billing.ledger.posting` stores through this module; others lock accounts and move ends.
+Only `billing.ledger.posting` stores through this module; others lock accounts.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from operator import attrgetter
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from django.db import connection, transaction
+from django.db import connection
+from django.db.models import Model
 
 from billing.bulk import among, arrays_of, as_array, copy_rows, read_rows
-from billing.ledger import references
-from billing.ledger.flow import Grant, LockedAccount
-from billing.models import Account, Balance, CreditGrant
+from billing.ledger.flow import (
+    TAKEN_BACK_FOR,
+    CallUses,
+    Debt,
+    Grant,
+    LockedAccount,
+    Paid,
+    Share,
+)
+from billing.models import Balance, CreditGrant, GrantShare
+from billing.models import Debt as StoredDebt
 
-GRANT_COLUMNS = (
+_GRANT = (
     "account_id",
-    "reference",
+    "seq",
     "source",
     "credits",
     "remaining",
+    "expired",
     "granted_at",
     "expires_at",
-    "last_used_seq",
 )
-
-# A machine whose clock runs ahead may already have booked an expiry. It must be booked once.
-_EXPIRY_IS_BOOKED = f"""
-    EXISTS (
-        SELECT FROM billing_ledgerentry entry
-         WHERE entry.account_id = granted.account_id
-           AND entry.reference = {references.of_expiry_sql("granted.reference")}
-        )
-"""
 
 
 class _Held(NamedTuple):
@@ -45,14 +45,30 @@ class _Held(NamedTuple):
     balance: int
     last_seq: int
     time_zone: str
-    id: int | None
-    reference: str
+    opened_at: datetime
+    seq: int | None
     source: str
     credits: int
     remaining: int
+    expired: int | None
     granted_at: datetime
     expires_at: datetime | None
-    last_used_seq: int | None
+
+
+class _Owed(NamedTuple):
+    account_id: int
+    seq: int
+    credits: int
+
+
+class _Use(NamedTuple):
+    """An entry of a call that gives credits back, and one use of a grant by it, if any."""
+
+    account_id: int
+    call_id: str
+    entry_seq: int
+    grant_seq: int | None
+    credits: int
 
 
 def lock_accounts(account_ids: Sequence[int]) -> None:
@@ -71,71 +87,145 @@ def lock_accounts(account_ids: Sequence[int]) -> None:
 
 
 def read_locked(
-    account_ids: Sequence[int], *, returning: Sequence[int], at: datetime
+    account_ids: Sequence[int],
+    *,
+    earliest: dict[int, datetime],
+    returning: Collection[tuple[int, str]],
+    at: datetime,
 ) -> list[LockedAccount]:
     """Read what the accounts, which are locked, and their grants have left.
 
-    Of accounts that are ``returning`` credits to their grants, also the live grants that have
-    nothing left.
+    ``earliest`` says, by account, when the first of its calls to be posted started: also the grants
+    that have expired since are read, as far as their expiry can be taken back. ``returning`` are the
+    calls (account and call ID) that give credits back: also the grants that have paid them are read.
     """
+    uses = _uses_of(returning)
+    calls = _calls_by_account(returning, uses)
+    held: dict[int, list[_Held]] = defaultdict(list)
+    paid_by = {(use.account_id, use.grant_seq) for use in uses if use.grant_seq is not None}
     with connection.cursor() as cursor:
         # By a query of its own: rows joined to the lock's would be as they were before the wait
         # for it, and the account may have moved to another time zone meanwhile.
         cursor.execute(
-            f"""
+            """
             SELECT balance.account_id, balance.credits AS balance, balance.last_seq,
-                   account.time_zone, held.id, held.reference, held.source, held.credits,
-                   held.remaining, held.granted_at, held.expires_at, held.last_used_seq
-              FROM billing_balance balance
+                   account.time_zone, account.created_at AS opened_at, held.seq, held.source,
+                   held.credits, held.remaining, held.expired, held.granted_at, held.expires_at
+              FROM unnest(%s::bigint[], %s::timestamptz[]) AS asked (account_id, earliest)
+              JOIN billing_balance balance ON balance.account_id = asked.account_id
               JOIN billing_account account ON account.id = balance.account_id
               LEFT JOIN LATERAL (
                    SELECT * FROM billing_creditgrant
                     WHERE account_id = balance.account_id AND is_open
                     UNION ALL
-                   SELECT * FROM billing_creditgrant granted
+                   SELECT * FROM billing_creditgrant
+                    WHERE account_id = balance.account_id AND NOT is_open AND can_be_taken_back
+                      AND expires_at > asked.earliest
+                      AND (expires_at >= %s OR account.created_at >= %s)
+                    UNION ALL
+                   SELECT * FROM billing_creditgrant
                     WHERE account_id = balance.account_id AND NOT is_open
-                      AND account_id = ANY(%s::bigint[])
-                      AND (expires_at IS NULL OR expires_at > %s)
-                      AND NOT {_EXPIRY_IS_BOOKED}
+                      AND seq = ANY(%s::bigint[]) AND account_id = ANY(%s::bigint[])
                    ) AS held ON true
-             WHERE balance.account_id = ANY(%s::bigint[])
              ORDER BY balance.account_id
             """,
-            [as_array(returning), at, as_array(account_ids)],
+            [
+                as_array(account_ids),
+                as_array(earliest.get(account_id) for account_id in account_ids),
+                at - TAKEN_BACK_FOR,
+                at - TAKEN_BACK_FOR,
+                as_array({seq for _, seq in paid_by}),
+                as_array({account_id for account_id, _ in paid_by}),
+            ],
         )
-        rows = read_rows(cursor, _Held)
-    accounts: dict[int, _Held] = {}
-    grants: dict[int, list[Grant]] = defaultdict(list)
-    for row in rows:
-        accounts[row.account_id] = row
-        if row.id is not None:
-            grants[row.account_id].append(
-                Grant(
-                    id=row.id,
-                    account_id=row.account_id,
-                    reference=row.reference,
-                    source=row.source,
-                    credits=row.credits,
-                    remaining=row.remaining,
-                    granted_at=row.granted_at,
-                    expires_at=row.expires_at,
-                    last_used_seq=row.last_used_seq,
-                )
-            )
+        for row in read_rows(cursor, _Held):
+            held[row.account_id].append(row)
+    debts = _debts_of([rows[0].account_id for rows in held.values() if rows[0].balance < 0])
     return [
         LockedAccount(
             account_id=account_id,
-            credits=row.balance,
-            last_seq=row.last_seq,
-            zone=ZoneInfo(row.time_zone),
-            grants=grants[account_id],
+            credits=rows[0].balance,
+            last_seq=rows[0].last_seq,
+            zone=ZoneInfo(rows[0].time_zone),
+            opened_at=rows[0].opened_at,
+            grants=_grants_in(rows),
+            debts=debts.get(account_id, ()),
+            calls=calls.get(account_id),
         )
-        for account_id, row in accounts.items()
+        for account_id, rows in held.items()
     ]
 
 
+def _grants_in(rows: Sequence[_Held]) -> list[Grant]:
+    """The grants among the rows of one account, each once."""
+    found = {
+        row.seq: Grant(
+            account_id=row.account_id,
+            seq=row.seq,
+            source=row.source,
+            credits=row.credits,
+            remaining=row.remaining,
+            expired=row.expired,
+            granted_at=row.granted_at,
+            expires_at=row.expires_at,
+        )
+        for row in rows
+        if row.seq is not None
+    }
+    return list(found.values())
+
+
+def _uses_of(calls: Collection[tuple[int, str]]) -> list[_Use]:
+    """The entries of the ``calls`` (account and call ID) with their uses, in order of posting."""
+    if not calls:
+        return []
+    accounts, call_ids = zip(*calls, strict=True)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT entry.account_id, entry.call_id, entry.seq AS entry_seq,
+                   use.grant_seq, use.credits
+              FROM unnest(%s::bigint[], %s::text[]) AS asked (account_id, call_id)
+              JOIN billing_ledgerentry entry
+                ON entry.account_id = asked.account_id AND entry.call_id = asked.call_id
+              LEFT JOIN billing_grantuse use
+                ON use.account_id = entry.account_id AND use.use_seq = entry.seq
+             ORDER BY entry.account_id, entry.call_id, use.seq, use.position
+            """,
+            [as_array(accounts), as_array(call_ids)],
+        )
+        return read_rows(cursor, _Use)
+
+
+def _calls_by_account(
+    returning: Collection[tuple[int, str]], uses: Sequence[_Use]
+) -> dict[int, dict[str, CallUses]]:
+    """By account and call ID, the entries and payments of the calls that give credits back."""
+    calls: dict[int, dict[str, CallUses]] = defaultdict(dict)
+    for account_id, call_id in returning:
+        calls[account_id][call_id] = CallUses(entries=set(), payments=[])
+    for use in uses:
+        call = calls[use.account_id][use.call_id]
+        call.entries.add(use.entry_seq)
+        if use.grant_seq is not None:
+            call.add(Paid(use.grant_seq, use.credits))
+    return calls
+
+
+def _debts_of(account_ids: Sequence[int]) -> dict[int, list[Debt]]:
+    """By account, what nobody has paid yet, oldest first."""
+    debts: dict[int, list[Debt]] = defaultdict(list)
+    if account_ids:
+        owed = StoredDebt.objects.filter(account_id__in=among(account_ids)).order_by("seq")
+        for debt in owed:
+            debts[debt.account_id].append(
+                Debt(debt.account_id, debt.seq, debt.credits, stored=debt.credits)
+            )
+    return debts
+
+
 def store(accounts: Sequence[LockedAccount]) -> None:
-    """Store what the accounts, which are locked, and their grants have now."""
+    """Store what the accounts, which are locked, have now: balance, grants, shares and debts."""
     if not accounts:
         return
     with connection.cursor() as cursor:
@@ -148,10 +238,15 @@ def store(accounts: Sequence[LockedAccount]) -> None:
             """,
             arrays_of(accounts, "account_id", "credits", "last_seq"),
         )
-    touched = [grant for account in accounts for grant in account.touched_grants()]
-    _update([grant for grant in touched if grant.id is not None])
-    opened = [grant for grant in touched if grant.id is None]
-    copy_rows(CreditGrant, GRANT_COLUMNS, map(attrgetter(*GRANT_COLUMNS), opened))
+    changed = [grant for account in accounts for grant in account.changed_grants()]
+    _update([grant for grant in changed if not grant.is_new])
+    _copy(CreditGrant, _GRANT, [grant for grant in changed if grant.is_new])
+    _copy(GrantShare, Share._fields, [share for one in accounts for share in one.shares])
+    _store_debts([debt for account in accounts for debt in account.changed_debts()])
+
+
+def _copy(model: type[Model], columns: Sequence[str], rows: Sequence[object]) -> None:
+    copy_rows(model, columns, map(attrgetter(*columns), rows))
 
 
 def _update(grants: Sequence[Grant]) -> None:
@@ -160,36 +255,35 @@ def _update(grants: Sequence[Grant]) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            UPDATE billing_creditgrant
-               SET remaining = new.remaining, last_used_seq = new.last_used_seq
-              FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[])
-                   AS new (id, remaining, last_used_seq)
-             WHERE billing_creditgrant.id = new.id
+            UPDATE billing_creditgrant granted
+               SET remaining = new.remaining, expired = new.expired
+              FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[])
+                   AS new (account_id, seq, remaining, expired)
+             WHERE granted.account_id = new.account_id AND granted.seq = new.seq
             """,
-            arrays_of(grants, "id", "remaining", "last_used_seq"),
+            arrays_of(grants, "account_id", "seq", "remaining", "expired"),
         )
 
 
-def end_grants(*, account: Account, ends: Mapping[str, datetime]) -> None:
-    """Let the account's grants, named by their references, end when ``ends`` says.
-
-    A grant whose expiry is booked stays as it is. What is left of the others expires with the next
-    posting after their end; what a correction returns after that does not go to them.
-    """
-    with transaction.atomic():
-        lock_accounts([account.pk])
-        with connection.cursor() as cursor:
-            cursor.execute(
-                f"""
-                UPDATE billing_creditgrant granted SET expires_at = new.expires_at
-                  FROM unnest(%s::text[], %s::timestamptz[]) AS new (reference, expires_at)
-                 WHERE granted.account_id = %s
-                   AND granted.reference = new.reference
-                   AND granted.expires_at IS DISTINCT FROM new.expires_at
-                   AND NOT {_EXPIRY_IS_BOOKED}
-                """,
-                [as_array(ends), as_array(ends.values()), account.pk],
-            )
+def _store_debts(debts: Sequence[Debt]) -> None:
+    if not debts:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            WITH new AS (
+                 SELECT * FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[])
+                            AS new (account_id, seq, credits)),
+                 paid AS (
+                 DELETE FROM billing_debt debt USING new
+                  WHERE new.credits = 0
+                    AND debt.account_id = new.account_id AND debt.seq = new.seq)
+            INSERT INTO billing_debt (account_id, seq, credits)
+            SELECT account_id, seq, credits FROM new WHERE credits > 0
+            ON CONFLICT (account_id, seq) DO UPDATE SET credits = excluded.credits
+            """,
+            arrays_of(debts, "account_id", "seq", "credits"),
+        )
 
 
 def grants_due(*, at: datetime) -> list[int]:

@@ -30,8 +30,15 @@ _ENTRY = {
     "usage_type": "posting.usage_type",
     "agent": "posting.agent",
     "billed_seconds": "posting.billed_seconds",
+    "billable_us": "posting.billable_us",
+    "increment_seconds": "posting.increment_seconds",
+    "call_status": "posting.call_status",
+    "changes": "posting.changes",
+    "plan_name": "posting.plan_name",
+    "top_up_id": "posting.top_up_id",
     "seq": "seq",
     "balance_after": "balance_after",
+    "paid_by": "paid_by",
 }
 ENTRY_COLUMNS = (*_ENTRY, "posted_at")
 
@@ -110,12 +117,21 @@ def _without_booked(postings: Sequence[Posting]) -> dict[int, list[Posting]]:
 
 def _book(by_account: Mapping[int, Sequence[Posting]], posted_at: datetime) -> list[Posted]:
     """Expire what is due, then book the postings of each account. The accounts are locked."""
-    returning = [
-        account_id
-        for account_id, postings in by_account.items()
-        if any(posting.credits > 0 and posting.grant is None for posting in postings)
-    ]
-    accounts = grants.read_locked(sorted(by_account), returning=returning, at=posted_at)
+    postings = [posting for own in by_account.values() for posting in own]
+    accounts = grants.read_locked(
+        sorted(by_account),
+        earliest={
+            account_id: min(posting.occurred_at for posting in own)
+            for account_id, own in by_account.items()
+            if own
+        },
+        returning={
+            (posting.account_id, posting.call_id)
+            for posting in postings
+            if posting.credits > 0 and posting.grant is None
+        },
+        at=posted_at,
+    )
     totals = DailyTotals()
     copy_rows(LedgerEntry, ENTRY_COLUMNS, _entries(accounts, by_account, posted_at, totals))
     changed = [account for account in accounts if account.posted]

@@ -16,10 +16,11 @@ CORRECTION = "correction:"
 TOP_UP = "top-up:"
 REFUND = "refund:"
 EXPIRY = "expiry:"
+TAKEN_BACK = "expiry-taken-back:"
 PLAN_CREDITS = "plan-credits:"
 ADJUSTMENT = "adjustment:"
 
-PREFIXES = (CALL, CORRECTION, TOP_UP, REFUND, EXPIRY, PLAN_CREDITS, ADJUSTMENT)
+PREFIXES = (CALL, CORRECTION, TOP_UP, REFUND, EXPIRY, TAKEN_BACK, PLAN_CREDITS, ADJUSTMENT)
 
 _ABOUT_TOP_UP = re.compile(
     rf"(?:{EXPIRY})?(?:{TOP_UP}(?P<bought>\d{{1,18}})|{REFUND}(?P<refunded>\d{{1,18}}):.*)"
@@ -115,16 +116,11 @@ def of_adjustment(key: str) -> str:
     return ADJUSTMENT + key
 
 
-def of_expiry(grant_reference: str) -> str:
-    """The expiry of a grant, which its own reference names (or the beginning of several)."""
-    return EXPIRY + grant_reference
+def of_expiry(*, grant_seq: int, entry_seq: int) -> str:
+    """The expiry of the grant that the entry ``grant_seq`` opened, booked as ``entry_seq``."""
+    return f"{EXPIRY}{grant_seq}:{entry_seq}"
 
 
-def of_expiry_expression(grant_reference: F | OuterRef) -> Concat:
-    """`of_expiry` for Django's queries."""
-    return Concat(Value(EXPIRY), grant_reference)
-
-
-def of_expiry_sql(grant_reference: str) -> str:
-    """`of_expiry` in SQL."""
-    return f"('{EXPIRY}' || {grant_reference})"
+def of_expiry_taken_back(*, grant_seq: int, entry_seq: int) -> str:
+    """What of an expiry is taken back, booked as ``entry_seq``: used before it expired."""
+    return f"{TAKEN_BACK}{grant_seq}:{entry_seq}"

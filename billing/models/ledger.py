@@ -236,9 +236,9 @@ class GrantSource(models.TextChoices):
 class CreditGrant(models.Model):
     """Credits that were added together and expire together, at an end that never moves.
 
-    ``seq`` is the number of the entry that opened it, and its name within the account. ``remaining``
-    is what nothing has used yet. ``expired`` is empty until its expiry is booked, then what expired
-    less what was taken back.
+    ``seq`` is the number of the entry that opened it, and names it within the account.
+    ``remaining`` is what nothing has used yet. ``expired`` is empty until its expiry is booked,
+    then what expired less what was taken back.
     """
 
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="grants")
@@ -304,7 +304,8 @@ class GrantShare(models.Model):
 
     ``seq`` is the entry at whose posting it happened, ``use_seq`` the entry whose use it is: an
     older one, where a debt is paid. ``credits``: positive were paid, negative returned.
-    ``into_new_grant``: returned after the grant had ended, so a grant of the entry ``seq`` has them.
+    ``into_new_grant``: returned after the grant had ended, so a grant that the entry ``seq`` opened
+    has them. Without a grant, nobody had paid these credits yet: they are owed no longer.
     Read `GrantUse` instead.
     """
 
@@ -314,7 +315,7 @@ class GrantShare(models.Model):
     seq = models.BigIntegerField()
     position = models.IntegerField()
     use_seq = models.BigIntegerField()
-    grant_seq = models.BigIntegerField()
+    grant_seq = models.BigIntegerField(null=True, blank=True)
     credits = models.BigIntegerField()
     into_new_grant = models.BooleanField(default=False)
 
@@ -363,7 +364,7 @@ class GrantUse(models.Model):
           FROM billing_ledgerentry WHERE paid_by IS NOT NULL
          UNION ALL
         SELECT account_id, seq, position, use_seq, grant_seq, credits, into_new_grant
-          FROM billing_grantshare
+          FROM billing_grantshare WHERE grant_seq IS NOT NULL
     """
 
     def __str__(self) -> str:

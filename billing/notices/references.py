@@ -3,8 +3,6 @@
 This is the only place that writes their text.
 """
 
-from datetime import datetime
-
 LOW_CREDITS = "low-credits:"
 EXPIRING = "expiring:"
 
@@ -16,9 +14,6 @@ def of_low_credits(level: int, seq: int) -> str:
     return f"{LOW_CREDITS}{level}:{seq}"
 
 
-def of_expiring(grant_reference: str, expires_at: datetime, days_before: int) -> str:
-    """The warning, ``days_before`` its end, of a grant that expires at ``expires_at``.
-
-    It contains the end: whoever was warned of another end has to be warned of this one too.
-    """
-    return f"{EXPIRING}{grant_reference}:{expires_at.isoformat()}:{days_before}"
+def of_expiring(grant_seq: int, days_before: int) -> str:
+    """The warning, ``days_before`` its end, of the grant that the entry ``grant_seq`` opened."""
+    return f"{EXPIRING}{grant_seq}:{days_before}"

@@ -200,7 +200,7 @@ def _warn(grant: CreditGrant, days: int | None, now: datetime) -> list[Notice]:
         account=grant.account,
         notice=Notice(
             kind=NoticeKind.EXPIRING,
-            reference=references.of_expiring(grant.reference, grant.expires_at, days),
+            reference=references.of_expiring(grant.seq, days),
             grant=grant,
             days_before=days,
             context={

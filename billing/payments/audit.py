@@ -60,11 +60,12 @@ def bought_credits_last_as_long_as_promised() -> Iterator[Breach]:
     return breaches_of(
         "validity",
         f"""
-        SELECT granted.account_id, format('grant %s', granted.reference),
+        SELECT granted.account_id, format('grant %s', granted.seq),
                format('was paid at %s, but expires at %s', bought.paid_at, granted.expires_at)
           FROM billing_creditgrant granted
-          JOIN billing_topup bought ON bought.account_id = granted.account_id
-                                   AND {references.of_top_up_sql("bought.id")} = granted.reference
+          JOIN billing_ledgerentry entry USING (account_id, seq)
+          JOIN billing_topup bought ON {references.of_top_up_sql("bought.id")} = entry.reference
+                                   AND bought.account_id = granted.account_id
          WHERE granted.source = 'top_up'
            AND (granted.expires_at BETWEEN bought.paid_at + interval '12 months -1 days'
                                        AND bought.paid_at + interval '12 months 1 days'

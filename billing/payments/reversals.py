@@ -69,17 +69,13 @@ def follow_money(top_up: TopUp, *, reason: str, now: datetime) -> None:
     due = top_up.credits * top_up.gone_minor // top_up.paid_minor
     # What has expired is booked first: it must not be taken again.
     ledger.expire(account_ids=[top_up.account_id], at=now)
-    bought = references.of_top_up(top_up.pk)
-    refunds = references.of_refunds(top_up.pk)
-    entries = LedgerEntry.objects.filter(account=top_up.account)
-    moved = entries.filter(reference__startswith=refunds)
-    expired = entries.filter(
-        Q(reference=references.of_expiry(bought))
-        | Q(reference__startswith=references.of_expiry(refunds))
-    )
+    entries = LedgerEntry.objects.filter(account=top_up.account, top_up=top_up)
+    moved = entries.exclude(reference=references.of_top_up(top_up.pk))
+    grants = top_up.account.grants.filter(seq__in=entries.values("seq"))
+    expired = int(grants.aggregate(expired=Sum("expired", default=0))["expired"])
     taken = -_credits(moved)
     reference = references.of_refund(top_up.pk, moved.count() + 1, top_up.gone_minor)
-    to_take = min(due - taken, top_up.credits + _credits(expired) - taken)
+    to_take = min(due - taken, top_up.credits - expired - taken)
     if to_take > 0:
         posting = Posting(
             account_id=top_up.account_id,
@@ -87,11 +83,10 @@ def follow_money(top_up: TopUp, *, reason: str, now: datetime) -> None:
             credits=-to_take,
             reference=reference,
             occurred_at=now,
-            remarks=f"Refund of top-up {top_up.receipt}: {reason}",
-            grant_reference=bought,
+            remarks=reason,
+            top_up_id=top_up.pk,
+            takes_from=entries.get(reference=references.of_top_up(top_up.pk)).seq,
         )
-        if top_up.disputed_minor:
-            posting = posting._replace(remarks=f"Top-up {top_up.receipt}: {reason}")
         ledger.post_one(posting=posting, posted_at=now)
     elif due < taken:
         assert top_up.paid_at is not None
@@ -104,7 +99,7 @@ def follow_money(top_up: TopUp, *, reason: str, now: datetime) -> None:
                 credits=taken - due,
                 reference=reference,
                 occurred_at=now,
-                remarks=f"Top-up {top_up.receipt}: the payment is back, its credits too",
+                top_up_id=top_up.pk,
                 grant=NewGrant(GrantSource.TOP_UP, valid_until + (now - taken_at)),
             ),
             posted_at=now,

@@ -150,8 +150,7 @@ def credit(top_up: TopUp, now: datetime) -> None:
     credit_top_up(
         account=top_up.account,
         credits=top_up.credits,
-        reference=str(top_up.pk),
-        remarks=f"Top-up of {top_up.credits:,} credits, receipt {top_up.receipt}",
+        top_up_id=top_up.pk,
         paid_at=top_up.paid_at,
         now=now,
     )

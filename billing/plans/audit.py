@@ -44,17 +44,10 @@ def plan_credits_have_their_cycle() -> Iterator[Breach]:
     subscriptions = _subscriptions()
     given = _credits_ever_given(subscriptions)
     grants = CreditGrant.objects.filter(
-        account_id=OuterRef("account_id"), reference=OuterRef("reference")
-    )
-    expiries = LedgerEntry.objects.filter(
-        account_id=OuterRef("account_id"),
-        reference=references.of_expiry_expression(OuterRef("reference")),
+        account_id=OuterRef("account_id"), seq=OuterRef("seq")
     )
     entries = LedgerEntry.objects.filter(kind=Kind.PLAN_CREDITS).select_related("account")
-    entries = entries.annotate(
-        expires_at=Subquery(grants.values("expires_at")),
-        expired_at=Subquery(expiries.values("occurred_at")),
-    )
+    entries = entries.annotate(expires_at=Subquery(grants.values("expires_at")))
     for entry in entries.order_by("account_id", "seq").iterator():
         if message := _wrong_with(entry, subscriptions, given):
             subject = f"entry {entry.seq} ({entry.reference})"
@@ -77,12 +70,9 @@ def _wrong_with(
         return f"is not at the start of cycle {named.number} of its subscription"
     if entry.credits not in given[subscription.pk]:
         return f"adds {entry.credits} credits, which no terms of its subscription give"
-    ends_at = credits_end_at(cycle, changes_at=found.changes_at)
-    # A change that was entered after the credits had expired does not expire them again.
-    had_expired = entry.expires_at == entry.expired_at == cycle.ends_at
-    if entry.expires_at == ends_at or had_expired:
+    if entry.expires_at == cycle.ends_at:
         return ""
-    return f"can be used until {entry.expires_at}, but ends at {ends_at}"
+    return f"can be used until {entry.expires_at}, but ends at {cycle.ends_at}"
 
 
 def subscriptions_know_what_they_granted() -> Iterator[Breach]:

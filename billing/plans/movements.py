@@ -38,22 +38,21 @@ def credit_top_up(
     *,
     account: Account,
     credits: int,
-    reference: str,
-    remarks: str,
+    top_up_id: int,
     paid_at: datetime,
     now: datetime,
 ) -> bool:
     """Add the ``credits`` of a paid top-up, valid for 12 months from ``paid_at``.
 
-    Returns whether they were new: a second call with the same ``reference`` adds nothing.
+    Returns whether they were new: a second call with the same ``top_up_id`` adds nothing.
     """
     posting = Posting(
         account_id=account.pk,
         kind=Kind.TOP_UP,
         credits=credits,
-        reference=references.of_top_up(reference),
+        reference=references.of_top_up(top_up_id),
         occurred_at=paid_at,
-        remarks=remarks,
+        top_up_id=top_up_id,
         grant=NewGrant(GrantSource.TOP_UP, top_up_valid_until(account=account, paid_at=paid_at)),
     )
     return ledger.post_one(posting=posting, posted_at=now)

@@ -143,23 +143,15 @@ def renew(*, account: Account, now: datetime) -> int:
     with transaction.atomic():
         ledger.lock_accounts([account.pk])
         already = set(
-            CreditGrant.objects.filter(account=account, source=GrantSource.PLAN).values_list(
-                "reference", flat=True
-            )
+            account.entries.filter(kind=Kind.PLAN_CREDITS).values_list("reference", flat=True)
         )
         book = TariffBook([account.pk])
         begun = list(_begun(book, account.pk, now))
-        ends = {
-            _reference(subscription, cycle): credits_end_at(cycle, changes_at=changes_at)
-            for subscription, changes_at, cycles in begun
-            for cycle in cycles
-        }
-        ledger.end_grants(account=account, ends={one: ends[one] for one in already & ends.keys()})
         for subscription, _, cycles in begun:
             for cycle in cycles:
                 reference = _reference(subscription, cycle)
                 if reference not in already:
-                    until = min(now, ends[reference] - A_MOMENT)
+                    until = min(now, cycle.ends_at - A_MOMENT)
                     credits = credits_of(book, account.pk, cycle, until)
                     if not credits:
                         continue
@@ -170,9 +162,8 @@ def renew(*, account: Account, now: datetime) -> int:
                         credits=credits,
                         reference=reference,
                         occurred_at=cycle.starts_at,
-                        remarks=f"{plan}: {credits:,} credits of the cycle that began "
-                        f"on {cycle.starts_at.astimezone(account.zone):%-d %b %Y}",
-                        grant=NewGrant(GrantSource.PLAN, ends[reference]),
+                        plan_name=plan.name,
+                        grant=NewGrant(GrantSource.PLAN, cycle.ends_at),
                     )
                     granted += ledger.post_one(posting=posting, posted_at=now)
                 subscription.granted_until = cycle.ends_at
