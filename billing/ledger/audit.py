@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 from django.db import connection, transaction
 
 from billing.bulk import read_rows
-from billing.ledger import references
 from billing.ledger.rollup import ROLLUP_KEY, ROLLUP_SUMS, daily_usage_of_entries
 from billing.models import Account
 from billing.zones import is_known
@@ -190,7 +189,7 @@ def returns_undo_uses() -> Iterator[Breach]:
 
 
 def grants_have_left_what_was_not_used() -> Iterator[Breach]:
-    """What a grant has not left is what was used of it, less what returned; and it knows its expiry."""
+    """What a grant has left, and what expired of it, follows from the uses of it."""
     return breaches_of(
         "uses",
         """

@@ -10,7 +10,7 @@ and 13; "Where credits come from, and how long they last".
 - Credits that come in pay the debt, oldest first. Paying a debt is a use of the grant that pays it.
 - Credits that a call gives back undo its uses, last paid first. What would go to a grant that has
   ended becomes a grant of its own.
-- A grant that is past its end expires, visibly, before anything else is posted. Its end never moves.
+- A grant that is past its end expires, visibly, before anything else is posted. No end moves.
 
 So after every posting: balance = what grants have left − what nobody has paid yet.
 """
@@ -213,7 +213,9 @@ class LockedAccount:
                     account_id=self.account_id,
                     kind=Kind.EXPIRY,
                     credits=-left,
-                    reference=references.of_expiry(grant_seq=grant.seq, entry_seq=self.last_seq + 1),
+                    reference=references.of_expiry(
+                        grant_seq=grant.seq, entry_seq=self.last_seq + 1
+                    ),
                     occurred_at=grant.expires_at,
                 ),
                 paid_by=grant.seq,
@@ -354,7 +356,7 @@ class LockedAccount:
                     self.settled.append(self.debts.pop(0))
 
     def _give_back(self, posting: Posting, posted_at: datetime) -> None:
-        """Undo uses of the posting's call, last paid first; what nobody has paid yet comes first."""
+        """Cancel what the posting's call still owes, then undo its uses, last paid first."""
         call = self._calls[posting.call_id]
         forgiven = self._forgive(call, posting.credits)
         left = posting.credits - sum(forgiven.values())

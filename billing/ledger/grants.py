@@ -95,9 +95,9 @@ def read_locked(
 ) -> list[LockedAccount]:
     """Read what the accounts, which are locked, and their grants have left.
 
-    ``earliest`` says, by account, when the first of its calls to be posted started: also the grants
-    that have expired since are read, as far as their expiry can be taken back. ``returning`` are the
-    calls (account and call ID) that give credits back: also the grants that have paid them are read.
+    ``earliest`` says, by account, when the first of its calls to be posted started: grants that
+    have expired since are read too, as far as their expiry can be taken back. ``returning`` are the
+    calls (account and call ID) that give credits back: the grants that paid them are read too.
     """
     uses = _uses_of(returning)
     calls = _calls_by_account(returning, uses)

@@ -8,9 +8,6 @@ expressions and return one, without placeholders and without ``%``.
 import re
 from typing import NamedTuple
 
-from django.db.models import F, OuterRef, Value
-from django.db.models.functions import Concat
-
 CALL = "call:"
 CORRECTION = "correction:"
 TOP_UP = "top-up:"

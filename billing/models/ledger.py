@@ -180,9 +180,7 @@ class LedgerEntry(models.Model):
             models.Index(
                 fields=["account", "call_id"], name="entry_call", condition=~Q(call_id="")
             ),
-            models.Index(
-                fields=["top_up"], name="entry_top_up", condition=Q(top_up__isnull=False)
-            ),
+            models.Index(fields=["top_up"], name="entry_top_up", condition=Q(top_up__isnull=False)),
         ]
         triggers = [
             pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete),

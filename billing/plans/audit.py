@@ -24,7 +24,6 @@ from billing.models import (
     PlanTerms,
     Subscription,
 )
-from billing.plans.subscriptions import credits_end_at
 from billing.zones import is_known
 
 
@@ -43,9 +42,7 @@ def plan_credits_have_their_cycle() -> Iterator[Breach]:
     start, as many as its terms ever gave, until its end or the next change of plan before."""
     subscriptions = _subscriptions()
     given = _credits_ever_given(subscriptions)
-    grants = CreditGrant.objects.filter(
-        account_id=OuterRef("account_id"), seq=OuterRef("seq")
-    )
+    grants = CreditGrant.objects.filter(account_id=OuterRef("account_id"), seq=OuterRef("seq"))
     entries = LedgerEntry.objects.filter(kind=Kind.PLAN_CREDITS).select_related("account")
     entries = entries.annotate(expires_at=Subquery(grants.values("expires_at")))
     for entry in entries.order_by("account_id", "seq").iterator():

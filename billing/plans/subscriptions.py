@@ -17,7 +17,6 @@ from billing import ledger
 from billing.ledger import NewGrant, Posting, references
 from billing.models import (
     Account,
-    CreditGrant,
     CustomTerms,
     GrantSource,
     Kind,

@@ -82,17 +82,14 @@ class CreditGrantAdmin(RecordAdmin):
         "credits",
         "remaining",
         "expires",
-        "reference",
+        "expired",
     )
     list_filter = (
         ("account", AutocompleteSelectFilter),
         ("source", ChoicesDropdownFilter),
     )
     list_filter_submit = True
-    search_fields = ("reference",)
-    search_help_text = "Start of a reference"
-    identified_by = (("reference", True),)
-    fields = ("account", "source", "credits", "remaining", "granted_at", "expires", "reference")
+    fields = ("account", "source", "credits", "remaining", "granted_at", "expires", "expired")
 
     @admin.display(description="Expires")
     def expires(self, grant: CreditGrant) -> SafeString | str:
