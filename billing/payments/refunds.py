@@ -22,7 +22,7 @@ from billing.payments.idempotency import note_refusal, numbered
 from billing.payments.matching import pays_another
 from billing.payments.pricing import TopUpError
 from billing.payments.transitions import can_become, move
-from billing.texts import ReasonError, readable_reason
+from billing.texts import readable_reason
 
 S = TopUpState
 
@@ -60,10 +60,10 @@ def accept(*, top_up_id: int, reason: str, now: datetime) -> TopUp:
     with transaction.atomic():
         top_up = _parked(top_up_id)
         if top_up.credited_at is not None:
-            raise TopUpError("top_up", f"The credits of {top_up.receipt} were added already.")
+            raise TopUpError(f"The credits of {top_up.receipt} were added already.")
         payment_id = top_up.received_payment_id or top_up.payment_id
         if pays_another(top_up, payment_id):
-            raise TopUpError("top_up", "This payment has paid another top-up.")
+            raise TopUpError("This payment has paid another top-up.")
         _decide(top_up, ParkedDecision.ACCEPTED, reason, now)
         top_up.payment_id = payment_id
         if can_become(top_up, S.PAID):
@@ -100,10 +100,9 @@ def give_back(*, top_up_id: int, reason: str, now: datetime) -> TopUp:
         top_up = _parked(top_up_id)
     received, payment_id = top_up.received_minor, top_up.received_payment_id
     if top_up.credited_at is not None:
-        raise TopUpError("top_up", f"{top_up.receipt} is credited: refund it instead.")
+        raise TopUpError(f"{top_up.receipt} is credited: refund it instead.")
     if not received or not payment_id:
         raise TopUpError(
-            "top_up",
             "The provider did not say what was received. Pay it back at the provider, then close "
             "the top-up here.",
         )
@@ -125,29 +124,23 @@ def give_back(*, top_up_id: int, reason: str, now: datetime) -> TopUp:
 
 
 def _reason(reason: str) -> str:
-    try:
-        return readable_reason(reason)[:300]
-    except ReasonError as error:
-        raise TopUpError("reason", str(error)) from None
+    return readable_reason(reason)[:300]
 
 
 def _check_refundable(top_up: TopUp) -> None:
     if top_up.state != S.CREDITED:
         raise TopUpError(
-            "top_up",
             f"{top_up.receipt} is {top_up.get_state_display().lower()}: only a credited "
             "top-up can be refunded.",
         )
     if top_up.disputed_minor:
-        raise TopUpError(
-            "top_up", "The payment is disputed: the bank has the money until that is decided."
-        )
+        raise TopUpError("The payment is disputed: the bank has the money until that is decided.")
 
 
 def _parked(top_up_id: int) -> TopUp:
     top_up = topups.locked(top_up_id)
     if not top_up.parked_reason:
-        raise TopUpError("top_up", f"{top_up.receipt} does not wait for a decision any more.")
+        raise TopUpError(f"{top_up.receipt} does not wait for a decision any more.")
     return top_up
 
 

@@ -17,7 +17,9 @@ from billing.models import CreditThreshold, Membership
 from billing.models.top_up import CREDITS_MAX
 from billing.notices import warnings as alerts
 from billing.notices.levels import level_of, thresholds_of
+from billing.refusals import Refusal
 from dashboard.access import AccountRequest, account_page
+from dashboard.refusals import add_refusal
 
 PERCENT_MAX = 100
 
@@ -78,8 +80,8 @@ def _save(request: AccountRequest) -> HttpResponse:
     else:
         try:
             alerts.add_threshold(account=request.account, threshold=form.threshold)
-        except alerts.ThresholdError as error:
-            form.add_error("number", str(error))
+        except Refusal as refusal:
+            add_refusal(form, refusal, inputs={"threshold": "number"})
             return _page(request, form, status=422)
     messages.success(request, "The warnings of the account are saved.")
     return redirect("dashboard:notifications", request.account.slug)

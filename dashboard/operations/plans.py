@@ -120,7 +120,7 @@ class PlanAdmin(OperatorAdmin):
             table = terms_table(list(plan.terms.all()), now=timezone.now())
             extra_context = {**(extra_context or {}), "terms_table": table}
         with_extra = (request, object_id, form_url, extra_context)
-        return or_say_why(request, super().changeform_view, *with_extra)
+        return or_explain_refusal(request, super().changeform_view, *with_extra)
 
     def save_model(self, request: HttpRequest, obj: Plan, form: PlanForm, change: bool) -> None:
         """Store the plan, and give it the terms entered where they are new."""
@@ -149,7 +149,7 @@ class PlanAdmin(OperatorAdmin):
         if plan is not None and (reason := plans.why_in_use(plan)):
             messages.error(request, reason)
             return redirect("admin:billing_plan_change", plan.pk)
-        return or_say_why(request, super().delete_view, request, object_id, extra_context)
+        return or_explain_refusal(request, super().delete_view, request, object_id, extra_context)
 
     def delete_model(self, request: HttpRequest, obj: Plan) -> None:
         plans.delete_plan(plan=obj)
@@ -268,12 +268,12 @@ class PlannedTermsAdmin(OperatorAdmin):
         extra_context: dict[str, Any] | None = None,
     ) -> Any:
         arguments = (request, object_id, form_url, extra_context)
-        return or_say_why(request, super().changeform_view, *arguments)
+        return or_explain_refusal(request, super().changeform_view, *arguments)
 
     def delete_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
     ) -> Any:
-        return or_say_why(request, super().delete_view, request, object_id, extra_context)
+        return or_explain_refusal(request, super().delete_view, request, object_id, extra_context)
 
     def save_model(
         self, request: HttpRequest, obj: Terms, form: PlannedTermsForm, change: bool
@@ -317,7 +317,7 @@ def plan_terms_at(plan: Plan, now: datetime) -> PlanTerms | None:
     return in_force_or_first(terms, now)
 
 
-def or_say_why(request: HttpRequest, view: Callable[..., Any], *arguments: Any) -> Any:
+def or_explain_refusal(request: HttpRequest, view: Callable[..., Any], *arguments: Any) -> Any:
     """The answer of ``view``; where the domain refuses at the last moment, the page with why."""
     try:
         return view(*arguments)

@@ -16,9 +16,11 @@ from unfold.widgets import UnfoldAdminRadioSelectWidget, UnfoldAdminTextInputWid
 
 from billing.models import ParkedDecision, TopUp
 from billing.money import format_money
-from billing.payments import pricing, refunds, settling
+from billing.payments import refunds, settling
 from billing.payments.gateways import GatewayError
+from billing.refusals import Refusal
 from billing.zones import local
+from dashboard.refusals import add_refusal
 
 REFUND_TEMPLATE = "admin/billing/topup/refund.html"
 DECIDE_TEMPLATE = "admin/billing/topup/decide.html"
@@ -127,8 +129,8 @@ def _attempt(top_up: TopUp, form: forms.Form, act: Callable[..., TopUp]) -> TopU
     """Do it for the form's reason; where that is not possible, say so in the form."""
     try:
         return act(top_up_id=top_up.pk, reason=form.cleaned_data["reason"], now=timezone.now())
-    except pricing.TopUpError as error:
-        form.add_error("reason" if error.field == "reason" else None, str(error))
+    except Refusal as refusal:
+        add_refusal(form, refusal)
     except GatewayError as error:
         said = f"The provider did not refund it: {error} Nothing changed; try again."
         form.add_error(None, said)

@@ -13,6 +13,7 @@ from billing.payments.gateways import (
     PaymentStatus,
     RefusedError,
 )
+from billing.texts import ReasonError
 from tests.billing.payments.purchases import balance_of, begin, now, pay, state_of
 from tests.billing.payments.stripe_events import take
 
@@ -103,7 +104,7 @@ def test_another_payment_after_closing_waits_for_an_operator(parked, account):
 
 @pytest.mark.parametrize("act", [refunds.accept, refunds.close, refunds.give_back])
 def test_a_decision_needs_a_reason(parked, act):
-    with pytest.raises(pricing.TopUpError) as refused:
+    with pytest.raises(ReasonError) as refused:
         act(top_up_id=parked.pk, reason="  ", now=now())
     assert refused.value.field == "reason"
 
