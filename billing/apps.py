@@ -6,7 +6,7 @@ from django.apps import AppConfig
 from django.core import checks
 from django.db.models.signals import pre_save
 
-from billing.payments.checks import payments_are_safe
+from billing.payments.checks import stripe_has_its_secrets
 
 
 class BillingConfig(AppConfig):
@@ -16,8 +16,8 @@ class BillingConfig(AppConfig):
     verbose_name = "Billing"
 
     def ready(self) -> None:
-        """Register the system checks, and what is done to every person stored."""
-        checks.register(payments_are_safe)
+        """Register the system check, and what is done to every person stored."""
+        checks.register(stripe_has_its_secrets)
         pre_save.connect(_address_in_small_letters, sender="auth.User")
 
 

@@ -19,16 +19,8 @@ from billing.payments import events as payments
 from billing.payments.gateways import WebhookError, gateway_named
 from billing.payments.gateways.signatures import sign
 from billing.payments.gateways.stripe_facts import EVENTS
-from tests.billing.payments.purchases import (
-    ADDRESS,
-    balance_of,
-    begin,
-    deliver,
-    event,
-    now,
-    pay,
-    stored,
-)
+from tests.billing.payments.purchases import balance_of, begin, now, stored
+from tests.dashboard.sandbox.customer import ADDRESS, deliver, event, pay
 from tests.factories import AccountFactory
 
 pytestmark = pytest.mark.django_db

@@ -11,7 +11,8 @@ import pytest
 from billing.models import SandboxCheckout, TopUp, TopUpState
 from billing.plans import movements as credits
 from dashboard.sandbox import gateway as sandbox
-from tests.billing.payments.purchases import begin, now, pay
+from tests.billing.payments.purchases import begin, now
+from tests.dashboard.sandbox.customer import pay
 from tests.faults.buyers import Diary
 from tests.faults.outcome import unsettled, violations
 

@@ -8,7 +8,8 @@ from billing.payments import refunds
 from billing.payments import settling as topups
 from billing.payments.audit import INVARIANTS
 from billing.plans.subscriptions import subscribe
-from tests.billing.payments.purchases import begin, now, pay
+from tests.billing.payments.purchases import begin, now
+from tests.dashboard.sandbox.customer import pay
 
 pytestmark = pytest.mark.django_db
 

@@ -14,8 +14,9 @@ from billing.payments.gateways import (
     RefusedError,
 )
 from billing.texts import ReasonError
-from tests.billing.payments.purchases import balance_of, begin, now, pay, state_of
+from tests.billing.payments.purchases import balance_of, begin, now, state_of
 from tests.billing.payments.stripe_events import take
+from tests.dashboard.sandbox.customer import pay
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clean_ledger")]
 

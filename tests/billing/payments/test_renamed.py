@@ -9,8 +9,9 @@ from django.db import connection
 import billing.migrations
 from billing.models import Account, SandboxCheckout, TopUp, TopUpState
 from billing.payments import settling as topups
-from tests.billing.payments.purchases import balance_of, begin, now, pay, state_of
+from tests.billing.payments.purchases import balance_of, begin, now, state_of
 from tests.billing.payments.stripe_events import take
+from tests.dashboard.sandbox.customer import pay
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clean_ledger")]
 
