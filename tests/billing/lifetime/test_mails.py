@@ -296,8 +296,9 @@ import django
 django.setup()
 from datetime import datetime
 from django.conf import settings
-from billing import alerts, notices
 from billing.models import Account, Notice
+from billing.notices import warnings as alerts
+from dashboard.mail import sending as notices
 print("ready", flush=True)
 for line in sys.stdin:
     job = json.loads(line)

@@ -28,7 +28,7 @@ class Crowd:
     def __init__(self, environment):
         self.processes = [
             subprocess.Popen(
-                [sys.executable, "-m", "tests.payments.settling", part],
+                [sys.executable, "-m", "tests.billing.payments.settling", part],
                 cwd=ROOT,
                 env=environment,
                 stdin=subprocess.PIPE,
