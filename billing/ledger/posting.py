@@ -2,7 +2,7 @@
 
 `post` is the one way in. It refuses nothing that has happened: a charge is booked even below zero,
 because a completed call is a fact. What must never be is said by the constraints of the tables.
-What postings do to an account's credits is `billing.postings`.
+What postings do to an account's credits is `billing.ledger.postings`.
 """
 
 from collections import defaultdict

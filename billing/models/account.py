@@ -99,11 +99,11 @@ class Membership(models.Model):
         return self.role == Role.SUPERADMIN
 
     @property
-    def is_told(self) -> bool:
-        """Whether the person is told about the account's credits by e-mail."""
-        return self.may_be_told and self.wants_credit_mails
+    def receives_credit_mails(self) -> bool:
+        """Whether the person gets mails about the account's credits."""
+        return self.may_receive_credit_mails and self.wants_credit_mails
 
     @property
-    def may_be_told(self) -> bool:
+    def may_receive_credit_mails(self) -> bool:
         """Whether the person is an owner who signs in and has an address."""
         return self.may_pay and self.user.is_active and bool(self.user.email)

@@ -1,6 +1,6 @@
 """Top-ups: what can be bought, each purchase as a state machine, and what the provider told us.
 
-Only `billing.topups` writes purchases. Money is in minor units (paise, cents) with its currency.
+Only `billing.payments` writes purchases. Money is in minor units (paise, cents) with its currency.
 """
 
 import uuid
@@ -94,7 +94,7 @@ class TopUpPricing(models.Model):
 
 
 class TopUpState(models.TextChoices):
-    """Where a purchase stands. What may follow what is `billing.transitions`."""
+    """Where a purchase stands. What may follow what is `billing.payments.transitions`."""
 
     PENDING = "pending", "Waiting for payment"
     PROCESSING = "processing", "Payment on its way"

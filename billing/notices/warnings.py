@@ -1,6 +1,7 @@
 """What the owners of an account are to be told about its credits, noticed once each.
 
-Owns CreditWatch, CreditThreshold and the making of Notices; `billing.notices` sends them.
+Owns CreditWatch, CreditThreshold and the making of Notices; what becomes of a notice is
+`billing.notices.due`.
 
 Low credits: an entry that takes the balance from above a threshold to it or below is a crossing.
 Entries are read in the order of posting from where the last look ended, so no crossing is missed
@@ -256,7 +257,7 @@ def _notify(*, account: Account, notice: Notice) -> list[Notice]:
     """Make the ``notice`` for every owner who wants it and has not got it; return the new ones."""
     made = []
     for owner in Membership.objects.filter(account=account).select_related("user"):
-        if not owner.is_told:
+        if not owner.receives_credit_mails:
             continue
         stored, created = Notice.objects.get_or_create(
             membership=owner,

@@ -1,8 +1,8 @@
 """What must always be true between the ledger and what moved it: no entry without its cause.
 
-The same kind of functions as `billing.audit`, which proves the ledger by itself. Causes are
-purchases (`billing.topups`) and billing cycles (`billing.subscriptions`); an adjustment's is its
-reason, which a constraint asks for. Nothing here writes or repairs.
+The same kind of functions as `billing.ledger.audit`, which proves the ledger by itself. Causes
+are top-ups (`billing.payments.settling`) and billing cycles (`billing.plans.subscriptions`); an
+adjustment's is its reason, which a constraint asks for. Nothing here writes or repairs.
 """
 
 from collections import defaultdict

@@ -39,12 +39,12 @@ def packs_in(currency: str) -> QuerySet[Pack]:
 
 
 def pricing_in(currency: str) -> TopUpPricing | None:
-    """How own amounts are priced in ``currency``; None where they are not."""
+    """How custom amounts are priced in ``currency``; None where they are not."""
     return TopUpPricing.objects.filter(currency=currency).first()
 
 
 def cheapest(packs: Iterable[Pack], pricing: TopUpPricing | None) -> Pack | None:
-    """The pack that costs less a credit than all others, and than a number of one's own."""
+    """The pack that costs less a credit than all others, and than a custom amount."""
     own = [Fraction(pricing.price_minor_per_credit)] if pricing else []
     by_price = sorted(packs, key=_per_credit)
     others = [*own, *map(_per_credit, by_price[1:])]
@@ -58,7 +58,7 @@ def _per_credit(pack: Pack) -> Fraction:
 
 
 def quote(*, account: Account, pack: Pack | None = None, credits: int | None = None) -> Quote:
-    """Price a ``pack``, or a number of ``credits`` of one's own, for ``account``.
+    """Price a ``pack``, or a custom number of ``credits``, for ``account``.
 
     Tax is rounded half up to a minor unit. Raises TopUpError where it is not on offer, or the
     provider can't be asked for what it costs.

@@ -15,7 +15,7 @@ from django.shortcuts import redirect, render
 
 from billing.models import CreditThreshold, Membership
 from billing.models.top_up import CREDITS_MAX
-from billing.notices import warnings as alerts
+from billing.notices import warnings
 from billing.notices.levels import level_of, thresholds_of
 from billing.refusals import Refusal
 from dashboard.access import AccountRequest, account_page
@@ -70,7 +70,7 @@ def _save(request: AccountRequest) -> HttpResponse:
         raise PermissionDenied
     form = ThresholdForm(request.POST if sent == "add" else None)
     if sent == "remove":
-        alerts.remove_threshold(
+        warnings.remove_threshold(
             account=request.account,
             percent_of_plan=_whole(request.POST.get("percent", "")),
             credits=_whole(request.POST.get("credits", "")),
@@ -79,7 +79,7 @@ def _save(request: AccountRequest) -> HttpResponse:
         return _page(request, form, status=422)
     else:
         try:
-            alerts.add_threshold(account=request.account, threshold=form.threshold)
+            warnings.add_threshold(account=request.account, threshold=form.threshold)
         except Refusal as refusal:
             add_refusal(form, refusal, inputs={"threshold": "number"})
             return _page(request, form, status=422)

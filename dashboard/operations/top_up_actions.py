@@ -28,7 +28,7 @@ ASK_TEMPLATE = "admin/billing/topup/ask_provider.html"
 
 DECISIONS: dict[str, tuple[str, Callable[..., TopUp]]] = {
     ParkedDecision.ACCEPTED: ("Credit it all the same", refunds.accept),
-    ParkedDecision.RETURNED: ("Pay back what was received", refunds.give_back),
+    ParkedDecision.RETURNED: ("Pay back what was received", refunds.refund_parked),
     ParkedDecision.CLOSED: ("Close it without either", refunds.close),
 }
 

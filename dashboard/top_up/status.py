@@ -23,7 +23,7 @@ SLOW_FOR = timedelta(minutes=5)
 ASKS_EVERY = timedelta(seconds=4)
 ANSWER_VALID_FOR = timedelta(seconds=3)
 
-# How entries name the top-up that they come from: see `billing.topups` and `billing.ledger`.
+# How entries name the top-up that they come from: see `billing.plans.movements`.
 _TOP_UP_REFERENCE = re.compile(
     r"(?:expiry:)?(?:top-up:(?P<pk>\d{1,18})|refund:(?P<of>\d{1,18}):.*)"
 )

@@ -15,7 +15,7 @@ from hypothesis.extra.django import TestCase
 from api.payments import BODY_BYTES_MAX
 from billing.ledger.audit import INVARIANTS
 from billing.models import LedgerEntry, PaymentEvent, TopUp, TopUpState
-from billing.payments import events as payments
+from billing.payments import events
 from billing.payments.gateways import WebhookError, gateway_named
 from billing.payments.gateways.signatures import sign
 from billing.payments.gateways.stripe_facts import EVENTS
@@ -43,7 +43,7 @@ def clean_ledger(db):
 
 
 def process(*, after: timedelta = timedelta()) -> str:
-    return payments.process(event_id=stored().pk, now=now() + after)
+    return events.process(event_id=stored().pk, now=now() + after)
 
 
 def test_what_waited_to_be_processed_was_paid_when_it_was_told(client, top_up):
@@ -91,7 +91,7 @@ def test_an_older_event_after_a_newer_one_takes_nothing_back(client, top_up, acc
     older = event(top_up, status="open", payment_id="")
     for payload in (event(top_up), older):
         deliver(client, payload)
-        payments.process(event_id=PaymentEvent.objects.latest("pk").pk, now=now())
+        events.process(event_id=PaymentEvent.objects.latest("pk").pk, now=now())
     assert (state_of(top_up)[0], balance_of(account)) == (TopUpState.CREDITED, 500)
 
 
@@ -317,20 +317,20 @@ def test_an_event_about_a_payment_not_known_yet_waits_a_day(client, top_up):
     deliver(client, event(top_up, reference="", id="", payment_id="payment_unknown"))
     assert process() == ""
     late = stored().received_at + timedelta(days=1, seconds=1)
-    assert payments.process(event_id=stored().pk, now=late) == "Names no top-up of ours."
+    assert events.process(event_id=stored().pk, now=late) == "Names no top-up of ours."
 
 
 def test_an_event_that_was_lost_on_its_way_is_found_after_ten_seconds(client, top_up):
     deliver(client, event(top_up))
     received_at = stored().received_at
-    assert payments.unprocessed(now=received_at + 9 * SECONDS) == []
-    assert payments.unprocessed(now=received_at + 11 * SECONDS) == [stored().pk]
+    assert events.unprocessed(now=received_at + 9 * SECONDS) == []
+    assert events.unprocessed(now=received_at + 11 * SECONDS) == [stored().pk]
 
 
 def test_an_event_that_was_processed_is_not_found_again(client, top_up):
     deliver(client, event(top_up))
     process()
-    assert payments.unprocessed(now=now() + timedelta(hours=1)) == []
+    assert events.unprocessed(now=now() + timedelta(hours=1)) == []
 
 
 def test_an_event_that_fails_is_tried_ever_less_often_and_counted(client, top_up):
@@ -338,8 +338,8 @@ def test_an_event_that_fails_is_tried_ever_less_often_and_counted(client, top_up
     began = at = stored().received_at
     tries = []
     while at < began + timedelta(hours=12):
-        for event_id in payments.unprocessed(now=at):
-            payments.process(event_id=event_id, now=at)
+        for event_id in events.unprocessed(now=at):
+            events.process(event_id=event_id, now=at)
             tries.append(at)
         at += 10 * SECONDS if len(tries) < 10 else timedelta(minutes=5)
     assert 20 < len(tries) < 60
@@ -401,7 +401,7 @@ class AnySignedEvent(TestCase):
         stored = PaymentEvent.objects.create(
             gateway="sandbox", event_id="e", event_type="x", payload=payload, received_at=now()
         )
-        payments.process(event_id=stored.pk, now=now())
+        events.process(event_id=stored.pk, now=now())
         said, true = payload["checkout"], event(top_up)["checkout"]
         decisive = ("status", "amount_minor", "currency")
         if any(said[key] != true[key] for key in decisive):

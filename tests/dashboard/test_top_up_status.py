@@ -15,7 +15,7 @@ from billing.payments.gateways import (
     PaymentFacts,
     PaymentStatus,
 )
-from dashboard.sandbox import gateway as sandbox
+from dashboard.sandbox import gateway
 from tests.dashboard.conftest import NOW, call, post
 from tests.dashboard.test_top_up import decide, words
 
@@ -61,9 +61,9 @@ def paid(top_up, **more):
 
 
 def pay_late(top_up):
-    sandbox.decide(
+    gateway.decide(
         checkout_id=top_up.checkout_id,
-        decision=sandbox.Decision.PAY_LATE,
+        decision=gateway.Decision.PAY_LATE,
         now=NOW,
         late_by=timedelta(hours=1),
     )
@@ -351,11 +351,11 @@ def test_cancelling_closes_the_providers_page(shop, top_up):
     assert response["Location"] == page_of(top_up)
     top_up.refresh_from_db()
     assert top_up.state == TopUpState.CANCELLED
-    assert sandbox.checkout_now(checkout_id=top_up.checkout_id, now=NOW).status == "cancelled"
+    assert gateway.checkout_now(checkout_id=top_up.checkout_id, now=NOW).status == "cancelled"
 
 
 def test_cancelling_what_was_just_paid_shows_the_credits(shop, top_up):
-    sandbox.decide(checkout_id=top_up.checkout_id, decision=sandbox.Decision.PAY, now=NOW)
+    gateway.decide(checkout_id=top_up.checkout_id, decision=gateway.Decision.PAY, now=NOW)
     shop.post(page_of(top_up))
     assert "500 credits added" in words(look(shop, top_up))
 
@@ -378,7 +378,7 @@ def test_what_can_not_be_cancelled_says_why(shop, top_up):
     assert "it has been paid" in words(shop.post(page_of(top_up)))
 
 
-class DeafGateway(sandbox.SandboxGateway):
+class DeafGateway(gateway.SandboxGateway):
     """The sandbox with its network cut."""
 
     def cancel_checkout(self, checkout_id):

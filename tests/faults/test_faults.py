@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from billing.models import SandboxCheckout, TopUp, TopUpState
-from billing.plans import movements as credits
-from dashboard.sandbox import gateway as sandbox
+from billing.plans import movements
+from dashboard.sandbox import gateway
 from tests.billing.payments.purchases import begin, now
 from tests.dashboard.sandbox.customer import pay
 from tests.faults.buyers import Diary
@@ -52,7 +52,7 @@ def paid(account):
 
 
 def credit(top_up, reference=None):
-    credits.credit_top_up(
+    movements.credit_top_up(
         account=top_up.account,
         credits=top_up.credits,
         reference=reference or str(top_up.pk),
@@ -115,6 +115,6 @@ def test_a_payment_that_the_provider_forgot_is_a_violation(account):
 @pytest.mark.django_db
 def test_a_payment_that_comes_late_is_waited_for(account):
     top_up = begin(account)
-    late = sandbox.Decision.PAY_LATE
-    sandbox.decide(checkout_id=top_up.checkout_id, decision=late, now=now())
+    late = gateway.Decision.PAY_LATE
+    gateway.decide(checkout_id=top_up.checkout_id, decision=late, now=now())
     assert unsettled() == "1 late payments not made"

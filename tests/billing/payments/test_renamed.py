@@ -8,7 +8,7 @@ from django.db import connection
 
 import billing.migrations
 from billing.models import Account, SandboxCheckout, TopUp, TopUpState
-from billing.payments import settling as topups
+from billing.payments import settling
 from tests.billing.payments.purchases import balance_of, begin, now, state_of
 from tests.billing.payments.stripe_events import take
 from tests.dashboard.sandbox.customer import pay
@@ -24,7 +24,7 @@ def rename(account):
 
 def standing(top_up):
     """The state, why it is parked, and the account's credits, after asking the provider."""
-    asked = topups.reconcile(top_up_id=top_up.pk, now=now())
+    asked = settling.reconcile(top_up_id=top_up.pk, now=now())
     return asked.state, asked.parked_reason, balance_of(asked.account)
 
 

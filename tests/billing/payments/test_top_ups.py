@@ -29,7 +29,7 @@ from billing.payments.gateways import (
 )
 from billing.payments.tasks import reconcile_top_up
 from billing.plans.cycles import add_months
-from dashboard.sandbox import gateway as sandbox
+from dashboard.sandbox import gateway
 from tests.billing.postings import call
 from tests.factories import AccountFactory
 
@@ -60,8 +60,8 @@ def begin(account, credits=500, form_key="form", now=NOW, user=None):
 
 
 def decide(top_up, decision, now=NOW, **more):
-    sandbox.decide(
-        checkout_id=top_up.checkout_id, decision=sandbox.Decision(decision), now=now, **more
+    gateway.decide(
+        checkout_id=top_up.checkout_id, decision=gateway.Decision(decision), now=now, **more
     )
 
 
@@ -231,7 +231,7 @@ def test_a_payment_on_its_way_is_not_cancelled_by_another_purchase(account, owne
     begin(account, credits=100, form_key="other", user=owner)
     first.refresh_from_db()
     assert first.state == TopUpState.PROCESSING
-    sandbox.checkout_now(checkout_id=first.checkout_id, now=NOW + 30 * MINUTE)
+    gateway.checkout_now(checkout_id=first.checkout_id, now=NOW + 30 * MINUTE)
     assert settling.reconcile(top_up_id=first.pk, now=NOW).state == TopUpState.CREDITED
 
 
