@@ -13,8 +13,8 @@ from billing.models import Account
 
 logger = logging.getLogger(__name__)
 
-# Attempts again at once, for what fails for a moment. What fails longer, a sweeper attempts ever less
-# often; it finds in the database when (`billing.backoff`).
+# Attempts again at once, for what fails for a moment. What fails longer is left to a sweeper, which
+# finds in the database when the next attempt is due (`billing.backoff`).
 RETRYING: dict[str, Any] = {
     "autoretry_for": (DatabaseError, OSError),
     "retry_backoff": 2,

@@ -230,7 +230,9 @@ class TopUp(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.receipt}: {self.credits:,} credits, {self.get_state_display().lower()}"
+        return (
+            f"{self.receipt_number}: {self.credits:,} credits, {self.get_state_display().lower()}"
+        )
 
     @property
     def total_minor(self) -> int:
@@ -279,8 +281,8 @@ class TopUp(models.Model):
         return min(self.paid_back_minor + self.disputed_minor, self.paid_minor)
 
     @property
-    def receipt(self) -> str:
-        """The receipt's number."""
+    def receipt_number(self) -> str:
+        """What people name the top-up by."""
         return f"TU-{self.pk:06d}"
 
     @property

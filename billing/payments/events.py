@@ -104,8 +104,8 @@ def _settle(event: PaymentEvent, now: datetime) -> str | None:
     facts = replace(facts, paid_at=facts.paid_at or event.received_at)
     settled = settling.settle(top_up_id=top_up.pk, facts=facts, now=now)
     if settled.parked_reason:
-        return f"{settled.receipt} is parked: {settled.parked_reason}"
-    return f"{settled.receipt} is {settled.get_state_display().lower()}."
+        return f"{settled.receipt_number} is parked: {settled.parked_reason}"
+    return f"{settled.receipt_number} is {settled.get_state_display().lower()}."
 
 
 def _asked_for(top_up: TopUp, facts: PaymentFacts) -> PaymentFacts:

@@ -60,7 +60,7 @@ def accept(*, top_up_id: int, reason: str, now: datetime) -> TopUp:
     with transaction.atomic():
         top_up = _parked(top_up_id)
         if top_up.credited_at is not None:
-            raise TopUpError(f"The credits of {top_up.receipt} were added already.")
+            raise TopUpError(f"The credits of {top_up.receipt_number} were added already.")
         payment_id = top_up.received_payment_id or top_up.payment_id
         if pays_another(top_up, payment_id):
             raise TopUpError("This payment has paid another top-up.")
@@ -100,7 +100,7 @@ def refund_parked(*, top_up_id: int, reason: str, now: datetime) -> TopUp:
         top_up = _parked(top_up_id)
     received, payment_id = top_up.received_minor, top_up.received_payment_id
     if top_up.credited_at is not None:
-        raise TopUpError(f"{top_up.receipt} is credited: refund it instead.")
+        raise TopUpError(f"{top_up.receipt_number} is credited: refund it instead.")
     if not received or not payment_id:
         raise TopUpError(
             "The provider did not say what was received. Pay it back at the provider, then close "
@@ -130,7 +130,7 @@ def _reason(reason: str) -> str:
 def _check_refundable(top_up: TopUp) -> None:
     if top_up.state != S.CREDITED:
         raise TopUpError(
-            f"{top_up.receipt} is {top_up.get_state_display().lower()}: only a credited "
+            f"{top_up.receipt_number} is {top_up.get_state_display().lower()}: only a credited "
             "top-up can be refunded.",
         )
     if top_up.disputed_minor:
@@ -140,7 +140,7 @@ def _check_refundable(top_up: TopUp) -> None:
 def _parked(top_up_id: int) -> TopUp:
     top_up = settling.locked(top_up_id)
     if not top_up.parked_reason:
-        raise TopUpError(f"{top_up.receipt} does not wait for a decision any more.")
+        raise TopUpError(f"{top_up.receipt_number} does not wait for a decision any more.")
     return top_up
 
 

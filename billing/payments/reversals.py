@@ -86,11 +86,11 @@ def follow_money(top_up: TopUp, *, reason: str, now: datetime) -> None:
             credits=-to_take,
             reference=reference,
             occurred_at=now,
-            remarks=f"Refund of top-up {top_up.receipt}: {reason}",
+            remarks=f"Refund of top-up {top_up.receipt_number}: {reason}",
             grant_reference=top_up.reference,
         )
         if top_up.disputed_minor:
-            posting = posting._replace(remarks=f"Top-up {top_up.receipt}: {reason}")
+            posting = posting._replace(remarks=f"Top-up {top_up.receipt_number}: {reason}")
         ledger.post_one(posting=posting, posted_at=now)
     elif due < taken:
         assert top_up.paid_at is not None
@@ -103,7 +103,7 @@ def follow_money(top_up: TopUp, *, reason: str, now: datetime) -> None:
                 credits=taken - due,
                 reference=reference,
                 occurred_at=now,
-                remarks=f"Top-up {top_up.receipt}: the payment is back, its credits too",
+                remarks=f"Top-up {top_up.receipt_number}: the payment is back, its credits too",
                 grant=NewGrant(GrantSource.TOP_UP, valid_until + (now - taken_at)),
             ),
             posted_at=now,

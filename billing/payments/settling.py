@@ -151,7 +151,7 @@ def credit(top_up: TopUp, now: datetime) -> None:
         account=top_up.account,
         credits=top_up.credits,
         reference=str(top_up.pk),
-        remarks=f"Top-up of {top_up.credits:,} credits, receipt {top_up.receipt}",
+        remarks=f"Top-up of {top_up.credits:,} credits, receipt {top_up.receipt_number}",
         paid_at=top_up.paid_at,
         now=now,
     )
@@ -181,7 +181,7 @@ def _follow_payment(top_up: TopUp, facts: PaymentFacts, now: datetime) -> None:
 
 def _park(top_up: TopUp, facts: PaymentFacts, mismatch: str, now: datetime) -> None:
     """Keep what does not fit for an operator, if it is about money and not decided already."""
-    logger.warning("%s: not settled. %s", top_up.receipt, mismatch)
+    logger.warning("%s: not settled. %s", top_up.receipt_number, mismatch)
     is_payment = facts.status is PaymentStatus.PAID and top_up.paid_at is None
     takes_back = facts.dispute or (facts.refunded_minor or 0) > top_up.refunded_minor
     if is_decided(top_up, facts, mismatch) or not (is_payment or takes_back):

@@ -38,7 +38,9 @@ def can_become(top_up: TopUp, state: TopUpState) -> bool:
 def move(top_up: TopUp, state: TopUpState, now: datetime) -> None:
     """Set the state and, the first time, its time (not saved). Raises IllegalTransitionError."""
     if not can_become(top_up, state):
-        raise IllegalTransitionError(f"{top_up.receipt}: {top_up.state} can't become {state}")
+        raise IllegalTransitionError(
+            f"{top_up.receipt_number}: {top_up.state} can't become {state}"
+        )
     top_up.state = state
     if getattr(top_up, f"{state.value}_at") is None:
         setattr(top_up, f"{state.value}_at", now)

@@ -74,10 +74,10 @@ class TopUpActions:
             done = _attempt(top_up, form, refunds.refund)
             if done is not None:
                 self.log_change(request, done, f"Refunded: {done.refund_reason}")
-                messages.success(request, f"{done.receipt} is refunded.")
+                messages.success(request, f"{done.receipt_number} is refunded.")
                 return redirect("admin:billing_topup_change", top_up.pk)
         amount = format_money(top_up.paid_minor - top_up.paid_back_minor, top_up.paid_currency)
-        context = {"title": f"Refund {top_up.receipt}", "total": amount}
+        context = {"title": f"Refund {top_up.receipt_number}", "total": amount}
         return _page(self, request, REFUND_TEMPLATE, top_up, form, context)
 
     @action(  # type: ignore[untyped-decorator]
@@ -93,10 +93,12 @@ class TopUpActions:
             if done is not None:
                 said = f"Parked: {done.decided_about} Decided: {label}. {done.decision_reason}"
                 self.log_change(request, done, said)
-                messages.success(request, f"{done.receipt}: {done.get_decision_display().lower()}.")
+                messages.success(
+                    request, f"{done.receipt_number}: {done.get_decision_display().lower()}."
+                )
                 return redirect("admin:billing_topup_change", top_up.pk)
         context = {
-            "title": f"Decide about {top_up.receipt}",
+            "title": f"Decide about {top_up.receipt_number}",
             "total": format_money(top_up.total_minor, top_up.currency),
             "received": received_words(top_up),
         }
@@ -115,10 +117,12 @@ class TopUpActions:
             except GatewayError as error:
                 form.add_error(None, f"The provider did not answer: {error} Try again later.")
             else:
-                messages.info(request, f"{settled.receipt}: {settled.get_state_display().lower()}.")
+                messages.info(
+                    request, f"{settled.receipt_number}: {settled.get_state_display().lower()}."
+                )
                 return redirect("admin:billing_topup_change", top_up.pk)
         context = {
-            "title": f"Ask the provider about {top_up.receipt}",
+            "title": f"Ask the provider about {top_up.receipt_number}",
             "state": top_up.get_state_display().lower(),
             "asked": local(top_up.checked_at, top_up.account.zone) if top_up.checked_at else "",
         }

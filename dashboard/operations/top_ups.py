@@ -257,7 +257,7 @@ class TopUpAdmin(TopUpActions, RecordAdmin):
     @admin.display(description="Receipt")
     def receipt_number(self, top_up: TopUp) -> str:
         """Its number."""
-        return top_up.receipt
+        return top_up.receipt_number
 
     @admin.display(description="Total with tax")
     def total(self, top_up: TopUp) -> str:

@@ -69,7 +69,7 @@ def test_a_signed_event_is_stored_and_answered_before_it_is_processed(client, to
 
 def test_processing_a_stored_payment_credits_the_top_up(client, top_up, account):
     deliver(client, event(top_up))
-    assert process() == f"{top_up.receipt} is credited."
+    assert process() == f"{top_up.receipt_number} is credited."
     assert (balance_of(account), stored().attempts) == (500, 1)
 
 
@@ -283,7 +283,7 @@ def test_a_payment_of_something_else_is_parked_logged_and_not_credited(
 ):
     caplog.set_level(logging.WARNING)
     assert deliver(client, event(top_up, **changed)).status_code == 200
-    assert process().startswith(f"{top_up.receipt} is parked: ")
+    assert process().startswith(f"{top_up.receipt_number} is parked: ")
     state, parked = state_of(top_up)
     assert state == TopUpState.PENDING
     assert reason in parked

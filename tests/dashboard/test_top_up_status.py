@@ -112,10 +112,10 @@ def test_credits_that_have_come_are_there_with_receipt_and_row(shop, account, to
     text = words(response)
     assert "500 credits added You now have 380 credits ." in text
     assert "valid until 23 Nov 2027" in text
-    assert f"Receipt {top_up.receipt}" in text
+    assert f"Receipt {top_up.receipt_number}" in text
     log = shop.get(response.context["page"].log_url.removesuffix("#log"))
     assert [row.remarks for row in log.context["usage"].rows] == [
-        f"Top-up of 500 credits, receipt {top_up.receipt}"
+        f"Top-up of 500 credits, receipt {top_up.receipt_number}"
     ]
 
 
@@ -428,7 +428,7 @@ def test_each_state_has_its_word_and_what_was_paid_its_receipt(shop, top_up, sta
     TopUp.objects.filter(pk=top_up.pk).update(**state)
     text = words(shop.get(LIST))
     assert f"23 Nov 2026, 18:00 500 INR 8,000 {said}" in text
-    assert (top_up.receipt in text) == ("paid_at" in state)
+    assert (top_up.receipt_number in text) == ("paid_at" in state)
 
 
 def test_the_list_is_paged_newest_first(shop, account, owner):
@@ -453,7 +453,7 @@ def test_the_receipt_names_what_was_paid(shop, account, owner):
     top_up = paid(begin(account, owner))
     text = words(receipt_of(shop, top_up))
     for said in (
-        f"Receipt {top_up.receipt}",
+        f"Receipt {top_up.receipt_number}",
         "Account Acme Voice",
         "Paid on 23 Nov 2026, 18:00",
         f"Payment reference payment_{top_up.pk}",

@@ -74,7 +74,7 @@ def test_a_payment_that_was_credited_once_is_no_violation(paid):
 @pytest.mark.django_db
 def test_a_payment_that_was_not_credited_is_a_violation(paid):
     assert unsettled() == "1 payments not credited"
-    assert f"{paid.receipt} was paid and is credited 0 times" in list(violations(Diary()))
+    assert f"{paid.receipt_number} was paid and is credited 0 times" in list(violations(Diary()))
 
 
 @pytest.mark.django_db
@@ -91,7 +91,9 @@ def test_a_payment_that_was_credited_twice_is_a_violation(paid):
 def test_credits_that_nobody_paid_for_are_a_violation(paid):
     credit(paid)
     SandboxCheckout.objects.update(status="failed")
-    assert f"{paid.receipt} was not paid and is credited 1 times" in list(violations(Diary()))
+    assert f"{paid.receipt_number} was not paid and is credited 1 times" in list(
+        violations(Diary())
+    )
 
 
 @pytest.mark.django_db

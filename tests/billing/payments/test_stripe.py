@@ -156,7 +156,7 @@ def test_a_session_that_stripe_does_not_know_expires(provider, account):
 def test_a_completed_session_is_credited_once_by_webhook_and_return_page(provider, client, account):
     top_up = begin(account)
     completed = provider.pay(top_up.checkout_id)
-    assert take(client, completed) == f"{top_up.receipt} is credited."
+    assert take(client, completed) == f"{top_up.receipt_number} is credited."
     settling.reconcile(top_up_id=top_up.pk, now=now())
     again = provider.event("checkout.session.completed", provider.sessions[top_up.checkout_id])
     take(client, again)

@@ -127,7 +127,7 @@ def test_a_paid_top_up_is_credited_once_however_often_it_is_reported(account):
         settling.settle(top_up_id=top_up.pk, facts=facts(top_up), now=NOW + MINUTE)
     assert (top_up.state, balance_of(account)) == (TopUpState.CREDITED, 500)
     entry = LedgerEntry.objects.get(account=account)
-    assert entry.remarks == f"Top-up of 500 credits, receipt {top_up.receipt}"
+    assert entry.remarks == f"Top-up of 500 credits, receipt {top_up.receipt_number}"
 
 
 def test_credits_are_valid_for_twelve_months(account):

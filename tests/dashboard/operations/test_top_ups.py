@@ -216,14 +216,14 @@ def test_a_refund_that_the_provider_refuses_changes_nothing(
 def test_a_parked_purchase_is_found(staff: Client, paid: TopUp):
     TopUp.objects.filter(pk=paid.pk).update(parked_reason="Another amount")
     page = "/admin/billing/topup/"
-    assert paid.receipt in staff.get(page, {"parked": "1"}).content.decode()
+    assert paid.receipt_number in staff.get(page, {"parked": "1"}).content.decode()
     TopUp.objects.update(parked_reason="")
-    assert paid.receipt not in staff.get(page, {"parked": "1"}).content.decode()
+    assert paid.receipt_number not in staff.get(page, {"parked": "1"}).content.decode()
 
 
 def test_a_purchase_is_found_by_the_providers_id(staff: Client, paid: TopUp):
     found = staff.get("/admin/billing/topup/", {"q": paid.payment_id}).content.decode()
-    assert paid.receipt in found
+    assert paid.receipt_number in found
 
 
 def test_top_ups_events_and_notices_cannot_be_changed(staff: Client, paid: TopUp):
