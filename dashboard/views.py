@@ -141,7 +141,7 @@ def row(request: AccountRequest, seq: int) -> HttpResponse:
 def plans(request: AccountRequest) -> HttpResponse:
     """Show what the plans include and what calls cost under them."""
     frame = _frame(request)
-    offers = plan_offers(agreement=frame.agreement, decided=frame.decided, now=frame.now)
+    offers = plan_offers(agreement=frame.agreement, upcoming=frame.upcoming, now=frame.now)
     return render(request, "dashboard/plans.html", {"offers": offers})
 
 

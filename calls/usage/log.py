@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 from django.db.models import QuerySet
 
 from billing.models import Account, DailyUsage, Kind, LedgerEntry
-from billing.models.ledger import USAGE_KINDS, USAGE_TYPES
+from billing.models.ledger import USAGE_TYPES
 from calls.usage.periods import Period, hour_starts_at, hours_in_order
 
 ROWS_PER_PAGE = 10
@@ -200,7 +200,7 @@ def log_rows(*, account: Account, entries: Iterable[Entry]) -> list[LogRow]:
 
 def log_row(*, account: Account, entry: Entry, zone: ZoneInfo) -> LogRow:
     """One entry as a line of the log, times in ``zone``."""
-    is_usage = entry.kind in USAGE_KINDS
+    is_usage = Kind(entry.kind).is_usage
     return LogRow(
         slug=account.slug,
         seq=entry.seq,

@@ -23,6 +23,7 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
+from billing.ledger.balances import balance_read_with
 from billing.models import Account, CustomTerms, Plan, Subscription
 from billing.models.ledger import REMARKS_LENGTH_MAX
 from billing.plans.movements import adjust
@@ -378,13 +379,12 @@ class AccountActions(OperatorAdmin):
     def _page(
         self, request: HttpRequest, account: Account, form: forms.Form | None, **words: Any
     ) -> TemplateResponse:
-        balance = getattr(account, "balance", None)
         context = {
             **self.admin_site.each_context(request),
             **words,
             "opts": self.opts,
             "original": account,
-            "credits": signed(balance.credits if balance else 0, plus=""),
+            "credits": signed(balance_read_with(account).credits, plus=""),
             "form": form,
             "media": self.media + (form.media if form else forms.Media()),
         }
