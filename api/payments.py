@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
-from billing.payments import events as payments
+from billing.payments import events
 from billing.payments.gateways import UnavailableGatewayError, WebhookError
 from billing.payments.tasks import process_payment_event
 from billing.queue import enqueue
@@ -48,7 +48,7 @@ def webhook(request: HttpRequest, gateway: str) -> HttpResponse:
         return _refused(gateway, 413, "the body is too large")
     try:
         with transaction.atomic():
-            event = payments.receive(
+            event = events.receive(
                 gateway=gateway, body=body, headers=request.headers, now=timezone.now()
             )
             if event is not None:

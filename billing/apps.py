@@ -3,7 +3,7 @@
 from django.apps import AppConfig
 from django.core import checks
 
-from billing.payments.checks import payments_are_safe
+from billing.payments.checks import stripe_has_its_secrets
 
 
 class BillingConfig(AppConfig):
@@ -14,4 +14,4 @@ class BillingConfig(AppConfig):
 
     def ready(self) -> None:
         """Register the system checks."""
-        checks.register(payments_are_safe)
+        checks.register(stripe_has_its_secrets)

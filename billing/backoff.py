@@ -1,7 +1,7 @@
 """When to try again what did not succeed: soon at first, then ever less often, for ever.
 
-The times of the tries are in the rows themselves, so neither a broker that lost its tasks nor two
-sweepers at once make it too seldom or too often.
+The times of the attempts are in the rows themselves, so neither a broker that lost its tasks nor
+two sweepers at once make them too rare or too frequent.
 """
 
 from datetime import datetime, timedelta
@@ -10,17 +10,17 @@ from typing import Any
 from django.db.models import F, QuerySet
 from django.db.models.functions import Coalesce
 
-# The next try comes after this part of the time that has passed since the beginning.
+# The next attempt comes after this part of the time that has passed since the beginning.
 PART_OF_AGE = 8
 
 
 def due_again(
     rows: QuerySet[Any], *, now: datetime, began: str, tried: str, after: timedelta
 ) -> QuerySet[Any]:
-    """Those of ``rows`` whose next try is due, the longest waiting first.
+    """Those of ``rows`` whose next attempt is due, the longest waiting first.
 
-    ``began`` and ``tried`` are the fields with the time of the beginning and of the latest try
-    (null: none yet). Two tries are at least ``after`` apart.
+    ``began`` and ``tried`` are the fields with the time of the beginning and of the latest
+    attempt (null: none yet). Two attempts are at least ``after`` apart.
     """
     latest = Coalesce(tried, began)
     due: QuerySet[Any] = (

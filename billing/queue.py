@@ -1,4 +1,4 @@
-"""How work is put on the broker's queue: after the commit, and tried again when it fails.
+"""How work is put on the broker's queue: after the commit, and attempted again when it fails.
 
 Whatever the broker loses, a sweeper finds again in the database: no state lives in the broker.
 """
@@ -13,8 +13,8 @@ from billing.models import Account
 
 logger = logging.getLogger(__name__)
 
-# Tries again at once, for what fails for a moment. What fails longer is tried ever less often by a
-# sweeper, which finds in the database when (`billing.backoff`).
+# Attempts again at once, for what fails for a moment. What fails longer is left to a sweeper, which
+# finds in the database when the next attempt is due (`billing.backoff`).
 RETRYING: dict[str, Any] = {
     "autoretry_for": (DatabaseError, OSError),
     "retry_backoff": 2,

@@ -2,6 +2,8 @@
 
 import re
 
+from billing.refusals import Refusal
+
 # Control characters break logs and exports, NUL and lone surrogates can't be stored. Invisible
 # joiners stay: names in many scripts need them.
 UNSTORABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -20,8 +22,8 @@ def in_credits(number: int) -> str:
     return f"{grouped(number)} credit{'' if number == 1 else 's'}"
 
 
-class ReasonError(ValueError):
-    """Nobody could read this reason: the message says why."""
+class ReasonError(Refusal):
+    """Nobody could read this reason."""
 
 
 def readable_reason(reason: str) -> str:
@@ -31,7 +33,7 @@ def readable_reason(reason: str) -> str:
     """
     reason = " ".join(reason.split())
     if not any(character.isprintable() for character in reason):
-        raise ReasonError("Say why: the account sees it.")
+        raise ReasonError("Say why: the account sees it.", field="reason")
     if UNSTORABLE.search(reason):
-        raise ReasonError("This has a control character; remove it.")
+        raise ReasonError("This has a control character; remove it.", field="reason")
     return reason

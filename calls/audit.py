@@ -1,6 +1,6 @@
 """What must always be true between calls and the ledger: one function an invariant.
 
-The same kind of functions as `billing.audit`, which owns what is true of the ledger alone.
+The same kind of functions as `billing.ledger.audit`, which owns what is true of the ledger alone.
 Nothing here writes or repairs.
 
 Rule: "How credits are consumed", 5: a call is charged exactly once.
@@ -93,7 +93,7 @@ def usage_has_its_call() -> Iterator[Breach]:
 def charges_follow_from_their_facts() -> Iterator[Breach]:
     """The frozen charge is what the call's own times and frozen tariff make.
 
-    `billing.rating` is where charges are computed; this proves the stored result another way.
+    `billing.plans.rating` is where charges are computed; this proves the stored result another way.
     """
     return breaches_of(
         "rating",

@@ -1,6 +1,6 @@
 """What a call record must be, whatever source it came from: the one place of these rules.
 
-A source (`calls.formats`) reads its own notation, and hands plain values to `validate`. What comes
+A source (`calls.sources`) reads its own notation, and hands plain values to `validate`. What comes
 out is a `CallRecord`, which `calls.charging` takes without asking again. Nothing here reads or
 writes the database.
 """

@@ -3,6 +3,7 @@
 Every variable read here stands in the README's configuration table; a test compares the two.
 """
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +30,18 @@ REDIS_KEY_PREFIX: str = env.str("REDIS_KEY_PREFIX", default="call-credits")
 EMAIL_URL: str = env.str("EMAIL_URL", default="consolemail://" if DEBUG else "")
 DEFAULT_FROM_EMAIL = env.mailbox("DEFAULT_FROM_EMAIL", default="Call Credits <billing@localhost>")
 MAILS_PER_DAY_MAX = env.number("MAILS_PER_DAY_MAX", default=5, minimum=1)
+# What a top-up was opened with must stay here for as long as its provider may report about it.
+PAYMENT_GATEWAYS = {"stripe": "billing.payments.gateways.stripe.StripeGateway"}
+# The sandbox is a folder that may have been deleted.
+HAS_SANDBOX = find_spec("dashboard.sandbox") is not None
+if HAS_SANDBOX:
+    PAYMENT_GATEWAYS["sandbox"] = "dashboard.sandbox.gateway.SandboxGateway"
 PAYMENT_GATEWAY = env.choice(
-    "PAYMENT_GATEWAY", ("", "sandbox", "stripe"), default="sandbox" if DEBUG else ""
+    "PAYMENT_GATEWAY",
+    ("", *PAYMENT_GATEWAYS),
+    default="sandbox" if DEBUG and HAS_SANDBOX else "",
 )
-# The sandbox gives credits away for nothing; `billing.checks` says where it may.
+# The sandbox gives credits away for nothing; `dashboard.sandbox.checks` says where it may.
 SANDBOX_PAYMENTS_ALLOWED = env.flag("SANDBOX_PAYMENTS_ALLOWED", default=DEBUG)
 SANDBOX_WEBHOOK_SECRET: str = env.str("SANDBOX_WEBHOOK_SECRET", default=f"sandbox:{SECRET_KEY}")
 STRIPE_SECRET_KEY: str = env.str("STRIPE_SECRET_KEY", default="")
@@ -74,6 +83,7 @@ for name in (
 INSTALLED_APPS = [
     "config.apps.PlatformConfig",
     "dashboard",
+    *(["dashboard.sandbox"] if HAS_SANDBOX else []),
     "calls",
     "billing",
     "unfold",
@@ -264,13 +274,6 @@ CONTENT_SECURITY_POLICY = {
 ADMIN_CONTENT_SECURITY_POLICY = {
     "script-src": ["'self'", "'unsafe-inline'", "'unsafe-eval'"],
     "style-src": ["'self'", "'unsafe-inline'"],
-}
-
-# ── Payments ──────────────────────────────────────────────────────────────────────────────────
-# What a top-up was opened with must stay here for as long as its provider may report about it.
-PAYMENT_GATEWAYS = {
-    "stripe": "billing.payments.gateways.stripe.StripeGateway",
-    "sandbox": "dashboard.sandbox.gateway.SandboxGateway",
 }
 
 # ── E-mail ────────────────────────────────────────────────────────────────────────────────────

@@ -1,6 +1,7 @@
 """The root of all URLs. /health/ is not here: `config.health` answers it before any of these."""
 
 from allauth.account.urls import urlpatterns as sign_in_pages
+from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
@@ -21,7 +22,7 @@ urlpatterns = [
     path("accounts/", include([page for page in sign_in_pages if page.name not in CLOSED])),
     path("accounts/2fa/", include("allauth.mfa.urls")),
     path("webhooks/<slug:gateway>/", webhook, name="webhook"),
-    path("sandbox/", include("dashboard.sandbox.urls")),
+    *([path("sandbox/", include("dashboard.sandbox.urls"))] if settings.HAS_SANDBOX else []),
     path("", include("dashboard.urls")),
 ]
 

@@ -8,9 +8,10 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef
 
 from billing.models import Account, Membership, Role, User
+from billing.refusals import Refusal
 
 
-class EmailTakenError(ValueError):
+class EmailTakenError(Refusal):
     """Somebody else signs in with this address."""
 
 
@@ -32,7 +33,7 @@ def set_email(*, user: User, email: str) -> None:
     """
     email = email.strip().lower()
     if email_taken(email=email, user=user):
-        raise EmailTakenError(f"Somebody signs in with {email} already.")
+        raise EmailTakenError(f"Somebody signs in with {email} already.", field="email")
     with transaction.atomic():
         user.email = email
         user.save()

@@ -100,7 +100,7 @@ class Membership(models.Model):
 
     @property
     def receives_credit_mails(self) -> bool:
-        """Whether the person gets e-mails about the account's credits."""
+        """Whether the person gets mails about the account's credits."""
         return self.may_receive_credit_mails and self.wants_credit_mails
 
     @property

@@ -2,7 +2,7 @@
 
 Nothing here has an end date: of the rows that apply, the latest one whose ``effective_from`` has
 come is in force. So there are no gaps and no overlaps to check, and a change is always a new row.
-Which tariff that makes at an instant is `billing.tariffs`.
+Which tariff that makes at an instant is `billing.plans.tariffs`.
 """
 
 from collections.abc import Iterator
@@ -125,7 +125,7 @@ class Subscription(models.Model):
         help_text="The account's when it subscribed: its cycles keep to that clock, so that no day "
         "is in two of them, or in none, when the account moves.",
     )
-    # What `billing.subscriptions.renew` has done, so that it is known without looking at grants.
+    # What `billing.plans.subscriptions.renew` has done: known without looking at grants.
     begun_at = models.DateTimeField(
         null=True, help_text="When it had begun, and the credits of the plan before had ended."
     )

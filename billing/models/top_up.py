@@ -1,6 +1,6 @@
 """Top-ups: what can be bought, each purchase as a state machine, and what the provider told us.
 
-Only `billing.topups` writes purchases. Money is in minor units (paise, cents) with its currency.
+Only `billing.payments` writes purchases. Money is in minor units (paise, cents) with its currency.
 """
 
 import uuid
@@ -94,7 +94,7 @@ class TopUpPricing(models.Model):
 
 
 class TopUpState(models.TextChoices):
-    """Where a purchase stands. What may follow what is `billing.transitions`."""
+    """Where a purchase stands. What may follow what is `billing.payments.transitions`."""
 
     PENDING = "pending", "Waiting for payment"
     PROCESSING = "processing", "Payment on its way"
@@ -230,7 +230,9 @@ class TopUp(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.receipt}: {self.credits:,} credits, {self.get_state_display().lower()}"
+        return (
+            f"{self.receipt_number}: {self.credits:,} credits, {self.get_state_display().lower()}"
+        )
 
     @property
     def total_minor(self) -> int:
@@ -279,8 +281,8 @@ class TopUp(models.Model):
         return min(self.paid_back_minor + self.disputed_minor, self.paid_minor)
 
     @property
-    def receipt(self) -> str:
-        """The receipt's number."""
+    def receipt_number(self) -> str:
+        """What people name the top-up by."""
         return f"TU-{self.pk:06d}"
 
 

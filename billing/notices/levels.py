@@ -1,7 +1,7 @@
 """What a balance means for the account: whether there is something to do about it.
 
 Owns the one rule of when credits are low: the thresholds that the account keeps
-(`billing.alerts`), each as the balance at or below which it is crossed.
+(`billing.notices.warnings`), each as the balance at or below which it is crossed.
 """
 
 from collections import defaultdict

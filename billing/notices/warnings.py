@@ -1,6 +1,7 @@
 """Warnings: what the owners of an account are owed to know about its credits, noticed once each.
 
-Owns CreditWatch, CreditThreshold and the making of Notices; `dashboard.mail` sends them.
+Owns CreditWatch, CreditThreshold and the making of Notices; what becomes of a notice is
+`billing.notices.due`.
 
 Low credits: an entry that takes the balance from above a threshold to it or below is a crossing.
 Entries are read in the order of posting from where the last look ended, so no crossing is missed
@@ -32,6 +33,7 @@ from billing.models import (
 from billing.notices import references
 from billing.notices.levels import default_thresholds, level_of, thresholds_of
 from billing.plans.tariffs import NoTariffError, agreement_at
+from billing.refusals import Refusal
 
 EXPIRY_WARNINGS_DAYS = (30, 7, 1)
 # The longest day there is: the one on which clocks go back.
@@ -39,8 +41,8 @@ A_DAY_AT_MOST = timedelta(hours=25)
 THRESHOLDS_MAX = 10
 
 
-class ThresholdError(ValueError):
-    """A threshold that can't be added: the message says why."""
+class ThresholdError(Refusal):
+    """A threshold that can't be added."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,10 +119,12 @@ def add_threshold(*, account: Account, threshold: CreditThreshold) -> None:
     with transaction.atomic():
         kept = _kept_thresholds(account)
         if len(kept) >= THRESHOLDS_MAX:
-            raise ThresholdError(f"{THRESHOLDS_MAX} are enough. Remove one first.")
+            raise ThresholdError(
+                f"{THRESHOLDS_MAX} are enough. Remove one first.", field="threshold"
+            )
         wanted = (threshold.percent_of_plan, threshold.credits)
         if wanted in {(each.percent_of_plan, each.credits) for each in kept}:
-            raise ThresholdError("You are warned at this one already.")
+            raise ThresholdError("You are warned at this one already.", field="threshold")
         threshold.account = account
         threshold.save()
 

@@ -47,14 +47,14 @@ def start(
 ) -> TopUp:
     """Begin to buy what was ``quoted``, and open the provider's page for it.
 
-    ``form_key`` comes with the form: the same key and the same choice are the same purchase, so a
+    ``form_key`` comes with the form: the same key and the same choice are the same top-up, so a
     double click, the back button or a second tab does not buy twice. What was declined, cancelled
     or begun too long ago is begun anew. What the same person began and did not pay is closed, so
     that nobody pays for the choice they changed their mind about; have they paid, or are they
-    paying, for the same choice, that purchase is returned.
-    ``return_url`` holds ``{id}`` for the purchase's public id.
+    paying, for the same choice, that top-up is returned.
+    ``return_url`` holds ``{id}`` for the top-up's public id.
 
-    The purchase is stored before the provider hears of it. Raises GatewayError where the provider
+    The top-up is stored before the provider hears of it. Raises GatewayError where the provider
     can't be reached; sending the form again goes on where it stopped.
     """
     top_up = _begun(account=account, user_id=user_id, quoted=quoted, form_key=form_key, now=now)
@@ -90,7 +90,7 @@ def start(
 
 
 def cancel(*, top_up: TopUp, now: datetime) -> TopUp:
-    """Close the provider's page of a purchase that nobody paid, and note what became of it.
+    """Close the provider's page of a top-up that nobody paid, and note what became of it.
 
     One that stays pending, or is processing then, could not be closed: a payment is on its way.
     """
@@ -113,9 +113,9 @@ def cancel(*, top_up: TopUp, now: datetime) -> TopUp:
 def _begun(
     *, account: Account, user_id: int | None, quoted: Quote, form_key: str, now: datetime
 ) -> TopUp:
-    """The purchase that the form stands for: the one begun with it, or else a new one.
+    """The top-up that the form stands for: the one begun with it, or else a new one.
 
-    Each try has its number in the key, so that two forms at once find the same new one.
+    Each attempt has its number in the key, so that two forms at once find the same new one.
     """
     gateway = configured_gateway().name
     attempt = 0

@@ -1,7 +1,7 @@
 """Events from payment providers: stored when they arrive, processed afterwards, each once.
 
 Owns PaymentEvent. An event is proved by its signature before it is stored; from then on it can be
-processed as often as need be, because `billing.topups.settle` does not mind repetition.
+processed as often as need be, because `billing.payments.settling.settle` does not mind repetition.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from django.db.models import F
 
 from billing.backoff import due_again
 from billing.models import PaymentEvent, TopUp
-from billing.payments import settling as topups
+from billing.payments import settling
 from billing.payments.gateways import (
     PaymentFacts,
     UnavailableGatewayError,
@@ -25,7 +25,7 @@ from billing.payments.matching import find
 
 # A refund or dispute can be reported before the payment that it is about: it waits this long.
 UNKNOWN_PAYMENT_WAITS = timedelta(days=1)
-# An event that was stored or tried a moment ago is being processed already.
+# An event that was stored or attempted a moment ago is being processed already.
 BEING_PROCESSED_FOR = timedelta(seconds=10)
 
 
@@ -57,7 +57,7 @@ def receive(
 
 def process(*, event_id: int, now: datetime) -> str:
     """Do what a stored event asks for, once; return what came of it, in words for an operator."""
-    # Outside the transaction: a try that fails is counted too.
+    # Outside the transaction: an attempt that fails is counted too.
     PaymentEvent.objects.filter(pk=event_id, processed_at=None).update(
         attempts=F("attempts") + 1, tried_at=now
     )
@@ -73,7 +73,7 @@ def process(*, event_id: int, now: datetime) -> str:
 
 
 def unprocessed(*, now: datetime, limit: int = 500) -> list[int]:
-    """Events whose processing was lost on the way, failed or has to wait: those due for a try."""
+    """Events whose next attempt is due: processing was lost on the way, failed or has to wait."""
     due = due_again(
         PaymentEvent.objects.filter(processed_at=None),
         now=now,
@@ -100,12 +100,12 @@ def _settle(event: PaymentEvent, now: datetime) -> str | None:
             return "Names no top-up of ours."
         return None
     facts = _asked_for(top_up, facts)
-    # Told before it could be processed, as while the worker was away, it was paid before as well.
+    # The event may be older than the payment we already know: the worker can fall behind.
     facts = replace(facts, paid_at=facts.paid_at or event.received_at)
-    settled = topups.settle(top_up_id=top_up.pk, facts=facts, now=now)
+    settled = settling.settle(top_up_id=top_up.pk, facts=facts, now=now)
     if settled.parked_reason:
-        return f"{settled.receipt} is parked: {settled.parked_reason}"
-    return f"{settled.receipt} is {settled.get_state_display().lower()}."
+        return f"{settled.receipt_number} is parked: {settled.parked_reason}"
+    return f"{settled.receipt_number} is {settled.get_state_display().lower()}."
 
 
 def _asked_for(top_up: TopUp, facts: PaymentFacts) -> PaymentFacts:

@@ -1,4 +1,4 @@
-"""Which purchase a provider speaks of, and whether what it says fits."""
+"""Which top-up a provider speaks of, and whether what it says fits."""
 
 from uuid import UUID
 
@@ -11,7 +11,7 @@ PAID_AFTER_CLOSING = "It was paid after it had been closed."
 
 
 def find(*, gateway: str, facts: PaymentFacts) -> TopUp | None:
-    """The purchase that ``facts`` are about: by our reference, else by the provider's ids."""
+    """The top-up that ``facts`` are about: by our reference, else by the provider's ids."""
     top_ups = TopUp.objects.filter(gateway=gateway)
     if facts.reference:
         return top_ups.filter(public_id__in=_uuids(facts.reference)).first()
@@ -25,7 +25,7 @@ def find(*, gateway: str, facts: PaymentFacts) -> TopUp | None:
 
 
 def mismatch_of(top_up: TopUp, facts: PaymentFacts) -> str:
-    """Why the facts are not those of this purchase; empty where they are.
+    """Why the facts are not those of this top-up; empty where they are.
 
     What is unsaid is not wrong, except that a payment has to name its amount and currency.
     """
@@ -52,7 +52,7 @@ def mismatch_of(top_up: TopUp, facts: PaymentFacts) -> str:
 
 
 def pays_another(top_up: TopUp, payment_id: str) -> bool:
-    """Whether this payment is that of another purchase."""
+    """Whether this payment is that of another top-up."""
     others = TopUp.objects.filter(gateway=top_up.gateway, payment_id=payment_id)
     return bool(payment_id) and others.exclude(pk=top_up.pk).exists()
 

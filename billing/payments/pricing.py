@@ -8,16 +8,13 @@ from django.db.models import QuerySet
 
 from billing.models import Account, Pack, TopUpPricing
 from billing.payments.gateways import AmountError, UnavailableGatewayError, configured_gateway
+from billing.refusals import Refusal
 
 BASIS_POINTS = 10_000
 
 
-class TopUpError(ValueError):
-    """A top-up that can't be started or refunded: ``field`` and what the user can do about it."""
-
-    def __init__(self, field: str, message: str) -> None:
-        super().__init__(message)
-        self.field = field
+class TopUpError(Refusal):
+    """A top-up that can't be started, refunded or decided about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +39,12 @@ def packs_in(currency: str) -> QuerySet[Pack]:
 
 
 def pricing_in(currency: str) -> TopUpPricing | None:
-    """How own amounts are priced in ``currency``; None where they are not."""
+    """How custom amounts are priced in ``currency``; None where they are not."""
     return TopUpPricing.objects.filter(currency=currency).first()
 
 
 def cheapest(packs: Iterable[Pack], pricing: TopUpPricing | None) -> Pack | None:
-    """The pack that costs less a credit than all others, and than a number of one's own."""
+    """The pack that costs less a credit than all others, and than a custom amount."""
     own = [Fraction(pricing.price_minor_per_credit)] if pricing else []
     by_price = sorted(packs, key=_per_credit)
     others = [*own, *map(_per_credit, by_price[1:])]
@@ -61,7 +58,7 @@ def _per_credit(pack: Pack) -> Fraction:
 
 
 def quote(*, account: Account, pack: Pack | None = None, credits: int | None = None) -> Quote:
-    """Price a ``pack``, or a number of ``credits`` of one's own, for ``account``.
+    """Price a ``pack``, or a custom number of ``credits``, for ``account``.
 
     Tax is rounded half up to a minor unit. Raises TopUpError where it is not on offer, or the
     provider can't be asked for what it costs.
@@ -69,15 +66,15 @@ def quote(*, account: Account, pack: Pack | None = None, credits: int | None = N
     pricing = pricing_in(account.currency)
     if pack is not None:
         if not pack.is_active or pack.currency != account.currency:
-            raise TopUpError("pack", "This pack is no longer on offer. Choose another one.")
+            raise TopUpError("This pack is no longer on offer. Choose another one.", field="pack")
         credits, price_minor = pack.credits, pack.price_minor
     else:
         if pricing is None:
-            raise TopUpError("credits", f"There is no price in {account.currency} yet.")
+            raise TopUpError(f"There is no price in {account.currency} yet.", field="credits")
         if credits is None or not pricing.credits_min <= credits <= pricing.credits_max:
             raise TopUpError(
-                "credits",
                 f"Enter a whole number from {pricing.credits_min:,} to {pricing.credits_max:,}.",
+                field="credits",
             )
         price_minor = credits * pricing.price_minor_per_credit
     basis_points = pricing.tax_basis_points if pricing else 0
@@ -92,7 +89,7 @@ def quote(*, account: Account, pack: Pack | None = None, credits: int | None = N
         configured_gateway().check_amount(amount_minor=quoted.total_minor, currency=quoted.currency)
     except AmountError as error:
         field = "pack" if pack else "credits"
-        raise TopUpError(field, f"{error} Choose another number.") from error
+        raise TopUpError(f"{error} Choose another number.", field=field) from error
     except UnavailableGatewayError:
         pass  # a price can be told nevertheless; `start` refuses
     return quoted

@@ -1,7 +1,7 @@
 """What an operator does about money that was received: pay a top-up back, or decide about one whose
 payment does not fit.
 
-Each is done once, under the purchase's lock; the provider is asked outside of it, with a key that
+Each is done once, under the top-up's lock; the provider is asked outside of it, with a key that
 makes asking twice harmless.
 """
 
@@ -10,7 +10,7 @@ from datetime import datetime
 from django.db import transaction
 
 from billing.models import ParkedDecision, TopUp, TopUpState
-from billing.payments import settling as topups
+from billing.payments import settling
 from billing.payments.gateways import (
     GatewayError,
     PaymentFacts,
@@ -22,13 +22,13 @@ from billing.payments.idempotency import note_refusal, numbered
 from billing.payments.matching import pays_another
 from billing.payments.pricing import TopUpError
 from billing.payments.transitions import can_become, move
-from billing.texts import ReasonError, readable_reason
+from billing.texts import readable_reason
 
 S = TopUpState
 
 
 def refund(*, top_up_id: int, reason: str, now: datetime) -> TopUp:
-    """Pay a credited purchase back for ``reason``, and take its credits off the balance.
+    """Pay a credited top-up back for ``reason``, and take its credits off the balance.
 
     Raises TopUpError where there is nothing to refund, GatewayError where the provider refuses.
     Nothing has changed then, and trying again does not pay twice: what the provider has paid back
@@ -36,7 +36,7 @@ def refund(*, top_up_id: int, reason: str, now: datetime) -> TopUp:
     """
     reason = _reason(reason)
     _check_refundable(TopUp.objects.get(pk=top_up_id))
-    top_up = topups.reconcile(top_up_id=top_up_id, now=now)
+    top_up = settling.reconcile(top_up_id=top_up_id, now=now)
     if top_up.state == S.REFUNDED:
         return top_up
     _check_refundable(top_up)
@@ -48,11 +48,11 @@ def refund(*, top_up_id: int, reason: str, now: datetime) -> TopUp:
         as_of=done_at,
         reason=reason,
     )
-    return topups.settle(top_up_id=top_up_id, facts=facts, now=now)
+    return settling.settle(top_up_id=top_up_id, facts=facts, now=now)
 
 
 def accept(*, top_up_id: int, reason: str, now: datetime) -> TopUp:
-    """Credit a parked purchase all the same: what was received is its price from now on.
+    """Credit a parked top-up all the same: what was received is its price from now on.
 
     Raises TopUpError where it is not parked, is credited already, or the payment is another's.
     """
@@ -60,22 +60,22 @@ def accept(*, top_up_id: int, reason: str, now: datetime) -> TopUp:
     with transaction.atomic():
         top_up = _parked(top_up_id)
         if top_up.credited_at is not None:
-            raise TopUpError("top_up", f"The credits of {top_up.receipt} were added already.")
+            raise TopUpError(f"The credits of {top_up.receipt_number} were added already.")
         payment_id = top_up.received_payment_id or top_up.payment_id
         if pays_another(top_up, payment_id):
-            raise TopUpError("top_up", "This payment has paid another top-up.")
+            raise TopUpError("This payment has paid another top-up.")
         _decide(top_up, ParkedDecision.ACCEPTED, reason, now)
         top_up.payment_id = payment_id
         if can_become(top_up, S.PAID):
             move(top_up, S.PAID, now)
-        topups.credit(top_up, now)
-        topups.follow_refunds(top_up, now=now)
+        settling.credit(top_up, now)
+        settling.follow_refunds(top_up, now=now)
         top_up.save()
     return top_up
 
 
 def close(*, top_up_id: int, reason: str, now: datetime) -> TopUp:
-    """Neither credit a parked purchase nor pay it back; one that is credited stays as it is.
+    """Neither credit a parked top-up nor pay it back; one that is credited stays as it is.
 
     Raises TopUpError where it is not parked.
     """
@@ -89,8 +89,8 @@ def close(*, top_up_id: int, reason: str, now: datetime) -> TopUp:
     return top_up
 
 
-def give_back(*, top_up_id: int, reason: str, now: datetime) -> TopUp:
-    """Pay back what was received for a parked purchase, all of it.
+def refund_parked(*, top_up_id: int, reason: str, now: datetime) -> TopUp:
+    """Pay back what was received for a parked top-up, all of it.
 
     Raises TopUpError where it is not parked, is credited, or nobody knows what was received,
     GatewayError where the provider refuses: nothing has changed then.
@@ -100,16 +100,15 @@ def give_back(*, top_up_id: int, reason: str, now: datetime) -> TopUp:
         top_up = _parked(top_up_id)
     received, payment_id = top_up.received_minor, top_up.received_payment_id
     if top_up.credited_at is not None:
-        raise TopUpError("top_up", f"{top_up.receipt} is credited: refund it instead.")
+        raise TopUpError(f"{top_up.receipt_number} is credited: refund it instead.")
     if not received or not payment_id:
         raise TopUpError(
-            "top_up",
             "The provider did not say what was received. Pay it back at the provider, then close "
             "the top-up here.",
         )
     done_at = _pay_back(top_up, payment_id, received, top_up.received_currency, reason)
     with transaction.atomic():
-        top_up = topups.locked(top_up_id)
+        top_up = settling.locked(top_up_id)
         if top_up.parked_reason:
             _decide(top_up, ParkedDecision.RETURNED, reason, now)
             if not pays_another(top_up, payment_id):
@@ -119,35 +118,29 @@ def give_back(*, top_up_id: int, reason: str, now: datetime) -> TopUp:
         # else it was decided, or a payment that fits has come, while the provider paid back
         top_up.refunded_minor, top_up.refunds_as_of = top_up.paid_minor, done_at
         top_up.refund_reason, top_up.refund_failure = reason, ""
-        topups.follow_refunds(top_up, now=now)
+        settling.follow_refunds(top_up, now=now)
         top_up.save()
     return top_up
 
 
 def _reason(reason: str) -> str:
-    try:
-        return readable_reason(reason)[:300]
-    except ReasonError as error:
-        raise TopUpError("reason", str(error)) from None
+    return readable_reason(reason)[:300]
 
 
 def _check_refundable(top_up: TopUp) -> None:
     if top_up.state != S.CREDITED:
         raise TopUpError(
-            "top_up",
-            f"{top_up.receipt} is {top_up.get_state_display().lower()}: only a credited "
+            f"{top_up.receipt_number} is {top_up.get_state_display().lower()}: only a credited "
             "top-up can be refunded.",
         )
     if top_up.disputed_minor:
-        raise TopUpError(
-            "top_up", "The payment is disputed: the bank has the money until that is decided."
-        )
+        raise TopUpError("The payment is disputed: the bank has the money until that is decided.")
 
 
 def _parked(top_up_id: int) -> TopUp:
-    top_up = topups.locked(top_up_id)
+    top_up = settling.locked(top_up_id)
     if not top_up.parked_reason:
-        raise TopUpError("top_up", f"{top_up.receipt} does not wait for a decision any more.")
+        raise TopUpError(f"{top_up.receipt_number} does not wait for a decision any more.")
     return top_up
 
 

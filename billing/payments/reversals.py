@@ -1,7 +1,7 @@
 """Credits follow the money: what was paid back or is held back takes its part of them, and what
 returns gives it back.
 
-Only `billing.topups.settle` and the operators' actions call this, under the purchase's lock.
+Only `billing.payments.settling` and the operators' actions call this, under the top-up's lock.
 
 Rule: "Top-up": the unused part of the grant is removed by a new entry, what was used becomes debt.
 """
@@ -59,7 +59,7 @@ def note_dispute(top_up: TopUp, dispute: Dispute, now: datetime) -> None:
 
 
 def follow_money(top_up: TopUp, *, reason: str, now: datetime) -> None:
-    """Take the credits of a credited purchase whose money is gone, or give those back whose money
+    """Take the credits of a credited top-up whose money is gone, or give those back whose money
     has returned.
 
     Part of the money is that part of the credits, rounded down. They are taken from their own grant

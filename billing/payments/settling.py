@@ -1,8 +1,8 @@
-"""Top-ups: a purchase from its form to its credits, and back again when it is refunded.
+"""Top-ups from their payment to their credits, and back again when they are refunded.
 
 Owns the state machine. Whoever learns something from the provider first (webhook, return page,
 sweeper) calls `settle` with it; all of them may, in any order and as often as they like, because a
-purchase is settled under its own lock and its credits have one reference in the ledger.
+top-up is settled under its own lock and its credits have one reference in the ledger.
 
 Rule: "Top-up": credits are added only after the provider confirms the payment, once per payment.
 """
@@ -29,7 +29,7 @@ from billing.plans.movements import credit_top_up
 logger = logging.getLogger(__name__)
 
 CHECKOUT_VALID_FOR = timedelta(hours=1)
-# How long the provider is asked about a purchase that is over without payment: money can come late.
+# How long the provider is asked about a top-up that is over without payment: money can come late.
 WATCHED_FOR = timedelta(days=3)
 ASKED_AGAIN_AFTER = timedelta(seconds=20)
 
@@ -45,9 +45,9 @@ _FOLLOWS = {
 
 
 def reconcile(*, top_up_id: int, now: datetime) -> TopUp:
-    """Ask the provider how a purchase stands, and settle it accordingly. Raises GatewayError.
+    """Ask the provider how a top-up stands, and settle it accordingly. Raises GatewayError.
 
-    A purchase that its provider does not know, or whose provider is not in use any more, expires.
+    A top-up that its provider does not know, or whose provider is not in use any more, expires.
     """
     top_up = TopUp.objects.get(pk=top_up_id)
     TopUp.objects.filter(pk=top_up_id).update(checked_at=now)
@@ -70,9 +70,9 @@ def reconcile(*, top_up_id: int, now: datetime) -> TopUp:
 
 
 def settle(*, top_up_id: int, facts: PaymentFacts, now: datetime) -> TopUp:
-    """Bring a purchase to where the provider's ``facts`` say it is; return it.
+    """Bring a top-up to where the provider's ``facts`` say it is; return it.
 
-    Under the purchase's lock. Facts that are older than what is known change nothing. A payment of
+    Under the top-up's lock. Facts that are older than what is known change nothing. A payment of
     another amount, currency or account is not credited but parked for an operator.
     """
     with transaction.atomic():
@@ -122,7 +122,7 @@ def follow_refunds(top_up: TopUp, *, now: datetime) -> None:
 
 
 def to_reconcile(*, now: datetime, limit: int = 500) -> list[int]:
-    """The purchases to ask the provider about now: often while young, then ever less often.
+    """The top-ups to ask the provider about now: often while young, then ever less often.
 
     Until the provider has said something final, and for a while after that.
     """
@@ -136,7 +136,7 @@ def to_reconcile(*, now: datetime, limit: int = 500) -> list[int]:
 
 
 def locked(top_up_id: int) -> TopUp:
-    """The purchase, held until the end of the transaction."""
+    """The top-up, held until the end of the transaction."""
     return (
         TopUp.objects.select_related("account")
         .select_for_update(of=("self",), no_key=True)
@@ -145,7 +145,7 @@ def locked(top_up_id: int) -> TopUp:
 
 
 def credit(top_up: TopUp, now: datetime) -> None:
-    """Add the credits of a purchase that is paid (its state not saved), once."""
+    """Add the credits of a top-up that is paid (its state not saved), once."""
     assert top_up.paid_at is not None
     credit_top_up(
         account=top_up.account,
@@ -180,7 +180,7 @@ def _follow_payment(top_up: TopUp, facts: PaymentFacts, now: datetime) -> None:
 
 def _park(top_up: TopUp, facts: PaymentFacts, mismatch: str, now: datetime) -> None:
     """Keep what does not fit for an operator, if it is about money and not decided already."""
-    logger.warning("%s: not settled. %s", top_up.receipt, mismatch)
+    logger.warning("%s: not settled. %s", top_up.receipt_number, mismatch)
     is_payment = facts.status is PaymentStatus.PAID and top_up.paid_at is None
     takes_back = facts.dispute or (facts.refunded_minor or 0) > top_up.refunded_minor
     if is_decided(top_up, facts, mismatch) or not (is_payment or takes_back):

@@ -22,7 +22,7 @@ def process_payment_event(event_id: int) -> None:
 
 @shared_task(**ASKING)
 def reconcile_top_up(top_up_id: int) -> None:
-    """Ask the provider about one purchase; one that is not in use is not asked again at once."""
+    """Ask the provider about one top-up; one that is not in use is not asked again at once."""
     try:
         settling.reconcile(top_up_id=top_up_id, now=timezone.now())
     except UnavailableGatewayError as error:
@@ -31,7 +31,7 @@ def reconcile_top_up(top_up_id: int) -> None:
 
 @shared_task
 def sweep_payments() -> None:
-    """Send the events and purchases on their way again that lost theirs."""
+    """Send the events and top-ups on their way again that lost theirs."""
     now = timezone.now()
     for event_id in events.unprocessed(now=now):
         process_payment_event.delay(event_id)

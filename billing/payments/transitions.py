@@ -1,6 +1,6 @@
 """The states of a top-up: what may follow what.
 
-Money that arrives after a purchase seemed over is still money, and money that was paid back can
+Money that arrives after a top-up seemed over is still money, and money that was paid back can
 return: a dispute is won after all, or the refund does not reach the customer.
 """
 
@@ -27,7 +27,7 @@ TRANSITIONS: dict[TopUpState, frozenset[TopUpState]] = {
 
 
 class IllegalTransitionError(RuntimeError):
-    """Code tried to move a purchase to a state that can't follow its own."""
+    """Code tried to move a top-up to a state that can't follow its own."""
 
 
 def can_become(top_up: TopUp, state: TopUpState) -> bool:
@@ -38,7 +38,9 @@ def can_become(top_up: TopUp, state: TopUpState) -> bool:
 def move(top_up: TopUp, state: TopUpState, now: datetime) -> None:
     """Set the state and, the first time, its time (not saved). Raises IllegalTransitionError."""
     if not can_become(top_up, state):
-        raise IllegalTransitionError(f"{top_up.receipt}: {top_up.state} can't become {state}")
+        raise IllegalTransitionError(
+            f"{top_up.receipt_number}: {top_up.state} can't become {state}"
+        )
     top_up.state = state
     if getattr(top_up, f"{state.value}_at") is None:
         setattr(top_up, f"{state.value}_at", now)

@@ -11,16 +11,12 @@ from billing.models import Account, GrantSource, Kind
 from billing.plans.cycles import TOP_UP_VALID_MONTHS, add_months
 from billing.plans.subscriptions import renew_due
 from billing.plans.tariffs import TariffBook
-from billing.texts import ReasonError, readable_reason
+from billing.refusals import Refusal
+from billing.texts import readable_reason
 
 
-class AdjustmentError(ValueError):
-    """An adjustment that can't be posted: ``field`` is what to mend, ``message`` says why."""
-
-    def __init__(self, field: str, message: str) -> None:
-        super().__init__(f"{field}: {message}")
-        self.field = field
-        self.message = message
+class AdjustmentError(Refusal):
+    """An adjustment that can't be posted."""
 
 
 def bring_up_to_date(*, account: Account, now: datetime) -> None:
@@ -70,18 +66,15 @@ def adjust(
     """Add (or, negative, take) ``credits`` for ``reason``; return whether it was new.
 
     Credits added expire at ``expires_at`` (None: never). Raises AdjustmentError where nothing
-    would move, nobody could read the reason, or the expiry is not in the future.
+    would move or the expiry is not in the future, and ReasonError as `readable_reason` does.
     """
     if not credits:
-        raise AdjustmentError("credits", "an adjustment of 0 credits changes nothing.")
-    try:
-        reason = readable_reason(reason)
-    except ReasonError as error:
-        raise AdjustmentError("reason", str(error)) from None
+        raise AdjustmentError("An adjustment of 0 credits changes nothing.", field="credits")
+    reason = readable_reason(reason)
     if expires_at is not None and credits < 0:
-        raise AdjustmentError("expires_at", "only credits that are added can expire.")
+        raise AdjustmentError("Only credits that are added can expire.", field="expires_at")
     if expires_at is not None and expires_at <= at:
-        raise AdjustmentError("expires_at", "must be in the future.")
+        raise AdjustmentError("Must be in the future.", field="expires_at")
     posting = Posting(
         account_id=account.pk,
         kind=Kind.ADJUSTMENT,

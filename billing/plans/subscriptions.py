@@ -26,6 +26,7 @@ from billing.models import (
 )
 from billing.plans.cycles import Cycle
 from billing.plans.tariffs import TariffBook
+from billing.refusals import Refusal
 from billing.zones import local
 
 A_MOMENT = timedelta(microseconds=1)
@@ -40,8 +41,8 @@ class NextCredits:
     credits: int
 
 
-class SubscriptionError(ValueError):
-    """A subscription that can't be: the message says why."""
+class SubscriptionError(Refusal):
+    """A subscription that can't be."""
 
 
 def subscribe(

@@ -16,6 +16,7 @@ from billing import ledger
 from billing.models import Account, CustomTerms, Plan, PlanTerms, Subscription, Terms
 from billing.plans.rating import Charge, Tariff, UsageType, rate
 from billing.plans.subscriptions import NOT_PLANNED, renew
+from billing.refusals import Refusal
 from billing.zones import local
 
 # Somebody who types the present minute means now, although it has gone by when the form arrives.
@@ -33,15 +34,11 @@ ACCOUNTS_NAMED_MAX = 5
 AnyTerms = TypeVar("AnyTerms", bound=Terms)
 
 
-class TermsError(ValueError):
-    """Terms that can't be: ``field`` is what to mend ("" for none of them), str() says why."""
-
-    def __init__(self, message: str, *, field: str = "") -> None:
-        super().__init__(message)
-        self.field = field
+class TermsError(Refusal):
+    """Terms that can't be."""
 
 
-class PlanInUseError(ValueError):
+class PlanInUseError(Refusal):
     """The plan can't be deleted: the message names the accounts that are or were on it."""
 
 

@@ -1,7 +1,7 @@
 """Notations that call records come in: one file a source, none of which knows the others.
 
 A format turns the lines of a file into records by the rules of `calls.records`. It reads no files
-and writes nothing; `calls.importing` does.
+and writes nothing; `calls.imports.importing` does.
 """
 
 from collections.abc import Iterator, Sequence

@@ -15,9 +15,11 @@ from django.shortcuts import redirect, render
 
 from billing.models import CreditThreshold, Membership
 from billing.models.top_up import CREDITS_MAX
-from billing.notices import warnings as alerts
+from billing.notices import warnings
 from billing.notices.levels import level_of, thresholds_of
+from billing.refusals import Refusal
 from dashboard.access import AccountRequest, account_page
+from dashboard.refusals import add_refusal
 
 PERCENT_MAX = 100
 
@@ -68,7 +70,7 @@ def _save(request: AccountRequest) -> HttpResponse:
         raise PermissionDenied
     form = ThresholdForm(request.POST if sent == "add" else None)
     if sent == "remove":
-        alerts.remove_threshold(
+        warnings.remove_threshold(
             account=request.account,
             percent_of_plan=_whole(request.POST.get("percent", "")),
             credits=_whole(request.POST.get("credits", "")),
@@ -77,9 +79,9 @@ def _save(request: AccountRequest) -> HttpResponse:
         return _page(request, form, status=422)
     else:
         try:
-            alerts.add_threshold(account=request.account, threshold=form.threshold)
-        except alerts.ThresholdError as error:
-            form.add_error("number", str(error))
+            warnings.add_threshold(account=request.account, threshold=form.threshold)
+        except Refusal as refusal:
+            add_refusal(form, refusal, inputs={"threshold": "number"})
             return _page(request, form, status=422)
     messages.success(request, "The warnings of the account are saved.")
     return redirect("dashboard:notifications", request.account.slug)

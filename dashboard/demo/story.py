@@ -26,7 +26,6 @@ from calls.charging import Result, record_calls
 from calls.models import Status
 from calls.records import CallRecord
 from dashboard.demo.traffic import SATURDAY, Agent, Traffic, calls_of_day, latest_calls
-from dashboard.sandbox import gateway as sandbox
 
 PASSWORD = "try-call-credits"  # noqa: S105 - printed for everybody who starts the demonstration
 OPERATOR = "operator@demo.example"
@@ -332,11 +331,14 @@ class Story:
             return
         self.top_ups += 1
         if self.top_ups == DECLINED_AT_FIRST:
-            self._buy(at - timedelta(minutes=4), sandbox.Decision.DECLINE)
-        self._buy(at, sandbox.Decision.PAY)
+            self._buy(at - timedelta(minutes=4), is_declined=True)
+        self._buy(at)
 
-    def _buy(self, at: datetime, decision: sandbox.Decision) -> None:
-        """Go through a purchase, as its superadmin would on the pages."""
+    def _buy(self, at: datetime, *, is_declined: bool = False) -> None:
+        """Go through a top-up, as its superadmin would on the pages."""
+        # Here, because the sandbox can be deleted: the rest of the product never needs it.
+        from dashboard.sandbox.gateway import Decision, decide  # noqa: PLC0415
+
         credits = self.company.top_up_credits
         pack = pricing.packs_in(self.account.currency).filter(credits=credits).first()
         top_up = buying.start(
@@ -348,7 +350,8 @@ class Story:
             return_url=f"{settings.SITE_URL}/",
             now=at,
         )
-        sandbox.decide(checkout_id=top_up.checkout_id, decision=decision, now=at)
+        decision = Decision.DECLINE if is_declined else Decision.PAY
+        decide(checkout_id=top_up.checkout_id, decision=decision, now=at)
         settling.reconcile(top_up_id=top_up.pk, now=at)
 
     def _goodwill(self, at: datetime) -> None:

@@ -5,9 +5,10 @@ from django.utils import timezone
 
 from billing.models import Account
 from billing.notices import warnings
+from billing.notices.due import undelivered
 from billing.plans.movements import bring_up_to_date
 from billing.queue import RETRYING, for_each_account
-from dashboard.mail import sending
+from dashboard.mail.sending import send
 
 
 @shared_task
@@ -33,11 +34,11 @@ def notice_expiring_credits() -> None:
 @shared_task(**RETRYING)
 def send_notice(notice_id: int) -> None:
     """Send one e-mail."""
-    sending.send(notice_id=notice_id, now=timezone.now())
+    send(notice_id=notice_id, now=timezone.now())
 
 
 @shared_task
 def sweep_notices() -> None:
-    """Send the e-mails that were lost on their way."""
-    for notice_id in sending.unsent(now=timezone.now()):
+    """Send the e-mails whose next attempt is due."""
+    for notice_id in undelivered(now=timezone.now()):
         send_notice.delay(notice_id)

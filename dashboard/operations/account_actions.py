@@ -26,7 +26,7 @@ from unfold.widgets import (
 from billing.ledger.balances import balance_read_with
 from billing.models import Account, CustomTerms, Plan, Subscription
 from billing.models.ledger import REMARKS_LENGTH_MAX
-from billing.plans.movements import AdjustmentError, adjust
+from billing.plans.movements import adjust
 from billing.plans.subscriptions import (
     NOT_PLANNED,
     SubscriptionError,
@@ -35,6 +35,7 @@ from billing.plans.subscriptions import (
 )
 from billing.plans.tariffs import Agreement, TariffBook
 from billing.plans.terms import TermsError, agree_terms, effective_instant, instants
+from billing.refusals import Refusal
 from billing.texts import in_credits
 from billing.zones import local
 from dashboard.operations.base import OperatorAdmin, signed
@@ -48,6 +49,7 @@ from dashboard.operations.terms import (
     TermsFields,
     instant_field,
 )
+from dashboard.refusals import add_refusal
 
 ADJUSTMENT_CREDITS_MAX = 100_000_000
 EXPIRY_YEARS_MAX = 20
@@ -208,9 +210,8 @@ class AccountActions(OperatorAdmin):
                         credits = data["credits"]
                         said = f"{signed(credits)} credit{pluralize(credits)}: {data['reason']}"
                         self.log_change(request, account, f"Posted an adjustment of {said}")
-            except AdjustmentError as error:
-                field = "expires_on" if error.field == "expires_at" else error.field
-                form.add_error(field, error.message[:1].upper() + error.message[1:])
+            except Refusal as refusal:
+                add_refusal(form, refusal, inputs={"expires_at": "expires_on"})
             else:
                 if new:
                     messages.success(request, f"Posted {said}")

@@ -1,6 +1,6 @@
 """Accounts for operators: how each stands, who is in it, and opening a new one.
 
-What moves credits or changes the plan has a page of its own (`billing.admin.account_actions`).
+What moves credits or changes the plan has its own page: `dashboard.operations.account_actions`.
 """
 
 from typing import Any

@@ -47,7 +47,7 @@ def signed(credits: int, *, plus: str = "+") -> str:
 class OperatorAdmin(ModelAdmin):
     """Pages for staff. Being staff is the permission: every operator may do an operator's work.
 
-    Only who may become staff is reserved, to superusers (`billing.admin.people`).
+    Only who may become staff is reserved, to superusers (`dashboard.operations.people`).
     """
 
     actions = None  # nothing here is safe to do to many rows at once

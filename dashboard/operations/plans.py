@@ -19,9 +19,20 @@ from django.utils import timezone
 
 from billing.models import CustomTerms, Plan, PlanTerms, Terms
 from billing.money import format_money
-from billing.plans import terms as plans
 from billing.plans.tariffs import in_force, in_force_or_first
-from billing.plans.terms import PlanInUseError, TermsError
+from billing.plans.terms import (
+    TYPICAL_CALLS,
+    PlanInUseError,
+    TermsError,
+    amend_terms,
+    change_terms,
+    delete_plan,
+    instants,
+    others_of,
+    typical_charges,
+    why_in_use,
+    withdraw_terms,
+)
 from billing.zones import local
 from dashboard.operations.base import OperatorAdmin, is_operator
 from dashboard.operations.terms import (
@@ -52,9 +63,7 @@ class PlanForm(TermsFields, forms.ModelForm):
         """Check the terms where any are entered."""
         super().clean()
         if self.terms_are_new():
-            taken = (
-                set() if self.instance._state.adding else plans.instants(self.instance.terms.all())
-            )
+            taken = set() if self.instance._state.adding else instants(self.instance.terms.all())
             self.check_terms(taken=taken, now=self.now)
         return self.cleaned_data
 
@@ -120,7 +129,7 @@ class PlanAdmin(OperatorAdmin):
             table = terms_table(list(plan.terms.all()), now=timezone.now())
             extra_context = {**(extra_context or {}), "terms_table": table}
         with_extra = (request, object_id, form_url, extra_context)
-        return or_say_why(request, super().changeform_view, *with_extra)
+        return or_explain_refusal(request, super().changeform_view, *with_extra)
 
     def save_model(self, request: HttpRequest, obj: Plan, form: PlanForm, change: bool) -> None:
         """Store the plan, and give it the terms entered where they are new."""
@@ -129,7 +138,7 @@ class PlanAdmin(OperatorAdmin):
             return
         terms = PlanTerms()
         form.enter_into(terms)
-        stored = plans.change_terms(
+        stored = change_terms(
             plan=obj,
             terms=terms,
             effective_from=form.cleaned_data["effective_from"],
@@ -146,13 +155,13 @@ class PlanAdmin(OperatorAdmin):
     ) -> Any:
         """Ask whether to delete a plan that nobody uses; else say who does."""
         plan = self.get_object(request, object_id)
-        if plan is not None and (reason := plans.why_in_use(plan)):
+        if plan is not None and (reason := why_in_use(plan)):
             messages.error(request, reason)
             return redirect("admin:billing_plan_change", plan.pk)
-        return or_say_why(request, super().delete_view, request, object_id, extra_context)
+        return or_explain_refusal(request, super().delete_view, request, object_id, extra_context)
 
     def delete_model(self, request: HttpRequest, obj: Plan) -> None:
-        plans.delete_plan(plan=obj)
+        delete_plan(plan=obj)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """An unused plan takes its terms along, also those that have begun."""
@@ -183,15 +192,13 @@ class PlanAdmin(OperatorAdmin):
             return "no terms yet"
         return str(terms.tariff)
 
-    @admin.display(description=f"{', '.join(plans.TYPICAL_CALLS)} cost")
+    @admin.display(description=f"{', '.join(TYPICAL_CALLS)} cost")
     def typical_calls(self, plan: Plan) -> str:
         """In force now, credits."""
         terms = self._terms(plan)
         if terms is None:
             return "–"
-        return ", ".join(
-            f"{typical.charge.credits:,}" for typical in plans.typical_charges(terms.tariff)
-        )
+        return ", ".join(f"{typical.charge.credits:,}" for typical in typical_charges(terms.tariff))
 
     @admin.display(description="Next change")
     def next_change(self, plan: Plan) -> str:
@@ -213,7 +220,7 @@ class PlannedTermsForm(TermsFields, forms.ModelForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.now = timezone.now()
-        others = plans.others_of(self.instance).order_by("effective_from")
+        others = others_of(self.instance).order_by("effective_from")
         self.show(self.instance, in_force=in_force(list(others), self.now))
         self.initial["effective_from"] = self.instance.effective_from
         if isinstance(self.instance, CustomTerms):
@@ -222,7 +229,7 @@ class PlannedTermsForm(TermsFields, forms.ModelForm):
     def clean(self) -> dict[str, Any]:
         """Check the terms as entered."""
         super().clean()
-        taken = plans.instants(plans.others_of(self.instance))
+        taken = instants(others_of(self.instance))
         self.check_terms(taken=taken, now=self.now)
         return self.cleaned_data
 
@@ -268,24 +275,22 @@ class PlannedTermsAdmin(OperatorAdmin):
         extra_context: dict[str, Any] | None = None,
     ) -> Any:
         arguments = (request, object_id, form_url, extra_context)
-        return or_say_why(request, super().changeform_view, *arguments)
+        return or_explain_refusal(request, super().changeform_view, *arguments)
 
     def delete_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
     ) -> Any:
-        return or_say_why(request, super().delete_view, request, object_id, extra_context)
+        return or_explain_refusal(request, super().delete_view, request, object_id, extra_context)
 
     def save_model(
         self, request: HttpRequest, obj: Terms, form: PlannedTermsForm, change: bool
     ) -> None:
         """Store the numbers entered, if the terms are still to come."""
         form.enter_into(obj)
-        plans.amend_terms(
-            terms=obj, effective_from=form.cleaned_data["effective_from"], now=form.now
-        )
+        amend_terms(terms=obj, effective_from=form.cleaned_data["effective_from"], now=form.now)
 
     def delete_model(self, request: HttpRequest, obj: Terms) -> None:
-        plans.withdraw_terms(terms=obj, now=timezone.now())
+        withdraw_terms(terms=obj, now=timezone.now())
 
 
 @admin.register(PlanTerms)
@@ -317,7 +322,7 @@ def plan_terms_at(plan: Plan, now: datetime) -> PlanTerms | None:
     return in_force_or_first(terms, now)
 
 
-def or_say_why(request: HttpRequest, view: Callable[..., Any], *arguments: Any) -> Any:
+def or_explain_refusal(request: HttpRequest, view: Callable[..., Any], *arguments: Any) -> Any:
     """The answer of ``view``; where the domain refuses at the last moment, the page with why."""
     try:
         return view(*arguments)

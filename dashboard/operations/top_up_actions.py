@@ -16,9 +16,11 @@ from unfold.widgets import UnfoldAdminRadioSelectWidget, UnfoldAdminTextInputWid
 
 from billing.models import ParkedDecision, TopUp
 from billing.money import format_money
-from billing.payments import pricing, refunds, settling
+from billing.payments import refunds, settling
 from billing.payments.gateways import GatewayError
+from billing.refusals import Refusal
 from billing.zones import local
+from dashboard.refusals import add_refusal
 
 REFUND_TEMPLATE = "admin/billing/topup/refund.html"
 DECIDE_TEMPLATE = "admin/billing/topup/decide.html"
@@ -26,7 +28,7 @@ ASK_TEMPLATE = "admin/billing/topup/ask_provider.html"
 
 DECISIONS: dict[str, tuple[str, Callable[..., TopUp]]] = {
     ParkedDecision.ACCEPTED: ("Credit it all the same", refunds.accept),
-    ParkedDecision.RETURNED: ("Pay back what was received", refunds.give_back),
+    ParkedDecision.RETURNED: ("Pay back what was received", refunds.refund_parked),
     ParkedDecision.CLOSED: ("Close it without either", refunds.close),
 }
 
@@ -72,10 +74,10 @@ class TopUpActions:
             done = _attempt(top_up, form, refunds.refund)
             if done is not None:
                 self.log_change(request, done, f"Refunded: {done.refund_reason}")
-                messages.success(request, f"{done.receipt} is refunded.")
+                messages.success(request, f"{done.receipt_number} is refunded.")
                 return redirect("admin:billing_topup_change", top_up.pk)
         amount = format_money(top_up.paid_minor - top_up.paid_back_minor, top_up.paid_currency)
-        context = {"title": f"Refund {top_up.receipt}", "total": amount}
+        context = {"title": f"Refund {top_up.receipt_number}", "total": amount}
         return _page(self, request, REFUND_TEMPLATE, top_up, form, context)
 
     @action(  # type: ignore[untyped-decorator]
@@ -91,10 +93,12 @@ class TopUpActions:
             if done is not None:
                 said = f"Parked: {done.decided_about} Decided: {label}. {done.decision_reason}"
                 self.log_change(request, done, said)
-                messages.success(request, f"{done.receipt}: {done.get_decision_display().lower()}.")
+                messages.success(
+                    request, f"{done.receipt_number}: {done.get_decision_display().lower()}."
+                )
                 return redirect("admin:billing_topup_change", top_up.pk)
         context = {
-            "title": f"Decide about {top_up.receipt}",
+            "title": f"Decide about {top_up.receipt_number}",
             "total": format_money(top_up.total_minor, top_up.currency),
             "received": received_words(top_up),
         }
@@ -113,10 +117,12 @@ class TopUpActions:
             except GatewayError as error:
                 form.add_error(None, f"The provider did not answer: {error} Try again later.")
             else:
-                messages.info(request, f"{settled.receipt}: {settled.get_state_display().lower()}.")
+                messages.info(
+                    request, f"{settled.receipt_number}: {settled.get_state_display().lower()}."
+                )
                 return redirect("admin:billing_topup_change", top_up.pk)
         context = {
-            "title": f"Ask the provider about {top_up.receipt}",
+            "title": f"Ask the provider about {top_up.receipt_number}",
             "state": top_up.get_state_display().lower(),
             "asked": local(top_up.checked_at, top_up.account.zone) if top_up.checked_at else "",
         }
@@ -127,8 +133,8 @@ def _attempt(top_up: TopUp, form: forms.Form, act: Callable[..., TopUp]) -> TopU
     """Do it for the form's reason; where that is not possible, say so in the form."""
     try:
         return act(top_up_id=top_up.pk, reason=form.cleaned_data["reason"], now=timezone.now())
-    except pricing.TopUpError as error:
-        form.add_error("reason" if error.field == "reason" else None, str(error))
+    except Refusal as refusal:
+        add_refusal(form, refusal)
     except GatewayError as error:
         said = f"The provider did not refund it: {error} Nothing changed; try again."
         form.add_error(None, said)

@@ -1,7 +1,7 @@
 """What operators sell, and what became of each purchase: packs, prices, top-ups, events, notices.
 
 Prices are entered in the currency's main unit. A top-up is read here; what an operator does about
-one is `billing.admin.top_up_actions`.
+one is `dashboard.operations.top_up_actions`.
 """
 
 from datetime import UTC, tzinfo
@@ -20,7 +20,7 @@ from unfold.widgets import UnfoldAdminDecimalFieldWidget
 
 from billing.models import Account, Notice, Pack, PaymentEvent, TopUp, TopUpPricing
 from billing.money import format_money, major_units, minor_units
-from billing.payments import pricing as topups
+from billing.payments.pricing import cheapest, packs_in, pricing_in
 from dashboard.operations.base import OperatorAdmin, RecordAdmin
 from dashboard.operations.top_up_actions import TopUpActions, received_words
 
@@ -80,7 +80,7 @@ class PackForm(PricedForm):
         cleaned = super().clean()
         if not cleaned.get("is_active") or not cleaned.get("currency"):
             return cleaned
-        others = topups.packs_in(cleaned["currency"]).exclude(pk=self.instance.pk)
+        others = packs_in(cleaned["currency"]).exclude(pk=self.instance.pk)
         same = others.filter(credits=cleaned.get("credits") or 0).first()
         if same is not None:
             price = format_money(same.price_minor, same.currency)
@@ -137,15 +137,15 @@ class PackAdmin(OperatorAdmin):
     def save_model(self, request: HttpRequest, obj: Pack, form: Any, change: bool) -> None:
         """Store it, and say so where nobody will see it."""
         super().save_model(request, obj, form, change)
-        pricing = topups.pricing_in(obj.currency)
+        pricing = pricing_in(obj.currency)
         if pricing is None and not Account.objects.filter(currency=obj.currency).exists():
             messages.warning(
                 request,
                 f"No account pays in {obj.currency}, and no top-up pricing is in it: is the "
                 "currency right? Nobody is offered this pack.",
             )
-        on_offer = topups.packs_in(obj.currency)
-        if obj.is_active and obj.is_best_value and topups.cheapest(on_offer, pricing) != obj:
+        on_offer = packs_in(obj.currency)
+        if obj.is_active and obj.is_best_value and cheapest(on_offer, pricing) != obj:
             messages.warning(
                 request,
                 f"{obj} are not marked as the best value: something else on offer costs as little "
@@ -257,7 +257,7 @@ class TopUpAdmin(TopUpActions, RecordAdmin):
     @admin.display(description="Receipt")
     def receipt_number(self, top_up: TopUp) -> str:
         """Its number."""
-        return top_up.receipt
+        return top_up.receipt_number
 
     @admin.display(description="Total with tax")
     def total(self, top_up: TopUp) -> str:

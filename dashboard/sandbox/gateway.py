@@ -1,7 +1,7 @@
 """The sandbox provider: pays with nothing, and otherwise behaves like a real one.
 
-Its books are the table SandboxCheckout, its hosted page is `dashboard.sandbox`, and it reports to
-the real webhook address with signed events. `billing.checks` refuses it in production.
+Its books are the table SandboxCheckout, its hosted page is in `dashboard.sandbox.views`, and it
+reports to the real webhook address with signed events.
 """
 
 import json

@@ -16,7 +16,7 @@ from kombu.exceptions import OperationalError
 from billing.models import SandboxCheckout
 from billing.money import format_money
 from billing.payments.gateways import GatewayError, PaymentStatus
-from dashboard.sandbox import gateway as sandbox
+from dashboard.sandbox.gateway import Decision, checkout_now, decide
 from dashboard.sandbox.tasks import deliver_sandbox_event
 
 logger = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ SECONDS_MAX = 3600
 class DecisionForm(forms.Form):
     """What to do with the checkout, and how to report it."""
 
-    decision = forms.ChoiceField(choices=[(decision, decision) for decision in sandbox.Decision])
+    decision = forms.ChoiceField(choices=[(decision, decision) for decision in Decision])
     late_seconds = forms.IntegerField(
         label="Pay late after, seconds",
         min_value=1,
@@ -55,16 +55,16 @@ def checkout(request: HttpRequest, checkout_id: str) -> HttpResponse:
         raise Http404
     now = timezone.now()
     try:
-        found = sandbox.checkout_now(checkout_id=checkout_id, now=now)
+        found = checkout_now(checkout_id=checkout_id, now=now)
     except GatewayError as error:
         raise Http404 from error
     form = DecisionForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         was_open = _is_open(found)
         late_by = timedelta(seconds=form.cleaned_data["late_seconds"] or LATE_SECONDS)
-        found = sandbox.decide(
+        found = decide(
             checkout_id=checkout_id,
-            decision=sandbox.Decision(form.cleaned_data["decision"]),
+            decision=Decision(form.cleaned_data["decision"]),
             now=now,
             late_by=late_by,
         )

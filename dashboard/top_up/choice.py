@@ -14,7 +14,9 @@ from django import forms
 
 from billing.models import Account, Pack, TopUp, TopUpPricing
 from billing.money import decimals
-from billing.payments import pricing as topups
+from billing.payments.pricing import Quote, TopUpError, cheapest, packs_in, pricing_in, quote
+from billing.refusals import Refusal
+from dashboard.refusals import add_refusal
 
 OWN = "own"
 PACK = "pack-"
@@ -57,19 +59,19 @@ class OnSale:
     @property
     def offers(self) -> list[Offer]:
         """The packs in the operators' order."""
-        cheapest = topups.cheapest(self.packs, self.pricing)
+        best = cheapest(self.packs, self.pricing)
         return [
             Offer(
                 value=f"{PACK}{pack.pk}",
                 credits=pack.credits,
                 price_minor=pack.price_minor,
                 price_per_credit_minor=(2 * pack.price_minor + pack.credits) // (2 * pack.credits),
-                is_best_value=pack.is_best_value and pack == cheapest,
+                is_best_value=pack.is_best_value and pack == best,
             )
             for pack in self.packs
         ]
 
-    def for_less(self, quoted: topups.Quote) -> Offer | None:
+    def for_less(self, quoted: Quote) -> Offer | None:
         """The cheapest pack with as many credits or more for less money, if there is one."""
         offers = (
             offer
@@ -99,7 +101,7 @@ class OnSale:
 def on_sale(account: Account) -> OnSale:
     """What ``account`` can buy now; two queries."""
     currency = account.currency
-    return OnSale(list(topups.packs_in(currency)), topups.pricing_in(currency))
+    return OnSale(list(packs_in(currency)), pricing_in(currency))
 
 
 def same_again(*, top_up: TopUp, sale: OnSale) -> dict[str, str]:
@@ -119,7 +121,7 @@ class ChoiceForm(forms.Form):
     choice = forms.Field(required=False)
     credits = forms.Field(required=False)
 
-    quoted: topups.Quote
+    quoted: Quote
 
     def __init__(self, data: Mapping[str, Any], *, account: Account, sale: OnSale) -> None:
         self._account = account
@@ -149,36 +151,36 @@ class ChoiceForm(forms.Form):
             return self.cleaned_data
         try:
             if chosen.startswith(PACK):
-                self.quoted = topups.quote(account=self._account, pack=self._pack(chosen))
+                self.quoted = quote(account=self._account, pack=self._pack(chosen))
             else:
-                self.quoted = topups.quote(account=self._account, credits=self._own(typed))
-        except topups.TopUpError as error:
-            self.add_error("choice" if error.field == "pack" else error.field, str(error))
+                self.quoted = quote(account=self._account, credits=self._own(typed))
+        except Refusal as refusal:
+            add_refusal(self, refusal, inputs={"pack": "choice"})
         return self.cleaned_data
 
     def _pack(self, chosen: str) -> Pack:
         for pack in self._sale.packs:
             if f"{PACK}{pack.pk}" == chosen:
                 return pack
-        raise topups.TopUpError("pack", "This pack is no longer on offer. Choose another one.")
+        raise TopUpError("This pack is no longer on offer. Choose another one.", field="pack")
 
     def _own(self, typed: str) -> int:
         """The number that was typed. Raises TopUpError, which says what is wrong with it."""
         pricing = self._sale.pricing
         if pricing is None:
-            raise topups.TopUpError("pack", "Only packs are on offer. Choose one.")
+            raise TopUpError("Only packs are on offer. Choose one.", field="pack")
         least, most = f"{pricing.credits_min:,}", f"{pricing.credits_max:,}"
         if not typed:
-            raise topups.TopUpError("credits", f"Enter how many credits, from {least} to {most}.")
+            raise TopUpError(f"Enter how many credits, from {least} to {most}.", field="credits")
         number = _number(typed)
         if number is None:
-            raise topups.TopUpError(
-                "credits", f"Enter a whole number in digits, from {least} to {most}."
+            raise TopUpError(
+                f"Enter a whole number in digits, from {least} to {most}.", field="credits"
             )
         if number < pricing.credits_min:
-            raise topups.TopUpError("credits", f"That is too few: enter {least} credits or more.")
+            raise TopUpError(f"That is too few: enter {least} credits or more.", field="credits")
         if number > pricing.credits_max:
-            raise topups.TopUpError("credits", f"That is too many: enter {most} credits or fewer.")
+            raise TopUpError(f"That is too many: enter {most} credits or fewer.", field="credits")
         return number
 
 

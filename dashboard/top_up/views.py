@@ -147,7 +147,7 @@ def _cancel(request: AccountRequest, public_id: UUID) -> HttpResponse:
         try:
             buying.cancel(top_up=found, now=timezone.now())
         except GatewayError as error:
-            logger.warning("%s could not be cancelled: %s", found.receipt, error)
+            logger.warning("%s could not be cancelled: %s", found.receipt_number, error)
             return _status(request, found, problem=UNREACHABLE_TO_CANCEL, status=503)
         found = _top_up(request, public_id)
     if found.state in transitions.AWAITED or found.paid_at is not None:

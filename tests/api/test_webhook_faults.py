@@ -21,8 +21,9 @@ from billing.models import PaymentEvent, TopUpState
 from billing.payments import tasks
 from billing.payments.gateways.signatures import sign
 from config.celery import BEAT_SCHEDULE
-from tests.billing.payments.purchases import balance_of, begin, deliver, event, now, pay, stored
+from tests.billing.payments.purchases import balance_of, begin, now, stored
 from tests.child import child_environment
+from tests.dashboard.sandbox.customer import deliver, event, pay
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

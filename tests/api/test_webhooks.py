@@ -15,20 +15,12 @@ from hypothesis.extra.django import TestCase
 from api.payments import BODY_BYTES_MAX
 from billing.ledger.audit import INVARIANTS
 from billing.models import LedgerEntry, PaymentEvent, TopUp, TopUpState
-from billing.payments import events as payments
+from billing.payments import events
 from billing.payments.gateways import WebhookError, gateway_named
 from billing.payments.gateways.signatures import sign
 from billing.payments.gateways.stripe_facts import EVENTS
-from tests.billing.payments.purchases import (
-    ADDRESS,
-    balance_of,
-    begin,
-    deliver,
-    event,
-    now,
-    pay,
-    stored,
-)
+from tests.billing.payments.purchases import balance_of, begin, now, stored
+from tests.dashboard.sandbox.customer import ADDRESS, deliver, event, pay
 from tests.factories import AccountFactory
 
 pytestmark = pytest.mark.django_db
@@ -51,7 +43,7 @@ def clean_ledger(db):
 
 
 def process(*, after: timedelta = timedelta()) -> str:
-    return payments.process(event_id=stored().pk, now=now() + after)
+    return events.process(event_id=stored().pk, now=now() + after)
 
 
 def test_what_waited_to_be_processed_was_paid_when_it_was_told(client, top_up):
@@ -77,7 +69,7 @@ def test_a_signed_event_is_stored_and_answered_before_it_is_processed(client, to
 
 def test_processing_a_stored_payment_credits_the_top_up(client, top_up, account):
     deliver(client, event(top_up))
-    assert process() == f"{top_up.receipt} is credited."
+    assert process() == f"{top_up.receipt_number} is credited."
     assert (balance_of(account), stored().attempts) == (500, 1)
 
 
@@ -99,7 +91,7 @@ def test_an_older_event_after_a_newer_one_takes_nothing_back(client, top_up, acc
     older = event(top_up, status="open", payment_id="")
     for payload in (event(top_up), older):
         deliver(client, payload)
-        payments.process(event_id=PaymentEvent.objects.latest("pk").pk, now=now())
+        events.process(event_id=PaymentEvent.objects.latest("pk").pk, now=now())
     assert (state_of(top_up)[0], balance_of(account)) == (TopUpState.CREDITED, 500)
 
 
@@ -291,7 +283,7 @@ def test_a_payment_of_something_else_is_parked_logged_and_not_credited(
 ):
     caplog.set_level(logging.WARNING)
     assert deliver(client, event(top_up, **changed)).status_code == 200
-    assert process().startswith(f"{top_up.receipt} is parked: ")
+    assert process().startswith(f"{top_up.receipt_number} is parked: ")
     state, parked = state_of(top_up)
     assert state == TopUpState.PENDING
     assert reason in parked
@@ -325,20 +317,20 @@ def test_an_event_about_a_payment_not_known_yet_waits_a_day(client, top_up):
     deliver(client, event(top_up, reference="", id="", payment_id="payment_unknown"))
     assert process() == ""
     late = stored().received_at + timedelta(days=1, seconds=1)
-    assert payments.process(event_id=stored().pk, now=late) == "Names no top-up of ours."
+    assert events.process(event_id=stored().pk, now=late) == "Names no top-up of ours."
 
 
 def test_an_event_that_was_lost_on_its_way_is_found_after_ten_seconds(client, top_up):
     deliver(client, event(top_up))
     received_at = stored().received_at
-    assert payments.unprocessed(now=received_at + 9 * SECONDS) == []
-    assert payments.unprocessed(now=received_at + 11 * SECONDS) == [stored().pk]
+    assert events.unprocessed(now=received_at + 9 * SECONDS) == []
+    assert events.unprocessed(now=received_at + 11 * SECONDS) == [stored().pk]
 
 
 def test_an_event_that_was_processed_is_not_found_again(client, top_up):
     deliver(client, event(top_up))
     process()
-    assert payments.unprocessed(now=now() + timedelta(hours=1)) == []
+    assert events.unprocessed(now=now() + timedelta(hours=1)) == []
 
 
 def test_an_event_that_fails_is_tried_ever_less_often_and_counted(client, top_up):
@@ -346,8 +338,8 @@ def test_an_event_that_fails_is_tried_ever_less_often_and_counted(client, top_up
     began = at = stored().received_at
     tries = []
     while at < began + timedelta(hours=12):
-        for event_id in payments.unprocessed(now=at):
-            payments.process(event_id=event_id, now=at)
+        for event_id in events.unprocessed(now=at):
+            events.process(event_id=event_id, now=at)
             tries.append(at)
         at += 10 * SECONDS if len(tries) < 10 else timedelta(minutes=5)
     assert 20 < len(tries) < 60
@@ -409,7 +401,7 @@ class AnySignedEvent(TestCase):
         stored = PaymentEvent.objects.create(
             gateway="sandbox", event_id="e", event_type="x", payload=payload, received_at=now()
         )
-        payments.process(event_id=stored.pk, now=now())
+        events.process(event_id=stored.pk, now=now())
         said, true = payload["checkout"], event(top_up)["checkout"]
         decisive = ("status", "amount_minor", "currency")
         if any(said[key] != true[key] for key in decisive):

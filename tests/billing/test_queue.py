@@ -15,7 +15,8 @@ ENQUEUE = """
 import time
 import django
 django.setup()
-from billing.tasks import enqueue, reconcile_top_up
+from billing.payments.tasks import reconcile_top_up
+from billing.queue import enqueue
 started = time.monotonic()
 enqueue(reconcile_top_up, 1)
 print(time.monotonic() - started)

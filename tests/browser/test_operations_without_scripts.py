@@ -35,11 +35,9 @@ def test_a_plan_is_read_and_changed_without_scripts(page: Page) -> None:
     expect(page.get_by_text("calls on Base cost 2 per 30 s")).to_be_visible()
 
 
-def test_a_list_is_not_covered_by_its_filters_without_scripts(
-    page: Page, customer: Account
-) -> None:
+def test_a_list_is_not_covered_by_its_filters_without_scripts(page: Page, company: Account) -> None:
     page.goto("/admin/billing/account/")
     page.get_by_label("balance").select_option("Above zero")
     page.get_by_role("button", name="Apply Filters").click()
-    page.get_by_role("link", name=customer.name).click()
-    expect(page.get_by_label("Name")).to_have_value(customer.name)
+    page.get_by_role("link", name=company.name).click()
+    expect(page.get_by_label("Name")).to_have_value(company.name)

@@ -76,7 +76,7 @@ def test_a_newcomer_tops_up_and_finds_the_row(
     expect(page.get_by_role("heading", name="500 credits added")).to_be_visible()
     expect(page).to_have_title("500 credits added · Call Credits")
 
-    receipt = TopUp.objects.get().receipt
+    receipt = TopUp.objects.get().receipt_number
     page.get_by_role("link", name="See it in Call Logs").click()
     row = page.locator(".log-table tbody tr").filter(has_text=receipt)
     expect(row.locator("td").nth(3)).to_have_text("+500")

@@ -237,7 +237,7 @@ def test_state_that_another_user_made_is_said_with_the_way_out(stack: Stack) -> 
     # Root, whom no mode holds back, becomes another user.
     reset = "os.geteuid() or os.seteuid(65534); sys.exit(main(['reset']))"
     done = subprocess.run(
-        [sys.executable, "-c", f"import os, sys; from config.stack import main; {reset}"],
+        [sys.executable, "-c", f"import os, sys; from config.local.stack import main; {reset}"],
         env=env,
         cwd=ROOT,
         capture_output=True,

@@ -4,7 +4,7 @@ import pytest
 from django.urls import reverse
 
 from billing.models import CreditThreshold, CreditWatch, Membership
-from billing.notices import warnings as alerts
+from billing.notices import warnings
 from billing.notices.levels import CreditState, credit_state, level_of, low_level
 from tests.dashboard.conftest import NOW, call, post, top_up
 from tests.dashboard.test_top_up import words
@@ -84,7 +84,7 @@ def test_removing_all_leaves_none(owners, account):
     owners.post(PAGE, {"form": "remove", "percent": "20", "credits": ""})
     owners.post(PAGE, {"form": "remove", "percent": "", "credits": "0"})
     assert "None: no mail is sent" in words(owners.get(PAGE))
-    alerts.watch(account=account, now=NOW) if account.entries.exists() else None
+    warnings.watch(account=account, now=NOW) if account.entries.exists() else None
     assert kept(account) == set()
 
 
@@ -131,9 +131,9 @@ def test_another_accounts_warnings_stay_as_they_are(owners, other_account):
 def test_editing_does_not_bring_old_crossings_up(owners, account, owner, professional):
     post(call(account, "a", 1_400, NOW))
     add(owners, "250", "credits")
-    assert alerts.watch(account=account, now=NOW) == []
+    assert warnings.watch(account=account, now=NOW) == []
     post(call(account, "b", 100, NOW))
-    assert len(alerts.watch(account=account, now=NOW)) == 1
+    assert len(warnings.watch(account=account, now=NOW)) == 1
 
 
 def test_the_page_says_that_mails_are_limited_a_day(owners, settings):

@@ -9,7 +9,7 @@ from django.test import Client
 
 from billing.ledger.balances import balance_of
 from billing.models import Account, User
-from calls.usage import counts as usage
+from calls.usage import counts
 from tests.dashboard.conftest import NOW, call, post
 from tests.dashboard.test_usage import read
 
@@ -32,14 +32,14 @@ def test_a_call_booked_between_two_queries_is_not_seen(
     account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     post(call(account, "before", 1, NOW - timedelta(hours=2)))
-    count = usage.counted_by_day
+    count = counts.counted_by_day
 
     def count_and_then_book(**kwargs):
         counted = count(**kwargs)
         in_another_connection(lambda: post(call(account, "meanwhile", 1, NOW)))
         return counted
 
-    monkeypatch.setattr(usage, "counted_by_day", count_and_then_book)
+    monkeypatch.setattr(counts, "counted_by_day", count_and_then_book)
     page = read(account)
     assert [row.call_id for row in page.rows] == ["before"]
     assert page.last_seq == 1
@@ -58,7 +58,7 @@ def test_the_frame_and_the_tiles_show_the_same_balance(
 
     client.force_login(member)
     client.get("/a/acme/")
-    monkeypatch.setattr(usage, "balance_of", book_and_then_read)
+    monkeypatch.setattr(counts, "balance_of", book_and_then_read)
     monkeypatch.setattr("django.utils.timezone.now", lambda: NOW)
     context = client.get("/a/acme/billing/usage/").context
     assert context["frame"].balance == context["usage"].tiles.available_credits == -1

@@ -9,9 +9,9 @@ from django.urls import reverse
 
 from billing.models import Pack, SandboxCheckout, TopUp, TopUpPricing, TopUpState
 from billing.money import format_money
-from billing.payments import settling as topups
+from billing.payments import settling
 from billing.payments.gateways import GatewayError, RefusedError
-from dashboard.sandbox import gateway as sandbox
+from dashboard.sandbox import gateway
 from tests.dashboard.conftest import NOW, call, post
 
 pytestmark = pytest.mark.usefixtures("now")
@@ -48,8 +48,8 @@ def pay(shop, form=None):
 
 
 def decide(top_up, decision):
-    sandbox.decide(checkout_id=top_up.checkout_id, decision=sandbox.Decision(decision), now=NOW)
-    return topups.reconcile(top_up_id=top_up.pk, now=NOW)
+    gateway.decide(checkout_id=top_up.checkout_id, decision=gateway.Decision(decision), now=NOW)
+    return settling.reconcile(top_up_id=top_up.pk, now=NOW)
 
 
 def words(response):
@@ -261,7 +261,7 @@ def test_one_comes_back_to_the_sites_own_address(shop, settings):
     assert found.cancel_url == f"{settings.SITE_URL}{path}?returned=cancelled"
 
 
-class RefusingGateway(sandbox.SandboxGateway):
+class RefusingGateway(gateway.SandboxGateway):
     """A provider that does not want this payment."""
 
     def create_checkout(self, order):
@@ -388,7 +388,7 @@ def test_an_empty_form_asks_to_choose(shop):
     assert "How many credits?" in words(response)
 
 
-class UnreachableGateway(sandbox.SandboxGateway):
+class UnreachableGateway(gateway.SandboxGateway):
     """The sandbox with its network cut."""
 
     def create_checkout(self, order):

@@ -15,7 +15,7 @@ from billing.payments.gateways import (
     PaymentFacts,
     PaymentStatus,
 )
-from dashboard.sandbox import gateway as sandbox
+from dashboard.sandbox import gateway
 from tests.dashboard.conftest import NOW, call, post
 from tests.dashboard.test_top_up import decide, words
 
@@ -61,9 +61,9 @@ def paid(top_up, **more):
 
 
 def pay_late(top_up):
-    sandbox.decide(
+    gateway.decide(
         checkout_id=top_up.checkout_id,
-        decision=sandbox.Decision.PAY_LATE,
+        decision=gateway.Decision.PAY_LATE,
         now=NOW,
         late_by=timedelta(hours=1),
     )
@@ -112,10 +112,10 @@ def test_credits_that_have_come_are_there_with_receipt_and_row(shop, account, to
     text = words(response)
     assert "500 credits added You now have 380 credits ." in text
     assert "valid until 23 Nov 2027" in text
-    assert f"Receipt {top_up.receipt}" in text
+    assert f"Receipt {top_up.receipt_number}" in text
     log = shop.get(response.context["page"].log_url.removesuffix("#log"))
     assert [row.remarks for row in log.context["usage"].rows] == [
-        f"Top-up of 500 credits, receipt {top_up.receipt}"
+        f"Top-up of 500 credits, receipt {top_up.receipt_number}"
     ]
 
 
@@ -351,11 +351,11 @@ def test_cancelling_closes_the_providers_page(shop, top_up):
     assert response["Location"] == page_of(top_up)
     top_up.refresh_from_db()
     assert top_up.state == TopUpState.CANCELLED
-    assert sandbox.checkout_now(checkout_id=top_up.checkout_id, now=NOW).status == "cancelled"
+    assert gateway.checkout_now(checkout_id=top_up.checkout_id, now=NOW).status == "cancelled"
 
 
 def test_cancelling_what_was_just_paid_shows_the_credits(shop, top_up):
-    sandbox.decide(checkout_id=top_up.checkout_id, decision=sandbox.Decision.PAY, now=NOW)
+    gateway.decide(checkout_id=top_up.checkout_id, decision=gateway.Decision.PAY, now=NOW)
     shop.post(page_of(top_up))
     assert "500 credits added" in words(look(shop, top_up))
 
@@ -378,7 +378,7 @@ def test_what_can_not_be_cancelled_says_why(shop, top_up):
     assert "it has been paid" in words(shop.post(page_of(top_up)))
 
 
-class DeafGateway(sandbox.SandboxGateway):
+class DeafGateway(gateway.SandboxGateway):
     """The sandbox with its network cut."""
 
     def cancel_checkout(self, checkout_id):
@@ -428,7 +428,7 @@ def test_each_state_has_its_word_and_what_was_paid_its_receipt(shop, top_up, sta
     TopUp.objects.filter(pk=top_up.pk).update(**state)
     text = words(shop.get(LIST))
     assert f"23 Nov 2026, 18:00 500 INR 8,000 {said}" in text
-    assert (top_up.receipt in text) == ("paid_at" in state)
+    assert (top_up.receipt_number in text) == ("paid_at" in state)
 
 
 def test_the_list_is_paged_newest_first(shop, account, owner):
@@ -453,7 +453,7 @@ def test_the_receipt_names_what_was_paid(shop, account, owner):
     top_up = paid(begin(account, owner))
     text = words(receipt_of(shop, top_up))
     for said in (
-        f"Receipt {top_up.receipt}",
+        f"Receipt {top_up.receipt_number}",
         "Account Acme Voice",
         "Paid on 23 Nov 2026, 18:00",
         f"Payment reference payment_{top_up.pk}",

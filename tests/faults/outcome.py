@@ -43,13 +43,13 @@ def violations(diary: Diary) -> Iterator[str]:
     for top_up in TopUp.objects.order_by("pk"):
         times = credited.pop(references.of_top_up(top_up.pk), 0)
         if top_up.pk in paid and times != 1:
-            yield f"{top_up.receipt} was paid and is credited {times} times"
+            yield f"{top_up.receipt_number} was paid and is credited {times} times"
         if top_up.pk not in paid and times:
-            yield f"{top_up.receipt} was not paid and is credited {times} times"
+            yield f"{top_up.receipt_number} was not paid and is credited {times} times"
         if (top_up.state == TopUpState.CREDITED) is not (times == 1):
-            yield f"{top_up.receipt} is {top_up.state} and is credited {times} times"
+            yield f"{top_up.receipt_number} is {top_up.state} and is credited {times} times"
         if top_up.parked_reason:
-            yield f"{top_up.receipt} is parked: {top_up.parked_reason}"
+            yield f"{top_up.receipt_number} is parked: {top_up.parked_reason}"
     for reference in credited:
         yield f"the ledger has {reference}, which is no top-up"
     added = _credits_by_account(LedgerEntry.objects.filter(kind=Kind.TOP_UP))

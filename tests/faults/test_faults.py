@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from billing.models import SandboxCheckout, TopUp, TopUpState
-from billing.plans import movements as credits
-from dashboard.sandbox import gateway as sandbox
-from tests.billing.payments.purchases import begin, now, pay
+from billing.plans import movements
+from dashboard.sandbox import gateway
+from tests.billing.payments.purchases import begin, now
+from tests.dashboard.sandbox.customer import pay
 from tests.faults.buyers import Diary
 from tests.faults.outcome import unsettled, violations
 
@@ -51,7 +52,7 @@ def paid(account):
 
 
 def credit(top_up, reference=None):
-    credits.credit_top_up(
+    movements.credit_top_up(
         account=top_up.account,
         credits=top_up.credits,
         reference=reference or str(top_up.pk),
@@ -73,7 +74,7 @@ def test_a_payment_that_was_credited_once_is_no_violation(paid):
 @pytest.mark.django_db
 def test_a_payment_that_was_not_credited_is_a_violation(paid):
     assert unsettled() == "1 payments not credited"
-    assert f"{paid.receipt} was paid and is credited 0 times" in list(violations(Diary()))
+    assert f"{paid.receipt_number} was paid and is credited 0 times" in list(violations(Diary()))
 
 
 @pytest.mark.django_db
@@ -90,7 +91,9 @@ def test_a_payment_that_was_credited_twice_is_a_violation(paid):
 def test_credits_that_nobody_paid_for_are_a_violation(paid):
     credit(paid)
     SandboxCheckout.objects.update(status="failed")
-    assert f"{paid.receipt} was not paid and is credited 1 times" in list(violations(Diary()))
+    assert f"{paid.receipt_number} was not paid and is credited 1 times" in list(
+        violations(Diary())
+    )
 
 
 @pytest.mark.django_db
@@ -114,6 +117,6 @@ def test_a_payment_that_the_provider_forgot_is_a_violation(account):
 @pytest.mark.django_db
 def test_a_payment_that_comes_late_is_waited_for(account):
     top_up = begin(account)
-    late = sandbox.Decision.PAY_LATE
-    sandbox.decide(checkout_id=top_up.checkout_id, decision=late, now=now())
+    late = gateway.Decision.PAY_LATE
+    gateway.decide(checkout_id=top_up.checkout_id, decision=late, now=now())
     assert unsettled() == "1 late payments not made"

@@ -1,7 +1,7 @@
 """What a payment provider must be able to do for us, and the words for what it says.
 
 A gateway talks to its provider and translates. It decides nothing: what follows from a payment is
-`billing.topups`. So a provider's event and an answer of its API are the same thing here,
+`billing.payments.settling`. So a provider's event and an answer of its API are the same thing here,
 `PaymentFacts`: what the provider confirms about one payment at that moment.
 """
 

@@ -1,8 +1,8 @@
 """Stripe: Checkout Sessions through the ``stripe`` SDK.
 
-Amounts are translated by `billing.gateways.stripe_amounts`. Our reference and account are sent as
-metadata of the session and of its payment intent, so that every object that Stripe reports about,
-refunds included, can be led back to its top-up.
+Amounts are translated by `billing.payments.gateways.stripe_amounts`. Our reference and account are
+sent as metadata of the session and of its payment intent, so that every object that Stripe reports
+about, refunds included, can be led back to its top-up.
 Source: https://docs.stripe.com/api/checkout/sessions and https://docs.stripe.com/webhooks
 """
 

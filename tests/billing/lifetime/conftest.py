@@ -8,7 +8,8 @@ from celery import current_app
 from django.utils import timezone
 
 from billing.ledger.audit import INVARIANTS
-from billing.payments import tasks
+from billing.plans import tasks as plan_tasks
+from dashboard.mail import tasks as mail_tasks
 
 
 def local(parts, zone):
@@ -31,7 +32,8 @@ class Clock:
 def clock(monkeypatch):
     """Set ``clock.at``, then call a task: it believes that it is that time."""
     clock = Clock()
-    monkeypatch.setattr(tasks, "timezone", clock)
+    for tasks in (plan_tasks, mail_tasks):
+        monkeypatch.setattr(tasks, "timezone", clock)
     assert timezone.now() != clock.now()
     return clock
 

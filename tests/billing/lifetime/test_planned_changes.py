@@ -14,9 +14,8 @@ from billing.models import (
     Plan,
     Subscription,
 )
-from billing.notices import warnings as alerts
-from billing.plans import movements as credits
-from billing.plans import subscriptions
+from billing.notices import warnings
+from billing.plans import movements, subscriptions
 from billing.plans.audit import INVARIANTS as PLAN_INVARIANTS
 from billing.plans.subscriptions import SubscriptionError, cancel_planned_change, renew
 from billing.plans.terms import TermsError, agree_terms, withdraw_terms
@@ -67,7 +66,7 @@ def look_hourly(start, end):
     told = []
     for hours in range((end - start) // HOUR):
         now = start + hours * HOUR
-        for notice_id in alerts.notice_expiring(now=now):
+        for notice_id in warnings.notice_expiring(now=now):
             notice = Notice.objects.get(pk=notice_id)
             told.append((now, datetime.fromisoformat(notice.context["expires_at"])))
     return told
@@ -163,7 +162,9 @@ def test_credits_that_came_before_are_left_alone(account):
     renew(account=account, now=APRIL)
     plan_change(account, at=APRIL + 9 * DAY, now=APRIL + DAY)
     assert ends(account) == [APRIL, APRIL + 9 * DAY]
-    credits.adjust(account=account, credits=5, reason="Goodwill", reference="1", at=APRIL + 2 * DAY)
+    movements.adjust(
+        account=account, credits=5, reason="Goodwill", reference="1", at=APRIL + 2 * DAY
+    )
     assert CreditGrant.objects.get(source="adjustment").expires_at is None
 
 
@@ -176,7 +177,7 @@ def test_a_change_for_which_a_clock_ahead_has_expired_credits_is_not_cancelled(a
 
 
 def test_credits_that_end_with_the_change_are_used_before_others_that_last_longer(account):
-    credits.adjust(
+    movements.adjust(
         account=account,
         credits=50,
         reason="Goodwill",
@@ -222,7 +223,7 @@ def test_the_same_change_planned_again_is_not_told_again(account):
 
 def test_a_mail_that_waits_does_not_tell_an_end_that_is_cancelled(account):
     planned = plan_change(account, at=march(20), now=march(5))
-    [notice_id] = alerts.notice_expiring(now=march(13))
+    [notice_id] = warnings.notice_expiring(now=march(13))
     cancel_planned_change(subscription=planned, now=march(13))
     assert not send(notice_id=notice_id, now=march(13))
     suppressed = Notice.objects.get(pk=notice_id).suppressed

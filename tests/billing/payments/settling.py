@@ -17,33 +17,33 @@ import django
 
 django.setup()
 
+# Django's set-up comes first.
 from billing.models import TopUp  # noqa: E402
-from billing.payments import events as payments  # noqa: E402  # Django's set-up comes first
-from billing.payments import settling as topups  # noqa: E402
-from billing.plans import movements as credits  # noqa: E402  # Django's set-up comes first
+from billing.payments import events, settling  # noqa: E402
+from billing.plans import movements  # noqa: E402
 
 Job = dict[str, Any]
 
 
 def return_page(job: Job) -> object:
     """What the page does that the customer comes back to."""
-    return topups.reconcile(top_up_id=job["top_up"], now=datetime.now(UTC)).state
+    return settling.reconcile(top_up_id=job["top_up"], now=datetime.now(UTC)).state
 
 
 def first_webhook(job: Job) -> object:
     """What the task of a webhook does."""
-    return payments.process(event_id=job["events"][0], now=datetime.now(UTC))
+    return events.process(event_id=job["events"][0], now=datetime.now(UTC))
 
 
 def second_webhook(job: Job) -> object:
     """The same, for another event about the same payment."""
-    return payments.process(event_id=job["events"][1], now=datetime.now(UTC))
+    return events.process(event_id=job["events"][1], now=datetime.now(UTC))
 
 
 def sweeper(job: Job) -> object:
     """What the sweeper's tasks do that find all of it."""
     for event_id in reversed(job["events"]):
-        payments.process(event_id=event_id, now=datetime.now(UTC))
+        events.process(event_id=event_id, now=datetime.now(UTC))
     return return_page(job)
 
 
@@ -53,15 +53,15 @@ PARTS: dict[str, Callable[[Job], object]] = {
 
 
 def find_unlocked(top_up_id: int) -> TopUp:
-    """Instead of `topups.locked`: no lock, and as slow as a busy machine may be."""
+    """Instead of `settling.locked`: no lock, and as slow as a busy machine may be."""
     found = TopUp.objects.select_related("account").get(pk=top_up_id)
     time.sleep(0.03)
     return found
 
 
 def credit_under_any_reference(*, reference: str, **more: Any) -> bool:
-    """Instead of `topups.credit_top_up`: each time another reference."""
-    return credits.credit_top_up(reference=f"{reference}-{uuid4()}", **more)
+    """Instead of `settling.credit_top_up`: each time another reference."""
+    return movements.credit_top_up(reference=f"{reference}-{uuid4()}", **more)
 
 
 GUARDS: dict[str, tuple[str, Callable[..., Any]]] = {
@@ -73,14 +73,14 @@ GUARDS: dict[str, tuple[str, Callable[..., Any]]] = {
 @contextmanager
 def without(guards: list[str]) -> Iterator[None]:
     """Take away the lock on the top-up, or the one reference of its credits, or both."""
-    kept = {name: getattr(topups, name) for name, _ in GUARDS.values()}
+    kept = {name: getattr(settling, name) for name, _ in GUARDS.values()}
     for guard in guards:
-        setattr(topups, *GUARDS[guard])
+        setattr(settling, *GUARDS[guard])
     try:
         yield
     finally:
         for name, function in kept.items():
-            setattr(topups, name, function)
+            setattr(settling, name, function)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import json
 
 from billing.models import PaymentEvent
-from billing.payments import events as payments
+from billing.payments import events
 from tests.billing.payments.fake_stripe import signed
 from tests.billing.payments.purchases import now
 
@@ -22,4 +22,4 @@ def post(client, payload, **how):
 def take(client, payload) -> str:
     """Deliver an event and process it; return what came of it."""
     assert post(client, payload).status_code == 200
-    return payments.process(event_id=PaymentEvent.objects.latest("pk").pk, now=now())
+    return events.process(event_id=PaymentEvent.objects.latest("pk").pk, now=now())

@@ -4,11 +4,11 @@ import pytest
 from django.db import connection
 
 from billing.models import Plan, TopUp
-from billing.payments import refunds
-from billing.payments import settling as topups
+from billing.payments import refunds, settling
 from billing.payments.audit import INVARIANTS
 from billing.plans.subscriptions import subscribe
-from tests.billing.payments.purchases import begin, now, pay
+from tests.billing.payments.purchases import begin, now
+from tests.dashboard.sandbox.customer import pay
 
 pytestmark = pytest.mark.django_db
 
@@ -47,7 +47,7 @@ def customer(account, default_plans, default_packs):
     for _ in range(2):
         top_up = begin(account)
         pay(top_up)
-        topups.reconcile(top_up_id=top_up.pk, now=now())
+        settling.reconcile(top_up_id=top_up.pk, now=now())
     refunds.refund(top_up_id=top_up.pk, reason="By mistake", now=now())
     return account
 

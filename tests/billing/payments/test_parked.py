@@ -3,8 +3,7 @@
 import pytest
 
 from billing.models import LedgerEntry, PaymentEvent, SandboxCheckout, TopUp, TopUpState
-from billing.payments import buying, pricing, refunds, settling
-from billing.payments import events as payments
+from billing.payments import buying, events, pricing, refunds, settling
 from billing.payments.gateways import (
     Dispute,
     DisputeStatus,
@@ -13,8 +12,10 @@ from billing.payments.gateways import (
     PaymentStatus,
     RefusedError,
 )
-from tests.billing.payments.purchases import balance_of, begin, now, pay, state_of
+from billing.texts import ReasonError
+from tests.billing.payments.purchases import balance_of, begin, now, state_of
 from tests.billing.payments.stripe_events import take
+from tests.dashboard.sandbox.customer import pay
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clean_ledger")]
 
@@ -53,7 +54,7 @@ def test_accepting_credits_once_and_what_was_received_is_the_price(parked, accou
     assert (top_up.state, balance_of(account)) == (TopUpState.CREDITED, 500)
     assert (top_up.paid_minor, top_up.decision_reason) == (TOTAL // 2, "Agreed by phone")
     assert "amount of 400000" in top_up.decided_about
-    for act in (refunds.accept, refunds.close, refunds.give_back):
+    for act in (refunds.accept, refunds.close, refunds.refund_parked):
         with pytest.raises(pricing.TopUpError, match="does not wait"):
             act(top_up_id=parked.pk, reason="x", now=now())
     settling.reconcile(top_up_id=parked.pk, now=now())
@@ -63,7 +64,7 @@ def test_accepting_credits_once_and_what_was_received_is_the_price(parked, accou
 
 
 def test_paying_back_returns_what_was_received_and_credits_nothing(parked, account):
-    top_up = refunds.give_back(top_up_id=parked.pk, reason="Too little", now=now())
+    top_up = refunds.refund_parked(top_up_id=parked.pk, reason="Too little", now=now())
     assert SandboxCheckout.objects.get().refunded_minor == TOTAL // 2
     assert (top_up.state, top_up.paid_back_minor) == (TopUpState.REFUNDED, TOTAL // 2)
     settling.reconcile(top_up_id=parked.pk, now=now())
@@ -74,7 +75,7 @@ def test_paying_back_returns_what_was_received_and_credits_nothing(parked, accou
 def test_paying_back_that_the_provider_refuses_changes_nothing(parked):
     TopUp.objects.update(received_payment_id="unknown")
     with pytest.raises(RefusedError):
-        refunds.give_back(top_up_id=parked.pk, reason="x", now=now())
+        refunds.refund_parked(top_up_id=parked.pk, reason="x", now=now())
     parked.refresh_from_db()
     assert (parked.state, parked.decision) == (TopUpState.PENDING, "")
     assert parked.parked_reason
@@ -101,9 +102,9 @@ def test_another_payment_after_closing_waits_for_an_operator(parked, account):
     assert (top_up.payment_id, balance_of(account)) == ("payment_other", 500)
 
 
-@pytest.mark.parametrize("act", [refunds.accept, refunds.close, refunds.give_back])
+@pytest.mark.parametrize("act", [refunds.accept, refunds.close, refunds.refund_parked])
 def test_a_decision_needs_a_reason(parked, act):
-    with pytest.raises(pricing.TopUpError) as refused:
+    with pytest.raises(ReasonError) as refused:
         act(top_up_id=parked.pk, reason="  ", now=now())
     assert refused.value.field == "reason"
 
@@ -148,7 +149,7 @@ def test_news_of_money_taken_that_does_not_fit_can_be_closed_once(account):
     with pytest.raises(pricing.TopUpError, match="added already"):
         refunds.accept(top_up_id=top_up.pk, reason="x", now=now())
     with pytest.raises(pricing.TopUpError, match="refund it instead"):
-        refunds.give_back(top_up_id=top_up.pk, reason="x", now=now())
+        refunds.refund_parked(top_up_id=top_up.pk, reason="x", now=now())
     refunds.close(top_up_id=top_up.pk, reason="x", now=now())
     top_up = settling.settle(top_up_id=top_up.pk, facts=facts, now=now())
     assert (top_up.state, top_up.parked_reason) == (TopUpState.CREDITED, "")
@@ -168,16 +169,16 @@ def parked_there(provider, client, account):
 
 
 def test_paying_back_twice_at_once_pays_once(provider, parked_there):
-    first = refunds.give_back(top_up_id=parked_there.pk, reason="Not theirs", now=now())
+    first = refunds.refund_parked(top_up_id=parked_there.pk, reason="Not theirs", now=now())
     TopUp.objects.filter(pk=first.pk).update(refunded_minor=0, parked_reason="x")
-    refunds.give_back(top_up_id=parked_there.pk, reason="Not theirs", now=now())
+    refunds.refund_parked(top_up_id=parked_there.pk, reason="Not theirs", now=now())
     assert len(provider.refunds) == 1
 
 
 def test_paying_back_that_fails_later_waits_for_an_operator_again(
     provider, client, account, parked_there
 ):
-    refunds.give_back(top_up_id=parked_there.pk, reason="Not theirs", now=now())
+    refunds.refund_parked(top_up_id=parked_there.pk, reason="Not theirs", now=now())
     assert state_of(parked_there) == TopUpState.REFUNDED
     provider.sessions[parked_there.checkout_id]["metadata"] = {"account": str(account.pk)}
     take(client, provider.fail_refund(provider.refunds[0]))
@@ -200,9 +201,9 @@ def test_an_event_of_a_provider_not_in_use_waits_quietly(provider, client, accou
         received_at=now(),
     )
     key, settings.STRIPE_SECRET_KEY = settings.STRIPE_SECRET_KEY, ""
-    assert payments.process(event_id=take_later.pk, now=now()) == ""
+    assert events.process(event_id=take_later.pk, now=now()) == ""
     with pytest.raises(GatewayError, match="not in use"):
         buying.cancel(top_up=top_up, now=now())
     settings.STRIPE_SECRET_KEY = key
-    payments.process(event_id=take_later.pk, now=now())
+    events.process(event_id=take_later.pk, now=now())
     assert balance_of(account) == 500

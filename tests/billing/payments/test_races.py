@@ -11,8 +11,9 @@ from django.db.models import Count
 
 from billing.ledger.audit import INVARIANTS
 from billing.models import LedgerEntry, PaymentEvent, TopUp, TopUpState
-from tests.billing.payments.purchases import balance_of, begin, event, now, pay
+from tests.billing.payments.purchases import balance_of, begin, now
 from tests.child import child_environment
+from tests.dashboard.sandbox.customer import event, pay
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -27,7 +28,7 @@ class Crowd:
     def __init__(self, environment):
         self.processes = [
             subprocess.Popen(
-                [sys.executable, "-m", "tests.payments.settling", part],
+                [sys.executable, "-m", "tests.billing.payments.settling", part],
                 cwd=ROOT,
                 env=environment,
                 stdin=subprocess.PIPE,

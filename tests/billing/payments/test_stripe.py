@@ -15,8 +15,7 @@ import pytest
 
 from billing.models import LedgerEntry, PaymentEvent, TopUp, TopUpPricing, TopUpState
 from billing.payments import pricing, refunds, settling
-from billing.payments.gateways import GatewayError, Order, RefusedError
-from billing.payments.gateways import stripe as gateway
+from billing.payments.gateways import GatewayError, Order, RefusedError, stripe
 from billing.payments.gateways.stripe_facts import EVENTS
 from tests.billing.payments.fake_stripe import API_KEY, WEBHOOK_SECRET, signed
 from tests.billing.payments.purchases import balance_of, begin, now, state_of
@@ -86,7 +85,7 @@ def test_an_order_of_another_amount_under_the_same_reference_is_refused(provider
         cancel_url="http://localhost/",
         expires_at=now() + timedelta(hours=1),
     )
-    stripe_gateway = gateway.StripeGateway()
+    stripe_gateway = stripe.StripeGateway()
     stripe_gateway.create_checkout(order)
     with pytest.raises(GatewayError, match="idempotent"):
         stripe_gateway.create_checkout(
@@ -138,7 +137,7 @@ def test_what_was_refused_is_asked_for_again_with_another_key(provider, account,
 
 
 def test_what_was_not_answered_is_asked_for_again_with_the_same_key(provider, account):
-    provider.faults = ["drop"] * (1 + gateway.NETWORK_RETRIES)
+    provider.faults = ["drop"] * (1 + stripe.NETWORK_RETRIES)
     with pytest.raises(GatewayError):
         begin(account, form_key="form")
     begin(account, form_key="form")
@@ -157,7 +156,7 @@ def test_a_session_that_stripe_does_not_know_expires(provider, account):
 def test_a_completed_session_is_credited_once_by_webhook_and_return_page(provider, client, account):
     top_up = begin(account)
     completed = provider.pay(top_up.checkout_id)
-    assert take(client, completed) == f"{top_up.receipt} is credited."
+    assert take(client, completed) == f"{top_up.receipt_number} is credited."
     settling.reconcile(top_up_id=top_up.pk, now=now())
     again = provider.event("checkout.session.completed", provider.sessions[top_up.checkout_id])
     take(client, again)
@@ -349,8 +348,8 @@ def test_what_fails_once_is_tried_again_at_once_and_done_once(provider, account,
 def test_an_outage_leaves_a_purchase_that_the_same_form_goes_on_with(
     provider, account, fault, monkeypatch
 ):
-    monkeypatch.setattr(gateway, "TIMEOUT_SECONDS", 0.2)
-    provider.faults = [fault] * (1 + gateway.NETWORK_RETRIES)
+    monkeypatch.setattr(stripe, "TIMEOUT_SECONDS", 0.2)
+    provider.faults = [fault] * (1 + stripe.NETWORK_RETRIES)
     with pytest.raises(GatewayError, match="Stripe: "):
         begin(account, form_key="form")
     assert TopUp.objects.get().state == TopUpState.PENDING
@@ -362,7 +361,7 @@ def test_an_outage_leaves_a_purchase_that_the_same_form_goes_on_with(
 def test_asking_during_an_outage_fails_and_later_finds_the_payment(provider, account):
     top_up = begin(account)
     provider.pay(top_up.checkout_id)
-    provider.faults = ["500"] * (1 + gateway.NETWORK_RETRIES)
+    provider.faults = ["500"] * (1 + stripe.NETWORK_RETRIES)
     with pytest.raises(GatewayError):
         settling.reconcile(top_up_id=top_up.pk, now=now())
     assert settling.to_reconcile(now=now() + timedelta(seconds=21)) == [top_up.pk]
@@ -387,7 +386,7 @@ def test_no_secret_is_ever_logged_or_stored(provider, client, account, caplog):
     completed = provider.pay(top_up.checkout_id)
     post(client, completed, secret="whsec_guessed")
     take(client, completed)
-    provider.faults = ["", *["500"] * (1 + gateway.NETWORK_RETRIES)]
+    provider.faults = ["", *["500"] * (1 + stripe.NETWORK_RETRIES)]
     with pytest.raises(GatewayError) as error:
         refunds.refund(top_up_id=top_up.pk, reason="x", now=now())
     stored = json.dumps(list(PaymentEvent.objects.values("payload", "outcome")))

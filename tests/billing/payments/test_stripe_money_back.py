@@ -3,11 +3,8 @@
 import pytest
 
 from billing.models import LedgerEntry, PaymentEvent, TopUpState
-from billing.payments import events as payments
-from billing.payments import pricing as topups
-from billing.payments import refunds
-from billing.payments.gateways import GatewayError, RefusedError
-from billing.payments.gateways import stripe as gateway
+from billing.payments import events, pricing, refunds
+from billing.payments.gateways import GatewayError, RefusedError, stripe
 from tests.billing.payments.purchases import balance_of, begin, now, state_of
 from tests.billing.payments.stripe_events import take
 
@@ -59,7 +56,7 @@ def test_an_operators_refund_is_made_once_at_stripe_and_once_in_the_ledger(
 def test_a_refund_whose_answer_was_lost_is_asked_for_again_and_made_once(provider, client, account):
     top_up = begin(account)
     take(client, provider.pay(top_up.checkout_id))
-    provider.faults = ["", *["drop"] * (1 + gateway.NETWORK_RETRIES)]
+    provider.faults = ["", *["drop"] * (1 + stripe.NETWORK_RETRIES)]
     with pytest.raises(GatewayError):
         refunds.refund(top_up_id=top_up.pk, reason="By mistake", now=now())
     assert (state_of(top_up), len(provider.refunds)) == (TopUpState.CREDITED, 1)
@@ -88,7 +85,7 @@ def test_a_dispute_reported_before_the_payment_waits_for_it(provider, client, ac
     assert take(client, provider.dispute(top_up.checkout_id)) == ""
     take(client, completed)
     waiting = PaymentEvent.objects.get(processed_at=None)
-    payments.process(event_id=waiting.pk, now=now())
+    events.process(event_id=waiting.pk, now=now())
     assert (state_of(top_up), balance_of(account)) == (TopUpState.CREDITED, 0)
 
 
@@ -143,7 +140,7 @@ def test_credits_that_come_back_pay_the_debt_of_their_use(provider, client, acco
 
 def test_a_disputed_payment_can_not_be_refunded(provider, client, paid):
     take(client, provider.dispute(paid.checkout_id))
-    with pytest.raises(topups.TopUpError, match="disputed"):
+    with pytest.raises(pricing.TopUpError, match="disputed"):
         refunds.refund(top_up_id=paid.pk, reason="x", now=now())
     assert provider.refunds == []
 
@@ -197,7 +194,7 @@ def test_a_refund_that_fails_at_once_takes_nothing_and_says_why(provider, accoun
 def test_the_reason_of_a_refund_that_failed_is_not_that_of_a_later_dispute(
     provider, client, account, paid
 ):
-    provider.faults = ["", *["500"] * (1 + gateway.NETWORK_RETRIES)]
+    provider.faults = ["", *["500"] * (1 + stripe.NETWORK_RETRIES)]
     with pytest.raises(GatewayError):
         refunds.refund(top_up_id=paid.pk, reason="By mistake", now=now())
     take(client, provider.dispute(paid.checkout_id))
@@ -205,7 +202,7 @@ def test_the_reason_of_a_refund_that_failed_is_not_that_of_a_later_dispute(
 
 
 def test_an_operators_reason_survives_a_lost_answer(provider, client, account, paid):
-    provider.faults = ["", *["drop"] * (1 + gateway.NETWORK_RETRIES)]
+    provider.faults = ["", *["drop"] * (1 + stripe.NETWORK_RETRIES)]
     with pytest.raises(GatewayError):
         refunds.refund(top_up_id=paid.pk, reason="By mistake", now=now())
     take(client, provider.event("charge.refunded", provider._charge(paid.checkout_id)))

@@ -29,7 +29,7 @@ from billing.payments.gateways import (
 )
 from billing.payments.tasks import reconcile_top_up
 from billing.plans.cycles import add_months
-from dashboard.sandbox import gateway as sandbox
+from dashboard.sandbox import gateway
 from tests.billing.postings import call
 from tests.factories import AccountFactory
 
@@ -60,8 +60,8 @@ def begin(account, credits=500, form_key="form", now=NOW, user=None):
 
 
 def decide(top_up, decision, now=NOW, **more):
-    sandbox.decide(
-        checkout_id=top_up.checkout_id, decision=sandbox.Decision(decision), now=now, **more
+    gateway.decide(
+        checkout_id=top_up.checkout_id, decision=gateway.Decision(decision), now=now, **more
     )
 
 
@@ -127,7 +127,7 @@ def test_a_paid_top_up_is_credited_once_however_often_it_is_reported(account):
         settling.settle(top_up_id=top_up.pk, facts=facts(top_up), now=NOW + MINUTE)
     assert (top_up.state, balance_of(account)) == (TopUpState.CREDITED, 500)
     entry = LedgerEntry.objects.get(account=account)
-    assert entry.remarks == f"Top-up of 500 credits, receipt {top_up.receipt}"
+    assert entry.remarks == f"Top-up of 500 credits, receipt {top_up.receipt_number}"
 
 
 def test_credits_are_valid_for_twelve_months(account):
@@ -231,7 +231,7 @@ def test_a_payment_on_its_way_is_not_cancelled_by_another_purchase(account, owne
     begin(account, credits=100, form_key="other", user=owner)
     first.refresh_from_db()
     assert first.state == TopUpState.PROCESSING
-    sandbox.checkout_now(checkout_id=first.checkout_id, now=NOW + 30 * MINUTE)
+    gateway.checkout_now(checkout_id=first.checkout_id, now=NOW + 30 * MINUTE)
     assert settling.reconcile(top_up_id=first.pk, now=NOW).state == TopUpState.CREDITED
 
 
@@ -315,7 +315,7 @@ def test_a_refund_takes_from_its_own_grant_before_others(account):
     settling.reconcile(top_up_id=second.pk, now=NOW)
     refunds.refund(top_up_id=second.pk, reason="x", now=NOW)
     left = dict(CreditGrant.objects.values_list("reference", "remaining"))
-    assert left == {first.reference: 500, second.reference: 0}
+    assert left == {f"top-up:{first.pk}": 500, f"top-up:{second.pk}": 0}
 
 
 def test_a_partial_refund_by_the_provider_takes_that_part_once(account):

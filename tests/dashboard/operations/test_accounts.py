@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from billing.models import Account, CreditThreshold, DailyUsage, Membership, Plan, Role, User
-from billing.notices import warnings as alerts
+from billing.notices import warnings
 from billing.plans.subscriptions import subscribe
 from billing.plans.tariffs import agreement_at
 from tests.dashboard.operations.conftest import call_of, credits_of
@@ -269,7 +269,7 @@ def test_credits_are_low_by_the_accounts_own_warnings(staff: Client, customer: A
 
     call_of(customer, "c-1", seconds=41 * 60)
     assert shown_low() == [True, True]
-    alerts.watch(account=customer, now=timezone.now())
+    warnings.watch(account=customer, now=timezone.now())
     assert shown_low() == [True, True]
     CreditThreshold.objects.filter(account=customer).delete()
     assert shown_low() == [False, False]

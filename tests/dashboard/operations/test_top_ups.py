@@ -18,7 +18,7 @@ from billing.models import (
     TopUpState,
 )
 from billing.payments import buying, pricing, settling
-from dashboard.sandbox import gateway as sandbox
+from dashboard.sandbox import gateway
 from tests.dashboard.operations.conftest import call_of, credits_of
 
 
@@ -51,7 +51,7 @@ def begun(customer: Account) -> TopUp:
 def paid(begun: TopUp) -> TopUp:
     """A credited top-up of 500 credits."""
     now = timezone.now()
-    sandbox.decide(checkout_id=begun.checkout_id, decision=sandbox.Decision.PAY, now=now)
+    gateway.decide(checkout_id=begun.checkout_id, decision=gateway.Decision.PAY, now=now)
     return settling.reconcile(top_up_id=begun.pk, now=now)
 
 
@@ -216,14 +216,14 @@ def test_a_refund_that_the_provider_refuses_changes_nothing(
 def test_a_parked_purchase_is_found(staff: Client, paid: TopUp):
     TopUp.objects.filter(pk=paid.pk).update(parked_reason="Another amount")
     page = "/admin/billing/topup/"
-    assert paid.receipt in staff.get(page, {"parked": "1"}).content.decode()
+    assert paid.receipt_number in staff.get(page, {"parked": "1"}).content.decode()
     TopUp.objects.update(parked_reason="")
-    assert paid.receipt not in staff.get(page, {"parked": "1"}).content.decode()
+    assert paid.receipt_number not in staff.get(page, {"parked": "1"}).content.decode()
 
 
 def test_a_purchase_is_found_by_the_providers_id(staff: Client, paid: TopUp):
     found = staff.get("/admin/billing/topup/", {"q": paid.payment_id}).content.decode()
-    assert paid.receipt in found
+    assert paid.receipt_number in found
 
 
 def test_top_ups_events_and_notices_cannot_be_changed(staff: Client, paid: TopUp):
@@ -264,7 +264,7 @@ def parked(customer: Account) -> TopUp:
         return_url="http://localhost/{id}/",
         now=now,
     )
-    sandbox.decide(checkout_id=top_up.checkout_id, decision=sandbox.Decision.PAY, now=now)
+    gateway.decide(checkout_id=top_up.checkout_id, decision=gateway.Decision.PAY, now=now)
     SandboxCheckout.objects.filter(checkout_id=top_up.checkout_id).update(amount_minor=400_000)
     return settling.reconcile(top_up_id=top_up.pk, now=now)
 
@@ -313,7 +313,7 @@ def ask_page(top_up: TopUp) -> str:
 def test_the_provider_is_asked_by_a_button_and_not_by_a_link(
     staff: Client, customer: Account, begun: TopUp
 ):
-    sandbox.decide(checkout_id=begun.checkout_id, decision=sandbox.Decision.PAY, now=timezone.now())
+    gateway.decide(checkout_id=begun.checkout_id, decision=gateway.Decision.PAY, now=timezone.now())
     page = staff.get(ask_page(begun)).content.decode()
     assert "waiting for payment here" in page
     begun.refresh_from_db()

@@ -7,7 +7,7 @@ from django.test import Client
 
 from billing.models import TopUp
 from billing.payments import buying, pricing
-from dashboard.sandbox import gateway as sandbox
+from dashboard.sandbox import gateway
 from dashboard.sandbox.tasks import deliver_sandbox_event
 from tests.dashboard.conftest import NOW
 
@@ -42,7 +42,7 @@ def reports(monkeypatch):
 
 
 def checkout():
-    return sandbox.checkout_now(checkout_id=TopUp.objects.get().checkout_id, now=NOW)
+    return gateway.checkout_now(checkout_id=TopUp.objects.get().checkout_id, now=NOW)
 
 
 def decide(client, page, decision, **options):
@@ -83,7 +83,7 @@ def test_paying_late_pays_late(client, page, reports, monkeypatch):
     assert [countdown for _, countdown in reports] == [30]
     later = NOW + timedelta(seconds=30)
     checkout_id = TopUp.objects.get().checkout_id
-    assert sandbox.checkout_now(checkout_id=checkout_id, now=later).status == "paid"
+    assert gateway.checkout_now(checkout_id=checkout_id, now=later).status == "paid"
 
 
 @pytest.mark.parametrize(

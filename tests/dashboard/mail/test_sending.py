@@ -14,14 +14,14 @@ from django.core import mail
 
 from billing import ledger
 from billing.models import CreditGrant, CreditWatch, Notice, NoticeKind, Plan
-from billing.notices import warnings as alerts
+from billing.notices import warnings
+from billing.notices.due import undelivered
 from billing.plans import subscriptions
 from billing.plans.movements import credit_top_up
-from dashboard.mail import sending as notices
-from dashboard.mail import tasks
-from tests.billing.lifetime import mail_server
+from dashboard.mail import sending, tasks
 from tests.billing.postings import call, top_up
 from tests.child import child_environment
+from tests.dashboard.mail import mail_server
 
 pytestmark = pytest.mark.django_db
 
@@ -98,7 +98,7 @@ def smtp(settings):
 
 
 def send(notice, *, at=NOW):
-    sent = notices.send(notice_id=notice.pk, now=at)
+    sent = sending.send(notice_id=notice.pk, now=at)
     notice.refresh_from_db()
     return sent
 
@@ -248,9 +248,9 @@ def test_what_the_mail_server_refuses_is_sent_later_and_once(smtp, noticed, fail
     assert (notice.sent_at, notice.tried_at) == (None, NOW)
     smtp.failing = ""
     later = NOW + 2 * MINUTE
-    assert notices.unsent(now=later) == [notice.pk]
+    assert undelivered(now=later) == [notice.pk]
     assert send(notice, at=later)
-    assert notices.unsent(now=later + DAY) == []
+    assert undelivered(now=later + DAY) == []
     assert len(smtp.received) == 1
 
 
@@ -262,20 +262,20 @@ def test_a_mail_server_that_is_not_there_leaves_the_notice_for_later(settings, n
         [notice] = noticed()
         with pytest.raises(ConnectionRefusedError):
             send(notice)
-    assert notices.unsent(now=NOW + 2 * MINUTE) == [notice.pk]
+    assert undelivered(now=NOW + 2 * MINUTE) == [notice.pk]
 
 
 def test_an_outage_is_tried_ever_less_often_and_for_two_days(smtp, noticed):
     noticed()
     smtp.failing, tries, at = "greeting", 0, NOW
     while at < NOW + 3 * DAY:
-        for notice_id in notices.unsent(now=at):
+        for notice_id in undelivered(now=at):
             tries += 1
             with pytest.raises(smtplib.SMTPException):
-                notices.send(notice_id=notice_id, now=at)
+                sending.send(notice_id=notice_id, now=at)
         at += MINUTE if at < NOW + 20 * MINUTE else 15 * MINUTE
     assert 20 < tries < 50
-    assert notices.unsent(now=at) == []
+    assert undelivered(now=at) == []
 
 
 def test_the_sweeper_sends_what_was_lost_on_its_way(noticed, clock, tasks_run_here):
@@ -296,16 +296,17 @@ import django
 django.setup()
 from datetime import datetime
 from django.conf import settings
-from billing import alerts, notices
 from billing.models import Account, Notice
+from billing.notices import warnings
+from dashboard.mail import sending
 print("ready", flush=True)
 for line in sys.stdin:
     job = json.loads(line)
     time.sleep(max(0, job["at"] - time.time()))
     now = datetime.fromisoformat(job["now"])
-    made = alerts.watch(account=Account.objects.get(pk=job["account"]), now=now)
+    made = warnings.watch(account=Account.objects.get(pk=job["account"]), now=now)
     for notice in Notice.objects.order_by("pk"):
-        notices.send(notice_id=notice.pk, now=now)
+        sending.send(notice_id=notice.pk, now=now)
     print(len(made), flush=True)
 """
 
@@ -350,7 +351,7 @@ def test_two_workers_at_once_make_one_notice_and_one_mail(
     default_plans, account, owner, smtp, two_workers
 ):
     subscriptions.subscribe(account=account, plan=Plan.objects.get(name="Base"), at=NOW)
-    alerts.watch(account=account, now=NOW)
+    warnings.watch(account=account, now=NOW)
     for turn in range(1, 6):
         at = NOW + turn * HOUR
         ledger.post(postings=[call(account, f"{turn}", 85, at=at)], posted_at=at)

@@ -6,9 +6,8 @@ import pytest
 
 from billing import ledger
 from billing.models import CreditGrant, Notice, Plan
-from billing.notices import warnings as alerts
-from billing.plans import movements as credits
-from billing.plans import subscriptions
+from billing.notices import warnings
+from billing.plans import movements, subscriptions
 from dashboard.mail import tasks
 from tests.billing.postings import call
 
@@ -21,7 +20,7 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 @pytest.fixture
 def grant(account, owner):
     """500 credits that were bought, and expire a year later."""
-    credits.credit_top_up(
+    movements.credit_top_up(
         account=account, credits=500, reference="1", remarks="", paid_at=PAID, now=PAID
     )
     return CreditGrant.objects.get()
@@ -34,7 +33,7 @@ def days_noticed():
 
 
 def look(grant, *, before):
-    return alerts.notice_expiring(now=grant.expires_at - before)
+    return warnings.notice_expiring(now=grant.expires_at - before)
 
 
 def test_hour_after_hour_there_are_three_warnings_each_at_its_time(grant):
@@ -91,12 +90,12 @@ def test_credits_that_are_used_up_are_not_warned_of(grant, account):
 
 
 def test_credits_that_never_expire_are_not_warned_of(account, owner):
-    credits.adjust(account=account, credits=50, reason="Welcome", reference="1", at=PAID)
-    assert alerts.notice_expiring(now=PAID + 3_650 * DAY) == []
+    movements.adjust(account=account, credits=50, reason="Welcome", reference="1", at=PAID)
+    assert warnings.notice_expiring(now=PAID + 3_650 * DAY) == []
 
 
 def test_each_top_up_is_warned_of_by_itself(grant, account):
-    credits.credit_top_up(
+    movements.credit_top_up(
         account=account, credits=9, reference="2", remarks="", paid_at=PAID + DAY, now=PAID + DAY
     )
     assert len(look(grant, before=30 * DAY)) == 1

@@ -8,10 +8,10 @@ from django.core import mail
 from billing import ledger
 from billing.ledger import Posting
 from billing.models import Kind, Membership, Plan
-from billing.notices import warnings as alerts
+from billing.notices import warnings
 from billing.plans.movements import credit_top_up
 from billing.plans.subscriptions import subscribe
-from dashboard.mail import sending as notices
+from dashboard.mail import sending
 
 pytestmark = pytest.mark.django_db
 
@@ -23,7 +23,7 @@ DAY = timedelta(days=1)
 def professional(account):
     plan = Plan.objects.get(name="Professional")
     subscribe(account=account, plan=plan, at=datetime(2026, 11, 4, 9, 30, tzinfo=UTC))
-    alerts.watch(account=account, now=NOW - DAY)
+    warnings.watch(account=account, now=NOW - DAY)
 
 
 def use(account, credits, at=NOW, reference="call:a"):
@@ -42,7 +42,7 @@ def use(account, credits, at=NOW, reference="call:a"):
 
 def sent(notice_ids, at=NOW):
     for notice_id in notice_ids:
-        notices.send(notice_id=notice_id, now=at)
+        sending.send(notice_id=notice_id, now=at)
     (message,) = mail.outbox
     assert isinstance(message, mail.EmailMultiAlternatives)
     ((html, media_type),) = message.alternatives
@@ -52,7 +52,7 @@ def sent(notice_ids, at=NOW):
 
 def low_credits(account, used=1_300):
     use(account, used)
-    return sent(alerts.watch(account=account, now=NOW))
+    return sent(warnings.watch(account=account, now=NOW))
 
 
 def expiring(account):
@@ -64,7 +64,7 @@ def expiring(account):
         paid_at=NOW - 340 * DAY,
         now=NOW - 340 * DAY,
     )
-    return sent(alerts.notice_expiring(now=NOW))
+    return sent(warnings.notice_expiring(now=NOW))
 
 
 def test_low_credits_in_numbers(account, owner, professional):
@@ -137,4 +137,4 @@ def test_the_use_of_the_mail_is_that_of_the_page_of_the_last_7_days(account, own
 def test_who_switched_the_mails_off_gets_none(account, owner, professional):
     Membership.objects.update(wants_credit_mails=False)
     use(account, 1_300)
-    assert alerts.watch(account=account, now=NOW) == []
+    assert warnings.watch(account=account, now=NOW) == []

@@ -7,11 +7,11 @@ from django.core import mail
 
 from billing import ledger
 from billing.models import CreditGrant, Membership, Notice, Role
-from billing.notices import warnings as alerts
+from billing.notices import warnings
 from billing.plans.movements import credit_top_up
 from dashboard.mail import tasks
-from tests.billing.lifetime import mail_server
 from tests.billing.postings import call, top_up
+from tests.dashboard.mail import mail_server
 from tests.factories import AccountFactory, MembershipFactory
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("tasks_run_here")]
@@ -62,7 +62,7 @@ def accounts_of(owner):
         for account in found:
             MembershipFactory(user=owner, account=account, role=Role.SUPERADMIN)
             bought(account, expires_in=6 * DAY)
-            alerts.watch(account=account, now=NOW)
+            warnings.watch(account=account, now=NOW)
         return found
 
     return accounts_of

@@ -6,7 +6,7 @@ import pytest
 
 from billing import ledger
 from billing.models import CreditThreshold, CreditWatch, Notice, Plan, Role
-from billing.notices import warnings as alerts
+from billing.notices import warnings
 from billing.plans import subscriptions
 from billing.plans.movements import bring_up_to_date
 from billing.plans.tasks import expire_credits, renew_subscriptions
@@ -49,7 +49,7 @@ class Company:
     def look(self):
         """What is noticed now: the level of each notice made."""
         bring_up_to_date(account=self.account, now=self.at)
-        made = alerts.watch(account=self.account, now=self.at)
+        made = warnings.watch(account=self.account, now=self.at)
         return [notice.context["level"] for notice in Notice.objects.filter(pk__in=made)]
 
 
@@ -183,8 +183,8 @@ def test_an_account_that_wants_no_warnings_gets_none(company, account):
 
 def test_without_a_plans_credits_only_numbers_are_thresholds(account, owner):
     ledger.post(postings=[top_up(account, 10, "t", at=START)], posted_at=START)
-    assert alerts.watch(account=account, now=START) == []
-    assert [level for _, level in alerts.levels(account=account, at=START)] == [0]
+    assert warnings.watch(account=account, now=START) == []
+    assert [level for _, level in warnings.levels(account=account, at=START)] == [0]
 
 
 def test_the_first_look_at_an_account_that_is_low_already_notices_it(account, owner):
@@ -220,11 +220,11 @@ def test_calls_before_a_renewal_that_is_late_are_no_dip(company, account):
 
 
 def test_only_accounts_with_something_new_are_looked_at(company, account):
-    assert alerts.to_watch() == []
+    assert warnings.to_watch() == []
     company.use(1)
-    assert alerts.to_watch() == [account.pk]
+    assert warnings.to_watch() == [account.pk]
     company.look()
-    assert alerts.to_watch() == []
+    assert warnings.to_watch() == []
 
 
 # ── Who ───────────────────────────────────────────────────────────────────────────────────────
