@@ -13,6 +13,7 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
+from urllib.parse import quote
 
 import psutil
 import psycopg2
@@ -154,7 +155,7 @@ def start_postgres(supervisor: Supervisor, *, state: Path, durable: bool) -> str
             raise failure(process, log, "ended")
         try:
             _make_database(sockets)
-            return f"postgres://postgres@/{sockets}/{DATABASE}"
+            return f"postgres://postgres@{quote(str(sockets), safe='')}/{DATABASE}"
         except psycopg2.OperationalError as error:
             if time.monotonic() > deadline:
                 raise failure(process, log, "did not answer") from error
