@@ -216,7 +216,7 @@ ACCOUNT_USER_MODEL_USERNAME_FIELD = "username"
 # An operator adds people to their account, and vouches for the address.
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_LOGOUT_REDIRECT_URL = LOGIN_URL
-# Tries are counted by the visitor's address, which is the proxy's unless it is looked up behind it.
+# Attempts are counted by the visitor's address; without this it would be the proxy's.
 ALLAUTH_TRUSTED_PROXY_COUNT = TRUSTED_PROXY_COUNT
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = "Call Credits"
