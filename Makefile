@@ -14,7 +14,7 @@ test: $(STAMP)
 	@$(PY) -m config.local.stack test $(PYTEST_ARGS)
 
 # What depends on the database and the broker: CI repeats it on servers of the machine.
-SERVER_TESTS := tests/api tests/billing tests/calls tests/faults \
+SERVER_TESTS := tests/api tests/billing tests/calls tests/dashboard/mail tests/faults \
 	tests/config/test_platform.py tests/config/test_compose.py
 test-servers: $(STAMP)
 	@$(PY) -m config.local.stack test -n 2 --dist loadgroup -m "not browser" $(SERVER_TESTS)
