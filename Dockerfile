@@ -1,4 +1,4 @@
-# Production image. Only requirements.txt: no test tools, no embedded servers.
+# Production image: no tests, no config/local (see .dockerignore), only requirements.txt.
 FROM python:3.11-slim AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 RUN python -m venv /opt/venv

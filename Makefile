@@ -4,7 +4,7 @@ PY := .venv/bin/python
 # Named after the lock file's content: another lock, another stamp, another install.
 STAMP := .venv/installed-$(shell cksum < requirements-dev.txt | tr ' ' '-')
 
-.PHONY: run test reset check bench faults format install lock screenshots
+.PHONY: run test test-servers reset check bench faults format install lock screenshots
 
 run: $(STAMP)
 	@$(PY) -m config.local.stack run
@@ -12,6 +12,12 @@ run: $(STAMP)
 # One file: make test PYTEST_ARGS="tests/billing -k ledger"
 test: $(STAMP)
 	@$(PY) -m config.local.stack test $(PYTEST_ARGS)
+
+# What depends on the database and the broker: CI repeats it on servers of the machine.
+SERVER_TESTS := tests/api tests/billing tests/calls tests/dashboard/mail tests/faults \
+	tests/config/test_platform.py tests/config/test_compose.py
+test-servers: $(STAMP)
+	@$(PY) -m config.local.stack test -n 2 --dist loadgroup -m "not browser" $(SERVER_TESTS)
 
 reset: $(STAMP)
 	@$(PY) -m config.local.stack reset

@@ -1,20 +1,21 @@
 #!/usr/bin/env python
-"""Django's command line for this project, with the settings of a `make run` beside it.
+"""Django's command line for this project, with the settings of a running `make run`, if any.
 
-Exit status 2, as for wrong arguments, when the environment lacks something or holds what cannot be
-used: 1 would be the answer of some commands. 130 when interrupted.
+Exit status 2, as for wrong arguments, if a setting is missing or cannot be used: some commands
+answer with 1. 130 if interrupted.
 """
 
 import contextlib
 import os
 import signal
 import sys
+from importlib.util import find_spec
 
 INTERRUPTED = 130
 
 if __name__ == "__main__":
-    # Loading takes a moment. A Ctrl-C meanwhile ends it here: raised in the midst of an import, it
-    # would come out as some other error, or not at all. Where it is ignored, it stays so.
+    # Loading takes a moment. A Ctrl-C then ends the process here: raised inside an import, it would
+    # surface as another error, or not at all. Where Ctrl-C is ignored, it stays ignored.
     on_interrupt = signal.getsignal(signal.SIGINT)
     if on_interrupt is signal.default_int_handler:
         signal.signal(signal.SIGINT, lambda *_: os._exit(INTERRUPTED))
@@ -23,11 +24,13 @@ if __name__ == "__main__":
     from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
 
-    from config.local.running import adopt, state_dir
-
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     try:
-        adopt(state_dir())
+        if find_spec("config.local"):  # the image leaves it out
+            from config.local.lending import borrow
+            from config.local.state import state_dir
+
+            borrow(state_dir())
         with contextlib.suppress(ImproperlyConfigured):  # `help` does without the settings
             django.setup()
         signal.signal(signal.SIGINT, on_interrupt)

@@ -1,8 +1,8 @@
-"""The cache: in Redis, and empty while Redis is away.
+"""The cache: kept in Redis, and empty while Redis is away.
 
-Sign-in alone uses it, to count tries and to note which codes of a second step were used. None of
-that may keep people out of their pages: while Redis is away tries are not limited, and a code of a
-second step may be given twice while it is valid. The log says so.
+Only sign-in uses it: to count attempts, and to remember which codes of a second step were used.
+People must still reach their pages without it. While Redis is away, attempts are not limited and
+a second-step code can be used again for as long as it is valid. The log says so.
 """
 
 import logging
@@ -14,36 +14,36 @@ from django.core.cache.backends.base import DEFAULT_TIMEOUT
 from django.core.cache.backends.redis import RedisCache
 from redis import RedisError
 
-# A server that hangs costs a page one time-out, not one for each thing that it asks.
+# A server that hangs costs a page one time-out, not one for each question.
 PAUSE_SECONDS = 5
 
 logger = logging.getLogger(__name__)
 Answer = TypeVar("Answer")
 
 
-class SpareableRedisCache(RedisCache):
-    """Django's Redis cache, of which what sign-in uses answers without Redis too."""
+class OptionalRedisCache(RedisCache):
+    """Django's Redis cache; the operations that sign-in uses also answer while Redis is away."""
 
     _away_until = 0.0
 
     def add(
         self, key: Any, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None
     ) -> bool:
-        """Store what is not there yet; True where it was not, as in an empty cache."""
+        """Store a value under a new key; return whether the key was new, as in an empty cache."""
         return self._ask(lambda: RedisCache.add(self, key, value, timeout, version), True)
 
     def get(self, key: Any, default: Any = None, version: int | None = None) -> Any:
-        """Return what is stored, ``default`` when there is nothing."""
+        """Return the stored value, or ``default`` if there is none."""
         return self._ask(lambda: RedisCache.get(self, key, default, version), default)
 
     def set(
         self, key: Any, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None
     ) -> None:
-        """Store, where there is something to store it in."""
+        """Store a value; do nothing while Redis is away."""
         self._ask(lambda: RedisCache.set(self, key, value, timeout, version), None)
 
     def delete(self, key: Any, version: int | None = None) -> bool:
-        """Forget; whether there was anything."""
+        """Delete a key; return whether it existed."""
         return self._ask(lambda: RedisCache.delete(self, key, version), False)
 
     def _ask(self, ask: Callable[[], Answer], otherwise: Answer) -> Answer:
@@ -53,5 +53,5 @@ class SpareableRedisCache(RedisCache):
             return ask()
         except RedisError as error:
             self._away_until = time.monotonic() + PAUSE_SECONDS
-            logger.warning("Redis is away, so tries to sign in are not limited: %s", error)
+            logger.warning("Redis is away, so sign-in attempts are not limited: %s", error)
             return otherwise

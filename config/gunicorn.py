@@ -1,14 +1,8 @@
 """How gunicorn serves the site: `gunicorn --config python:config.gunicorn config.wsgi`."""
 
-from config.environment import Environment
-from config.settings import WEB_CONCURRENCY
+from config.settings import HOST, PORT, WEB_CONCURRENCY
 
-env = Environment()
-
-host: str = env.str("HOST", default="0.0.0.0")  # noqa: S104  # a container is reached from outside
-port = env.port("PORT", default=8000)
-
-bind = f"{host}:{port}"
+bind = f"{HOST}:{PORT}"
 workers = WEB_CONCURRENCY
 threads = 4
 timeout = 30

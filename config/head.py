@@ -1,7 +1,7 @@
 """HEAD is answered as GET is, without computing or sending a body.
 
-Django leaves the body to the server, and gunicorn drops it with a warning, after a file that is
-made while it is sent was made in vain.
+Django leaves the body to the server. gunicorn drops it with a warning, and a file that is
+generated while it is sent would be generated in vain.
 """
 
 from collections.abc import Callable

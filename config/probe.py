@@ -8,17 +8,17 @@ from collections.abc import Callable
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
-from config.celery import app
-from config.environment import Environment
+from django.conf import settings
 
-env = Environment()
+from config.celery import app
+
 # Beat writes its schedule every three minutes; a beat that hangs stops doing so.
 BEAT_SILENCE_SECONDS_MAX = 600
 
 
 def web() -> bool:
     """Ask the site for its own health, which includes database and broker."""
-    connection = HTTPConnection("127.0.0.1", env.port("PORT", default=8000), timeout=5)
+    connection = HTTPConnection("127.0.0.1", settings.PORT, timeout=5)
     try:
         connection.request("GET", "/health/")
         return connection.getresponse().status == 200

@@ -7,28 +7,39 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from django.core.exceptions import ImproperlyConfigured
+import dj_database_url
 from django.templatetags.static import static
 from django.urls import reverse_lazy
 
-from config.environment import Environment
+from config import addresses
+from config.environment import Environment, one_of
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 # ── Environment ───────────────────────────────────────────────────────────────────────────────
 env = Environment()
 
-DEBUG = env.flag("DEBUG", default=False)
 # Development values exist only under DEBUG: without it a forgotten variable stops the process.
-SECRET_KEY: str = env.str("SECRET_KEY", default="not-a-secret-development-only" if DEBUG else "")
-ALLOWED_HOSTS: list[str] = env.names("ALLOWED_HOSTS", default=["*"] if DEBUG else [])
-CSRF_TRUSTED_ORIGINS: list[str] = env.names("CSRF_TRUSTED_ORIGINS", default=[])
-SITE_URL = env.site("SITE_URL", default="http://localhost:8000" if DEBUG else "")
-DATABASE_URL: str = env.str("DATABASE_URL", default="postgres:///call_credits" if DEBUG else "")
-REDIS_URL: str = env.str("REDIS_URL", default="redis://127.0.0.1:6379/0" if DEBUG else "")
-REDIS_KEY_PREFIX: str = env.str("REDIS_KEY_PREFIX", default="call-credits")
-EMAIL_URL: str = env.str("EMAIL_URL", default="consolemail://" if DEBUG else "")
-DEFAULT_FROM_EMAIL = env.mailbox("DEFAULT_FROM_EMAIL", default="Call Credits <billing@localhost>")
+DEBUG = env.debug = env.flag("DEBUG", default=False)
+SECRET_KEY = env.required("SECRET_KEY", development="not-a-secret-development-only")
+ALLOWED_HOSTS = addresses.names(
+    env.required("ALLOWED_HOSTS", development="*", validate=addresses.hosts)
+)
+CSRF_TRUSTED_ORIGINS = addresses.names(env.text("CSRF_TRUSTED_ORIGINS", ""))
+SITE_URL = env.required(
+    "SITE_URL", development="http://localhost:8000", validate=addresses.site
+).rstrip("/")
+DATABASE_URL = env.required(
+    "DATABASE_URL", development="postgres:///call_credits", validate=addresses.postgres
+)
+REDIS_URL = env.required(
+    "REDIS_URL", development="redis://127.0.0.1:6379/0", validate=addresses.redis
+)
+REDIS_KEY_PREFIX = env.text("REDIS_KEY_PREFIX", "call-credits")
+EMAIL_URL = env.required("EMAIL_URL", development="consolemail://", validate=addresses.mail)
+DEFAULT_FROM_EMAIL = env.text(
+    "DEFAULT_FROM_EMAIL", "Call Credits <billing@localhost>", addresses.mailbox
+)
 MAILS_PER_DAY_MAX = env.number("MAILS_PER_DAY_MAX", default=5, minimum=1)
 # What a top-up was opened with must stay here for as long as its provider may report about it.
 PAYMENT_GATEWAYS = {"stripe": "billing.payments.gateways.stripe.StripeGateway"}
@@ -36,48 +47,36 @@ PAYMENT_GATEWAYS = {"stripe": "billing.payments.gateways.stripe.StripeGateway"}
 HAS_SANDBOX = find_spec("dashboard.sandbox") is not None
 if HAS_SANDBOX:
     PAYMENT_GATEWAYS["sandbox"] = "dashboard.sandbox.gateway.SandboxGateway"
-PAYMENT_GATEWAY = env.choice(
+PAYMENT_GATEWAY = env.required(
     "PAYMENT_GATEWAY",
-    ("", *PAYMENT_GATEWAYS),
-    default="sandbox" if DEBUG and HAS_SANDBOX else "",
+    development="sandbox" if HAS_SANDBOX else "",
+    validate=one_of(*PAYMENT_GATEWAYS),
 )
 # The sandbox gives credits away for nothing; `dashboard.sandbox.checks` says where it may.
 SANDBOX_PAYMENTS_ALLOWED = env.flag("SANDBOX_PAYMENTS_ALLOWED", default=DEBUG)
-SANDBOX_WEBHOOK_SECRET: str = env.str("SANDBOX_WEBHOOK_SECRET", default=f"sandbox:{SECRET_KEY}")
-STRIPE_SECRET_KEY: str = env.str("STRIPE_SECRET_KEY", default="")
-STRIPE_WEBHOOK_SECRET: str = env.str("STRIPE_WEBHOOK_SECRET", default="")
-STRIPE_API_BASE = env.site("STRIPE_API_BASE", default="https://api.stripe.com")
-STRIPE_CHECKOUT_ORIGIN = env.site("STRIPE_CHECKOUT_ORIGIN", default="https://checkout.stripe.com")
-LOG_LEVEL = env.choice("LOG_LEVEL", ("DEBUG", "INFO", "WARNING", "ERROR"), default="INFO")
+SANDBOX_WEBHOOK_SECRET = env.text("SANDBOX_WEBHOOK_SECRET", f"sandbox:{SECRET_KEY}")
+STRIPE_SECRET_KEY = env.text("STRIPE_SECRET_KEY", "")
+STRIPE_WEBHOOK_SECRET = env.text("STRIPE_WEBHOOK_SECRET", "")
+STRIPE_API_BASE = env.text("STRIPE_API_BASE", "https://api.stripe.com", addresses.site).rstrip("/")
+STRIPE_CHECKOUT_ORIGIN = env.text(
+    "STRIPE_CHECKOUT_ORIGIN", "https://checkout.stripe.com", addresses.site
+).rstrip("/")
+LOG_LEVEL = env.text("LOG_LEVEL", "INFO", one_of("DEBUG", "INFO", "WARNING", "ERROR"))
 # The site's own address says whether it is served over HTTPS. `check --deploy` warns when not.
 HTTPS = SITE_URL.startswith("https://")
 SECURE_SSL_REDIRECT = env.flag("SECURE_SSL_REDIRECT", default=HTTPS)
 SECURE_HSTS_SECONDS = env.number("SECURE_HSTS_SECONDS", default=31_536_000 if HTTPS else 0)
-# Behind a proxy that ends TLS and itself sets X-Forwarded-Proto. Anyone else could forge it.
+# Only behind a proxy that ends TLS and itself sets X-Forwarded-Proto. Anyone else could forge it.
 TRUST_FORWARDED_PROTO = env.flag("TRUST_FORWARDED_PROTO", default=False)
-# How many proxies stand before the site, each adding whom it heard from to X-Forwarded-For. What
-# stands further to the left, anyone can forge.
+# How many proxies stand before the site. Each appends its peer's address to X-Forwarded-For;
+# anything further to the left can be forged.
 TRUSTED_PROXY_COUNT = env.number("TRUSTED_PROXY_COUNT", default=0)
-# For gunicorn, which reads it once more by itself and would end without naming it. Read here, it
-# stops what runs first, the migration.
+# gunicorn also reads this variable by itself, and would end without naming it.
 WEB_CONCURRENCY = env.number("WEB_CONCURRENCY", default=2, minimum=1)
-STATIC_ROOT: str = env.str("STATIC_ROOT", default=str(BASE_DIR / "var" / "static"))
-BEAT_SCHEDULE_FILE: str = env.str(
-    "BEAT_SCHEDULE_FILE", default=str(BASE_DIR / "var" / "beat-schedule")
-)
-
-for name in (
-    "SECRET_KEY",
-    "ALLOWED_HOSTS",
-    "SITE_URL",
-    "DATABASE_URL",
-    "REDIS_URL",
-    "EMAIL_URL",
-    "PAYMENT_GATEWAY",
-):
-    if not globals()[name]:
-        why = "must not be empty" if DEBUG else "must be set (DEBUG is off)"
-        raise ImproperlyConfigured(f"Environment variable {name} {why}")
+HOST = env.text("HOST", "0.0.0.0")  # noqa: S104  # a container is reached from outside
+PORT = env.port("PORT", default=8000)
+STATIC_ROOT = env.text("STATIC_ROOT", str(BASE_DIR / "var" / "static"))
+BEAT_SCHEDULE_FILE = env.text("BEAT_SCHEDULE_FILE", str(BASE_DIR / "var" / "beat-schedule"))
 
 # ── Applications ──────────────────────────────────────────────────────────────────────────────
 INSTALLED_APPS = [
@@ -147,11 +146,9 @@ TEMPLATES = [
 ]
 
 # ── Data ──────────────────────────────────────────────────────────────────────────────────────
-DATABASES: dict[str, dict[str, Any]] = {
+DATABASES: dict[str, Any] = {
     "default": {
-        **env.postgres("DATABASE_URL", DATABASE_URL),
-        "CONN_MAX_AGE": 60,
-        "CONN_HEALTH_CHECKS": True,
+        **dj_database_url.parse(DATABASE_URL, conn_max_age=60, conn_health_checks=True),
         # Each domain function opens its own transaction: a lock lives no longer than needed.
         "ATOMIC_REQUESTS": False,
     }
@@ -162,8 +159,8 @@ REDIS_TIMEOUTS = {"socket_connect_timeout": 1, "socket_timeout": 2}
 
 CACHES = {
     "default": {
-        "BACKEND": "config.cache.SpareableRedisCache",
-        "LOCATION": env.redis("REDIS_URL", REDIS_URL),
+        "BACKEND": "config.cache.OptionalRedisCache",
+        "LOCATION": REDIS_URL,
         "KEY_PREFIX": f"{REDIS_KEY_PREFIX}:cache",
         "OPTIONS": REDIS_TIMEOUTS,
     }
@@ -220,7 +217,7 @@ ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 # An operator adds people to their account, and vouches for the address.
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_LOGOUT_REDIRECT_URL = LOGIN_URL
-# Tries are counted by the visitor's address, which is the proxy's unless it is looked up behind it.
+# Attempts are counted by the visitor's address; without this it would be the proxy's.
 ALLAUTH_TRUSTED_PROXY_COUNT = TRUSTED_PROXY_COUNT
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = "Call Credits"
@@ -277,8 +274,7 @@ ADMIN_CONTENT_SECURITY_POLICY = {
 }
 
 # ── E-mail ────────────────────────────────────────────────────────────────────────────────────
-for key, value in env.mail("EMAIL_URL", EMAIL_URL).items():
-    globals()[key] = value
+globals().update(addresses.mail_settings(EMAIL_URL))
 # A mail server that hangs holds up one worker this long, and the mail is sent later.
 EMAIL_TIMEOUT = 10
 

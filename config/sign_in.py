@@ -19,13 +19,13 @@ class ClosedSignUpAdapter(DefaultAccountAdapter):
     """allauth, with open sign-up closed."""
 
     def get_client_ip(self, request: HttpRequest) -> str:
-        """Who came to the proxies, or the last of them where fewer have said so than there are."""
+        """Return the visitor's address, or the last proxy's if the header names too few."""
         try:
             return str(super().get_client_ip(request))
         except ImproperlyConfigured:
             logger.warning(
-                "X-Forwarded-For has fewer addresses than TRUSTED_PROXY_COUNT says: tries to sign "
-                "in are counted by the proxy's address."
+                "X-Forwarded-For has fewer addresses than TRUSTED_PROXY_COUNT says: sign-in "
+                "attempts are counted by the proxy's address."
             )
             return str(request.META["REMOTE_ADDR"])
 
@@ -38,7 +38,7 @@ class ResetPasswordView(PasswordResetView):
     """Send a link to a new password; where no mail can be sent, say so."""
 
     def form_valid(self, form: forms.Form) -> HttpResponse:
-        """Send it. What mail servers refuse, and that there is none, comes as an OSError."""
+        """Send the link. A mail server that refuses or is missing raises OSError."""
         answer: HttpResponse
         try:
             answer = super().form_valid(form)
@@ -50,10 +50,10 @@ class ResetPasswordView(PasswordResetView):
 
 
 def sign_in_to_operations(request: HttpRequest) -> HttpResponse:
-    """Stand in for the admin's own sign-in, which asks for no second step and counts no tries.
+    """Replace the admin's own sign-in, which asks for no second step and counts no attempts.
 
-    Everybody signs in on one page, and goes on from there to where they wanted to. Who is signed
-    in and no operator is told so: sent on, they would come back here for ever.
+    Everybody signs in on one page and continues to where they were going. A signed-in visitor who
+    is no operator gets a page that says so: a redirect would lead back here for ever.
     """
     if request.user.is_authenticated and not admin.site.has_permission(request):
         return render(request, "operators_only.html", status=403)

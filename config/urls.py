@@ -15,7 +15,7 @@ CLOSED = {"account_email", "account_email_verification_sent", "account_confirm_e
 
 urlpatterns = [
     path("admin/login/", sign_in_to_operations),
-    # The admin's own page counts no tries either.
+    # The admin's own page counts no attempts either.
     path("admin/password_change/", RedirectView.as_view(pattern_name="account_change_password")),
     path("admin/", admin.site.urls),
     path("accounts/password/reset/", ResetPasswordView.as_view(), name="account_reset_password"),

@@ -1,6 +1,7 @@
 """How pages show what the domain refuses: beside the input that has to change."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 from django import forms
 
@@ -19,3 +20,12 @@ def add_refusal(
     """
     name = inputs.get(refusal.field, refusal.field)
     form.add_error(name if name in form.fields else None, refusal.message)
+
+
+@contextmanager
+def refusals_beside(form: forms.BaseForm) -> Iterator[None]:
+    """While ``form`` is cleaned, add what the domain refuses in this block to its errors."""
+    try:
+        yield
+    except Refusal as refusal:
+        add_refusal(form, refusal)

@@ -2,7 +2,7 @@
 
 Custom terms of the subscription in force come before its plan's terms. Each is effective-dated:
 the latest that has begun is in force. Before the first one, the first one applies, so that records
-from before an account was opened here can be brought along (see "Decisions" in the README).
+from before an account was opened here can be brought along (see docs/decisions.md).
 """
 
 from bisect import bisect_right

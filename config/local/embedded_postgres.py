@@ -13,15 +13,17 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
+from urllib.parse import quote
 
 import psutil
 import psycopg2
 from psycopg2 import sql
 
 from config.local.embedded_server import START_SECONDS, ServerDidNotStart, failure, package_dir
-from config.local.processes import Program, Supervisor
+from config.local.processes import Program, Running, Supervisor
 
 DATABASE = "call_credits"
+ENVIRONMENT = {"PATH": os.defpath, "TZ": "UTC", "LC_ALL": "C"}
 # PostgreSQL refuses to run as root. Every Unix has this user, so that none must be made.
 UNPRIVILEGED_USER = "nobody"
 # Where root keeps the data when that user cannot reach the checkout (below root's home, say).
@@ -81,7 +83,7 @@ def _forget_dead_postmaster(data: Path) -> None:
 
 
 def start_postgres(supervisor: Supervisor, *, state: Path, durable: bool) -> str:
-    """Start PostgreSQL on the data of `state`, made at need; return its URL.
+    """Start PostgreSQL on the data of `state`, creating it if needed; return its URL.
 
     Without `durable` it does not wait for the disk: right for tests, wrong for anything kept.
     """
@@ -90,40 +92,11 @@ def start_postgres(supervisor: Supervisor, *, state: Path, durable: bool) -> str
     user = pwd.getpwnam(UNPRIVILEGED_USER).pw_uid if os.geteuid() == 0 else None
     programs = _postgres_programs(home)
     data = home / "postgres"
-    log = state / "postgres.log"
-    environment = {"PATH": os.defpath, "TZ": "UTC", "LC_ALL": "C"}
-    # The socket's path has room for 107 bytes, less than many a checkout's own path takes.
-    sockets = _socket_dir(state, user)
     if not data.exists():
-        unfinished = home / "postgres.unfinished"
-        shutil.rmtree(unfinished, ignore_errors=True)
-        unfinished.mkdir(mode=0o700)
-        if user is not None:
-            os.chown(unfinished, user, -1)
-        made = subprocess.run(
-            [
-                str(programs / "initdb"),
-                f"--pgdata={unfinished}",
-                "--username=postgres",
-                "--auth=trust",
-                "--encoding=UTF8",
-                "--no-locale",
-                "--locale-provider=builtin",
-                "--builtin-locale=C.UTF-8",
-                "--no-instructions",
-                *([] if durable else ["--no-sync"]),
-            ],
-            env=environment,
-            user=user,
-            cwd="/",
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if made.returncode != 0:
-            raise ServerDidNotStart(f"PostgreSQL's initdb failed:\n{made.stdout}{made.stderr}")
-        unfinished.rename(data)
+        _initialize(data, programs, user=user, durable=durable)
     _forget_dead_postmaster(data)
+    # A socket's path has room for 107 bytes, less than the path of many a checkout.
+    sockets = _socket_dir(state, user)
     options = {
         "listen_addresses": "",
         "unix_socket_directories": str(sockets),
@@ -132,6 +105,7 @@ def start_postgres(supervisor: Supervisor, *, state: Path, durable: bool) -> str
     }
     if not durable:
         options |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+    log = state / "postgres.log"
     process = supervisor.start(
         Program(
             name="postgres",
@@ -141,20 +115,58 @@ def start_postgres(supervisor: Supervisor, *, state: Path, durable: bool) -> str
                 *("-D", str(data)),
                 *(word for key, value in options.items() for word in ("-c", f"{key}={value}")),
             ],
-            env=environment,
+            env=ENVIRONMENT,
             log=log,
             user=user,
             cwd=Path("/"),
             stop_signal=signal.SIGINT,
         )
     )
+    _wait_for_database(process, log, sockets)
+    return f"postgres://postgres@{quote(str(sockets), safe='')}/{DATABASE}"
+
+
+def _initialize(data: Path, programs: Path, *, user: int | None, durable: bool) -> None:
+    """Create the data directory; if killed meanwhile, the next start begins anew."""
+    unfinished = data.with_name("postgres.unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(mode=0o700)
+    if user is not None:
+        os.chown(unfinished, user, -1)
+    made = subprocess.run(
+        [
+            str(programs / "initdb"),
+            f"--pgdata={unfinished}",
+            "--username=postgres",
+            "--auth=trust",
+            "--encoding=UTF8",
+            "--no-locale",
+            "--locale-provider=builtin",
+            "--builtin-locale=C.UTF-8",
+            "--no-instructions",
+            *([] if durable else ["--no-sync"]),
+        ],
+        env=ENVIRONMENT,
+        user=user,
+        cwd="/",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if made.returncode != 0:
+        raise ServerDidNotStart(f"PostgreSQL's initdb failed:\n{made.stdout}{made.stderr}")
+    unfinished.rename(data)
+
+
+def _wait_for_database(process: Running, log: Path, sockets: Path) -> None:
+    """Return once the server answers and has our database."""
     deadline = time.monotonic() + START_SECONDS
     while True:
         if process.popen.poll() is not None:
             raise failure(process, log, "ended")
         try:
             _make_database(sockets)
-            return f"postgres://postgres@/{sockets}/{DATABASE}"
+            return
         except psycopg2.OperationalError as error:
             if time.monotonic() > deadline:
                 raise failure(process, log, "did not answer") from error

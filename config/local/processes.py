@@ -1,8 +1,8 @@
-"""Runs several processes as one: start, prefix their output, start again what dies, stop, recover.
+"""Runs several processes as one: starts them, prefixes their output, restarts, stops, recovers.
 
-A record of what was started stays on disk while it runs, so that the next start can end what a
-killed supervisor left behind. A Procfile runner could do neither that nor watch the servers which
-must be up before the first process starts.
+A record of the running processes stays on disk, so that the next start can end what a killed
+supervisor left behind. A Procfile runner cannot do that, and cannot watch the servers that must
+be up before the first process starts.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ import psutil
 GRACE_SECONDS = 20
 POLL_SECONDS = 0.1
 
-# A process that ends more often than this within so many seconds does not come up any more.
+# A process that ends more often than this within so many seconds will not come up again.
 ENDINGS_MAX = 3
 ENDINGS_WITHIN_SECONDS = 60
 START_AGAIN_AFTER_SECONDS = 1
@@ -117,7 +117,7 @@ class Supervisor:
         return process
 
     def restart(self, process: Running) -> Running:
-        """Start a program again whose process has ended, without what is left of its group."""
+        """Restart a program whose process has ended, after killing the rest of its group."""
         signal_group(process.popen.pid, signal.SIGKILL)
         again = _launch(process.program)
         self.running[self.running.index(process)] = again
@@ -125,7 +125,7 @@ class Supervisor:
         return again
 
     def keep_running(self) -> Running:
-        """Start again whatever ends by itself; return the process that ends too often."""
+        """Restart whatever ends by itself; return the process that ends too often."""
         endings: dict[str, list[float]] = defaultdict(list)
         while True:
             for process in list(self.running):

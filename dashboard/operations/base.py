@@ -1,28 +1,29 @@
-"""What the operators' pages share: who may, how instants read, lists that count no large table."""
+"""What the operators' pages are built from: pages to edit records, and pages only to read them."""
 
 from collections.abc import Callable, Iterable
-from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 from django.contrib import messages
 from django.contrib.admin import AdminSite, ShowFacets, display
 from django.db.models import DateTimeField, Model, QuerySet
 from django.http import HttpRequest
+from django.shortcuts import redirect
+from django.urls import URLPattern, path
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 from unfold import paginator as unfold_paginator
 from unfold.admin import ModelAdmin
-from unfold.contrib.filters.admin import DropdownFilter, RangeDateFilter
-from unfold.utils import parse_date_str
 
 from billing.models import Account
+from billing.refusals import Refusal
 from billing.zones import local
+from dashboard.operations.filters import ACCOUNT_PARAMETER
+from dashboard.operations.permissions import EVERYTHING, NOTHING, StaffPermissions
+from dashboard.operations.record_actions import RecordAction
 
-ACCOUNT_PARAMETER = "account__id__exact"
 SEARCH_RESULTS_MAX = 200
-YEARS = range(1970, 3000)
-UNREADABLE = date.max
 
 
 def local_time(at: datetime | None, zone: tzinfo, *, seconds: bool = False) -> SafeString | str:
@@ -37,23 +38,24 @@ def local_time(at: datetime | None, zone: tzinfo, *, seconds: bool = False) -> S
     )
 
 
-def signed(credits: int, *, plus: str = "+") -> str:
-    """``+1,500``, ``−3`` (a true minus), ``0``."""
-    if credits < 0:
-        return f"−{-credits:,}"
-    return f"{plus if credits else ''}{credits:,}"
+class OperatorAdmin(StaffPermissions, ModelAdmin):
+    """What every page of the operators has. Use `EditableAdmin` or `RecordAdmin`.
 
-
-class OperatorAdmin(ModelAdmin):
-    """Pages for staff. Being staff is the permission: every operator may do an operator's work.
-
-    Only who may become staff is reserved, to superusers (`dashboard.operations.people`).
+    ``record_actions`` are what operators do to a record. Those with a label are linked at the top
+    of its page.
     """
 
+    record_actions: tuple[type[RecordAction], ...] = ()
     actions = None  # nothing here is safe to do to many rows at once
     list_per_page = 50
     sortable_by = ()
     shows_seconds = False
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        for each in cls.record_actions:
+            setattr(cls, each.name, each.as_admin_method())
+        cls.actions_detail = tuple(each.name for each in cls.record_actions if each.label)
 
     def __init__(self, model: type[Model], admin_site: AdminSite) -> None:
         super().__init__(model, admin_site)
@@ -63,6 +65,11 @@ class OperatorAdmin(ModelAdmin):
                 name = f"{field.name}_local"
                 setattr(self, name, self._local_column(field))
                 self._local_names[field.name] = name
+
+    def get_urls(self) -> list[URLPattern]:
+        """The addresses of the record actions too. Unfold itself makes those of labelled ones."""
+        unlabelled = [each for each in self.record_actions if not each.label]
+        return [*map(self._action_address, unlabelled), *super().get_urls()]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         """All rows; none where an address asks for a NUL, which no row can hold."""
@@ -86,6 +93,13 @@ class OperatorAdmin(ModelAdmin):
             for title, options in fieldsets
         ]
 
+    def _action_address(self, each: type[RecordAction]) -> URLPattern:
+        options = self.opts
+        view = self.admin_site.admin_view(getattr(self, each.name))
+        name = f"{options.app_label}_{options.model_name}_{each.name}"
+        address: URLPattern = path(f"<path:object_id>/{each.path}/", view, name=name)
+        return address
+
     def _with_local_names(self, fields: Iterable[Any]) -> list[Any]:
         return [
             self._local_names.get(each, each)
@@ -102,25 +116,48 @@ class OperatorAdmin(ModelAdmin):
 
         return column
 
-    def has_module_permission(self, request: HttpRequest) -> bool:
-        return is_operator(request)
 
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return is_operator(request)
+class EditableAdmin(OperatorAdmin):
+    """Records that operators add, change and delete, or some of that, as ``allowed`` says.
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return is_operator(request)
+    Forms check beforehand what the domain would refuse. Where it refuses at the last moment all the
+    same, nothing is stored, and the operator is shown the page again with the reason.
+    """
 
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return is_operator(request)
+    allowed = EVERYTHING
 
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return is_operator(request)
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        """The page of one record, with what `around_form` adds to it."""
+        record = self.get_object(request, object_id) if object_id else None
+        if record is not None:
+            extra_context = {**(extra_context or {}), **self.around_form(record)}
+        view = super().changeform_view
+        return self._or_explain_refusal(request, view, object_id, form_url, extra_context)
 
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> Any:
+        view = super().delete_view
+        return self._or_explain_refusal(request, view, object_id, extra_context)
 
-def is_operator(request: HttpRequest) -> bool:
-    """Whether the request comes from active staff."""
-    return request.user.is_active and request.user.is_staff
+    def around_form(self, record: Any) -> dict[str, Any]:
+        """The context of what the page of ``record`` shows around its form."""
+        return {}
+
+    def _or_explain_refusal(
+        self, request: HttpRequest, view: Callable[..., Any], *arguments: Any
+    ) -> Any:
+        try:
+            return view(request, *arguments)
+        except Refusal as refusal:
+            messages.error(request, refusal.message)
+            return redirect(request.path)
 
 
 class InfinitePaginator(unfold_paginator.InfinitePaginator):
@@ -133,12 +170,13 @@ class InfinitePaginator(unfold_paginator.InfinitePaginator):
 
 
 class RecordAdmin(OperatorAdmin):
-    """Rows that only the domain writes: to read, never to add, change or delete.
+    """Records that only the domain writes: operators read them.
 
     The tables are large, so lists are in the order of an index, uncounted, and searched by the
     start of an identifier (`identified_by`) within an index.
     """
 
+    allowed = NOTHING
     paginator = InfinitePaginator
     show_full_result_count = False
     show_facets = ShowFacets.NEVER
@@ -151,15 +189,6 @@ class RecordAdmin(OperatorAdmin):
         """The account's own."""
         zone: tzinfo = record.account.zone
         return zone
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
     def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
         """The order of an index: one of the account's, once the list is one account's."""
@@ -182,62 +211,3 @@ class RecordAdmin(OperatorAdmin):
             ).exclude(**{field: ""})
             found.update(rows.values_list("pk", flat=True)[:SEARCH_RESULTS_MAX])
         return queryset.filter(pk__in=found), False
-
-
-class AccountDayFilter(RangeDateFilter):
-    """From one day to another, both included: days of the account's time zone, like its pages'."""
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
-        """Keep the rows between the two days; none, with the reason, where that can't be."""
-        first, last = (self._day(request, end) for end in ("from", "to"))
-        if first is None and last is None:
-            return queryset
-        if first is UNREADABLE or last is UNREADABLE:
-            return queryset.none()
-        account = _account_asked_for(request)
-        if account is None:
-            messages.warning(request, "Choose an account too: its time zone says what a day is.")
-            return queryset.none()
-        if first is not None:
-            queryset = queryset.filter(
-                **{f"{self.field_path}__gte": datetime.combine(first, time.min, account.zone)}
-            )
-        if last is not None:
-            after = datetime.combine(last + timedelta(days=1), time.min, account.zone)
-            queryset = queryset.filter(**{f"{self.field_path}__lt": after})
-        return queryset
-
-    def _day(self, request: HttpRequest, end: str) -> date | None:
-        value = self.used_parameters.get(f"{self.parameter_name}_{end}")
-        if not value:
-            return None
-        day: date | None = parse_date_str(value)
-        if day is None or day.year not in YEARS:
-            messages.warning(request, f"“{value}” is not a day. Write 2026-11-23.")
-            return UNREADABLE
-        return day
-
-
-class StandingFilter(DropdownFilter):
-    """Accounts by the sign of their balance."""
-
-    title = "balance"
-    parameter_name = "standing"
-    path = "credits"
-
-    def lookups(self, request: HttpRequest, model_admin: ModelAdmin) -> list[tuple[str, str]]:
-        return [("debt", "Below zero"), ("empty", "Zero"), ("credit", "Above zero")]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
-        """Keep the accounts that stand so."""
-        conditions = {
-            "debt": {f"{self.path}__lt": 0},
-            "empty": {self.path: 0},
-            "credit": {f"{self.path}__gt": 0},
-        }
-        return queryset.filter(**conditions.get(self.value() or "", {}))
-
-
-def _account_asked_for(request: HttpRequest) -> Account | None:
-    asked = request.GET.get(ACCOUNT_PARAMETER, "")
-    return Account.objects.filter(pk=asked).first() if asked.isdecimal() else None

@@ -8,7 +8,8 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdo
 
 from calls import remarks
 from calls.models import Call
-from dashboard.operations.base import ACCOUNT_PARAMETER, RecordAdmin
+from dashboard.operations.base import RecordAdmin
+from dashboard.operations.filters import ACCOUNT_PARAMETER
 
 
 @admin.register(Call)

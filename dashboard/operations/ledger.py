@@ -11,13 +11,10 @@ from unfold.contrib.filters.admin import (
 )
 
 from billing.models import Balance, CreditGrant, DailyUsage, LedgerEntry
-from dashboard.operations.base import (
-    AccountDayFilter,
-    RecordAdmin,
-    StandingFilter,
-    local_time,
-    signed,
-)
+from billing.texts import grouped
+from dashboard.operations.base import RecordAdmin, local_time
+from dashboard.operations.filters import AccountDayFilter, StandingFilter
+from dashboard.templatetags.figures import signed
 
 
 @admin.register(LedgerEntry)
@@ -68,7 +65,7 @@ class LedgerEntryAdmin(RecordAdmin):
     @admin.display(description="Balance after")
     def balance(self, entry: LedgerEntry) -> str:
         """What it left."""
-        return signed(entry.balance_after, plus="")
+        return grouped(entry.balance_after)
 
 
 @admin.register(CreditGrant)

@@ -26,8 +26,8 @@ from unfold.widgets import UnfoldAdminEmailInputWidget
 
 from billing.accounts.people import email_taken, pays_alone_for, set_email
 from billing.models import Account, User
-from dashboard.operations.accounts import MembershipInline
-from dashboard.operations.base import OperatorAdmin, is_operator
+from dashboard.operations.accounts.members import MembershipInline
+from dashboard.operations.base import EditableAdmin
 
 EMAIL_LENGTH_MAX = 254
 
@@ -107,13 +107,14 @@ for built_in in (Group, EmailAddress, Authenticator):
 def may_change(request: HttpRequest, person: User) -> bool:
     """Whether the operator may change ``person``, or what ``person`` signs in with."""
     protected = person.is_staff or person.is_superuser
-    return is_operator(request) and (request.user.is_superuser or not protected)
+    return request.user.is_superuser or not protected
 
 
 @admin.register(User)
-class PersonAdmin(OperatorAdmin, UserAdmin):  # type: ignore[misc]  # Unfold has no types
+class PersonAdmin(EditableAdmin, UserAdmin):  # type: ignore[misc]  # Unfold has no types
     """People: customers' and, for superusers, operators."""
 
+    allowed = frozenset({"add", "change"})  # what somebody did stays on record
     form = PersonForm
     add_form = AddPersonForm
     change_password_form = AdminPasswordChangeForm
@@ -126,13 +127,9 @@ class PersonAdmin(OperatorAdmin, UserAdmin):  # type: ignore[misc]  # Unfold has
     filter_horizontal = ()
     readonly_fields = ("last_login_local", "date_joined_local")
 
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+    def permits(self, request: HttpRequest, record: User) -> bool:
         """Operators change customers; only superusers change operators."""
-        return obj is None or may_change(request, obj)
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Never: what somebody did stays on record."""
-        return False
+        return may_change(request, record)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         people: QuerySet = super().get_queryset(request)
@@ -179,20 +176,16 @@ class PersonAdmin(OperatorAdmin, UserAdmin):  # type: ignore[misc]  # Unfold has
 
 
 @admin.register(Authenticator)
-class SecondFactorAdmin(OperatorAdmin):
+class SecondFactorAdmin(EditableAdmin):
     """Second factors, to delete that of somebody who lost it. Its secret is shown to nobody."""
 
+    allowed = frozenset({"delete"})
     list_display = ("user", "type", "created_at", "last_used_at")
     list_select_related = ("user",)
     search_fields = ("user__email",)
     ordering = ("-id",)
     fields = ("user", "type", "created_at", "last_used_at")
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return is_operator(request) and (obj is None or may_change(request, obj.user))
+    def permits(self, request: HttpRequest, record: Authenticator) -> bool:
+        """As whoever signs in with it may be changed."""
+        return may_change(request, record.user)

@@ -13,7 +13,6 @@ from playwright.sync_api import Page, expect
 
 from billing.models import User
 from config import checks, health
-from config.environment import Environment
 
 pytestmark = pytest.mark.django_db
 
@@ -80,23 +79,6 @@ def test_a_missing_chart_script_is_an_error(settings: Any) -> None:
 def test_each_test_starts_with_an_empty_cache(attempt: int) -> None:
     assert cache.get("left-over") is None
     cache.set("left-over", attempt)
-
-
-def test_environment_names_the_variable_that_it_cannot_read(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setenv("SECURE_SSL_REDIRECT", "ja")
-    with pytest.raises(Exception, match="SECURE_SSL_REDIRECT: 'ja' is neither true nor false"):
-        Environment().flag("SECURE_SSL_REDIRECT", default=True)
-
-
-@pytest.mark.parametrize("value", ["many", "0", "1.5"])
-def test_environment_refuses_a_number_it_cannot_use(
-    value: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("WEB_CONCURRENCY", value)
-    with pytest.raises(Exception, match="WEB_CONCURRENCY"):
-        Environment().number("WEB_CONCURRENCY", default=2, minimum=1)
 
 
 @pytest.mark.broker

@@ -192,7 +192,7 @@ def test_a_server_that_hangs_costs_a_moment_and_a_line_in_the_log(client, owner,
     assert is_signed_in(client)
     said = [record.message for record in caplog.records if record.name == "config.cache"]
     assert len(said) == 1
-    assert "tries to sign in are not limited" in said[0]
+    assert "sign-in attempts are not limited" in said[0]
 
 
 def test_all_of_sign_in_goes_on_without_redis(client, owner, counting, clock, mailoutbox):  # noqa: F811

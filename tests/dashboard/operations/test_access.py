@@ -1,9 +1,11 @@
 """Who gets into the admin."""
 
 import pytest
+from django.contrib import admin
 from django.test import Client
 
 from billing.models import User
+from dashboard.operations.permissions import StaffPermissions
 from tests.factories import PASSWORD
 
 
@@ -27,3 +29,15 @@ def test_customers_are_told_that_these_pages_are_not_theirs(
 def test_an_operator_signs_in_by_e_mail_and_password(client: Client, operator: User) -> None:
     client.post("/accounts/login/", {"login": operator.email, "password": PASSWORD})
     assert client.get("/admin/").status_code == 200
+
+
+def test_only_one_class_answers_who_may_do_what() -> None:
+    for model_admin in admin.site._registry.values():
+        pages = [type(model_admin), *model_admin.inlines]
+        for each in pages:
+            assert issubclass(each, StaffPermissions)
+            ours = [base for base in each.__mro__ if base.__module__.startswith("dashboard")]
+            answering = {
+                base for base in ours for name in vars(base) if name.endswith("_permission")
+            }
+            assert answering == {StaffPermissions}

@@ -1,70 +1,30 @@
 """What an account's page shows around its form: standing, plans, grants, latest entries."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from billing.ledger.balances import balance_read_with
 from billing.models import Account, CreditGrant, LedgerEntry, Subscription
-from billing.notices.levels import CreditState, credit_state, low_level, thresholds_of_each
 from billing.plans.subscriptions import current_cycle
-from billing.plans.tariffs import Agreement, TariffBook, in_force
+from billing.plans.tariffs import in_force
+from billing.texts import grouped
 from billing.zones import local
-from dashboard.operations.base import ACCOUNT_PARAMETER, local_time, signed
-from dashboard.operations.terms import terms_table
+from dashboard.operations.accounts.standing import Standing, standings, state_label
+from dashboard.operations.base import local_time
+from dashboard.operations.filters import ACCOUNT_PARAMETER
+from dashboard.operations.plans.terms_table import terms_table
+from dashboard.templatetags.figures import signed
 
 ENTRIES_SHOWN = 20
 GRANTS_SHOWN = 20
 
-STATE_LABELS = {
-    CreditState.OK: ("OK", "success"),
-    CreditState.LOW: ("Low", "warning"),
-    CreditState.ZERO: ("Used up", "danger"),
-    CreditState.NEGATIVE: ("In debt", "danger"),
-}
 
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """How an account stands at an instant."""
-
-    credits: int
-    agreement: Agreement | None
-    state: CreditState
-
-
-def standings(accounts: Iterable[Account], *, at: datetime) -> dict[int, Standing]:
-    """How each of ``accounts`` stands, by id; six queries where balance and watch were read too."""
-    accounts = list(accounts)
-    book = TariffBook(account.pk for account in accounts)
-    thresholds = thresholds_of_each(accounts)
-    found = {}
-    for account in accounts:
-        agreement = book.find(account.pk, at)
-        credits = balance_read_with(account).credits
-        low_at = low_level(
-            thresholds[account.pk],
-            credits_per_cycle=agreement.terms.credits_per_cycle if agreement else None,
-        )
-        state = credit_state(credits=credits, low_at=low_at)
-        found[account.pk] = Standing(credits, agreement, state)
-    return found
-
-
-def state_label(standing: Standing) -> SafeString:
-    """The state as a word on a colour."""
-    text, kind = STATE_LABELS[standing.state]
-    return render_to_string("unfold/helpers/label.html", {"text": text, "type": kind})
-
-
-def account_page(account: Account, *, now: datetime) -> dict[str, Any]:
-    """The context of the page of ``account``."""
+def account_panels(account: Account, *, now: datetime) -> dict[str, Any]:
+    """The context of all of them for ``account``."""
     standing = standings([account], at=now)[account.pk]
     subscriptions = list(
         account.subscriptions.select_related("plan").prefetch_related("custom_terms")
@@ -88,7 +48,7 @@ def listing(model: str, account: Account) -> str:
 
 def _facts(account: Account, standing: Standing, now: datetime) -> list[tuple[str, Any]]:
     facts: list[tuple[str, Any]] = [
-        ("Credits", signed(standing.credits, plus="")),
+        ("Credits", grouped(standing.credits)),
         ("State", state_label(standing)),
     ]
     if standing.credits < 0:
@@ -172,7 +132,7 @@ def _entries_table(account: Account) -> dict[str, Any]:
             local_time(entry.occurred_at, account.zone),
             entry.get_kind_display(),
             signed(entry.credits),
-            signed(entry.balance_after, plus=""),
+            grouped(entry.balance_after),
             entry.call_id or "–",
             entry.remarks,
         ]

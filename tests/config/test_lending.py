@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from config.local.running import adopt, told_to_manage
+from config.local.lending import borrow, lent
 
 SERVERS = {
     "DATABASE_URL": "postgres:///x",
@@ -24,7 +24,7 @@ def unset(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_environment_is_known_while_it_runs_and_to_its_owner_only(tmp_path: Path) -> None:
-    with told_to_manage(tmp_path, {**SERVERS, "HOME": "h"}, [*SERVERS, "EMAIL_URL"]):
+    with lent(tmp_path, {**SERVERS, "HOME": "h"}, [*SERVERS, "EMAIL_URL"]):
         path = tmp_path / "environment.json"
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         assert json.loads(path.read_text()) == SERVERS
@@ -32,8 +32,8 @@ def test_the_environment_is_known_while_it_runs_and_to_its_owner_only(tmp_path: 
 
 
 def test_a_command_takes_over_the_environment(tmp_path: Path, unset: None) -> None:
-    with told_to_manage(tmp_path, SERVERS, SERVERS):
-        adopt(tmp_path)
+    with lent(tmp_path, SERVERS, SERVERS):
+        borrow(tmp_path)
     assert os.environ["DATABASE_URL"] == "postgres:///x"
 
 
@@ -41,12 +41,12 @@ def test_servers_that_are_named_come_first(
     tmp_path: Path, unset: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgres:///mine")
-    with told_to_manage(tmp_path, SERVERS, SERVERS):
-        adopt(tmp_path)
+    with lent(tmp_path, SERVERS, SERVERS):
+        borrow(tmp_path)
     assert os.environ["DATABASE_URL"] == "postgres:///mine"
     assert "REDIS_URL" not in os.environ
 
 
 def test_with_nothing_running_nothing_is_set(tmp_path: Path, unset: None) -> None:
-    adopt(tmp_path)
+    borrow(tmp_path)
     assert "DATABASE_URL" not in os.environ

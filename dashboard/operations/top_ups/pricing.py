@@ -1,28 +1,21 @@
-"""What operators sell, and what became of each purchase: packs, prices, top-ups, events, notices.
+"""What operators offer for sale: packs, and what a credit costs otherwise, with the tax.
 
-Prices are entered in the currency's main unit. A top-up is read here; what an operator does about
-one is `dashboard.operations.top_up_actions`.
+Prices are entered in the currency's main unit.
 """
 
-from datetime import UTC, tzinfo
 from decimal import Decimal
 from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
 from django.http import HttpRequest
-from unfold.contrib.filters.admin import (
-    AutocompleteSelectFilter,
-    BooleanRadioFilter,
-    ChoicesDropdownFilter,
-)
+from unfold.contrib.filters.admin import BooleanRadioFilter
 from unfold.widgets import UnfoldAdminDecimalFieldWidget
 
-from billing.models import Account, Notice, Pack, PaymentEvent, TopUp, TopUpPricing
+from billing.models import Account, Pack, TopUpPricing
 from billing.money import format_money, major_units, minor_units
 from billing.payments.pricing import cheapest, packs_in, pricing_in
-from dashboard.operations.base import OperatorAdmin, RecordAdmin
-from dashboard.operations.top_up_actions import TopUpActions, received_words
+from dashboard.operations.base import EditableAdmin
 
 PRICE_MAX = Decimal(10**8)
 
@@ -125,7 +118,7 @@ class PricingForm(PricedForm):
 
 
 @admin.register(Pack)
-class PackAdmin(OperatorAdmin):
+class PackAdmin(EditableAdmin):
     """What can be bought with one click. Editing a pack changes no purchase made before."""
 
     form = PackForm
@@ -159,7 +152,7 @@ class PackAdmin(OperatorAdmin):
 
 
 @admin.register(TopUpPricing)
-class TopUpPricingAdmin(OperatorAdmin):
+class TopUpPricingAdmin(EditableAdmin):
     """What a credit costs where somebody chooses the amount, and the tax, by currency."""
 
     form = PricingForm
@@ -177,161 +170,3 @@ class TopUpPricingAdmin(OperatorAdmin):
         if not pricing.tax_basis_points:
             return "none"
         return f"{pricing.tax_name} {pricing.tax_basis_points / 100:g} %"
-
-
-class ParkedFilter(admin.SimpleListFilter):
-    """The purchases that wait for an operator."""
-
-    title = "attention"
-    parameter_name = "parked"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        """One choice."""
-        return [("1", "Parked: a payment does not fit")]
-
-    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
-        """Keep those with a reason."""
-        return queryset.exclude(parked_reason="") if self.value() == "1" else queryset
-
-
-@admin.register(TopUp)
-class TopUpAdmin(TopUpActions, RecordAdmin):
-    """Every purchase and where it stands."""
-
-    list_display = (
-        "receipt_number",
-        "account",
-        "credits",
-        "total",
-        "state",
-        "created_at",
-        "attention",
-    )
-    list_filter = (
-        ("account", AutocompleteSelectFilter),
-        ("state", ChoicesDropdownFilter),
-        ParkedFilter,
-    )
-    list_filter_submit = True
-    search_fields = ("payment_id",)
-    search_help_text = "Whole payment or checkout ID of the provider"
-    identified_by = (
-        ("payment_id", False),
-        ("checkout_id", False),
-        ("received_payment_id", False),
-    )
-    fields = (
-        "account",
-        "account_reference",
-        "created_by",
-        "state",
-        "parked_reason",
-        "received",
-        "received_payment_id",
-        "decision",
-        "decision_reason",
-        "decided_about",
-        "failure_reason",
-        "credits",
-        "total",
-        "refunded",
-        "refund_reason",
-        "refund_failure",
-        "disputes",
-        "gateway",
-        "checkout_id",
-        "payment_id",
-        "created_at",
-        "processing_at",
-        "paid_at",
-        "credited_at",
-        "failed_at",
-        "cancelled_at",
-        "expired_at",
-        "refunded_at",
-        "parked_at",
-        "decided_at",
-        "checked_at",
-    )
-
-    @admin.display(description="Receipt")
-    def receipt_number(self, top_up: TopUp) -> str:
-        """Its number."""
-        return top_up.receipt_number
-
-    @admin.display(description="Total with tax")
-    def total(self, top_up: TopUp) -> str:
-        """What the customer was asked to pay."""
-        return format_money(top_up.total_minor, top_up.currency)
-
-    @admin.display(description="Refunded")
-    def refunded(self, top_up: TopUp) -> str:
-        """What went back."""
-        return format_money(top_up.refunded_minor, top_up.paid_currency)
-
-    @admin.display(description="Received")
-    def received(self, top_up: TopUp) -> str:
-        """What the provider says was paid."""
-        return received_words(top_up)
-
-    @admin.display(description="Disputes")
-    def disputes(self, top_up: TopUp) -> str:
-        """Each with its amount and how it stands."""
-        return (
-            "; ".join(
-                f"{format_money(each.amount_minor, top_up.paid_currency)}, {each}"
-                for each in top_up.disputes.all()
-            )
-            or "–"
-        )
-
-    @admin.display(description="Attention", boolean=False)
-    def attention(self, top_up: TopUp) -> str:
-        """Whether an operator has to look."""
-        return "Parked" if top_up.parked_reason else "–"
-
-
-@admin.register(PaymentEvent)
-class PaymentEventAdmin(RecordAdmin):
-    """What providers told us, and what came of it."""
-
-    list_display = ("event_id", "gateway", "event_type", "received_at", "processed_at", "outcome")
-    list_filter = (
-        ("gateway", admin.AllValuesFieldListFilter),
-        ("processed_at", admin.EmptyFieldListFilter),
-    )
-    list_select_related = False
-    ordering = ("-pk",)
-
-    def get_search_results(
-        self, request: HttpRequest, queryset: Any, search_term: str
-    ) -> tuple[Any, bool]:
-        """Find by the whole id."""
-        term = search_term.strip()
-        return (queryset.filter(event_id=term) if term else queryset), False
-
-    def zone_of(self, record: PaymentEvent) -> tzinfo:
-        """UTC: a provider's event may be about no account of ours."""
-        return UTC
-
-    search_fields = ("event_id",)
-    search_help_text = "Whole event ID"
-
-
-@admin.register(Notice)
-class NoticeAdmin(RecordAdmin):
-    """The e-mails about credits: to whom, about what, and whether they went."""
-
-    list_display = ("kind", "person", "created_at", "sent_at", "suppressed")
-    list_filter = (("kind", ChoicesDropdownFilter),)
-    list_select_related = ("membership__user", "membership__account")
-    fields = ("kind", "person", "reference", "created_at", "due_at", "sent_at", "suppressed")
-
-    def zone_of(self, record: Notice) -> tzinfo:
-        """That of the account it is about."""
-        return record.membership.account.zone
-
-    @admin.display(description="Person")
-    def person(self, notice: Notice) -> str:
-        """Who, in which account."""
-        return f"{notice.membership.user.email} ({notice.membership.account})"

@@ -1,11 +1,9 @@
 """Plans for operators: their terms are entered on the plan's page, prefilled with those in force.
 
-Saving other numbers adds terms; nothing stored is overwritten. Terms still to come have a page of
-their own, where they can be changed or deleted.
+Saving other numbers adds terms; nothing stored is overwritten.
 """
 
-from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import Any
 
 from django import forms
@@ -17,33 +15,22 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils import timezone
 
-from billing.models import CustomTerms, Plan, PlanTerms, Terms
+from billing.models import Plan, PlanTerms
 from billing.money import format_money
-from billing.plans.tariffs import in_force, in_force_or_first
 from billing.plans.terms import (
     TYPICAL_CALLS,
-    PlanInUseError,
-    TermsError,
-    amend_terms,
     change_terms,
     delete_plan,
     instants,
-    others_of,
     typical_charges,
     why_in_use,
-    withdraw_terms,
 )
 from billing.zones import local
-from dashboard.operations.base import OperatorAdmin, is_operator
-from dashboard.operations.terms import (
-    AS_AGREED,
-    LAYOUT,
-    NUMBERS,
-    PREVIEW,
-    TermsFields,
-    preview_asked_for,
-    terms_table,
-)
+from dashboard.operations.base import EditableAdmin
+from dashboard.operations.plans.fields import LAYOUT, NUMBERS, TermsFields
+from dashboard.operations.plans.preview import PREVIEW_TEMPLATE, preview_asked_for
+from dashboard.operations.plans.terms_in_force import plan_terms_at
+from dashboard.operations.plans.terms_table import AS_AGREED, terms_table
 
 
 class PlanForm(TermsFields, forms.ModelForm):
@@ -75,7 +62,7 @@ class PlanForm(TermsFields, forms.ModelForm):
 
 
 @admin.register(Plan)
-class PlanAdmin(OperatorAdmin):
+class PlanAdmin(EditableAdmin):
     """Plans, what they cost now, and the form that changes it."""
 
     form = PlanForm
@@ -114,22 +101,11 @@ class PlanAdmin(OperatorAdmin):
 
     def preview(self, request: HttpRequest) -> HttpResponse:
         """The preview of a tariff as it is being typed; changes nothing."""
-        return TemplateResponse(request, PREVIEW, preview_asked_for(request.GET))
+        return TemplateResponse(request, PREVIEW_TEMPLATE, preview_asked_for(request.GET))
 
-    def changeform_view(
-        self,
-        request: HttpRequest,
-        object_id: str | None = None,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> Any:
-        """The page, with all terms below the form."""
-        plan = self.get_object(request, object_id) if object_id else None
-        if plan is not None:
-            table = terms_table(list(plan.terms.all()), now=timezone.now())
-            extra_context = {**(extra_context or {}), "terms_table": table}
-        with_extra = (request, object_id, form_url, extra_context)
-        return or_explain_refusal(request, super().changeform_view, *with_extra)
+    def around_form(self, record: Plan) -> dict[str, Any]:
+        """All terms of the plan."""
+        return {"terms_table": terms_table(list(record.terms.all()), now=timezone.now())}
 
     def save_model(self, request: HttpRequest, obj: Plan, form: PlanForm, change: bool) -> None:
         """Store the plan, and give it the terms entered where they are new."""
@@ -158,7 +134,7 @@ class PlanAdmin(OperatorAdmin):
         if plan is not None and (reason := why_in_use(plan)):
             messages.error(request, reason)
             return redirect("admin:billing_plan_change", plan.pk)
-        return or_explain_refusal(request, super().delete_view, request, object_id, extra_context)
+        return super().delete_view(request, object_id, extra_context)
 
     def delete_model(self, request: HttpRequest, obj: Plan) -> None:
         delete_plan(plan=obj)
@@ -209,123 +185,3 @@ class PlanAdmin(OperatorAdmin):
 
     def _terms(self, plan: Plan) -> PlanTerms | None:
         return plan_terms_at(plan, timezone.now())
-
-
-class PlannedTermsForm(TermsFields, forms.ModelForm):
-    """Terms that are still to come: their numbers, and when."""
-
-    class Meta:
-        fields = ()
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.now = timezone.now()
-        others = others_of(self.instance).order_by("effective_from")
-        self.show(self.instance, in_force=in_force(list(others), self.now))
-        self.initial["effective_from"] = self.instance.effective_from
-        if isinstance(self.instance, CustomTerms):
-            self.show_custom(self.instance.subscription, now=self.now)
-
-    def clean(self) -> dict[str, Any]:
-        """Check the terms as entered."""
-        super().clean()
-        taken = instants(others_of(self.instance))
-        self.check_terms(taken=taken, now=self.now)
-        return self.cleaned_data
-
-
-class PlannedTermsAdmin(OperatorAdmin):
-    """Terms of a plan or an account: those still to come can be changed or deleted, others read."""
-
-    form = PlannedTermsForm
-    stored_fields: tuple[str, ...] = (
-        "effective_from",
-        "increment_seconds",
-        "credits_per_increment",
-        "price_minor",
-        "currency",
-        "credits_per_cycle",
-        "concurrent_calls",
-    )
-
-    def has_module_permission(self, request: HttpRequest) -> bool:
-        """Not in the menu: they are reached from their plan or account."""
-        return False
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """They are added on the page of the plan or the account."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return is_operator(request) and is_to_come(obj)
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return is_operator(request) and is_to_come(obj)
-
-    def get_fieldsets(self, request: HttpRequest, obj: Model | None = None) -> Any:
-        if self.has_change_permission(request, obj):
-            return [("Planned terms", {"fields": LAYOUT})]
-        return [("Terms", {"fields": self.stored_fields})]
-
-    def changeform_view(
-        self,
-        request: HttpRequest,
-        object_id: str | None = None,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> Any:
-        arguments = (request, object_id, form_url, extra_context)
-        return or_explain_refusal(request, super().changeform_view, *arguments)
-
-    def delete_view(
-        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
-    ) -> Any:
-        return or_explain_refusal(request, super().delete_view, request, object_id, extra_context)
-
-    def save_model(
-        self, request: HttpRequest, obj: Terms, form: PlannedTermsForm, change: bool
-    ) -> None:
-        """Store the numbers entered, if the terms are still to come."""
-        form.enter_into(obj)
-        amend_terms(terms=obj, effective_from=form.cleaned_data["effective_from"], now=form.now)
-
-    def delete_model(self, request: HttpRequest, obj: Terms) -> None:
-        withdraw_terms(terms=obj, now=timezone.now())
-
-
-@admin.register(PlanTerms)
-class PlanTermsAdmin(PlannedTermsAdmin):
-    """Planned terms of a plan."""
-
-    def response_post_save_change(self, request: HttpRequest, obj: PlanTerms) -> HttpResponse:
-        return redirect("admin:billing_plan_change", obj.plan_id)
-
-
-@admin.register(CustomTerms)
-class CustomTermsAdmin(PlannedTermsAdmin):
-    """Planned terms of one account."""
-
-    def response_post_save_change(self, request: HttpRequest, obj: CustomTerms) -> HttpResponse:
-        return redirect("admin:billing_account_change", obj.subscription.account_id)
-
-
-def is_to_come(terms: Terms | None) -> bool:
-    """Whether ``terms`` may still be changed (or which is not known yet)."""
-    return terms is None or terms.effective_from > timezone.now()
-
-
-def plan_terms_at(plan: Plan, now: datetime) -> PlanTerms | None:
-    """The terms of ``plan`` in force; before its first ones, the first; None where it has none."""
-    if plan._state.adding:
-        return None
-    terms = sorted(plan.terms.all(), key=lambda one: one.effective_from)
-    return in_force_or_first(terms, now)
-
-
-def or_explain_refusal(request: HttpRequest, view: Callable[..., Any], *arguments: Any) -> Any:
-    """The answer of ``view``; where the domain refuses at the last moment, the page with why."""
-    try:
-        return view(*arguments)
-    except (TermsError, PlanInUseError) as error:
-        messages.error(request, str(error))
-        return redirect(request.path)

@@ -1,0 +1,81 @@
+"""The forms that accounts are opened and changed with."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from unfold.widgets import (
+    UnfoldAdminRelatedFieldWrapperWidget,
+    UnfoldAdminSelect2Widget,
+    UnfoldAdminSelectWidget,
+)
+
+from billing.models import Account, Membership, Plan, User
+from billing.zones import place_names
+from dashboard.operations.accounts.members import FoundSelect
+from dashboard.operations.plans.fields import OptionalTermsFields
+
+
+class AccountForm(forms.ModelForm):
+    """What an operator may change of an account directly."""
+
+    class Meta:
+        model = Account
+        fields = ("name", "slug", "time_zone", "currency")
+        widgets = {"time_zone": UnfoldAdminSelect2Widget}
+        help_texts = {
+            "slug": "Names the account in addresses and on the command line. After a change, links "
+            "that were kept or sent before lead nowhere.",
+            "time_zone": "Days and all times shown to the account. Changing it sums its days anew; "
+            "billing cycles begin when they did, until the next change of plan.",
+        }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        zones = self.fields["time_zone"].widget
+        assert isinstance(zones, forms.Select)
+        zones.choices = [(name, name) for name in sorted(place_names() | {self.instance.time_zone})]
+
+    def _get_validation_exclusions(self) -> set[str]:
+        """An account may keep a zone that it would not be given now."""
+        excluded: set[str] = super()._get_validation_exclusions()  # type: ignore[misc]  # no stub
+        return excluded if "time_zone" in self.changed_data else excluded | {"time_zone"}
+
+
+class OpenAccountForm(OptionalTermsFields, AccountForm):
+    """A new account: its first plan with the terms agreed, and the person who owns it."""
+
+    plan = forms.ModelChoiceField(
+        Plan.objects.filter(is_active=True),
+        widget=UnfoldAdminSelectWidget,
+        help_text="From now on.",
+    )
+    owner = forms.ModelChoiceField(
+        User.objects.filter(is_active=True),
+        label="First superadmin",
+        help_text="Who may top up, and add everybody else. Add the person first, if new.",
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        user = Membership._meta.get_field("user")
+        owner = self.fields["owner"]
+        assert isinstance(owner, forms.ModelChoiceField)
+        owner.widget = UnfoldAdminRelatedFieldWrapperWidget(
+            FoundSelect(
+                user,
+                admin.site,
+                attrs={"data-theme": "admin-autocomplete", "class": "unfold-admin-autocomplete"},
+                choices=owner.choices,
+            ),
+            user.remote_field,
+            admin.site,
+            can_add_related=True,
+        )
+        self.preview_beside(None)
+
+    def clean(self) -> dict[str, Any]:
+        """Check the terms as entered, in the currency of the account."""
+        super().clean()
+        self.check_optional_terms(currency=self.cleaned_data.get("currency"))
+        return self.cleaned_data

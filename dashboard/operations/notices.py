@@ -1,0 +1,28 @@
+"""The notices about credits, for operators to read."""
+
+from datetime import tzinfo
+
+from django.contrib import admin
+from unfold.contrib.filters.admin import ChoicesDropdownFilter
+
+from billing.models import Notice
+from dashboard.operations.base import RecordAdmin
+
+
+@admin.register(Notice)
+class NoticeAdmin(RecordAdmin):
+    """The e-mails about credits: to whom, about what, and whether they went."""
+
+    list_display = ("kind", "person", "created_at", "sent_at", "suppressed")
+    list_filter = (("kind", ChoicesDropdownFilter),)
+    list_select_related = ("membership__user", "membership__account")
+    fields = ("kind", "person", "reference", "created_at", "due_at", "sent_at", "suppressed")
+
+    def zone_of(self, record: Notice) -> tzinfo:
+        """That of the account it is about."""
+        return record.membership.account.zone
+
+    @admin.display(description="Person")
+    def person(self, notice: Notice) -> str:
+        """Who, in which account."""
+        return f"{notice.membership.user.email} ({notice.membership.account})"
