@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from operator import attrgetter
 
 from billing.models import Account, Pack, TopUp, TopUpPricing
-from billing.money import decimals
 from billing.payments.pricing import Quote, cheapest, packs_in, pricing_in
 
 # What an address says of a choice.
@@ -66,11 +65,6 @@ class OnSale:
         whole, hundredths = divmod(self.pricing.tax_basis_points, 100)
         percent = f"{whole}.{hundredths:02d}".rstrip("0").rstrip(".")
         return f"{percent} % {self.pricing.tax_name or 'tax'}"
-
-    @property
-    def decimals(self) -> int:
-        """How many digits the minor units of the price per credit take, for the page's script."""
-        return decimals(self.pricing.currency) if self.pricing else 0
 
     def __bool__(self) -> bool:
         return bool(self.packs) or self.pricing is not None

@@ -27,7 +27,7 @@ from billing.queue import enqueue
 from dashboard.access import AccountRequest, account_page
 from dashboard.pages import render_page, to_real_page, wants_part
 from dashboard.top_up.form import ChoiceForm, PaymentForm
-from dashboard.top_up.on_sale import OnSale, on_sale
+from dashboard.top_up.on_sale import OWN, OnSale, on_sale
 from dashboard.top_up.status import shown, status_page
 
 logger = logging.getLogger(__name__)
@@ -97,7 +97,10 @@ def _buy(request: AccountRequest) -> HttpResponse:
 
 @account_page(pays=True, action=_buy)
 def top_up(request: AccountRequest) -> HttpResponse:
-    """Offer what is on sale; once something is chosen, show it for review."""
+    """Offer what is on sale; once something is chosen, show it for review.
+
+    To htmx only the price of a custom number of credits, while it is being typed.
+    """
     return _choose_or_review(request, request.GET)
 
 
@@ -116,7 +119,13 @@ def _choose_or_review(
     }
     if is_chosen and status == 200:
         status = 422
-    return render(request, "dashboard/top_up/top_up.html", context, status=status)
+    return render_page(
+        request,
+        "dashboard/top_up/top_up.html",
+        context,
+        part="dashboard/top_up/price.html",
+        status=status,
+    )
 
 
 def _review(request: AccountRequest, quoted: Quote, sale: OnSale) -> dict[str, Any]:
@@ -146,8 +155,15 @@ def _choices(request: AccountRequest, form: ChoiceForm, sale: OnSale) -> dict[st
     return {
         "sale": sale,
         "chosen": chosen,
+        "custom_price": _custom_price(request, chosen.get("credits", ""), sale),
         "unpaid": unpaid.order_by("-created_at").first(),
     }
+
+
+def _custom_price(request: AccountRequest, typed: str, sale: OnSale) -> Quote | None:
+    """Price the number of credits that was typed; None where it can't be bought."""
+    form = ChoiceForm({"choice": OWN, "credits": typed}, account=request.account, sale=sale)
+    return form.quoted if typed and form.is_valid() else None
 
 
 # ── What became of it ─────────────────────────────────────────────────────────────────────────

@@ -220,6 +220,47 @@ def test_changing_brings_back_what_was_chosen(shop):
     assert 'value="own" data-own checked' in text
 
 
+# ── The price of a number while it is typed ───────────────────────────────────────────────────
+def price_while_typing(shop, typed):
+    """What htmx is sent for what stands in the field."""
+    response = shop.get(PAGE, {"change": "1", "credits": typed}, headers={"HX-Request": "true"})
+    assert response.status_code == 200
+    assert "HX-Request" in response["Vary"]
+    return response.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("typed", "price"),
+    [
+        ("1,000", "INR 18,880 for 1,000 credits, 18 % GST included"),
+        ("11", "INR 207.68 for 11 credits, 18 % GST included"),
+        ("", ""),
+        ("9", ""),
+        ("100,001", ""),
+        ("12.5", ""),
+        ("<b>", ""),
+    ],
+)
+def test_a_number_has_its_price_while_it_is_typed(shop, typed, price):
+    TopUpPricing.objects.update(tax_name="GST", tax_basis_points=1_800)
+    assert price_while_typing(shop, typed) == price
+
+
+def test_the_price_while_typing_names_no_tax_where_there_is_none(shop):
+    assert price_while_typing(shop, "50") == "INR 800 for 50 credits"
+
+
+def test_nothing_has_a_price_where_only_packs_are_on_offer(shop):
+    TopUpPricing.objects.all().delete()
+    assert price_while_typing(shop, "50") == ""
+
+
+def test_a_number_that_is_changed_has_its_price_without_scripts(shop):
+    page = words(shop.get(PAGE, {"choice": "own", "credits": "70", "change": "1"}))
+    assert "INR 1,120 for 70 credits" in page
+    assert "for 70 credits" not in words(shop.get(PAGE))
+
+
 # ── Review ────────────────────────────────────────────────────────────────────────────────────
 def test_the_review_names_price_credits_validity_and_the_balance_after(shop, account):
     post(call(account, "a", 120, NOW))
