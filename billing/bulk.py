@@ -8,14 +8,16 @@ from datetime import UTC, date, datetime
 from itertools import islice
 from operator import attrgetter
 from types import NoneType
-from typing import TypeAlias, cast
+from typing import NamedTuple, TypeAlias, TypeVar, cast
 
 import psycopg2
 from django.db import connection
+from django.db.backends.utils import CursorWrapper
 from django.db.models import Model
 from django.db.models.expressions import RawSQL
 
 Value: TypeAlias = str | int | datetime | date | None
+Row = TypeVar("Row", bound=NamedTuple)
 
 # Rows of a chunk. While the server stores one, the next is made: small, so that it starts at once,
 # and large enough to be turned into text column by column.
@@ -35,7 +37,8 @@ def copy_rows(model: type[Model], columns: Sequence[str], rows: Iterable[Sequenc
     """Append ``rows`` (values in the order of ``columns``) to the table of ``model``.
 
     The rows may be made as they are asked for: meanwhile the server stores those it has. Making
-    them must not ask the database, which is busy. What it raises, is raised; no rows, no statement.
+    them must not ask the database, which is busy; its exceptions propagate. Does nothing if there
+    are no rows.
 
     An empty text in a column that may be null is stored as null.
 
@@ -73,6 +76,11 @@ def as_arrays(rows: Iterable[Sequence[Value]]) -> list[str]:
     return [as_array(column) for column in zip(*rows, strict=True)]
 
 
+def arrays_of(objects: Sequence[object], *names: str) -> list[str]:
+    """The attributes ``names`` of ``objects``, each the text of an array; see `as_arrays`."""
+    return [as_array(map(attrgetter(name), objects)) for name in names]
+
+
 def as_array(values: Iterable[Value]) -> str:
     """``values`` as the text of a PostgreSQL array, for ``%s::type[]``."""
     values = list(values)
@@ -82,6 +90,17 @@ def as_array(values: Iterable[Value]) -> str:
     if None in values or "\\" in text or text.count('"') != 2 * (len(values) - 1):
         return "{" + ",".join(map(_element, values)) + "}"
     return '{"' + text + '"}'
+
+
+def read_rows(cursor: CursorWrapper, row: type[Row]) -> list[Row]:
+    """All rows that ``cursor`` has found, each as ``row``, a named tuple.
+
+    Raises TypeError where the columns are not named like its fields, in their order.
+    """
+    columns = tuple(column.name for column in cursor.description)
+    if columns != row._fields:
+        raise TypeError(f"The columns {columns} are not the fields of {row.__name__}.")
+    return list(map(row._make, cursor.fetchall()))
 
 
 def among(ids: Iterable[int]) -> RawSQL | list[int]:

@@ -8,6 +8,7 @@ Rule: "How credits are consumed", 5: a call is charged exactly once.
 
 from collections.abc import Iterator
 
+from billing.ledger import references
 from billing.ledger.audit import Breach, Invariant, breaches_of
 
 
@@ -49,7 +50,7 @@ def calls_agree_with_their_entries() -> Iterator[Breach]:
     """The latest entry of a call tells what the call does, under the reference that is its own."""
     return breaches_of(
         "facts",
-        """
+        f"""
         SELECT call.account_id, format('call %s', call.call_id),
                CASE WHEN entry.id IS NULL THEN 'has no entry of its latest record'
                     ELSE format('started at %s (%s, agent "%s"), but entry %s says %s (%s, '
@@ -59,8 +60,8 @@ def calls_agree_with_their_entries() -> Iterator[Breach]:
           LEFT JOIN billing_ledgerentry entry
                  ON entry.account_id = call.account_id
                 AND entry.reference = CASE call.corrections
-                    WHEN 0 THEN 'call:' || call.call_id
-                    ELSE format('correction:%s:%s', call.corrections, call.call_id) END
+                    WHEN 0 THEN {references.of_call_sql("call.call_id")}
+                    ELSE {references.of_correction_sql("call.call_id", "call.corrections")} END
          WHERE entry.id IS NULL
             OR (entry.call_id, entry.occurred_at, entry.usage_type, entry.agent)
                IS DISTINCT FROM (call.call_id, call.started_at, call.usage_type, call.agent)
@@ -70,9 +71,10 @@ def calls_agree_with_their_entries() -> Iterator[Breach]:
 
 def usage_has_its_call() -> Iterator[Breach]:
     """No entry of usage without the call that caused it, which its reference names too."""
+    number = references.correction_number_sql("entry.reference")
     return breaches_of(
         "cause",
-        """
+        f"""
         SELECT entry.account_id, format('entry %s (%s)', entry.seq, entry.reference),
                CASE WHEN call.id IS NULL THEN format('there is no call %s', entry.call_id)
                     ELSE format('is of call %s, which its reference does not say',
@@ -82,9 +84,8 @@ def usage_has_its_call() -> Iterator[Breach]:
          WHERE entry.call_id <> ''
            AND (call.id IS NULL
                 OR entry.reference <> CASE entry.kind
-                   WHEN 'call' THEN 'call:' || entry.call_id
-                   ELSE format('correction:%s:%s', split_part(entry.reference, ':', 2),
-                               entry.call_id) END)
+                   WHEN 'call' THEN {references.of_call_sql("entry.call_id")}
+                   ELSE {references.of_correction_sql("entry.call_id", number)} END)
         """,
     )
 

@@ -20,7 +20,7 @@ from django.db import IntegrityError, connection, transaction
 
 from billing import ledger
 from billing.bulk import Value, among, as_arrays, copy_rows
-from billing.ledger.postings import Posting
+from billing.ledger import Posting, references
 from billing.models import Account, Kind
 from billing.plans.rating import MICROSECONDS_PER_SECOND, Charge, Tariff, UsageType, rate
 from billing.plans.subscriptions import renew_due
@@ -322,7 +322,7 @@ def _charge_posting(record: CallRecord, rated: _Rated) -> Posting:
         account_id=record.account_id,
         kind=Kind.CALL,
         credits=-rated.charge.credits,
-        reference=f"call:{record.call_id}",
+        reference=references.of_call(record.call_id),
         occurred_at=record.started_at,
         remarks=remarks.of_charge(record, rated.tariff, rated.charge),
         call_id=record.call_id,
@@ -341,7 +341,7 @@ def _correction_posting(
         account_id=revised.account_id,
         kind=Kind.CORRECTION,
         credits=old.credits - new.credits,
-        reference=f"correction:{stored.corrections + 1}:{revised.call_id}",
+        reference=references.of_correction(revised.call_id, stored.corrections + 1),
         occurred_at=revised.started_at,
         remarks=remarks.of_correction(
             before=stored.record,

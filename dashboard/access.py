@@ -18,6 +18,7 @@ from django.utils import timezone
 from django_htmx.http import HttpResponseClientRedirect
 from django_htmx.middleware import HtmxDetails
 
+from billing.ledger.balances import balance_read_with
 from billing.models import Account, Balance, Membership, Role
 from billing.snapshot import snapshot
 from dashboard.frame import Frame, build_frame
@@ -138,9 +139,7 @@ def _attach(
     """Make ``request`` one of the account of ``membership``, one of the person's."""
     passed = cast(AccountRequest, request)
     passed.account, passed.membership = membership.account, membership
-    passed.balance = getattr(membership.account, "balance", None) or Balance(
-        account=membership.account
-    )
+    passed.balance = balance_read_with(membership.account)
     if framed:
         passed.frame = build_frame(
             membership=membership,

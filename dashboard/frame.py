@@ -10,14 +10,14 @@ from billing.models import Account, Membership
 from billing.notices.levels import CreditState, credit_state, low_level, thresholds_of
 from billing.plans.cycles import Cycle
 from billing.plans.subscriptions import NextCredits, cycle_of, next_credits
-from billing.plans.tariffs import Agreement, Decided, TariffBook
+from billing.plans.tariffs import Agreement, TariffBook, UpcomingAgreement
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
     """The frame of one page. ``now`` is the instant that the whole page speaks of.
 
-    ``decided`` is what is to follow the ``agreement`` in force, ``next_credits`` what comes of it.
+    ``upcoming`` is what is to follow the ``agreement`` in force, ``next_credits`` what comes of it.
     """
 
     account: Account
@@ -27,7 +27,7 @@ class Frame:
     zone: str
     other_accounts: Sequence[Account]
     agreement: Agreement | None
-    decided: Sequence[Decided]
+    upcoming: Sequence[UpcomingAgreement]
     cycle: Cycle | None
     next_credits: NextCredits | None
     now: datetime
@@ -64,7 +64,7 @@ def build_frame(
         zone=account.time_zone,
         other_accounts=other_accounts,
         agreement=agreement,
-        decided=tariffs.decided(account.pk, after=now),
+        upcoming=tariffs.upcoming(account.pk, after=now),
         cycle=cycle_of(book=tariffs, account_id=account.pk, at=now),
         next_credits=next_credits(book=tariffs, account_id=account.pk, now=now),
         now=now,

@@ -1,20 +1,19 @@
-"""The ledger: the only writer of entries, balances, grants and daily usage."""
+"""The ledger: the only writer of entries, balances, grants and daily usage.
 
-from billing.ledger.posting import (
-    ROLLUP_COLUMNS,
-    daily_usage_of_entries,
-    end_grants,
-    grants_due,
-    lock_accounts,
-    post,
-    post_one,
-    rebuild_daily_usage,
-)
+What other rooms call is here, and in `billing.ledger.references` and `billing.ledger.balances`.
+"""
+
+from billing.ledger.flow import NewGrant, Posted, Posting
+from billing.ledger.grants import end_grants, grants_due, lock_accounts
+from billing.ledger.posting import expire, post, post_one
+from billing.ledger.rollup import rebuild_daily_usage
 
 __all__ = [
-    "ROLLUP_COLUMNS",
-    "daily_usage_of_entries",
+    "NewGrant",
+    "Posted",
+    "Posting",
     "end_grants",
+    "expire",
     "grants_due",
     "lock_accounts",
     "post",

@@ -8,11 +8,13 @@ Rule: "The ledger": balance = sum(entries) = sum(remaining of live grants) - deb
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import connection, transaction
 
-from billing.ledger import ROLLUP_COLUMNS, daily_usage_of_entries
+from billing.bulk import read_rows
+from billing.ledger import references
+from billing.ledger.rollup import ROLLUP_KEY, ROLLUP_SUMS, daily_usage_of_entries
 from billing.models import Account
 from billing.zones import is_known
 
@@ -28,6 +30,12 @@ class Breach:
 
     def __str__(self) -> str:
         return f"{self.invariant}: account {self.account}: {self.subject}: {self.message}"
+
+
+class _Found(NamedTuple):
+    account: str
+    subject: str
+    message: str
 
 
 Invariant = Callable[[], Iterator[Breach]]
@@ -50,16 +58,17 @@ def breaches_of(
         )
         cursor.execute(
             f"""
-            SELECT coalesce(account.slug, 'id ' || found.account_id), found.subject, found.message
+            SELECT coalesce(account.slug, 'id ' || found.account_id) AS account,
+                   found.subject, found.message
               FROM ({sql}) AS found (account_id, subject, message)
               LEFT JOIN billing_account account ON account.id = found.account_id
              ORDER BY found.account_id, found.subject
             """,
             parameters,
         )
-        rows: list[tuple[Any, ...]] = cursor.fetchall()
-    for account, subject, message in rows:
-        yield Breach(invariant, account, subject, message)
+        rows = read_rows(cursor, _Found)
+    for found in rows:
+        yield Breach(invariant, found.account, found.subject, found.message)
 
 
 def balance_is_sum_of_entries() -> Iterator[Breach]:
@@ -163,7 +172,7 @@ def expiries_name_their_grant() -> Iterator[Breach]:
     """An expiry names a grant of the account, which ended then and has nothing left."""
     return breaches_of(
         "expiries",
-        """
+        f"""
         SELECT entry.account_id, format('entry %s (%s)', entry.seq, entry.reference),
                CASE WHEN granted.id IS NULL THEN 'names no grant of the account'
                     WHEN granted.remaining = 0
@@ -173,7 +182,7 @@ def expiries_name_their_grant() -> Iterator[Breach]:
           FROM billing_ledgerentry entry
           LEFT JOIN billing_creditgrant granted
                  ON granted.account_id = entry.account_id
-                AND 'expiry:' || granted.reference = entry.reference
+                AND {references.of_expiry_sql("granted.reference")} = entry.reference
          WHERE entry.kind = 'expiry'
            AND (granted.id IS NULL OR granted.remaining <> 0
                 OR granted.expires_at IS DISTINCT FROM entry.occurred_at)
@@ -186,11 +195,9 @@ def rollups_are_sums_of_entries() -> Iterator[Breach]:
 
     Where nobody knows the zone, nobody can tell: `accounts_have_a_known_time_zone` reports that.
     """
-    key = ("account_id", "day", "kind", "usage_type", "agent")
-    measures = [column for column in ROLLUP_COLUMNS if column not in key]
     missing = {"entries_by_hour": "'{}'"}  # the others are numbers
     stored, proved = (
-        ", ".join(f"coalesce({side}.{one}, {missing.get(one, 0)})" for one in measures)
+        ", ".join(f"coalesce({side}.{one}, {missing.get(one, 0)})" for one in ROLLUP_SUMS)
         for side in ("stored", "proved")
     )
     unknown = _unknown_time_zones()
@@ -201,11 +208,11 @@ def rollups_are_sums_of_entries() -> Iterator[Breach]:
         "daily usage",
         f"""
         SELECT account_id, concat_ws(' ', day, kind, usage_type, agent),
-               format('({", ".join(measures)}) is %%s, its entries make %%s',
+               format('({", ".join(ROLLUP_SUMS)}) is %%s, its entries make %%s',
                       row({stored})::text, row({proved})::text)
           FROM billing_dailyusage stored
           FULL JOIN ({daily_usage}) proved
-               USING ({", ".join(key)})
+               USING ({", ".join(ROLLUP_KEY)})
          WHERE ({stored}) IS DISTINCT FROM ({proved})
            AND account_id NOT IN (SELECT id FROM billing_account WHERE time_zone = ANY(%s))
         """,
@@ -244,6 +251,22 @@ def entries_have_an_account() -> Iterator[Breach]:
     )
 
 
+def no_grant_is_overdue() -> Iterator[Breach]:
+    """What is left of a grant is live: nothing was booked after it should have expired."""
+    return breaches_of(
+        "overdue",
+        """
+        SELECT account_id, format('grant %s', reference),
+               format('has %s credits left, but expired at %s, and the account''s last entry is '
+                      'of %s', remaining, expires_at, posted_at)
+          FROM billing_creditgrant
+          JOIN (SELECT account_id, max(posted_at) AS posted_at
+                  FROM billing_ledgerentry GROUP BY account_id) entries USING (account_id)
+         WHERE is_open AND expires_at <= posted_at
+        """,
+    )
+
+
 INVARIANTS: tuple[Invariant, ...] = (
     balance_is_sum_of_entries,
     entries_form_a_chain,
@@ -254,4 +277,5 @@ INVARIANTS: tuple[Invariant, ...] = (
     rollups_are_sums_of_entries,
     accounts_have_a_known_time_zone,
     entries_have_an_account,
+    no_grant_is_overdue,
 )

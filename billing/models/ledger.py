@@ -26,7 +26,7 @@ class AppendOnlyError(TypeError):
 
 
 class Kind(models.TextChoices):
-    """Why credits moved. The first two are usage, the others move credits in or out."""
+    """Why credits moved."""
 
     CALL = "call", "Call"
     CORRECTION = "correction", "Correction"
@@ -36,8 +36,14 @@ class Kind(models.TextChoices):
     ADJUSTMENT = "adjustment", "Adjustment"
     REFUND = "refund", "Refund"
 
+    @property
+    def is_usage(self) -> bool:
+        """Whether credits were used, by a call; all other kinds add credits or take them away."""
+        return self in (Kind.CALL, Kind.CORRECTION)
 
-USAGE_KINDS = (Kind.CALL, Kind.CORRECTION)
+
+# For queries and constraints.
+USAGE_KINDS = tuple(kind for kind in Kind if kind.is_usage)
 
 USAGE_TYPES = [(usage.value, usage.value.capitalize()) for usage in UsageType]
 

@@ -285,11 +285,6 @@ class TopUp(models.Model):
         """What people name the top-up by."""
         return f"TU-{self.pk:06d}"
 
-    @property
-    def reference(self) -> str:
-        """The reference of its entry in the ledger."""
-        return f"top-up:{self.pk}"
-
 
 class PaymentDispute(models.Model):
     """One dispute of a top-up's payment, as it stands by the latest that the provider said."""

@@ -1,4 +1,4 @@
-"""What the owners of an account are to be told about its credits, noticed once each.
+"""Warnings: what the owners of an account are owed to know about its credits, noticed once each.
 
 Owns CreditWatch, CreditThreshold and the making of Notices; what becomes of a notice is
 `billing.notices.due`.
@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 from django.db import connection, transaction
 from django.db.models import F, Q
 
+from billing.ledger.balances import balance_of
 from billing.models import (
     Account,
     Balance,
@@ -29,8 +30,8 @@ from billing.models import (
     Notice,
     NoticeKind,
 )
+from billing.notices import references
 from billing.notices.levels import default_thresholds, level_of, thresholds_of
-from billing.plans import subscriptions
 from billing.plans.tariffs import NoTariffError, agreement_at
 from billing.refusals import Refusal
 
@@ -62,21 +63,19 @@ def to_watch() -> list[int]:
 def watch(*, account: Account, now: datetime) -> list[int]:
     """Look at the account's new entries; return the ids of the notices made of a crossing.
 
+    First bring the account up to ``now`` (`billing.plans.movements.bring_up_to_date`), so that
+    nobody is warned between the old credits' end and the new ones' grant.
     Of several thresholds crossed at once only the lowest is noticed. A dip that is over is not:
     there is nothing to do about it. The first look at an account takes what came before as above
     every threshold, and only its present balance into account.
     """
     with transaction.atomic():
-        created = _begin(account)
+        created = _start_watching(account)
         seen = CreditWatch.objects.select_for_update(no_key=True).get(account=account)
-        balance = Balance.objects.get(account=account)
+        balance = balance_of(account)
         if balance.last_seq <= seen.last_seq:
             return []
         limits = levels(account=account, at=now)
-        if any(balance.credits <= level for _, level in limits):
-            # Nobody is warned in the moment between the old credits' end and the new ones' grant.
-            subscriptions.renew(account=account, now=now)
-            balance.refresh_from_db()
         since = balance.last_seq if created else seen.last_seq
         crossings = [
             _Crossing(threshold, level, seq)
@@ -91,7 +90,7 @@ def watch(*, account: Account, now: datetime) -> list[int]:
         lowest = min(crossings, key=lambda crossing: crossing.level)
         notice = Notice(
             kind=NoticeKind.LOW_CREDITS,
-            reference=f"low-credits:{lowest.level}:{lowest.seq}",
+            reference=references.of_low_credits(lowest.level, lowest.seq),
             context={"threshold": str(lowest.threshold), "level": lowest.level},
             created_at=now,
         )
@@ -139,14 +138,12 @@ def remove_threshold(*, account: Account, percent_of_plan: int | None, credits: 
 
 
 def _kept_thresholds(account: Account) -> list[CreditThreshold]:
-    """The thresholds as rows, under the account's lock. Who edits them has seen the balance, so
+    """The thresholds as rows, under the account's lock. Whoever edits them has seen the balance, so
     an account that nobody watched yet is watched from here on."""
     Account.objects.select_for_update(no_key=True).get(pk=account.pk)
-    if _begin(account):
-        balance = Balance.objects.filter(account=account).first()
-        CreditWatch.objects.filter(account=account).update(
-            last_seq=balance.last_seq if balance else 0
-        )
+    if _start_watching(account):
+        last_seq = balance_of(account).last_seq
+        CreditWatch.objects.filter(account=account).update(last_seq=last_seq)
     return list(CreditThreshold.objects.filter(account=account))
 
 
@@ -203,19 +200,17 @@ def _warn(grant: CreditGrant, days: int | None, now: datetime) -> list[Notice]:
     if days is None:
         return []
     assert grant.expires_at is not None
-    expires_at = grant.expires_at.isoformat()
     return _notify(
         account=grant.account,
         notice=Notice(
             kind=NoticeKind.EXPIRING,
-            # With its end: who was told of another one is to be told of this one too.
-            reference=f"expiring:{grant.reference}:{expires_at}:{days}",
+            reference=references.of_expiring(grant.reference, grant.expires_at, days),
             grant=grant,
             days_before=days,
             context={
                 "credits": grant.remaining,
                 "source": GrantSource(grant.source).label,
-                "expires_at": expires_at,
+                "expires_at": grant.expires_at.isoformat(),
             },
             created_at=now,
         ),
@@ -227,7 +222,7 @@ def _next_midnight(now: datetime, zone: ZoneInfo) -> datetime:
     return datetime.combine(tomorrow, time.min, zone)
 
 
-def _begin(account: Account) -> bool:
+def _start_watching(account: Account) -> bool:
     """Start watching the account, with the default thresholds; return whether it is new."""
     _, created = CreditWatch.objects.get_or_create(account=account)
     if created and not CreditThreshold.objects.filter(account=account).exists():

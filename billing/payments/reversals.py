@@ -11,7 +11,7 @@ from datetime import datetime
 from django.db.models import Q, QuerySet, Sum
 
 from billing import ledger
-from billing.ledger.postings import NewGrant, Posting
+from billing.ledger import NewGrant, Posting, references
 from billing.models import GrantSource, Kind, LedgerEntry, PaymentDispute, TopUp
 from billing.payments.gateways import Dispute, PaymentFacts
 from billing.plans.movements import top_up_valid_until
@@ -68,16 +68,17 @@ def follow_money(top_up: TopUp, *, reason: str, now: datetime) -> None:
     """
     due = top_up.credits * top_up.gone_minor // top_up.paid_minor
     # What has expired is booked first: it must not be taken again.
-    ledger.post(postings=[], posted_at=now, accounts=[top_up.account_id])
-    moved = LedgerEntry.objects.filter(
-        account=top_up.account, reference__startswith=f"refund:{top_up.pk}:"
-    )
-    expired = LedgerEntry.objects.filter(account=top_up.account).filter(
-        Q(reference=f"expiry:{top_up.reference}")
-        | Q(reference__startswith=f"expiry:refund:{top_up.pk}:")
+    ledger.expire(account_ids=[top_up.account_id], at=now)
+    bought = references.of_top_up(top_up.pk)
+    refunds = references.of_refunds(top_up.pk)
+    entries = LedgerEntry.objects.filter(account=top_up.account)
+    moved = entries.filter(reference__startswith=refunds)
+    expired = entries.filter(
+        Q(reference=references.of_expiry(bought))
+        | Q(reference__startswith=references.of_expiry(refunds))
     )
     taken = -_credits(moved)
-    reference = f"refund:{top_up.pk}:{moved.count() + 1}-{top_up.gone_minor}"
+    reference = references.of_refund(top_up.pk, moved.count() + 1, top_up.gone_minor)
     to_take = min(due - taken, top_up.credits + _credits(expired) - taken)
     if to_take > 0:
         posting = Posting(
@@ -87,7 +88,7 @@ def follow_money(top_up: TopUp, *, reason: str, now: datetime) -> None:
             reference=reference,
             occurred_at=now,
             remarks=f"Refund of top-up {top_up.receipt_number}: {reason}",
-            grant_reference=top_up.reference,
+            grant_reference=bought,
         )
         if top_up.disputed_minor:
             posting = posting._replace(remarks=f"Top-up {top_up.receipt_number}: {reason}")

@@ -1,20 +1,28 @@
-"""Credits that do not come from a plan: top-ups and an operator's adjustments.
+"""Movements of credits from outside: top-ups, an operator's adjustments, and the passing of time.
 
-Each is one posting with a reference, so asking twice posts once.
+A top-up or an adjustment is one posting with a reference, so asking twice posts once.
 """
 
 from datetime import datetime
 
 from billing import ledger
-from billing.ledger.postings import NewGrant, Posting
+from billing.ledger import NewGrant, Posting, references
 from billing.models import Account, GrantSource, Kind
 from billing.plans.cycles import TOP_UP_VALID_MONTHS, add_months
+from billing.plans.subscriptions import renew_due
+from billing.plans.tariffs import TariffBook
 from billing.refusals import Refusal
 from billing.texts import readable_reason
 
 
 class AdjustmentError(Refusal):
     """An adjustment that can't be posted."""
+
+
+def bring_up_to_date(*, account: Account, now: datetime) -> None:
+    """Begin the account's billing cycles that are due, then expire its credits that are."""
+    renew_due(book=TariffBook([account.pk]), now=now)
+    ledger.expire(account_ids=[account.pk], at=now)
 
 
 def top_up_valid_until(*, account: Account, paid_at: datetime) -> datetime:
@@ -39,7 +47,7 @@ def credit_top_up(
         account_id=account.pk,
         kind=Kind.TOP_UP,
         credits=credits,
-        reference=f"top-up:{reference}",
+        reference=references.of_top_up(reference),
         occurred_at=paid_at,
         remarks=remarks,
         grant=NewGrant(GrantSource.TOP_UP, top_up_valid_until(account=account, paid_at=paid_at)),
@@ -72,7 +80,7 @@ def adjust(
         account_id=account.pk,
         kind=Kind.ADJUSTMENT,
         credits=credits,
-        reference=f"adjustment:{reference}",
+        reference=references.of_adjustment(reference),
         occurred_at=at,
         remarks=reason,
         grant=NewGrant(GrantSource.ADJUSTMENT, expires_at) if credits > 0 else None,

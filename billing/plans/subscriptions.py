@@ -14,7 +14,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from billing import ledger
-from billing.ledger.postings import NewGrant, Posting
+from billing.ledger import NewGrant, Posting, references
 from billing.models import (
     Account,
     CreditGrant,
@@ -179,7 +179,7 @@ def renew(*, account: Account, now: datetime) -> int:
                 subscription.granted_until = cycle.ends_at
             subscription.begun_at = subscription.begun_at or now
             subscription.save(update_fields=["begun_at", "granted_until"])
-        ledger.post(postings=[], posted_at=now, accounts=[account.pk])
+        ledger.expire(account_ids=[account.pk], at=now)
     return granted
 
 
@@ -302,7 +302,7 @@ def _moment(subscription: Subscription) -> str:
 
 def _reference(subscription: Subscription, cycle: Cycle) -> str:
     """What names the plan credits of a cycle in the ledger."""
-    return f"plan-credits:{subscription.pk}:{cycle.number}"
+    return references.of_plan_credits(subscription.pk, cycle.number)
 
 
 def credits_of(book: TariffBook, account_id: int, cycle: Cycle, until: datetime) -> int:

@@ -58,7 +58,7 @@ class Agreement(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Decided:
+class UpcomingAgreement:
     """Another agreement of an account, and when it comes into force."""
 
     at: datetime
@@ -141,14 +141,14 @@ class TariffBook:
             }
         )
 
-    def decided(self, account_id: int, *, after: datetime) -> list[Decided]:
-        """What the account is to agree to ``after`` an instant, as far as it is known, in order."""
+    def upcoming(self, account_id: int, *, after: datetime) -> list[UpcomingAgreement]:
+        """The agreements that are to follow ``after`` an instant, as far as is known, in order."""
         found = []
         latest = self.find(account_id, after)
         for at in self.changes(account_id, after=after):
             agreement = self.find(account_id, at)
             if agreement is not None and agreement != latest:
-                found.append(Decided(at, agreement))
+                found.append(UpcomingAgreement(at, agreement))
                 latest = agreement
         return found
 

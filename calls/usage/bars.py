@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from statistics import fmean, median, pstdev
 
+from billing.models import Kind
 from billing.models.ledger import USAGE_TYPES
 from calls.usage.counts import Counted
 from calls.usage.periods import Days, Granularity, Period
@@ -59,7 +60,7 @@ class Bar:
         """Add the numbers of one day."""
         self.calls += counted.calls
         self.credits_used += counted.credits_used
-        if counted.usage_type:
+        if Kind(counted.kind).is_usage:
             self.by_type[counted.usage_type] += counted.credits_used
         self.credits_added += max(0, counted.credits_added)
         self.credits_removed += max(0, -counted.credits_added)

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from django.db.models import QuerySet
 
 from billing.models import Account, Kind, LedgerEntry
-from billing.models.ledger import USAGE_KINDS, USAGE_TYPES
+from billing.models.ledger import USAGE_TYPES
 
 KIND_LABELS = {kind.value: kind.label for kind in Kind}
 TYPE_LABELS = dict(USAGE_TYPES)
@@ -82,7 +82,7 @@ def log_rows(*, account: Account, entries: Iterable[Entry]) -> list[LogRow]:
 
 def log_row(*, account: Account, entry: Entry, zone: ZoneInfo) -> LogRow:
     """One entry as a line of the log, times in ``zone``."""
-    is_usage = entry.kind in USAGE_KINDS
+    is_usage = Kind(entry.kind).is_usage
     return LogRow(
         slug=account.slug,
         seq=entry.seq,

@@ -12,7 +12,6 @@ from django.db.models import Sum
 from django.db.models.functions import Left
 
 from billing.models import Account, Kind, LedgerEntry
-from billing.models.ledger import USAGE_KINDS
 from calls.usage.counts import Counted
 from calls.usage.filters import UsageFilters
 from calls.usage.log import LogRow, read_newest_first
@@ -119,7 +118,7 @@ def count_found(*, found: Sequence[Found], zone: ZoneInfo) -> list[Counted]:
     """Count ``found`` by day, kind and usage type, as the counts by day have it."""
     numbers: dict[tuple[date, str, str], Counter[str]] = defaultdict(Counter)
     for row in found:
-        is_usage = row.kind in USAGE_KINDS
+        is_usage = Kind(row.kind).is_usage
         numbers[row.occurred_at.astimezone(zone).date(), row.kind, row.usage_type].update(
             entries=1,
             calls=int(row.kind == Kind.CALL),

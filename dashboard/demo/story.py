@@ -15,7 +15,8 @@ from django.db import transaction
 
 from billing.accounts.opening import open_account
 from billing.accounts.people import add_person
-from billing.models import Account, Balance, CustomTerms, Membership, Plan, Role
+from billing.ledger.balances import balance_of
+from billing.models import Account, CustomTerms, Membership, Plan, Role
 from billing.payments import buying, pricing, settling
 from billing.plans.cycles import add_months, cycles
 from billing.plans.movements import adjust
@@ -296,7 +297,7 @@ class Story:
         return datetime.combine(day, time(hour, minute), self.zone).astimezone(UTC)
 
     def _credits(self) -> int:
-        return Balance.objects.get(account=self.account).credits
+        return balance_of(self.account).credits
 
     def _calls_of(self, day: date) -> list[CallRecord]:
         campaign = self.company.has_campaign and day == self.campaign_on

@@ -6,6 +6,7 @@ from django.utils import timezone
 from billing.models import Account
 from billing.notices import warnings
 from billing.notices.due import undelivered
+from billing.plans.movements import bring_up_to_date
 from billing.queue import RETRYING, for_each_account
 from dashboard.mail.sending import send
 
@@ -15,7 +16,9 @@ def watch_credits() -> None:
     """Look for balances that fell to a threshold."""
 
     def watch(account: Account) -> None:
-        for notice_id in warnings.watch(account=account, now=timezone.now()):
+        now = timezone.now()
+        bring_up_to_date(account=account, now=now)
+        for notice_id in warnings.watch(account=account, now=now):
             send_notice.delay(notice_id)
 
     for_each_account(warnings.to_watch(), watch)

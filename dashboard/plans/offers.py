@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from billing.models import Plan, PlanTerms, Terms
-from billing.plans.tariffs import Agreement, Decided, in_force
+from billing.plans.tariffs import Agreement, UpcomingAgreement, in_force
 from billing.plans.terms import TypicalCharge, typical_charges
 
 
@@ -27,11 +27,11 @@ class PlanOffer:
 
 
 def plan_offers(
-    *, agreement: Agreement | None, decided: Sequence[Decided], now: datetime
+    *, agreement: Agreement | None, upcoming: Sequence[UpcomingAgreement], now: datetime
 ) -> list[PlanOffer]:
     """Every plan on offer, and the current one even where it is not; two queries.
 
-    ``decided`` is what is to follow the ``agreement`` of the account that looks at them.
+    ``upcoming`` is what is to follow the ``agreement`` of the account that looks at them.
     """
     current = agreement.plan if agreement else None
     plans = list(Plan.objects.filter(is_active=True))
@@ -48,8 +48,8 @@ def plan_offers(
         next_terms: Terms | None = next((one for one in own if one.effective_from > now), None)
         if is_current and agreement is not None:
             terms = agreement.terms
-            next_terms = _next_terms(agreement, decided)
-        coming = next((one for one in decided if one.agreement.plan == plan), None)
+            next_terms = _next_terms(agreement, upcoming)
+        coming = next((one for one in upcoming if one.agreement.plan == plan), None)
         if coming is not None and not is_current:
             terms, next_terms = coming.agreement.terms, None
         offers.append(
@@ -65,9 +65,9 @@ def plan_offers(
     return offers
 
 
-def _next_terms(agreement: Agreement, decided: Sequence[Decided]) -> Terms | None:
+def _next_terms(agreement: Agreement, upcoming: Sequence[UpcomingAgreement]) -> Terms | None:
     """The terms that follow those of ``agreement`` while the account stays on its plan."""
-    for one in decided[:1]:
+    for one in upcoming[:1]:
         if one.agreement.subscription == agreement.subscription:
             return one.agreement.terms
     return None

@@ -12,7 +12,7 @@ from dashboard.plans.subscription import subscription_page
 def plans(request: AccountRequest) -> HttpResponse:
     """Show what the plans include and what calls cost under them."""
     frame = request.frame
-    offers = plan_offers(agreement=frame.agreement, decided=frame.decided, now=frame.now)
+    offers = plan_offers(agreement=frame.agreement, upcoming=frame.upcoming, now=frame.now)
     return render(request, "dashboard/plans/plans.html", {"offers": offers})
 
 

@@ -1,6 +1,5 @@
 """What the page of one top-up says: which face it shows, and when it looks again by itself."""
 
-import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -9,6 +8,7 @@ from urllib.parse import urlencode
 from django.http import QueryDict
 from django.urls import reverse
 
+from billing.ledger import references
 from billing.models import Account, Kind, LedgerEntry, ParkedDecision, TopUp, TopUpState
 from billing.plans.movements import top_up_valid_until
 from dashboard.top_up.on_sale import on_sale, same_again
@@ -22,11 +22,6 @@ SLOW_FOR = timedelta(minutes=5)
 # A page that waits has the provider asked this often, unless it has just answered somebody else.
 ASKS_EVERY = timedelta(seconds=4)
 ANSWER_VALID_FOR = timedelta(seconds=3)
-
-# How entries name the top-up that they come from: see `billing.plans.movements`.
-_TOP_UP_REFERENCE = re.compile(
-    r"(?:expiry:)?(?:top-up:(?P<pk>\d{1,18})|refund:(?P<of>\d{1,18}):.*)"
-)
 
 
 class Face(StrEnum):
@@ -137,10 +132,10 @@ def url_behind_row(*, account: Account, seq: int) -> str:
         .values_list("reference", flat=True)
         .first()
     )
-    named = _TOP_UP_REFERENCE.fullmatch(reference or "")
-    if named is None:
+    top_up_id = references.top_up_id_in(reference or "")
+    if top_up_id is None:
         return ""
-    top_up = TopUp.objects.filter(account=account, pk=int(named["pk"] or named["of"])).first()
+    top_up = TopUp.objects.filter(account=account, pk=top_up_id).first()
     if top_up is None:
         return ""
     return reverse("dashboard:top_up_status", args=[account.slug, top_up.public_id])

@@ -17,6 +17,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 
+from billing.ledger import references
 from billing.models import Kind, LedgerEntry, TopUp, TopUpState
 from billing.payments import buying, transitions
 from billing.payments.gateways import GatewayError, RefusedError
@@ -262,6 +263,8 @@ def _refunded_at(found: TopUp) -> datetime | None:
     if found.refunded_at or not found.paid_back_minor:
         return found.refunded_at
     refunds = LedgerEntry.objects.filter(
-        account=found.account_id, kind=Kind.REFUND, reference__startswith=f"refund:{found.pk}:"
+        account=found.account_id,
+        kind=Kind.REFUND,
+        reference__startswith=references.of_refunds(found.pk),
     )
     return refunds.order_by("-occurred_at").values_list("occurred_at", flat=True).first()

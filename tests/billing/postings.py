@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from billing.ledger.postings import NewGrant, Posting
+from billing.ledger import NewGrant, Posting
 from billing.models import Account, GrantSource, Kind
 
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)

@@ -121,7 +121,7 @@ def test_a_double_click_buys_once(
     page.get_by_role("button", name="Pay INR 5,999").dblclick()
     expect(page.get_by_role("heading", name="500 credits added")).to_be_visible()
     assert TopUp.objects.count() == 1
-    assert LedgerEntry.objects.filter(reference=TopUp.objects.get().reference).count() == 1
+    assert LedgerEntry.objects.filter(reference=f"top-up:{TopUp.objects.get().pk}").count() == 1
 
 
 @pytest.mark.broker

@@ -14,7 +14,7 @@ from django.db.models import Sum
 
 from billing import ledger
 from billing.bulk import copy_rows
-from billing.ledger import posting
+from billing.ledger import grants
 from billing.models import Balance, LedgerEntry, Plan
 from billing.plans.subscriptions import subscribe
 from calls import charging
@@ -151,8 +151,8 @@ def without_lock(account_ids):
 def test_the_lock_on_the_account_keeps_its_entries_in_sequence(
     professional, monkeypatch, lock_accounts, error
 ):
-    monkeypatch.setattr(posting, "lock_accounts", lock_accounts)
-    monkeypatch.setattr(posting, "_locked", then_wait(posting._locked))
+    monkeypatch.setattr(grants, "lock_accounts", lock_accounts)
+    monkeypatch.setattr(grants, "read_locked", then_wait(grants.read_locked))
     errors = in_processes(lambda n: record_calls(records=[record(professional, f"{n}")], now=NOW))
     assert bool(errors) == bool(error)
     assert all(error in met for met in errors)

@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 
 from billing import ledger
-from billing.ledger.postings import NewGrant, Posting
+from billing.ledger import NewGrant, Posting
 from billing.models import Account, GrantSource, Kind, Plan
 from billing.plans.subscriptions import subscribe
 

@@ -7,6 +7,7 @@ from statistics import median
 
 from django.db.models import QuerySet, Sum
 
+from billing.ledger import references
 from billing.models import (
     Kind,
     LedgerEntry,
@@ -40,7 +41,7 @@ def violations(diary: Diary) -> Iterator[str]:
     credited = _times_credited()
     paid = set(_with_books(PaymentStatus.PAID).values_list("pk", flat=True))
     for top_up in TopUp.objects.order_by("pk"):
-        times = credited.pop(top_up.reference, 0)
+        times = credited.pop(references.of_top_up(top_up.pk), 0)
         if top_up.pk in paid and times != 1:
             yield f"{top_up.receipt_number} was paid and is credited {times} times"
         if top_up.pk not in paid and times:
@@ -71,7 +72,7 @@ def figures(diary: Diary) -> dict[str, str]:
     """What the README tells, in order."""
     states = Counter(TopUp.objects.values_list("state", flat=True))
     credited = _times_credited()
-    paid = [top_up.reference for top_up in _with_books(PaymentStatus.PAID)]
+    paid = [references.of_top_up(top_up.pk) for top_up in _with_books(PaymentStatus.PAID)]
     seconds = sorted(_seconds_until_credited(diary))
     events = PaymentEvent.objects.count()
     processed = PaymentEvent.objects.exclude(processed_at=None).count()

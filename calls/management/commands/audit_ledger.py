@@ -7,14 +7,16 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 from django.template.defaultfilters import pluralize
 
-from billing.ledger import audit as billing_audit
-from billing.payments import audit as audit_causes
+from billing.ledger import audit as ledger_audit
+from billing.payments import audit as payments_audit
+from billing.plans import audit as plans_audit
 from billing.snapshot import snapshot
 from calls import audit as calls_audit
 
 INVARIANTS = (
-    *billing_audit.INVARIANTS,
-    *audit_causes.INVARIANTS,
+    *ledger_audit.INVARIANTS,
+    *plans_audit.INVARIANTS,
+    *payments_audit.INVARIANTS,
     *calls_audit.INVARIANTS,
 )
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from billing.ledger.balances import balance_read_with
 from billing.models import Account
 from billing.texts import grouped
 from dashboard.operations.record_actions import Preview, RecordAction
@@ -13,7 +14,6 @@ class AccountAction(RecordAction[Account]):
     def account_preview(self, **words: Any) -> Preview:
         """A preview with these ``words`` about the account."""
         account = self.record
-        balance = getattr(account, "balance", None)
-        credits = grouped(balance.credits if balance else 0)
+        credits = grouped(balance_read_with(account).credits)
         subject = f"{account} · {credits} credits · {account.time_zone}"
         return Preview(subject=subject, **words)

@@ -7,6 +7,7 @@ from datetime import datetime
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 
+from billing.ledger.balances import balance_read_with
 from billing.models import Account
 from billing.notices.levels import CreditState, credit_state, low_level, thresholds_of_each
 from billing.plans.tariffs import Agreement, TariffBook
@@ -36,8 +37,7 @@ def standings(accounts: Iterable[Account], *, at: datetime) -> dict[int, Standin
     found = {}
     for account in accounts:
         agreement = book.find(account.pk, at)
-        balance = getattr(account, "balance", None)
-        credits = balance.credits if balance else 0
+        credits = balance_read_with(account).credits
         low_at = low_level(
             thresholds[account.pk],
             credits_per_cycle=agreement.terms.credits_per_cycle if agreement else None,

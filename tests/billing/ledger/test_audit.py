@@ -33,6 +33,8 @@ FAULTS = {
     "daily usage   ": "DELETE FROM billing_dailyusage WHERE kind = 'correction'",
     "daily usage    ": "UPDATE billing_dailyusage SET entries_by_hour[1] = 9 WHERE kind = 'call'",
     "time zone": "UPDATE billing_account SET time_zone = 'Mars/Olympus'",
+    "overdue": "UPDATE billing_creditgrant SET granted_at = '2020-01-01', expires_at = '2020-02-01'"
+    " WHERE reference = 'second'",
     "account": "UPDATE billing_dailyusage SET account_id = 987654 WHERE kind = 'call'",
 }
 

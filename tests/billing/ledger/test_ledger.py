@@ -103,7 +103,7 @@ def test_credits_do_not_expire_a_moment_too_early(account):
     post(top_up(account, 10, "old", expires_at=NOW + DAY))
     almost = NOW + DAY - timedelta(microseconds=1)
     assert ledger.grants_due(at=almost) == []
-    ledger.post(postings=[], posted_at=almost, accounts=[account.pk])
+    ledger.expire(account_ids=[account.pk], at=almost)
     assert balance_of(account) == 10
 
 
@@ -111,7 +111,7 @@ def test_expiring_twice_posts_one_entry(account):
     post(top_up(account, 10, "old", expires_at=NOW + DAY))
     assert ledger.grants_due(at=NOW + DAY) == [account.pk]
     for _ in range(2):
-        ledger.post(postings=[], posted_at=NOW + DAY, accounts=[account.pk])
+        ledger.expire(account_ids=[account.pk], at=NOW + DAY)
     assert LedgerEntry.objects.filter(account=account, kind=Kind.EXPIRY).count() == 1
     assert balance_of(account) == 0
 
@@ -258,7 +258,7 @@ def test_a_clock_that_is_behind_gives_nothing_back_to_a_grant_whose_expiry_is_bo
     end = NOW + timedelta(days=1)
     ledger.post(postings=[top_up(account, 10, "t", expires_at=end)], posted_at=NOW)
     ledger.post(postings=[call(account, "a", 4)], posted_at=NOW)
-    ledger.post(postings=[], posted_at=end, accounts=[account.pk])
+    ledger.expire(account_ids=[account.pk], at=end)
     ledger.post(postings=[correction(account, "a", 3)], posted_at=end - timedelta(seconds=1))
     ledger.post(postings=[call(account, "b", 1)], posted_at=end + timedelta(seconds=1))
     assert list(

@@ -104,11 +104,9 @@ class LedgerFollowsTheModel(TestCase):
                     reference = f"grant-{posted}"
                     postings.append(top_up(account, number, reference, expires_at=until))
             for _ in range(2):
-                ledger.post(
-                    postings=postings,
-                    posted_at=NOW + model.hour * HOUR,
-                    accounts=[account.pk],
-                )
+                at = NOW + model.hour * HOUR
+                ledger.post(postings=postings, posted_at=at)
+                ledger.expire(account_ids=[account.pk], at=at)
             model.expire()
             balance = Balance.objects.get(account=account)
             assert balance.credits == model.balance
@@ -143,5 +141,5 @@ class ClocksDisagree(TestCase):
                 corrected[call_id] += 1
                 postings = [correction(account, call_id, credits, number=corrected[call_id])]
             ledger.post(postings=postings, posted_at=NOW + hour * HOUR)
-        ledger.post(postings=[], posted_at=NOW + 40 * HOUR, accounts=[account.pk])
+        ledger.expire(account_ids=[account.pk], at=NOW + 40 * HOUR)
         assert [str(breach) for invariant in INVARIANTS for breach in invariant()] == []

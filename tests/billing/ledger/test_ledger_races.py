@@ -7,7 +7,7 @@ import pytest
 from django.db import IntegrityError, connection
 
 from billing import ledger
-from billing.ledger import posting
+from billing.ledger import grants
 from billing.ledger.audit import INVARIANTS
 from billing.models import Balance, LedgerEntry
 from tests.billing.postings import NOW, call, top_up
@@ -57,7 +57,7 @@ def test_every_posting_of_every_thread_is_booked_once(account):
 def test_without_the_lock_threads_collide(account, monkeypatch):
     """The control: take the lock away, and the same work breaks."""
     ledger.post(postings=[top_up(account, 1_000, "t")], posted_at=NOW)
-    monkeypatch.setattr(posting, "lock_accounts", list)
+    monkeypatch.setattr(grants, "lock_accounts", list)
     assert in_threads(post_own_calls(account))
 
 

@@ -15,8 +15,8 @@ from billing.models import (
     Subscription,
 )
 from billing.notices import warnings
-from billing.payments.audit import INVARIANTS as CAUSES
 from billing.plans import movements, subscriptions
+from billing.plans.audit import INVARIANTS as PLAN_INVARIANTS
 from billing.plans.subscriptions import SubscriptionError, cancel_planned_change, renew
 from billing.plans.terms import TermsError, agree_terms, withdraw_terms
 from dashboard.mail.sending import send
@@ -38,7 +38,7 @@ APRIL = datetime(2026, 4, 1, tzinfo=UTC)
 @pytest.fixture(autouse=True)
 def every_grant_ends_when_it_should(db):
     yield
-    assert [str(breach) for invariant in CAUSES for breach in invariant()] == []
+    assert [str(breach) for invariant in PLAN_INVARIANTS for breach in invariant()] == []
 
 
 @pytest.fixture
@@ -170,7 +170,7 @@ def test_credits_that_came_before_are_left_alone(account):
 
 def test_a_change_for_which_a_clock_ahead_has_expired_credits_is_not_cancelled(account):
     planned = plan_change(account, at=march(20), now=march(5))
-    ledger.post(postings=[], posted_at=march(20), accounts=[account.pk])
+    ledger.expire(account_ids=[account.pk], at=march(20))
     with pytest.raises(SubscriptionError, match="change its plan instead"):
         cancel_planned_change(subscription=planned, now=march(20) - HOUR)
     renew(account=account, now=march(20))

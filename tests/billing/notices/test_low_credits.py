@@ -8,6 +8,7 @@ from billing import ledger
 from billing.models import CreditThreshold, CreditWatch, Notice, Plan, Role
 from billing.notices import warnings
 from billing.plans import subscriptions
+from billing.plans.movements import bring_up_to_date
 from billing.plans.tasks import expire_credits, renew_subscriptions
 from dashboard.mail.tasks import watch_credits
 from tests.billing.postings import call, top_up
@@ -47,6 +48,7 @@ class Company:
 
     def look(self):
         """What is noticed now: the level of each notice made."""
+        bring_up_to_date(account=self.account, now=self.at)
         made = warnings.watch(account=self.account, now=self.at)
         return [notice.context["level"] for notice in Notice.objects.filter(pk__in=made)]
 

@@ -161,7 +161,7 @@ def test_a_completed_session_is_credited_once_by_webhook_and_return_page(provide
     again = provider.event("checkout.session.completed", provider.sessions[top_up.checkout_id])
     take(client, again)
     assert balance_of(account) == 500
-    assert LedgerEntry.objects.get(account=account).reference == top_up.reference
+    assert LedgerEntry.objects.get(account=account).reference == f"top-up:{top_up.pk}"
     top_up.refresh_from_db()
     assert top_up.payment_id == completed["data"]["object"]["payment_intent"]
 

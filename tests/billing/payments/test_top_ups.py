@@ -315,7 +315,7 @@ def test_a_refund_takes_from_its_own_grant_before_others(account):
     settling.reconcile(top_up_id=second.pk, now=NOW)
     refunds.refund(top_up_id=second.pk, reason="x", now=NOW)
     left = dict(CreditGrant.objects.values_list("reference", "remaining"))
-    assert left == {first.reference: 500, second.reference: 0}
+    assert left == {f"top-up:{first.pk}": 500, f"top-up:{second.pk}": 0}
 
 
 def test_a_partial_refund_by_the_provider_takes_that_part_once(account):
@@ -341,7 +341,7 @@ def test_credits_that_expired_are_not_taken_a_second_time(account):
     top_up = paid(account)
     later = IN_A_YEAR + DAY
     ledger.post(postings=[call(account, "a", 100)], posted_at=NOW)
-    ledger.post(postings=[], posted_at=later, accounts=[account.pk])
+    ledger.expire(account_ids=[account.pk], at=later)
     refunds.refund(top_up_id=top_up.pk, reason="x", now=later)
     assert balance_of(account) == -100
 

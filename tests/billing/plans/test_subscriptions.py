@@ -11,8 +11,8 @@ from billing import ledger
 from billing.accounts.opening import change_time_zone
 from billing.ledger.audit import INVARIANTS
 from billing.models import Balance, CustomTerms, Kind, LedgerEntry, Plan, PlanTerms
-from billing.payments.audit import INVARIANTS as CAUSES
 from billing.plans import subscriptions, tariffs
+from billing.plans.audit import INVARIANTS as PLAN_INVARIANTS
 from billing.plans.rating import Tariff
 from tests.billing.postings import call, correction
 from tests.billing.waiting import WAIT_SECONDS, until_somebody_waits_for_a_lock
@@ -227,7 +227,7 @@ def test_cancelling_a_change_waits_for_who_begins_it_at_the_same_time(account, d
         with pytest.raises(subscriptions.SubscriptionError, match="change its plan instead"):
             cancels.result()
     assert balance_of(account) == 1_500
-    assert [str(breach) for invariant in CAUSES for breach in invariant()] == []
+    assert [str(breach) for invariant in PLAN_INVARIANTS for breach in invariant()] == []
 
 
 @pytest.mark.parametrize("used", [99, 100])
@@ -237,7 +237,7 @@ def test_what_a_correction_gives_back_after_a_change_of_plan_stays(account, used
     change = START + 5 * DAY
     subscriptions.subscribe(account=account, plan=plan("Professional"), at=change)
     ledger.post(postings=[correction(account, "a", 60, at=START)], posted_at=change + DAY)
-    ledger.post(postings=[], posted_at=change + 2 * DAY, accounts=[account.pk])
+    ledger.expire(account_ids=[account.pk], at=change + 2 * DAY)
     assert balance_of(account) == 1_560
 
 
@@ -253,7 +253,7 @@ def test_cycles_keep_to_their_clock_when_the_account_moves(account, zone):
         datetime(2026, month, 28, 20, tzinfo=UTC) for month in (2, 3, 4, 5)
     ]
     assert balance_of(account) == 1_500
-    assert [str(breach) for invariant in CAUSES for breach in invariant()] == []
+    assert [str(breach) for invariant in PLAN_INVARIANTS for breach in invariant()] == []
 
 
 def test_a_custom_plan_whose_terms_come_later_grants_once_they_are_there(account):

@@ -218,7 +218,7 @@ def test_sign_ins_are_shown_without_storing(demo: int, capsys) -> None:
 def test_every_top_up_in_the_log_is_a_purchase_with_a_receipt(demo: int) -> None:
     entries = LedgerEntry.objects.filter(kind=Kind.TOP_UP)
     credited = TopUp.objects.filter(state=TopUpState.CREDITED)
-    assert {top_up.reference for top_up in credited} == set(
+    assert {f"top-up:{top_up.pk}" for top_up in credited} == set(
         entries.values_list("reference", flat=True)
     )
     assert TopUp.objects.filter(state=TopUpState.FAILED).exists()

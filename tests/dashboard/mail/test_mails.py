@@ -6,7 +6,7 @@ import pytest
 from django.core import mail
 
 from billing import ledger
-from billing.ledger.postings import Posting
+from billing.ledger import Posting
 from billing.models import Kind, Membership, Plan
 from billing.notices import warnings
 from billing.plans.movements import credit_top_up

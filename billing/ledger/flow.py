@@ -1,13 +1,13 @@
-"""Postings, and what they do to the credits of an account: in memory, while its row is locked.
+"""How credits flow: what postings do to those of an account, in memory, while its row is locked.
 
-`billing.ledger` reads what an account has, lets it book here, and stores the result. How credits
-flow (rules: "Where credits come from", "How credits are consumed"):
+`billing.ledger.grants` reads and stores what an account has. How credits flow (rules: "Where
+credits come from", "How credits are consumed"):
 
 - Credits leave the grant that expires soonest; ties go to the oldest. When no grant has anything
   left, the balance goes below zero: that is debt.
 - Credits that come in pay the debt first; only the rest can be consumed.
-- Credits that a correction gives back return to the grants that were used last, the last one
-  first. What fits in none of them (theirs have expired) becomes a grant of its own.
+- Credits that a correction gives back are returned to the most recently used grants. What fits in
+  none of them, because theirs have expired, becomes a grant of its own.
 - A grant that is past its expiry is expired, visibly, before anything else is posted.
 """
 
@@ -18,6 +18,7 @@ from operator import attrgetter
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+from billing.ledger import references
 from billing.models import GrantSource, Kind
 from billing.plans.cycles import TOP_UP_VALID_MONTHS, add_months
 
@@ -55,7 +56,7 @@ class Posting(NamedTuple):
 
 
 class Posted(NamedTuple):
-    """A posting as it was booked."""
+    """A posting as it was booked: with its number and the balance it left."""
 
     posting: Posting
     seq: int
@@ -91,7 +92,7 @@ class Grant:
 
 
 class LockedAccount:
-    """One account while its balance row is locked: books postings in memory, in order."""
+    """One account while its balance row is locked: takes postings in memory, in order."""
 
     def __init__(
         self,
@@ -112,7 +113,11 @@ class LockedAccount:
 
     def expire(self, at: datetime) -> None:
         """Book the expiry of what is left of every grant that is due at ``at``."""
-        due = [g for g in self.grants if g.remaining and g.expires_at and g.expires_at <= at]
+        due = [
+            grant
+            for grant in self.grants
+            if grant.remaining and grant.expires_at and grant.expires_at <= at
+        ]
         for grant in due:
             assert grant.expires_at is not None
             left = grant.remaining
@@ -122,7 +127,7 @@ class LockedAccount:
                     account_id=self.account_id,
                     kind=Kind.EXPIRY,
                     credits=-left,
-                    reference=f"expiry:{grant.reference}",
+                    reference=references.of_expiry(grant.reference),
                     occurred_at=grant.expires_at,
                     remarks=f"{GrantSource(grant.source).label}: {left:,} of {grant.credits:,} "
                     "credits were not used and expired",
@@ -132,7 +137,7 @@ class LockedAccount:
             self.expired = due
             self.grants = [grant for grant in self.grants if grant not in due]
 
-    def book(self, posting: Posting, posted_at: datetime) -> None:
+    def post(self, posting: Posting, posted_at: datetime) -> None:
         """Move the credits of ``posting`` into or out of the grants, and append its entry."""
         if posting.credits < 0:
             self._consume(-posting.credits, posting.grant_reference)
@@ -141,7 +146,7 @@ class LockedAccount:
             if posting.grant is not None:
                 self._open(posting, posting.grant, spendable, posted_at)
             else:
-                self._give_back(posting, spendable, posted_at)
+                self._return(posting, spendable, posted_at)
         self._append(posting)
 
     def touched_grants(self) -> list[Grant]:
@@ -182,7 +187,7 @@ class LockedAccount:
         self.grants.append(opened)
         self.grants.sort(key=attrgetter("key"))
 
-    def _give_back(self, posting: Posting, credits: int, posted_at: datetime) -> None:
+    def _return(self, posting: Posting, credits: int, posted_at: datetime) -> None:
         last_used_first = self.grants[::-1]
         last_used_first.sort(key=lambda grant: -(grant.last_used_seq or 0))
         for grant in last_used_first:
@@ -194,6 +199,6 @@ class LockedAccount:
                 credits -= part
         if credits:
             returned = posting._replace(credits=credits, occurred_at=posted_at)
-            # As good as bought ones.
+            # Returned credits are worth as much as bought ones.
             until = add_months(posted_at, TOP_UP_VALID_MONTHS, self.zone)
             self._open(returned, NewGrant(GrantSource.RETURN, until), credits, posted_at)

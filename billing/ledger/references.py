@@ -1,0 +1,130 @@
+"""References: what names each entry of the ledger, unique within its account.
+
+This is the only place that writes or reads their text. A reference names the cause of an entry, so
+that booking the same cause again posts nothing. Functions whose name ends in ``_sql`` take SQL
+expressions and return one, without placeholders and without ``%``.
+"""
+
+import re
+from typing import NamedTuple
+
+from django.db.models import F, OuterRef, Value
+from django.db.models.functions import Concat
+
+CALL = "call:"
+CORRECTION = "correction:"
+TOP_UP = "top-up:"
+REFUND = "refund:"
+EXPIRY = "expiry:"
+PLAN_CREDITS = "plan-credits:"
+ADJUSTMENT = "adjustment:"
+
+PREFIXES = (CALL, CORRECTION, TOP_UP, REFUND, EXPIRY, PLAN_CREDITS, ADJUSTMENT)
+
+_ABOUT_TOP_UP = re.compile(
+    rf"(?:{EXPIRY})?(?:{TOP_UP}(?P<bought>\d{{1,18}})|{REFUND}(?P<refunded>\d{{1,18}}):.*)"
+)
+_OF_CYCLE = re.compile(rf"{PLAN_CREDITS}(?P<subscription>\d{{1,18}}):(?P<cycle>-?\d{{1,18}})")
+
+
+class CycleNamed(NamedTuple):
+    """A billing cycle as the reference of its plan credits names it."""
+
+    subscription_id: int
+    number: int
+
+
+# ── Calls ─────────────────────────────────────────────────────────────────────────────────────
+def of_call(call_id: str) -> str:
+    """The charge of a call."""
+    return CALL + call_id
+
+
+def of_correction(call_id: str, number: int) -> str:
+    """The correction of a call that is its ``number``-th, counted from 1."""
+    return f"{CORRECTION}{number}:{call_id}"
+
+
+def of_call_sql(call_id: str) -> str:
+    """`of_call` in SQL."""
+    return f"('{CALL}' || {call_id})"
+
+
+def of_correction_sql(call_id: str, number: str) -> str:
+    """`of_correction` in SQL."""
+    return f"('{CORRECTION}' || {number} || ':' || {call_id})"
+
+
+def correction_number_sql(reference: str) -> str:
+    """The number that the reference of a correction contains, as text in SQL."""
+    return f"split_part({reference}, ':', 2)"
+
+
+# ── Top-ups and what their money does ─────────────────────────────────────────────────────────
+def of_top_up(top_up_id: int | str) -> str:
+    """The credits of a top-up."""
+    return f"{TOP_UP}{top_up_id}"
+
+
+def of_refund(top_up_id: int, number: int, gone_minor: int) -> str:
+    """The ``number``-th movement that follows the money of a top-up, of which ``gone_minor`` is
+    gone. It takes credits, or gives them back when the money returns."""
+    return f"{of_refunds(top_up_id)}{number}-{gone_minor}"
+
+
+def of_refunds(top_up_id: int) -> str:
+    """How the references of all refunds of a top-up begin."""
+    return f"{REFUND}{top_up_id}:"
+
+
+def top_up_id_in(reference: str) -> int | None:
+    """The top-up that a reference is about, refunds and expiries included; None for any other."""
+    named = _ABOUT_TOP_UP.fullmatch(reference)
+    return int(named["bought"] or named["refunded"]) if named else None
+
+
+def of_top_up_sql(top_up_id: str) -> str:
+    """`of_top_up` in SQL."""
+    return f"('{TOP_UP}' || {top_up_id})"
+
+
+def is_refund_sql(reference: str) -> str:
+    """Whether a reference is that of a refund, in SQL."""
+    return f"starts_with({reference}, '{REFUND}')"
+
+
+def refunded_top_up_id_sql(reference: str) -> str:
+    """The id of the top-up that the reference of a refund contains, as text in SQL."""
+    return f"split_part({reference}, ':', 2)"
+
+
+# ── Plan credits, adjustments, expiries ───────────────────────────────────────────────────────
+def of_plan_credits(subscription_id: int, cycle_number: int) -> str:
+    """The plan credits of a billing cycle."""
+    return f"{PLAN_CREDITS}{subscription_id}:{cycle_number}"
+
+
+def cycle_in(reference: str) -> CycleNamed | None:
+    """The cycle whose plan credits a reference names; None for any other."""
+    named = _OF_CYCLE.fullmatch(reference)
+    return CycleNamed(int(named["subscription"]), int(named["cycle"])) if named else None
+
+
+def of_adjustment(key: str) -> str:
+    """An operator's adjustment; ``key`` tells it from all others."""
+    return ADJUSTMENT + key
+
+
+def of_expiry(grant_reference: str) -> str:
+    """The expiry of a grant, which its own reference names (or the beginning of several)."""
+    return EXPIRY + grant_reference
+
+
+def of_expiry_expression(grant_reference: F | OuterRef) -> Concat:
+    """`of_expiry` for Django's queries."""
+    return Concat(Value(EXPIRY), grant_reference)
+
+
+def of_expiry_sql(grant_reference: str) -> str:
+    """`of_expiry` in SQL."""
+    return f"('{EXPIRY}' || {grant_reference})"
