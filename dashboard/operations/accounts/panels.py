@@ -8,7 +8,6 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from billing.ledger.balances import balance_read_with
 from billing.models import Account, CreditGrant, LedgerEntry, Subscription
 from billing.plans.subscriptions import current_cycle
 from billing.plans.tariffs import in_force

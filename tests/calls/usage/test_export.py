@@ -6,13 +6,12 @@ from datetime import timedelta
 
 import pytest
 
-from billing.ledger import post_one
 from billing.models import Account
 from calls.usage import export
 from calls.usage.filters import UsageFilters
 from tests.calls.usage.test_report import FILTERS, WEEK, all_rows
 from tests.dashboard.bulk import insert_calls
-from tests.dashboard.conftest import NOW, call, correction, post, top_up
+from tests.dashboard.conftest import NOW, call, correction, goodwill, post, top_up
 
 
 def lines_of(account: Account, **filters: str) -> list[list[str]]:
@@ -61,7 +60,7 @@ def test_the_first_columns_are_those_of_the_table_with_the_zone(account: Account
 
 def test_a_correction_names_its_call_and_says_when_it_was_booked(account: Account) -> None:
     post(call(account, "a", 1, NOW - timedelta(days=1)))
-    post_one(posting=correction(account, "a", 2, NOW - timedelta(days=1)), posted_at=NOW)
+    post(correction(account, "a", 2))
     head, line, _ = lines_of(account)
     row = dict(zip(head, line, strict=True))
     assert (row["Call ID"], row["Kind"]) == ("a", "Correction")
@@ -71,13 +70,13 @@ def test_a_correction_names_its_call_and_says_when_it_was_booked(account: Accoun
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@"])
 def test_no_text_is_run_as_a_formula(account: Account, start: str) -> None:
-    post(call(account, f"{start}1+1", 1, NOW, agent=f"{start}A1", remarks=f"{start}cmd|' /C'!A0"))
-    line = lines_of(account)[1]
-    assert (line[1], line[4], line[7]) == (
-        f"'{start}1+1",
-        f"'{start}cmd|' /C'!A0",
-        f"'{start}A1",
+    post(
+        call(account, f"{start}1+1", 1, NOW, agent=f"{start}A1"),
+        goodwill(account, 1, reason=f"{start}cmd|' /C'!A0"),
     )
+    added, called = lines_of(account)[1:]
+    assert added[4] == f"'{start}cmd|' /C'!A0"
+    assert (called[1], called[7]) == (f"'{start}1+1", f"'{start}A1")
 
 
 def test_numbers_stay_numbers(account: Account) -> None:
@@ -85,10 +84,10 @@ def test_numbers_stay_numbers(account: Account) -> None:
     assert [line[2] for line in lines_of(account)[1:]] == ["-2", "3"]
 
 
-def test_quotes_commas_and_new_lines_survive(account: Account) -> None:
-    post(call(account, 'a,"b"', 1, NOW, remarks="first\nsecond, “third”"))
+def test_quotes_and_commas_survive(account: Account) -> None:
+    post(call(account, 'a,"b"', 1, NOW, remarks='first, "second", “third”'))
     assert lines_of(account)[1][1] == 'a,"b"'
-    assert lines_of(account)[1][4] == "first\nsecond, “third”"
+    assert lines_of(account)[1][4].endswith(' · first, "second", “third”')
 
 
 def test_what_is_booked_while_the_file_is_read_is_left_out(account: Account) -> None:

@@ -6,12 +6,14 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from billing.models import Account
+from billing.models import Account, CustomTerms, Plan
+from billing.plans.subscriptions import subscribe
 from calls.usage.filters import UsageFilters
 from calls.usage.log import LogRow
 from calls.usage.periods import DEFAULT_PRESET, Period, Preset, choose_period
 from calls.usage.report import UsageReport, usage_report
-from tests.dashboard.conftest import NOW, call, correction, post, top_up
+from tests.dashboard.conftest import NOW, call, correction, goodwill, post, top_up
+from tests.movements import Movement
 
 KOLKATA = ZoneInfo("Asia/Kolkata")
 
@@ -41,19 +43,19 @@ def all_rows(account: Account, period: Period, **filters: str) -> list[LogRow]:
 @pytest.fixture
 def busy(account: Account) -> Account:
     """Three weeks of everything, also two moments from midnight in India (18:30 UTC)."""
-    postings = []
+    postings: list[Movement] = []
     for number in range(120):
         at = NOW - timedelta(hours=4 * number)
         usage_type = ("outbound", "inbound", "translation")[number % 3]
         agent = ("Asha", "", "Ravi", "Zoë 100%")[number % 4]
         name = f"call-{number:03}"
         postings.append(call(account, name, number % 5, at, usage_type=usage_type, agent=agent))
-        if number % 10 == 0:
+        if number % 10 == 3:
             postings.append(
                 correction(account, name, 1 - number % 3, at, usage_type=usage_type, agent=agent)
             )
         if number % 25 == 0:
-            postings.append(top_up(account, 40, at, days=3))
+            postings += [top_up(account, 40, at), top_up(account, 40, at - timedelta(days=362))]
     before, after = (
         datetime(2026, 11, 19, 18, 29, 59, 999999, UTC),
         datetime(2026, 11, 19, 18, 30, tzinfo=UTC),
@@ -78,7 +80,7 @@ def test_tiles_of_a_simple_week(account: Account) -> None:
 def test_columns_of_the_log_by_kind(account: Account) -> None:
     at = NOW - timedelta(hours=3)
     post(
-        top_up(account, 100, at - timedelta(days=2), days=1),
+        goodwill(account, 100, expires_at=at - timedelta(days=1)),
         call(account, "a", 3, at - timedelta(days=2)),
         correction(account, "a", -2, at),
         at=at - timedelta(days=2),
@@ -90,7 +92,7 @@ def test_columns_of_the_log_by_kind(account: Account) -> None:
         ("correction", "a", -2, 0),
         ("expiry", "", 0, -99),
         ("call", "a", 3, 0),
-        ("top_up", "", 0, 100),
+        ("adjustment", "", 0, 100),
     ]
 
 
@@ -163,7 +165,10 @@ def test_the_change_of_the_balance_is_added_less_used(busy: Account) -> None:
 
 
 def test_billed_minutes_are_to_one_decimal(account: Account) -> None:
-    post(call(account, "a", 3, NOW, billed_seconds=100))
+    custom = CustomTerms(increment_seconds=20, credits_per_increment=1)
+    enterprise = Plan.objects.get(name="Enterprise")
+    subscribe(account=account, plan=enterprise, at=NOW, custom_terms=custom)
+    post(call(account, "a", 3, NOW))  # of 90 s
     assert read(account).bars[-1].billed_minutes == 1.7
 
 
@@ -177,7 +182,8 @@ def test_credits_used_are_split_by_usage_type(account: Account) -> None:
 
 
 def test_credits_added_and_removed_on_one_day_do_not_hide_each_other(account: Account) -> None:
-    post(top_up(account, 80, NOW - timedelta(days=2), days=1), at=NOW - timedelta(days=2))
+    yesterday = NOW - timedelta(days=1)
+    post(goodwill(account, 80, expires_at=yesterday), at=NOW - timedelta(days=2))
     post(top_up(account, 500, NOW - timedelta(days=1)))
     bar = read(account).bars[-2]
     assert (bar.credits_added, bar.credits_removed) == (500, 80)

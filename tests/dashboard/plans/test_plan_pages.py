@@ -163,8 +163,8 @@ def test_credits_are_listed_in_the_order_in_which_they_are_used(
     payer: Client, account: Account, professional: Plan
 ) -> None:
     post(
-        top_up(account, 200, NOW - timedelta(days=2), days=365),
-        top_up(account, 300, NOW - timedelta(days=1), days=5),
+        top_up(account, 200, NOW - timedelta(days=2)),
+        top_up(account, 300, NOW - timedelta(days=361)),
         call(account, "a", 40, NOW),
     )
     left = [(grant.source, grant.remaining) for grant in subscription_of(payer).credits]

@@ -104,7 +104,7 @@ def test_the_sentence_says_the_earlier_of_the_two_and_of_when_it_is(
     client: Client, member: User, account: Account
 ):
     client.force_login(member)
-    post(top_up(account, 400, NOW - timedelta(days=6), days=14))
+    post(top_up(account, 400, NOW - timedelta(days=357)))
     post(*(call(account, str(ago), 5, NOW - timedelta(days=ago)) for ago in range(7)))
     page = client.get("/a/acme/billing/usage/").text
     sentence = page.partition('<p class="chart-outlook">')[2].partition("</p>")[0]

@@ -14,7 +14,10 @@ from calls.usage import counts, report
 from tests.calls.usage.test_report import read
 from tests.dashboard.conftest import NOW, call, post
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("default_plans"),
+]
 
 
 def in_another_connection(action: object) -> None:

@@ -7,7 +7,6 @@ import pytest
 from celery import current_app
 from django.utils import timezone
 
-from billing.ledger.audit import INVARIANTS
 from billing.plans import tasks as plan_tasks
 from dashboard.mail import tasks as mail_tasks
 
@@ -45,9 +44,3 @@ def tasks_run_here():
     current_app.conf.task_always_eager = True
     yield
     current_app.conf.task_always_eager = before
-
-
-@pytest.fixture(autouse=True)
-def clean_ledger(db):
-    yield
-    assert [str(breach) for invariant in INVARIANTS for breach in invariant()] == []
