@@ -26,12 +26,12 @@ LAST_ACCOUNT = "account"  # key in the session
 
 
 class AccountRequest(HttpRequest):
-    """A request that has passed the gate."""
+    """A request that has passed the gate. Bare data has no ``frame``: only pages do."""
 
     account: Account
     membership: Membership
     balance: Balance
-    frame: Frame | None
+    frame: Frame
     htmx: HtmxDetails
 
 
@@ -95,7 +95,7 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     That is the account that the address names, if it is theirs, else the one they saw last.
     What does not exist and what is not theirs get the same answer.
     """
-    if request.user.is_authenticated and getattr(request, "frame", None) is None:
+    if request.user.is_authenticated and not hasattr(request, "frame"):
         with snapshot():
             memberships = accounts_of(request.user)
             named = [
@@ -107,8 +107,8 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
             if membership is not None:
                 _attach(request, membership, memberships, framed=True)
     request.resolver_match = None  # no page of the navigation is the current one
-    is_framed = getattr(request, "frame", None) is not None
-    template = "dashboard/not_found.html" if is_framed else "404.html"
+    is_framed = hasattr(request, "frame")
+    template = "dashboard/account/not_found.html" if is_framed else "404.html"
     return render(request, template, status=404)
 
 
@@ -139,7 +139,6 @@ def _attach(
     passed = cast(AccountRequest, request)
     passed.account, passed.membership = membership.account, membership
     passed.balance = balance_read_with(membership.account)
-    passed.frame = None
     if framed:
         passed.frame = build_frame(
             membership=membership,
@@ -158,4 +157,4 @@ def _no_permission(request: AccountRequest) -> HttpResponse:
     )
     people = [person for person in helpers if person.user.is_active]
     context = {"people": people}
-    return render(request, "dashboard/no_permission.html", context, status=403)
+    return render(request, "dashboard/account/no_permission.html", context, status=403)

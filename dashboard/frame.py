@@ -48,8 +48,8 @@ def build_frame(
 ) -> Frame:
     """Return the frame of a page of the account of ``membership``, at most seven queries."""
     account = membership.account
-    book = TariffBook([account.pk])
-    agreement = book.find(account.pk, now)
+    tariffs = TariffBook([account.pk])
+    agreement = tariffs.find(account.pk, now)
     return Frame(
         account=account,
         membership=membership,
@@ -64,9 +64,9 @@ def build_frame(
         zone=account.time_zone,
         other_accounts=other_accounts,
         agreement=agreement,
-        upcoming=book.upcoming(account.pk, after=now),
-        cycle=cycle_of(book=book, account_id=account.pk, at=now),
-        next_credits=next_credits(book=book, account_id=account.pk, now=now),
+        upcoming=tariffs.upcoming(account.pk, after=now),
+        cycle=cycle_of(book=tariffs, account_id=account.pk, at=now),
+        next_credits=next_credits(book=tariffs, account_id=account.pk, now=now),
         now=now,
     )
 

@@ -2,9 +2,10 @@
 
 from django.urls import include, path, register_converter
 
-from dashboard import views
-from dashboard.account.notifications import notifications
+from dashboard.account.views import home, landing, notifications, troubleshooting
+from dashboard.plans.views import plans, subscription
 from dashboard.top_up.views import receipt, top_up, top_up_status, top_ups
+from dashboard.usage.views import call, changes, export, row, usage
 
 
 class CallIdConverter:
@@ -26,23 +27,23 @@ register_converter(CallIdConverter, "call_id")
 app_name = "dashboard"
 
 account_pages = [
-    path("", views.home, name="home"),
-    path("billing/usage/", views.usage, name="usage"),
-    path("billing/usage/export.csv", views.export, name="export"),
-    path("billing/usage/changes/", views.changes, name="changes"),
-    path("billing/usage/rows/<int:seq>/", views.row, name="row"),
-    path("billing/usage/calls/<call_id:call_id>/", views.call, name="call"),
+    path("", home, name="home"),
+    path("billing/usage/", usage, name="usage"),
+    path("billing/usage/export.csv", export, name="export"),
+    path("billing/usage/changes/", changes, name="changes"),
+    path("billing/usage/rows/<int:seq>/", row, name="row"),
+    path("billing/usage/calls/<call_id:call_id>/", call, name="call"),
     path("billing/top-up/", top_up, name="top_up"),
     path("billing/top-up/<uuid:public_id>/", top_up_status, name="top_up_status"),
     path("billing/top-ups/", top_ups, name="top_ups"),
     path("billing/top-ups/<uuid:public_id>/receipt/", receipt, name="receipt"),
-    path("billing/plans/", views.plans, name="plans"),
-    path("billing/subscription/", views.subscription, name="subscription"),
+    path("billing/plans/", plans, name="plans"),
+    path("billing/subscription/", subscription, name="subscription"),
     path("settings/notifications/", notifications, name="notifications"),
-    path("help/troubleshooting/", views.troubleshooting, name="troubleshooting"),
+    path("help/troubleshooting/", troubleshooting, name="troubleshooting"),
 ]
 
 urlpatterns = [
-    path("", views.landing, name="landing"),
+    path("", landing, name="landing"),
     path("a/<slug:slug>/", include(account_pages)),
 ]

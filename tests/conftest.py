@@ -1,7 +1,9 @@
 """What every test may ask for: isolation of keys, a real browser, a real Celery worker.
 
 Marks: `browser` tests use `page` (and `sign_in`, `assert_accessible`), `broker` tests use
-`celery_worker`. Both commit for real, so their database is emptied after each test.
+`celery_worker`. Both commit for real, so their database is emptied after each test. After every
+test that posts, the whole audit must find nothing, except where it is marked `broken_ledger`
+or `ledger_alone`.
 """
 
 import contextlib
@@ -27,11 +29,12 @@ from django.test import Client, override_settings
 from kombu.exceptions import OperationalError
 from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, sync_playwright
 
-from billing.models import Pack, Plan, User
+from billing.models import Balance, Pack, Plan, User
 from config.local import browser as chromium
+from tests.audit import LEDGER, WHOLE, breaches
 from tests.child import child_environment
 
-pytest_plugins = ["tests.personas"]
+pytest_plugins = ["tests.clock", "tests.personas"]
 
 ROOT = Path(__file__).resolve().parent.parent
 WORKER_START_SECONDS = 60
@@ -100,6 +103,32 @@ def default_packs(db: None) -> None:
     """The packs and prices of a new installation, likewise."""
     if not Pack.objects.exists():
         import_module("billing.migrations.0002_new_installation").install_packs(apps, None)
+
+
+# ── The ledger ────────────────────────────────────────────────────────────────────────────────
+@pytest.fixture(autouse=True)
+def clean_ledger(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Prove every invariant of the audit after each test that posts, while its rows are there.
+
+    Marked `broken_ledger`, a test breaks them on purpose. Marked `ledger_alone`, what it posts has
+    no call or purchase behind it, so that only what is true of the ledger by itself must hold.
+    """
+    database = _database_of(request)
+    if database:
+        request.getfixturevalue(database)
+    yield
+    marks = {mark.name for mark in request.node.iter_markers()}
+    if database and "broken_ledger" not in marks and Balance.objects.exists():
+        assert breaches(LEDGER if "ledger_alone" in marks else WHOLE) == []
+
+
+def _database_of(request: pytest.FixtureRequest) -> str:
+    """The fixture by which a test uses the database; empty where it doesn't."""
+    mark = request.node.get_closest_marker("django_db")
+    is_marked = mark is not None
+    if "transactional_db" in request.fixturenames or (is_marked and mark.kwargs.get("transaction")):
+        return "transactional_db"
+    return "db" if is_marked or "db" in request.fixturenames else ""
 
 
 # ── Keys ──────────────────────────────────────────────────────────────────────────────────────
@@ -261,17 +290,13 @@ def celery_worker(
 
 
 @pytest.fixture(autouse=True)
-def _worker_rests(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Let the worker finish before the database is emptied, whichever test has sent it something.
+def _worker_rests(request: pytest.FixtureRequest, clean_ledger: None) -> Iterator[None]:
+    """Let the worker finish before the ledger is audited and the database is emptied.
 
     A task that still runs would write into the next test, or lock what is being emptied.
     """
     yield
-    mark = request.node.get_closest_marker("django_db")
-    commits = "transactional_db" in request.fixturenames or (
-        mark is not None and mark.kwargs.get("transaction")
-    )
-    if commits and _workers:
+    if _workers and _database_of(request) == "transactional_db":
         _wait_until_idle()
 
 

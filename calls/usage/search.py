@@ -1,9 +1,10 @@
 """Finding calls by their ID or its beginning: the one filter that daily counts can't answer."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from operator import itemgetter
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -11,9 +12,10 @@ from django.db.models import Sum
 from django.db.models.functions import Left
 
 from billing.models import Account, Kind, LedgerEntry
-from billing.models.ledger import USAGE_KINDS
+from calls.usage.counts import Counted
 from calls.usage.filters import UsageFilters
-from calls.usage.graph import Counted
+from calls.usage.log import LogRow, read_newest_first
+from calls.usage.paging import LogPaginator
 from calls.usage.periods import DAY, FIRST_DAY_MIN, PERIOD_YEARS_MAX, Period, years_later
 
 # Nobody reads more than these.
@@ -113,15 +115,28 @@ def _search_of(text: str, found: Sequence[Found]) -> Search:
 
 
 def count_found(*, found: Sequence[Found], zone: ZoneInfo) -> list[Counted]:
-    """The numbers of ``found`` by day, kind and usage type, as the daily counts have them."""
-    totals: dict[tuple[date, str, str], list[int]] = defaultdict(lambda: [0, 0, 0, 0, 0])
+    """Count ``found`` by day, kind and usage type, as the counts by day have it."""
+    numbers: dict[tuple[date, str, str], Counter[str]] = defaultdict(Counter)
     for row in found:
-        total = totals[row.occurred_at.astimezone(zone).date(), row.kind, row.usage_type]
-        total[0] += 1
-        total[1] += row.kind == Kind.CALL
-        if row.kind in USAGE_KINDS:
-            total[2] -= row.credits
-        else:
-            total[3] += row.credits
-        total[4] += row.billed_seconds
-    return [Counted(*key, *total) for key, total in sorted(totals.items())]
+        is_usage = Kind(row.kind).is_usage
+        numbers[row.occurred_at.astimezone(zone).date(), row.kind, row.usage_type].update(
+            entries=1,
+            calls=int(row.kind == Kind.CALL),
+            credits_used=-row.credits if is_usage else 0,
+            credits_added=0 if is_usage else row.credits,
+            billed_seconds=row.billed_seconds,
+        )
+    return [
+        Counted(day=day, kind=kind, usage_type=usage_type, **sums)
+        for (day, kind, usage_type), sums in sorted(numbers.items(), key=itemgetter(0))
+    ]
+
+
+def pages_of_search(*, account: Account, search: Search) -> LogPaginator:
+    """Return the pages of what ``search`` found; reading one takes a query."""
+
+    def read(first: int, end: int) -> list[LogRow]:
+        ids = [row.id for row in search.found[first:end]]
+        return read_newest_first(account=account, entries=LedgerEntry.objects.filter(id__in=ids))
+
+    return LogPaginator(count=len(search.found), read=read)

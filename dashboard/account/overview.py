@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from billing.models import Account, LedgerEntry
+from calls.usage.bars import Bar, bars_of
 from calls.usage.counts import counted_by_day
 from calls.usage.filters import UsageFilters
-from calls.usage.graph import Bar, bars_of
 from calls.usage.log import Entry, LogRow, log_rows
 from calls.usage.periods import Period, Preset, choose_period
 from dashboard.expiring import ExpiringSoon, expiring_soon, grants_left

@@ -1,11 +1,11 @@
-"""Plans and the subscription, as the pages of those who pay show them."""
+"""The plans on offer, as their page shows them."""
 
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from billing.models import Account, CreditGrant, CustomTerms, Plan, PlanTerms, Subscription, Terms
+from billing.models import Plan, PlanTerms, Terms
 from billing.plans.tariffs import Agreement, UpcomingAgreement, in_force
 from billing.plans.terms import TypicalCharge, typical_charges
 
@@ -24,17 +24,6 @@ class PlanOffer:
     is_current: bool
     yours_from: datetime | None
     examples: Sequence[TypicalCharge]
-
-
-@dataclass(frozen=True, slots=True)
-class SubscriptionPage:
-    """The account's plan and credits. ``credits`` are in the order in which they are used."""
-
-    agreement: Agreement | None
-    is_custom: bool
-    examples: Sequence[TypicalCharge]
-    credits: Sequence[CreditGrant]
-    history: Sequence[Subscription]
 
 
 def plan_offers(
@@ -82,17 +71,3 @@ def _next_terms(agreement: Agreement, upcoming: Sequence[UpcomingAgreement]) -> 
         if one.agreement.subscription == agreement.subscription:
             return one.agreement.terms
     return None
-
-
-def subscription_page(
-    *, account: Account, agreement: Agreement | None, now: datetime
-) -> SubscriptionPage:
-    """Read the subscription of ``account``; two queries."""
-    history = account.subscriptions.select_related("plan").filter(effective_from__lte=now)
-    return SubscriptionPage(
-        agreement=agreement,
-        is_custom=agreement is not None and isinstance(agreement.terms, CustomTerms),
-        examples=typical_charges(agreement.tariff) if agreement else [],
-        credits=list(account.grants.filter(is_open=True)),
-        history=list(history.order_by("-effective_from")),
-    )

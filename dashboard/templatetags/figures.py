@@ -49,13 +49,6 @@ def signed(number: int) -> str:
 
 
 @register.filter
-def counted(number: int, words: str) -> str:
-    """The number with its word: ``3|counted:"call,calls"`` is "3 calls"."""
-    one, many = words.split(",")
-    return f"{grouped(number)} {one if number == 1 else many}"
-
-
-@register.filter
 def balance_in_words(credits: int) -> str:
     """A balance as people say it: "12,480 credits", -1360 as "1,360 credits owed"."""
     return in_credits(abs(credits)) + (" owed" if credits < 0 else "")

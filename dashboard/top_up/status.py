@@ -11,7 +11,7 @@ from django.urls import reverse
 from billing.ledger import references
 from billing.models import Account, Kind, LedgerEntry, ParkedDecision, TopUp, TopUpState
 from billing.plans.movements import top_up_valid_until
-from dashboard.top_up.choice import on_sale, same_again
+from dashboard.top_up.on_sale import on_sale, same_again
 
 RETURNED = "1"
 RETURNED_UNPAID = "cancelled"

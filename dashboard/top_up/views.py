@@ -1,4 +1,7 @@
-"""The pages of topping up. Each reads through a selector or acts through one domain call."""
+"""Topping up as a customer sees it: choose, review, pay elsewhere, see it arrive, keep a receipt.
+
+What happens is decided in `billing.payments`; here is how it is asked for and told.
+"""
 
 import logging
 from collections.abc import Mapping
@@ -12,18 +15,19 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.cache import patch_vary_headers
 
 from billing.ledger import references
 from billing.models import Kind, LedgerEntry, TopUp, TopUpState, User
 from billing.payments import buying, transitions
 from billing.payments.gateways import GatewayError, RefusedError
+from billing.payments.pricing import Quote
 from billing.payments.tasks import reconcile_top_up
 from billing.plans.movements import top_up_valid_until
 from billing.queue import enqueue
 from dashboard.access import AccountRequest, account_page
-from dashboard.page_numbers import to_real_page
-from dashboard.top_up.choice import ChoiceForm, PurchaseForm, on_sale
+from dashboard.pages import render_page, to_real_page, wants_part
+from dashboard.top_up.form import ChoiceForm, PaymentForm
+from dashboard.top_up.on_sale import OWN, OnSale, on_sale
 from dashboard.top_up.status import shown, status_page
 
 logger = logging.getLogger(__name__)
@@ -59,10 +63,10 @@ PAID_ALREADY = "This top-up can’t be cancelled: it has been paid."
 
 # ── Choose, review, pay ───────────────────────────────────────────────────────────────────────
 def _buy(request: AccountRequest) -> HttpResponse:
-    """Begin the purchase and go to the provider's page, or to what became of it already."""
+    """Begin the top-up and go to the provider's page, or to what became of it already."""
     now = timezone.now()
     account, user = request.account, cast(User, request.user)
-    form = PurchaseForm(request.POST, account=account, sale=on_sale(account))
+    form = PaymentForm(request.POST, account=account, sale=on_sale(account))
     if not form.is_valid():
         unreadable = any(map(form.has_error, ("form_key", "total_minor", "for_credits")))
         problem = OUTDATED if unreadable and hasattr(form, "quoted") else ""
@@ -93,53 +97,78 @@ def _buy(request: AccountRequest) -> HttpResponse:
 
 @account_page(pays=True, action=_buy)
 def top_up(request: AccountRequest) -> HttpResponse:
-    """Offer what is on sale; once something is chosen, show it for review."""
+    """Offer what is on sale; once something is chosen, show it for review.
+
+    To htmx only the price of a custom number of credits, while it is being typed.
+    """
     return _choose_or_review(request, request.GET)
 
 
 def _choose_or_review(
     request: AccountRequest, chosen: Mapping[str, Any], *, problem: str = "", status: int = 200
 ) -> HttpResponse:
-    assert request.frame is not None
-    account, now = request.account, request.frame.now
-    sale = on_sale(account)
-    context: dict[str, Any] = {
-        "sale": sale,
+    sale = on_sale(request.account)
+    form = ChoiceForm(chosen, account=request.account, sale=sale)
+    is_chosen = ("choice" in chosen or "credits" in chosen) and "change" not in chosen
+    if is_chosen and form.is_valid():
+        context = _review(request, form.quoted, sale) | {"choice": chosen, "problem": problem}
+        return render(request, "dashboard/top_up/review.html", context, status=status)
+    context = _choices(request, form, sale) | {
+        "errors": form.errors if is_chosen else {},
         "problem": problem,
+    }
+    if is_chosen and status == 200:
+        status = 422
+    return render_page(
+        request,
+        "dashboard/top_up/top_up.html",
+        context,
+        part="dashboard/top_up/price.html",
+        status=status,
+    )
+
+
+def _review(request: AccountRequest, quoted: Quote, sale: OnSale) -> dict[str, Any]:
+    """Return what the review shows of what was chosen."""
+    account, frame = request.account, request.frame
+    return {
+        "sale": sale,
+        "quoted": quoted,
+        "for_less": sale.for_less(quoted),
+        "balance_after": frame.balance + quoted.credits,
+        "valid_until": top_up_valid_until(account=account, paid_at=frame.now),
+        "form_key": buying.form_key(account=account, user_id=request.membership.user_id),
         "is_sandbox": settings.PAYMENT_GATEWAY == "sandbox",
     }
-    is_chosen = "choice" in chosen or "credits" in chosen
-    form = ChoiceForm(chosen, account=account, sale=sale)
-    if is_chosen and form.is_valid() and "change" not in chosen:
-        context |= {
-            "quoted": form.quoted,
-            "for_less": sale.for_less(form.quoted),
-            "choice": chosen,
-            "balance_after": request.frame.balance + form.quoted.credits,
-            "valid_until": top_up_valid_until(account=account, paid_at=now),
-            "form_key": buying.form_key(account=account, user_id=request.membership.user_id),
-        }
-        return render(request, "dashboard/top_up_review.html", context, status=status)
-    if is_chosen and "change" not in chosen and form.errors and status == 200:
-        status = 422
+
+
+def _choices(request: AccountRequest, form: ChoiceForm, sale: OnSale) -> dict[str, Any]:
+    """Return what there is to choose from, and what was entered so far."""
+    names = ("choice", "credits") if form.is_readable else ()
+    chosen = {name: form.data.get(name, "") for name in names}
     unpaid = TopUp.objects.filter(
-        account=account,
+        account=request.account,
         created_by=request.membership.user_id,
         state=TopUpState.PENDING,
         parked_reason="",
     ).exclude(checkout_url="")
-    kept = ("choice", "credits") if form.is_readable else ()
-    context |= {
-        "chosen": {name: chosen.get(name, "") for name in kept},
-        "errors": form.errors if is_chosen and "change" not in chosen else {},
+    return {
+        "sale": sale,
+        "chosen": chosen,
+        "custom_price": _custom_price(request, chosen.get("credits", ""), sale),
         "unpaid": unpaid.order_by("-created_at").first(),
     }
-    return render(request, "dashboard/top_up.html", context, status=status)
+
+
+def _custom_price(request: AccountRequest, typed: str, sale: OnSale) -> Quote | None:
+    """Price the number of credits that was typed; None where it can't be bought."""
+    form = ChoiceForm({"choice": OWN, "credits": typed}, account=request.account, sale=sale)
+    return form.quoted if typed and form.is_valid() else None
 
 
 # ── What became of it ─────────────────────────────────────────────────────────────────────────
 def _cancel(request: AccountRequest, public_id: UUID) -> HttpResponse:
-    """Cancel a purchase that was not paid; what it is now shows its page."""
+    """Cancel a top-up that was not paid; its page shows how it stands then."""
     found = _top_up(request, public_id)
     if found.is_being_checked:
         return _status(request, found, problem=BEING_CHECKED, status=409)
@@ -166,20 +195,25 @@ def top_up_status(request: AccountRequest, public_id: UUID) -> HttpResponse:
 def _status(
     request: AccountRequest, found: TopUp, *, problem: str = "", status: int = 200
 ) -> HttpResponse:
-    assert request.frame is not None
     page = status_page(
         account=request.account, top_up=found, query=request.GET, now=request.frame.now
     )
     if page.asks_provider:
         enqueue(reconcile_top_up, found.pk)
-    looks_again = request.htmx and not request.htmx.history_restore_request
-    if looks_again and request.GET.get("shown") == shown(page.face, page.look_again_seconds):
+    context = {"page": page, "problem": problem}
+    if wants_part(request) and request.GET.get("shown") == shown(
+        page.face, page.look_again_seconds
+    ):
         response = HttpResponse(status=204)
     else:
-        template = "dashboard/top_up_news.html" if looks_again else "dashboard/top_up_status.html"
-        response = render(request, template, {"page": page, "problem": problem}, status=status)
+        response = render_page(
+            request,
+            "dashboard/top_up/status.html",
+            context,
+            part="dashboard/top_up/news.html",
+            status=status,
+        )
     response["Cache-Control"] = "no-store"
-    patch_vary_headers(response, ["HX-Request", "HX-History-Restore-Request"])
     return response
 
 
@@ -192,7 +226,7 @@ def top_ups(request: AccountRequest) -> HttpResponse:
     if elsewhere is not None:
         return elsewhere
     page.object_list = list(page.object_list)
-    return render(request, "dashboard/top_ups.html", {"page": page})
+    return render(request, "dashboard/top_up/top_ups.html", {"page": page})
 
 
 @account_page(pays=True)
@@ -209,7 +243,7 @@ def receipt(request: AccountRequest, public_id: UUID) -> HttpResponse:
         "is_refunded": found.paid_back_minor >= found.paid_minor,
         "kept_minor": found.paid_minor - found.paid_back_minor,
     }
-    return render(request, "dashboard/receipt.html", context)
+    return render(request, "dashboard/top_up/receipt.html", context)
 
 
 def _top_up(request: AccountRequest, public_id: UUID) -> TopUp:

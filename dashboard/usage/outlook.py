@@ -8,7 +8,7 @@ from fractions import Fraction
 from math import floor
 
 from billing.models import CreditGrant
-from calls.usage.graph import Counted
+from calls.usage.counts import Counted
 from calls.usage.periods import DAY, Days, Period
 
 # Fewer days say little of a week, in which weekends differ from working days.

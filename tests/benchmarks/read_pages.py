@@ -14,9 +14,9 @@ from datetime import UTC, datetime, timedelta
 from django.db import connection
 
 from billing.models import Account
-from calls.usage.counts import usage_page
 from calls.usage.filters import UsageFilters
 from calls.usage.periods import DAY, Period, Preset
+from calls.usage.report import usage_report
 from tests.dashboard.bulk import insert_calls
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -34,20 +34,22 @@ def measure(account: Account, period: Period, repeats: int) -> None:
     print(f"{'filter':<12}{'page':>12}{'rows':>14}{'ms':>9}{'/ page 1':>10}")
     for name, filters in FILTERS.items():
         first = 0.0
-        last_number = usage_page(account=account, period=period, filters=filters).paging.last_number
+        last_number = usage_report(
+            account=account, period=period, filters=filters
+        ).rows.paginator.num_pages
         for place in PLACES:
             number = max(1, int(last_number * place))
             took = []
             for _ in range(repeats):
                 began = time.perf_counter()
-                page = usage_page(
+                page = usage_report(
                     account=account, period=period, filters=filters, page_number=str(number)
                 )
                 took.append((time.perf_counter() - began) * 1_000)
             median = statistics.median(took)
             first = first or median
             print(
-                f"{name:<12}{number:>12,}{page.paging.rows_total:>14,}{median:>9.1f}"
+                f"{name:<12}{number:>12,}{page.rows.paginator.count:>14,}{median:>9.1f}"
                 f"{median / first:>10.2f}",
                 flush=True,
             )

@@ -1,4 +1,7 @@
-"""Short names for the postings that ledger tests are made of."""
+"""Short names for the postings of tests of the ledger by itself, which are marked `ledger_alone`.
+
+Nothing is behind them: no call, no purchase. Everything else moves credits by `tests.movements`.
+"""
 
 from datetime import UTC, datetime, timedelta
 

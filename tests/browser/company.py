@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from billing.models import Account, Plan
-from billing.plans.movements import adjust, credit_top_up
 from billing.plans.rating import UsageType
 from billing.plans.subscriptions import subscribe
 from calls.charging import record_calls
 from calls.models import Status
 from calls.records import CallRecord
+from tests.movements import goodwill, post, top_up
 
 AGENTS = ("Reception", "Appointment reminders", "Collections")
 TYPES = (UsageType.OUTBOUND, UsageType.OUTBOUND, UsageType.INBOUND, UsageType.TRANSLATION)
@@ -24,21 +24,9 @@ def fill(*, account: Account, now: datetime, days: int = 20, calls_a_day: int = 
     """Put ``account`` on Professional, and give it calls, a top-up, an adjustment, a correction."""
     start = now - timedelta(days=days)
     subscribe(account=account, plan=Plan.objects.get(name="Professional"), at=start)
-    credit_top_up(
-        account=account,
-        credits=500,
-        reference="demo-1",
-        remarks="Top-up of 500 credits",
-        paid_at=now - timedelta(days=3, hours=2),
-        now=now - timedelta(days=3, hours=2),
-    )
-    adjust(
-        account=account,
-        credits=40,
-        reason="Goodwill for the outage of last week",
-        reference="demo-1",
-        at=now - timedelta(days=2),
-    )
+    post(top_up(account, 500), at=now - timedelta(days=3, hours=2))
+    regret = goodwill(account, 40, reason="Goodwill for the outage of last week")
+    post(regret, at=now - timedelta(days=2))
     records = list(_records(account, now, days, calls_a_day))
     record_calls(records=records, now=now)
     corrected = records[-3]

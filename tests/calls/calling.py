@@ -2,8 +2,6 @@
 
 from datetime import UTC, datetime, timedelta
 
-from billing.ledger.audit import INVARIANTS as LEDGER_INVARIANTS
-from calls.audit import INVARIANTS as CALL_INVARIANTS
 from calls.charging import record_calls
 from calls.records import validate
 
@@ -42,9 +40,3 @@ def record_one(one, now=NOW):
     """Record one call; return (result, credits)."""
     [outcome] = record_calls(records=[one], now=now)
     return outcome.result.value, outcome.credits
-
-
-def breaches():
-    """Everything that the audit finds, as text."""
-    invariants = (*LEDGER_INVARIANTS, *CALL_INVARIANTS)
-    return [str(breach) for invariant in invariants for breach in invariant()]

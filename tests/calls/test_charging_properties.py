@@ -15,12 +15,13 @@ from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
 from billing.models import Plan, PlanTerms
-from billing.plans.movements import credit_top_up
 from billing.plans.subscriptions import renew, subscribe
 from calls.charging import Result, record_calls
 from calls.models import Call
-from tests.calls.calling import NOW, STARTED_AT, after, breaches, record, unanswered
+from tests.audit import breaches
+from tests.calls.calling import NOW, STARTED_AT, after, record, unanswered
 from tests.factories import AccountFactory
+from tests.movements import post, top_up
 
 DAY = timedelta(days=1)
 TARIFFS = {"Base": (60, 2), "Professional": (30, 1)}
@@ -169,17 +170,8 @@ class CallsFollowTheModel(TestCase):
         model.plans.append((day, current[1], current[2] + 1))
 
     def top_up(self, accounts, credits, day):
-        self.top_ups = getattr(self, "top_ups", 0) + 1
         for account in accounts:
-            at = NOW + day * DAY
-            credit_top_up(
-                account=account,
-                credits=credits,
-                reference=f"{self.top_ups}",
-                remarks="",
-                paid_at=at,
-                now=at,
-            )
+            post(top_up(account, credits), at=NOW + day * DAY)
 
     def check(self, accounts, model):
         stored = Call.objects.filter(account__in=accounts)

@@ -16,7 +16,8 @@ from calls.imports.importing import import_calls
 from calls.legs import GAP_MAX
 from calls.models import Call, Status
 from calls.sources.asterisk import STATUSES, AsteriskCsv
-from tests.calls.calling import NOW, STARTED_AT, after, breaches
+from tests.audit import breaches
+from tests.calls.calling import NOW, STARTED_AT, after
 from tests.factories import AccountFactory
 
 

@@ -1,6 +1,6 @@
 """Many calls at once, without the time that posting them would take.
 
-Writes by SQL what `billing.ledger` would have written, and no records of the calls.
+Writes by SQL what `calls.charging` and `billing.ledger` would have written.
 """
 
 from datetime import datetime
@@ -22,16 +22,35 @@ def insert_calls(account: Account, number: int, *, last_at: datetime, days: int 
                 remarks, call_id, usage_type, agent, billed_seconds
             )
             SELECT %(account)s, n, 'call', -(n %% 5), sum(-(n %% 5)) OVER (ORDER BY n),
-                   'call:' || n, at, at, 'Call ' || n, 'call-' || lpad(n::text, 9, '0'),
+                   'call:' || name, at, at, 'Call ' || n, name,
                    (ARRAY['outbound', 'inbound', 'translation'])[n %% 3 + 1],
                    (ARRAY['Asha', 'Ravi', ''])[n %% 7 %% 3 + 1], n %% 5 * 30
               FROM (
-                    SELECT n, %(last_at)s - (%(number)s - n) * (%(days)s * interval '1 day'
+                    SELECT n, 'call-' || lpad(n::text, 9, '0') AS name,
+                           %(last_at)s - (%(number)s - n) * (%(days)s * interval '1 day'
                               / %(number)s) AS at
                       FROM generate_series(1, %(number)s) AS n
                    ) AS call
             """,
             {"account": account.pk, "number": number, "last_at": last_at, "days": days},
+        )
+        cursor.execute(
+            """
+            INSERT INTO calls_call (
+                account_id, call_id, usage_type, agent, from_number, to_number, started_at,
+                connected_at, ended_at, status, remarks, plan_name, increment_seconds,
+                credits_per_increment, billable_seconds, billed_seconds, increments, credits,
+                recorded_at, corrections
+            )
+            SELECT account_id, call_id, usage_type, agent, '', '', occurred_at,
+                   CASE WHEN credits < 0 THEN occurred_at END,
+                   occurred_at + billed_seconds * interval '1 s',
+                   CASE WHEN credits < 0 THEN 'completed' ELSE 'no_answer' END,
+                   remarks, 'Professional', 30, 1, billed_seconds, billed_seconds, -credits,
+                   -credits, posted_at, 0
+              FROM billing_ledgerentry WHERE account_id = %(account)s
+            """,
+            {"account": account.pk},
         )
         cursor.execute(
             """

@@ -1,15 +1,16 @@
-"""What the tests of the pages share: a clock that stands, a plan, short names for postings."""
+"""What the tests of the pages share: a clock that stands, a plan, what moves credits."""
 
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import UTC, datetime
 
 import pytest
 from django.utils import timezone
 
-from billing import ledger
-from billing.ledger import NewGrant, Posting
-from billing.models import Account, GrantSource, Kind, Plan
+from billing.models import Account, Plan
 from billing.plans.subscriptions import subscribe
+from tests import movements as movements_of_tests
+from tests.movements import Movement, call, correction, goodwill, top_up
+
+__all__ = ["NOW", "call", "correction", "goodwill", "post", "top_up"]
 
 # 18:00 on Monday, 23 November 2026 in India.
 NOW = datetime(2026, 11, 23, 12, 30, tzinfo=UTC)
@@ -30,45 +31,6 @@ def professional(account: Account) -> Plan:
     return plan
 
 
-def call(account: Account, call_id: str, credits: int, at: datetime, **more: Any) -> Posting:
-    """A call's charge."""
-    return Posting(
-        account_id=account.pk,
-        kind=Kind.CALL,
-        credits=-credits,
-        reference=f"call:{call_id}",
-        occurred_at=at,
-        call_id=call_id,
-        **{"usage_type": "outbound", "billed_seconds": credits * 30, **more},
-    )
-
-
-def correction(account: Account, call_id: str, used: int, at: datetime, **more: Any) -> Posting:
-    """The difference of a corrected call: ``used`` more credits, or fewer when negative."""
-    return Posting(
-        account_id=account.pk,
-        kind=Kind.CORRECTION,
-        credits=-used,
-        reference=f"correction:1:{call_id}",
-        occurred_at=at,
-        call_id=call_id,
-        **{"usage_type": "outbound", "billed_seconds": used * 30, **more},
-    )
-
-
-def top_up(account: Account, credits: int, at: datetime, *, days: int = 365) -> Posting:
-    """Credits bought, which last ``days``."""
-    return Posting(
-        account_id=account.pk,
-        kind=Kind.TOP_UP,
-        credits=credits,
-        reference=f"top-up:{at.isoformat()}",
-        occurred_at=at,
-        remarks=f"Top-up of {credits:,} credits",
-        grant=NewGrant(GrantSource.TOP_UP, at + timedelta(days=days)),
-    )
-
-
-def post(*postings: Posting, at: datetime = NOW) -> None:
-    """Book the postings."""
-    ledger.post(postings=postings, posted_at=at)
+def post(*movements: Movement, at: datetime = NOW) -> None:
+    """Move the credits of each, in order."""
+    movements_of_tests.post(*movements, at=at)

@@ -169,7 +169,9 @@ def test_only_who_pays_can_act_on_top_ups(
     client.force_login(request.getfixturevalue(role))
     response = client.post(address(name))
     assert response.status_code == 403
-    assert "dashboard/no_permission.html" in [template.name for template in response.templates]
+    assert "dashboard/account/no_permission.html" in [
+        template.name for template in response.templates
+    ]
 
 
 @pytest.mark.parametrize("role", ["admin", "member"])

@@ -7,8 +7,8 @@ from django.urls import reverse
 
 from tests.dashboard.conftest import NOW, call, post, top_up
 from tests.dashboard.test_access import PAGES
-from tests.dashboard.test_top_up import decide, words
-from tests.dashboard.test_top_up_status import begin, paid
+from tests.dashboard.top_up.test_top_up import decide, words
+from tests.dashboard.top_up.test_top_up_status import begin, paid
 
 pytestmark = pytest.mark.usefixtures("now")
 

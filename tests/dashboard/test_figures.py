@@ -5,7 +5,6 @@ import pytest
 from dashboard.templatetags.figures import (
     added,
     balance_in_words,
-    counted,
     grouped,
     in_credits,
     largest,
@@ -25,13 +24,6 @@ def test_numbers_are_grouped_with_a_true_minus(number, text):
 @pytest.mark.parametrize(("number", "text"), [(500, "+500"), (-80, "−80"), (0, "0")])
 def test_signed_numbers_say_which_way_they_go(number, text):
     assert signed(number) == text
-
-
-@pytest.mark.parametrize(
-    ("number", "text"), [(1, "1 call"), (0, "0 calls"), (1_200, "1,200 calls")]
-)
-def test_a_number_has_the_word_that_fits_it(number, text):
-    assert counted(number, "call,calls") == text
 
 
 @pytest.mark.parametrize(

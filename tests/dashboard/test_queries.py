@@ -9,10 +9,10 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from billing.models import Account, Plan, User
+from tests.calls.usage.test_report import WEEK, read
 from tests.dashboard.bulk import insert_calls
 from tests.dashboard.conftest import NOW, call, post
 from tests.dashboard.test_access import NAMES, PAGES, address
-from tests.dashboard.test_usage import WEEK, read
 
 pytestmark = pytest.mark.usefixtures("now")
 

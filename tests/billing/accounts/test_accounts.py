@@ -8,13 +8,11 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 
-from billing import ledger
 from billing.accounts.opening import change_time_zone, open_account
-from billing.ledger.audit import INVARIANTS
 from billing.models import Account, DailyUsage, Plan, Role
-from tests.billing.postings import NOW, call
 from tests.billing.waiting import WAIT_SECONDS, until_somebody_waits_for_a_lock
 from tests.factories import UserFactory
+from tests.movements import NOW, call, post
 
 # In Kolkata this is the next day already.
 EVENING = datetime(2026, 3, 9, 20, 0, tzinfo=UTC)
@@ -44,7 +42,7 @@ def test_an_account_with_a_wrong_zone_is_not_opened(db: None) -> None:
 
 
 def test_days_are_summed_again_in_the_new_zone(account: Account) -> None:
-    ledger.post(postings=[call(account, "c", 3, at=EVENING)], posted_at=NOW)
+    post(call(account, "c", 3, at=EVENING), at=NOW)
     assert DailyUsage.objects.get().day == date(2026, 3, 10)
     change_time_zone(account=account, time_zone="America/New_York")
     account.refresh_from_db()
@@ -62,8 +60,10 @@ def test_a_wrong_zone_changes_nothing(account: Account) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_posting_that_waits_for_the_move_is_summed_in_the_new_zone(account: Account) -> None:
-    ledger.post(postings=[call(account, "before", 1, at=EVENING)], posted_at=NOW)
+def test_a_posting_that_waits_for_the_move_is_summed_in_the_new_zone(
+    account: Account, default_plans: None
+) -> None:
+    post(call(account, "before", 1, at=EVENING), at=NOW)
     moved = Event()
 
     def move() -> None:
@@ -73,13 +73,12 @@ def test_a_posting_that_waits_for_the_move_is_summed_in_the_new_zone(account: Ac
             until_somebody_waits_for_a_lock()
         connection.close()
 
-    def post() -> None:
+    def record() -> None:
         assert moved.wait(WAIT_SECONDS)
-        ledger.post(postings=[call(account, "after", 1, at=EVENING)], posted_at=NOW)
+        post(call(account, "after", 1, at=EVENING), at=NOW)
         connection.close()
 
     with ThreadPoolExecutor(2) as pool:
-        for done in [pool.submit(move), pool.submit(post)]:
+        for done in [pool.submit(move), pool.submit(record)]:
             done.result()
     assert [(row.day, row.calls) for row in DailyUsage.objects.all()] == [(date(2026, 3, 9), 2)]
-    assert [str(breach) for invariant in INVARIANTS for breach in invariant()] == []

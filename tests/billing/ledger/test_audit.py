@@ -11,7 +11,7 @@ from billing.ledger.audit import INVARIANTS, breaches_of
 from billing.models import LedgerEntry
 from tests.billing.postings import call, correction, top_up
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.broken_ledger]
 
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
 

@@ -4,24 +4,20 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from billing import ledger
 from billing.models import Balance, CreditGrant, LedgerEntry
 from billing.plans import tasks
-from billing.plans.movements import credit_top_up
-from tests.billing.lifetime.conftest import local
-from tests.billing.postings import call
+from tests.clock import local
 from tests.factories import AccountFactory
+from tests.movements import call, post, top_up
 
 pytestmark = pytest.mark.django_db
 
 MOMENT = timedelta(microseconds=1)
 
 
-def bought(account, credits=500, *, at, reference="1"):
-    credit_top_up(
-        account=account, credits=credits, reference=reference, remarks="", paid_at=at, now=at
-    )
-    return CreditGrant.objects.get(account=account, reference=f"top-up:{reference}")
+def bought(account, credits=500, *, at):
+    post(top_up(account, credits), at=at)
+    return CreditGrant.objects.latest("pk")
 
 
 @pytest.mark.parametrize("zone", ["Asia/Kolkata", "Europe/London", "America/New_York"])
@@ -66,13 +62,13 @@ def test_a_week_late_they_still_expired_at_their_moment(account, clock):
 def test_a_call_after_their_end_does_not_use_them_even_if_beat_is_down(account):
     grant = bought(account, at=datetime(2026, 3, 10, tzinfo=UTC))
     later = grant.expires_at + timedelta(days=1)
-    ledger.post(postings=[call(account, "a", 20, at=later)], posted_at=later)
+    post(call(account, "a", 20, at=later), at=later)
     assert Balance.objects.get(account=account).credits == -20
 
 
 def test_only_what_is_left_expires(account, clock):
     grant = bought(account, at=datetime(2026, 3, 10, tzinfo=UTC))
-    ledger.post(postings=[call(account, "a", 120)], posted_at=datetime(2026, 3, 11, tzinfo=UTC))
+    post(call(account, "a", 120), at=datetime(2026, 3, 11, tzinfo=UTC))
     clock.at = grant.expires_at
     tasks.expire_credits()
     assert LedgerEntry.objects.get(account=account, kind="expiry").credits == -380
@@ -80,7 +76,7 @@ def test_only_what_is_left_expires(account, clock):
 
 def test_top_ups_of_different_days_expire_one_by_one(account, clock):
     first = bought(account, 100, at=datetime(2026, 3, 10, tzinfo=UTC))
-    bought(account, 200, at=datetime(2026, 3, 11, tzinfo=UTC), reference="2")
+    bought(account, 200, at=datetime(2026, 3, 11, tzinfo=UTC))
     clock.at = first.expires_at
     tasks.expire_credits()
     assert Balance.objects.get(account=account).credits == 200

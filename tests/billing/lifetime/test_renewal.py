@@ -8,7 +8,6 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.db import connection
 
-from billing import ledger
 from billing.models import (
     Account,
     Balance,
@@ -21,9 +20,9 @@ from billing.models import (
 )
 from billing.plans import subscriptions, tasks
 from billing.plans.tariffs import TariffBook
-from tests.billing.lifetime.conftest import local
-from tests.billing.postings import call
+from tests.clock import local
 from tests.factories import AccountFactory
+from tests.movements import call, post
 
 pytestmark = pytest.mark.django_db
 
@@ -231,10 +230,8 @@ def test_a_renewal_ten_days_late_is_of_its_own_time(clock):
 
 def test_three_cycles_missed_are_each_granted_and_expired_in_order(clock):
     account = company(since=(2026, 1, 31, 0, 0))
-    ledger.post(
-        postings=[call(account, "a", 30, at=datetime(2026, 2, 2, tzinfo=UTC))],
-        posted_at=datetime(2026, 2, 2, tzinfo=UTC),
-    )
+    during = datetime(2026, 2, 2, tzinfo=UTC)
+    post(call(account, "a", 30, at=during), at=during)
     clock.at = datetime(2026, 5, 2, tzinfo=UTC)
     tasks.renew_subscriptions()
     assert movements(account) == [
@@ -260,8 +257,8 @@ def test_whichever_task_comes_first_the_credits_of_a_new_cycle_come_with_the_end
 def test_a_call_between_the_end_of_a_cycle_and_its_renewal_is_paid_by_the_new_credits(clock):
     account = company(since=(2026, 2, 1, 0, 0))
     clock.at = datetime(2026, 3, 1, tzinfo=UTC)
-    ledger.post(postings=[call(account, "a", 10, at=clock.at)], posted_at=clock.at)
-    assert balance_of(account) == -10
+    post(call(account, "a", 10, at=clock.at), at=clock.at)
+    assert balance_of(account) == 90
     tasks.renew_subscriptions()
     assert balance_of(account) == 90
 

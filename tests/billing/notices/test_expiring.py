@@ -4,12 +4,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from billing import ledger
 from billing.models import CreditGrant, Notice, Plan
 from billing.notices import warnings
 from billing.plans import movements, subscriptions
 from dashboard.mail import tasks
-from tests.billing.postings import call
+from tests.movements import call, post, top_up
 
 pytestmark = pytest.mark.django_db
 
@@ -20,9 +19,7 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 @pytest.fixture
 def grant(account, owner):
     """500 credits that were bought, and expire a year later."""
-    movements.credit_top_up(
-        account=account, credits=500, reference="1", remarks="", paid_at=PAID, now=PAID
-    )
+    post(top_up(account, 500), at=PAID)
     return CreditGrant.objects.get()
 
 
@@ -75,7 +72,7 @@ def test_a_beat_that_was_away_warns_once_of_what_is_left(grant, looks, expected)
 
 
 def test_the_warning_says_how_much_of_what_and_when(grant, account):
-    ledger.post(postings=[call(account, "a", 120, at=PAID)], posted_at=PAID + HOUR)
+    post(call(account, "a", 120, at=PAID), at=PAID + HOUR)
     look(grant, before=7 * DAY)
     assert Notice.objects.get().context == {
         "credits": 380,
@@ -85,7 +82,7 @@ def test_the_warning_says_how_much_of_what_and_when(grant, account):
 
 
 def test_credits_that_are_used_up_are_not_warned_of(grant, account):
-    ledger.post(postings=[call(account, "a", 500, at=PAID)], posted_at=PAID + HOUR)
+    post(call(account, "a", 500, at=PAID), at=PAID + HOUR)
     assert look(grant, before=DAY) == []
 
 
@@ -95,9 +92,7 @@ def test_credits_that_never_expire_are_not_warned_of(account, owner):
 
 
 def test_each_top_up_is_warned_of_by_itself(grant, account):
-    movements.credit_top_up(
-        account=account, credits=9, reference="2", remarks="", paid_at=PAID + DAY, now=PAID + DAY
-    )
+    post(top_up(account, 9), at=PAID + DAY)
     assert len(look(grant, before=30 * DAY)) == 1
     assert len(look(grant, before=29 * DAY)) == 1
 

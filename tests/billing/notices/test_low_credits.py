@@ -4,15 +4,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from billing import ledger
-from billing.models import CreditThreshold, CreditWatch, Notice, Plan, Role
+from billing.models import CreditThreshold, CreditWatch, CustomTerms, Notice, Plan, Role
 from billing.notices import warnings
 from billing.plans import subscriptions
 from billing.plans.movements import bring_up_to_date
 from billing.plans.tasks import expire_credits, renew_subscriptions
 from dashboard.mail.tasks import watch_credits
-from tests.billing.postings import call, top_up
 from tests.factories import MembershipFactory, UserFactory
+from tests.movements import call, post, top_up
 
 pytestmark = pytest.mark.django_db
 
@@ -21,30 +20,33 @@ HOUR = timedelta(hours=1)
 
 
 class Company:
-    """An account on Base (100 credits, so warned below 20 and at 0) that makes calls."""
+    """An account with 100 credits a cycle, so warned below 20 and at 0, that makes calls."""
 
     def __init__(self, account):
         self.account = account
         self.calls = 0
         self.at = START
-        subscriptions.subscribe(account=account, plan=Plan.objects.get(name="Base"), at=START)
+        subscriptions.subscribe(
+            account=account,
+            plan=Plan.objects.get(name="Enterprise"),
+            at=START,
+            custom_terms=CustomTerms(
+                increment_seconds=30, credits_per_increment=1, credits_per_cycle=100
+            ),
+        )
 
     def use(self, credits, *, at_once=()):
         """Calls that cost ``credits``, ``*at_once`` in one batch."""
         self.at += HOUR
-        postings = []
+        calls = []
         for each in (credits, *at_once):
             self.calls += 1
-            postings.append(call(self.account, f"call-{self.calls}", each, at=self.at))
-        ledger.post(postings=postings, posted_at=self.at)
+            calls.append(call(self.account, f"call-{self.calls}", each, at=self.at))
+        post(*calls, at=self.at)
 
     def buy(self, credits):
         self.at += HOUR
-        self.calls += 1
-        ledger.post(
-            postings=[top_up(self.account, credits, f"top-up:{self.calls}", at=self.at)],
-            posted_at=self.at,
-        )
+        post(top_up(self.account, credits), at=self.at)
 
     def look(self):
         """What is noticed now: the level of each notice made."""
@@ -182,7 +184,7 @@ def test_an_account_that_wants_no_warnings_gets_none(company, account):
 
 
 def test_without_a_plans_credits_only_numbers_are_thresholds(account, owner):
-    ledger.post(postings=[top_up(account, 10, "t", at=START)], posted_at=START)
+    post(top_up(account, 10), at=START)
     assert warnings.watch(account=account, now=START) == []
     assert [level for _, level in warnings.levels(account=account, at=START)] == [0]
 
@@ -213,7 +215,7 @@ def test_the_end_of_a_cycle_is_no_dip(company, account, clock, tasks_run_here, m
 
 def test_calls_before_a_renewal_that_is_late_are_no_dip(company, account):
     company.at = datetime(2026, 4, 1, tzinfo=UTC)
-    company.use(4)  # expires the old credits; beat has not granted the new ones yet
+    company.use(4)
     assert company.look() == []
     company.use(80)
     assert company.look() == [19]
@@ -255,7 +257,7 @@ def test_the_mail_goes_out_by_itself(company, clock, tasks_run_here, mailoutbox)
 def test_one_account_that_fails_does_not_keep_others_from_being_looked_at(
     company, account, other_account, clock, tasks_run_here, mailoutbox, caplog
 ):
-    ledger.post(postings=[call(other_account, "x", 5, at=START)], posted_at=START)
+    post(call(other_account, "x", 5, at=START), at=START)
     other_account.credit_watch = CreditWatch.objects.create(account=other_account)
     type(other_account).objects.filter(pk=other_account.pk).update(time_zone="No/Where")
     company.use(100)

@@ -3,7 +3,6 @@
 import pytest
 import stripe
 
-from billing.ledger.audit import INVARIANTS
 from tests.billing.payments import fake_stripe
 from tests.billing.payments.fake_stripe import API_KEY, WEBHOOK_SECRET
 
@@ -23,10 +22,3 @@ def provider(settings, monkeypatch):
         monkeypatch.setattr(stripe._http_client.HTTPClient, "MAX_DELAY", 0)
         monkeypatch.setattr(stripe._http_client.HTTPClient, "INITIAL_DELAY", 0)
         yield running
-
-
-@pytest.fixture
-def clean_ledger(db):
-    """What the ledger must be after the test."""
-    yield
-    assert [str(breach) for invariant in INVARIANTS for breach in invariant()] == []

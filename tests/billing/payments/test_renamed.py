@@ -13,7 +13,7 @@ from tests.billing.payments.purchases import balance_of, begin, now, state_of
 from tests.billing.payments.stripe_events import take
 from tests.dashboard.sandbox.customer import pay
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clean_ledger")]
+pytestmark = pytest.mark.django_db
 
 TOTAL = 800_000  # 500 credits of one's own at INR 16
 

@@ -22,7 +22,7 @@ from tests.billing.payments.purchases import balance_of, begin, now, state_of
 from tests.billing.payments.stripe_events import post, take
 from tests.factories import AccountFactory
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clean_ledger")]
+pytestmark = pytest.mark.django_db
 
 HOUR = timedelta(hours=1)
 

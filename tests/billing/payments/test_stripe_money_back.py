@@ -8,7 +8,7 @@ from billing.payments.gateways import GatewayError, RefusedError, stripe
 from tests.billing.payments.purchases import balance_of, begin, now, state_of
 from tests.billing.payments.stripe_events import take
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clean_ledger")]
+pytestmark = pytest.mark.django_db
 
 TOTAL = 800_000  # 500 credits of one's own at INR 16
 

@@ -20,7 +20,7 @@ from calls.imports import importing, reading
 from calls.imports.rejects import RejectsFile
 from calls.models import Call
 from calls.sources import asterisk
-from tests.calls.calling import breaches
+from tests.audit import breaches
 from tests.child import child_environment
 from tests.factories import AccountFactory
 

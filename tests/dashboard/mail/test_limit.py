@@ -5,14 +5,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.core import mail
 
-from billing import ledger
-from billing.models import CreditGrant, Membership, Notice, Role
+from billing.models import Membership, Notice, Role
 from billing.notices import warnings
-from billing.plans.movements import credit_top_up
 from dashboard.mail import tasks
-from tests.billing.postings import call, top_up
 from tests.dashboard.mail import mail_server
 from tests.factories import AccountFactory, MembershipFactory
+from tests.movements import call, post, top_up
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("tasks_run_here")]
 
@@ -38,19 +36,11 @@ def beat(clock):
 def bought(account, credits=100, *, expires_in):
     """Credits that expire ``expires_in`` from NOW, a year after they were bought."""
     paid_at = NOW + expires_in - YEAR
-    reference = str(CreditGrant.objects.count())
-    credit_top_up(
-        account=account,
-        credits=credits,
-        reference=reference,
-        remarks="",
-        paid_at=paid_at,
-        now=paid_at,
-    )
+    post(top_up(account, credits), at=paid_at)
 
 
 def uses(account, credits, *, at=NOW):
-    ledger.post(postings=[call(account, f"call {at}", credits, at=at)], posted_at=at)
+    post(call(account, f"call {at}", credits, at=at), at=at)
 
 
 @pytest.fixture
@@ -157,7 +147,7 @@ def test_what_does_not_hold_any_more_when_there_is_room_is_not_sent(
     beat()
     uses(account, 5)
     assert beat(NOW + MINUTE) == []
-    ledger.post(postings=[top_up(account, 500, "t", at=NOW)], posted_at=NOW)
+    post(top_up(account, 500), at=NOW)
     assert beat(NOW + DAY + 2 * MINUTE) == []
     notice = Notice.objects.get(kind="low_credits")
     assert notice.suppressed == "the balance is above the warning again"

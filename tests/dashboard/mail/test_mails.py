@@ -5,13 +5,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.core import mail
 
-from billing import ledger
-from billing.ledger import Posting
-from billing.models import Kind, Membership, Plan
+from billing.models import Membership, Plan
 from billing.notices import warnings
-from billing.plans.movements import credit_top_up
 from billing.plans.subscriptions import subscribe
 from dashboard.mail import sending
+from tests.movements import call, post, top_up
 
 pytestmark = pytest.mark.django_db
 
@@ -26,18 +24,8 @@ def professional(account):
     warnings.watch(account=account, now=NOW - DAY)
 
 
-def use(account, credits, at=NOW, reference="call:a"):
-    posting = Posting(
-        account_id=account.pk,
-        kind=Kind.CALL,
-        credits=-credits,
-        reference=reference,
-        occurred_at=at,
-        call_id=reference,
-        usage_type="outbound",
-        billed_seconds=30 * credits,
-    )
-    ledger.post(postings=[posting], posted_at=at)
+def use(account, credits, at=NOW, call_id="a"):
+    post(call(account, call_id, credits, at), at=at)
 
 
 def sent(notice_ids, at=NOW):
@@ -56,14 +44,7 @@ def low_credits(account, used=1_300):
 
 
 def expiring(account):
-    credit_top_up(
-        account=account,
-        credits=500,
-        reference="1",
-        remarks="",
-        paid_at=NOW - 340 * DAY,
-        now=NOW - 340 * DAY,
-    )
+    post(top_up(account, 500), at=NOW - 340 * DAY)
     return sent(warnings.notice_expiring(now=NOW))
 
 
@@ -128,8 +109,8 @@ def test_a_name_is_escaped_in_the_html_and_only_there(account, owner, profession
 
 
 def test_the_use_of_the_mail_is_that_of_the_page_of_the_last_7_days(account, owner, professional):
-    use(account, 70, at=NOW - 7 * DAY, reference="call:before")
-    use(account, 30, at=NOW - 6 * DAY, reference="call:first-day")
+    use(account, 70, at=NOW - 7 * DAY, call_id="before")
+    use(account, 30, at=NOW - 6 * DAY, call_id="first-day")
     _, text, _ = low_credits(account, used=1_200)
     assert "Used in the last 7 days: 1,230 credits" in text
 

@@ -12,16 +12,14 @@ from pathlib import Path
 import pytest
 from django.core import mail
 
-from billing import ledger
 from billing.models import CreditGrant, CreditWatch, Notice, NoticeKind, Plan
 from billing.notices import warnings
 from billing.notices.due import undelivered
 from billing.plans import subscriptions
-from billing.plans.movements import credit_top_up
 from dashboard.mail import sending, tasks
-from tests.billing.postings import call, top_up
 from tests.child import child_environment
 from tests.dashboard.mail import mail_server
+from tests.movements import call, post, top_up
 
 pytestmark = pytest.mark.django_db
 
@@ -66,15 +64,8 @@ def _expiring(membership, days, at):
     """``days`` sets apart what would go together."""
     account = membership.account
     reference = f"{at} {days}"
-    credit_top_up(
-        account=account,
-        credits=380,
-        reference=reference,
-        remarks="",
-        paid_at=datetime(2025, 4, 9, 18, 30, tzinfo=UTC),
-        now=at,
-    )
-    grant = CreditGrant.objects.get(account=account, reference=f"top-up:{reference}")
+    post(top_up(account, 380, datetime(2025, 4, 9, 18, 30, tzinfo=UTC)), at=at)
+    grant = CreditGrant.objects.latest("pk")
     assert grant.expires_at is not None
     return Notice.objects.create(
         membership=membership,
@@ -113,7 +104,7 @@ def parts_of(message):
 # ── What it says ──────────────────────────────────────────────────────────────────────────────
 def test_a_low_credits_mail_has_the_accounts_numbers_in_text_and_html(account, low):
     subscriptions.subscribe(account=account, plan=Plan.objects.get(name="Base"), at=NOW - DAY)
-    ledger.post(postings=[call(account, "a", 88, at=NOW - HOUR)], posted_at=NOW - HOUR)
+    post(call(account, "a", 88, at=NOW - HOUR), at=NOW - HOUR)
     assert send(low())
     subject, text, html = parts_of(mail.outbox[0])
     assert "Acme Voice" in subject
@@ -201,21 +192,21 @@ def test_who_is_not_to_be_told_any_more_gets_none(membership, noticed, change, w
 
 def test_an_account_that_has_topped_up_above_the_warning_gets_no_mail(account, low):
     notice = low()
-    ledger.post(postings=[top_up(account, 20, "t", at=NOW)], posted_at=NOW)
+    post(top_up(account, 20), at=NOW)
     assert not send(notice)
     assert notice.suppressed == "the balance is above the warning again"
 
 
 def test_a_top_up_that_is_too_small_changes_the_figure_in_the_mail(account, low):
     notice = low()
-    ledger.post(postings=[top_up(account, 19, "t", at=NOW)], posted_at=NOW)
+    post(top_up(account, 19), at=NOW)
     assert send(notice)
     assert mail.outbox[0].subject == "Acme Voice has 19 credits left"
 
 
 def test_credits_that_were_used_up_meanwhile_are_not_said_to_expire(account, noticed):
     [notice] = noticed()
-    ledger.post(postings=[call(account, "a", 380, at=NOW)], posted_at=NOW)
+    post(call(account, "a", 380, at=NOW), at=NOW)
     assert not send(notice)
     assert notice.suppressed == "the credits are used up"
 
@@ -354,8 +345,8 @@ def test_two_workers_at_once_make_one_notice_and_one_mail(
     warnings.watch(account=account, now=NOW)
     for turn in range(1, 6):
         at = NOW + turn * HOUR
-        ledger.post(postings=[call(account, f"{turn}", 85, at=at)], posted_at=at)
+        post(call(account, f"{turn}", 85, at=at), at=at)
         assert sorted(two_workers(account, at)) == [0, 1]
         assert len(smtp.received) == turn
-        ledger.post(postings=[top_up(account, 85, f"top-up:{turn}", at=at)], posted_at=at)
+        post(top_up(account, 85), at=at)
     assert CreditWatch.objects.count() == 1

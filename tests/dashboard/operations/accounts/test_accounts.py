@@ -143,7 +143,7 @@ def test_after_a_move_to_central_european_time_tiles_and_log_agree(
     staff.force_login(owner)
     response = staff.get(f"/a/{customer.slug}/billing/usage/?period=custom&from={day}&to={day}")
     shown = response.context["usage"]
-    assert (shown.tiles.total_calls, len(shown.rows)) == (1, 1)
+    assert (shown.totals.total_calls, len(shown.rows)) == (1, 1)
 
 
 def test_a_zone_that_is_no_place_is_not_offered_but_kept_where_an_account_has_it(

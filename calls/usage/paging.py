@@ -1,0 +1,124 @@
+"""Pages of the log: how any page of millions of rows is found at once.
+
+Nothing here counts entries. How many rows a day and each of its hours have is known (`billing`
+keeps it), so the hour that holds an offset is found by adding up, and only inside that hour rows
+are skipped, from its nearer end, in an index and without reading the rows themselves.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from datetime import date
+from operator import add
+from typing import TypeVar
+from zoneinfo import ZoneInfo
+
+from django.core.paginator import Page, Paginator
+from django.db.models import QuerySet
+
+from billing.models import Account, DailyUsage, LedgerEntry
+from calls.usage.counts import Counted
+from calls.usage.filters import UsageFilters
+from calls.usage.log import LogRow, read_newest_first
+from calls.usage.periods import Period, hour_starts_at, hours_in_order
+
+ROWS_PER_PAGE = 10
+DIGITS_MAX = 18  # of a page number; Python refuses to read thousands
+
+Time = TypeVar("Time", date, range)
+Read = Callable[[int, int], list[LogRow]]
+
+
+class LogPaginator(Paginator):
+    """Pages of rows that are counted already: ``count`` is known, and ``read`` finds them.
+
+    ``read(first, end)`` returns the rows from the one at offset ``first`` to before ``end``.
+    """
+
+    def __init__(self, *, count: int, read: Read) -> None:
+        super().__init__((), ROWS_PER_PAGE)
+        self.count = count
+        self._read = read
+
+    def page(self, number: int | str) -> Page[LogRow]:
+        """Read a page. Raises InvalidPage where there is none of that number."""
+        number = self.validate_number(number)
+        first = (number - 1) * self.per_page
+        end = min(first + self.per_page, self.count)
+        return Page(self._read(first, end) if first < end else [], number, self)
+
+    def get_page(self, number: float | str | None) -> Page[LogRow]:
+        """Read the page that ``number``, whatever stands in a link, means: the nearest that exists.
+
+        Django's own shows the last page for numbers below 1, and the first for endless ones.
+        """
+        digits = str(number).strip().lstrip("0")
+        asked = int(digits[:DIGITS_MAX]) if digits.isascii() and digits.isdigit() else 1
+        return self.page(min(max(1, asked), self.num_pages))
+
+
+def pages_of_log(
+    *, account: Account, period: Period, filters: UsageFilters, counted: Sequence[Counted]
+) -> LogPaginator:
+    """Return the pages of the log of ``period`` under ``filters``, leaving the call ID aside.
+
+    ``counted`` are the counts of the same. Reading a page takes two queries, an empty one none.
+    """
+    rows_by_day = _rows_by_day(counted)
+    count = sum(rows for _, rows in rows_by_day)
+
+    def read(first: int, end: int) -> list[LogRow]:
+        newest_day, from_newest = _locate(reversed(rows_by_day), first)
+        oldest_day, from_oldest = _locate(rows_by_day, count - end)
+        rows_by_hours = _rows_by_hours(
+            filters.daily_usage(account).filter(day__in={newest_day, oldest_day}), period.zone
+        )
+        newest_hours, from_newest = _locate(reversed(rows_by_hours[newest_day]), from_newest)
+        oldest_hours, from_oldest = _locate(rows_by_hours[oldest_day], from_oldest)
+        entries = filters.entries(account)
+        if from_newest <= from_oldest:
+            ids = entries.filter(
+                occurred_at__gte=period.starts_at,
+                occurred_at__lt=hour_starts_at(newest_day, newest_hours.stop, period.zone),
+            ).order_by("-occurred_at", "-id")[from_newest : from_newest + end - first]
+        else:
+            ids = entries.filter(
+                occurred_at__gte=hour_starts_at(oldest_day, oldest_hours.start, period.zone),
+                occurred_at__lt=period.ends_at,
+            ).order_by("occurred_at", "id")[from_oldest : from_oldest + end - first]
+        return read_newest_first(
+            account=account, entries=LedgerEntry.objects.filter(id__in=ids.values("id"))
+        )
+
+    return LogPaginator(count=count, read=read)
+
+
+def _rows_by_day(counted: Iterable[Counted]) -> list[tuple[date, int]]:
+    """Return how many rows each day has, oldest first."""
+    rows: Counter[date] = Counter()
+    for row in counted:
+        rows[row.day] += row.entries
+    return sorted(rows.items())
+
+
+def _rows_by_hours(
+    daily_usage: QuerySet[DailyUsage], zone: ZoneInfo
+) -> dict[date, list[tuple[range, int]]]:
+    """Return how many rows the hours of each day have, in order of time; one query."""
+    by_hour: dict[date, list[int]] = {}
+    for day, counted in daily_usage.values_list("day", "entries_by_hour"):
+        known = by_hour.get(day)
+        by_hour[day] = counted if known is None else [*map(add, known, counted)]
+    return {
+        day: [(hours, sum(rows[hours.start : hours.stop])) for hours in hours_in_order(day, zone)]
+        for day, rows in by_hour.items()
+    }
+
+
+def _locate(rows_by_time: Iterable[tuple[Time, int]], offset: int) -> tuple[Time, int]:
+    """Return the day or hour in which the row at ``offset`` lies, and how many of its rows come
+    before that row."""
+    for time, rows in rows_by_time:
+        if offset < rows:
+            return time, offset
+        offset -= rows
+    raise AssertionError("the offset is beyond the rows that were counted")

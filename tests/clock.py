@@ -1,0 +1,46 @@
+"""The life of credits, lived faster: tasks at any time, and mails that arrive in the test."""
+
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+from celery import current_app
+from django.utils import timezone
+
+from billing.plans import tasks as plan_tasks
+from dashboard.mail import tasks as mail_tasks
+
+
+def local(parts, zone):
+    """The instant of (year, month, day, hour, minute) on the clocks of ``zone``."""
+    year, month, day, hour, minute = parts
+    return datetime(year, month, day, hour, minute, tzinfo=ZoneInfo(zone))
+
+
+class Clock:
+    """The time as the tasks see it. They alone read a clock; the domain is told the time."""
+
+    def __init__(self):
+        self.at = datetime(2026, 3, 10, 12, tzinfo=UTC)
+
+    def now(self):
+        return self.at
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Set ``clock.at``, then call a task: it believes that it is that time."""
+    clock = Clock()
+    for tasks in (plan_tasks, mail_tasks):
+        monkeypatch.setattr(tasks, "timezone", clock)
+    assert timezone.now() != clock.now()
+    return clock
+
+
+@pytest.fixture
+def tasks_run_here():
+    """Tasks that a task sends are run at once, in the test."""
+    before = current_app.conf.task_always_eager
+    current_app.conf.task_always_eager = True
+    yield
+    current_app.conf.task_always_eager = before
