@@ -31,11 +31,11 @@ def winning_record(
     one with an older revision is ignored. Raises Rejected.
     """
     winner = None
-    for number, record in arrived:
-        merged = record if known is None else merge(known, record)
-        if merged is not None:
-            known = merged
-            winner = Numbered(number, merged)
+    for numbered in arrived:
+        if known is None:
+            known, winner = numbered.record, numbered
+        elif (merged := merge(known, numbered.record)) is not None:
+            known, winner = merged, numbered._replace(record=merged)
     return winner
 
 
