@@ -28,7 +28,6 @@ class _Positioned(NamedTuple):
 
     position: int
     number: int
-    call_id: str | None
     text: str
 
 
@@ -90,7 +89,7 @@ class Staging:
         rows = self._database.execute(
             f"""
             SELECT {", ".join(_Positioned._fields)}
-              FROM (SELECT coalesce(last, number) AS position, number, call_id, text
+              FROM (SELECT coalesce(last, number) AS position, number, text
                       FROM line LEFT JOIN repeated USING (call_id))
              ORDER BY position, number
             """

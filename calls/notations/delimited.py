@@ -76,7 +76,7 @@ class DelimitedReader:
                 raise BadFileError(f"Line {number}: {_explained(error)}") from None
             if values is None:
                 return
-            if any(value.strip() for value in values):
+            if any(map(str.strip, values)):
                 yield RawRecord(number, "".join(self._text), values)
             self._text.clear()
             number = self._line_number + 1

@@ -110,7 +110,7 @@ class CanonicalCsv(Source[Row]):
 
     def _record(self, values: Row) -> CallRecord:
         columns = len(self._columns)
-        if len(values) < columns or any(value.strip() for value in values[columns:]):
+        if len(values) < columns or any(map(str.strip, values[columns:])):
             raise Rejected(
                 "line",
                 f"has {len(values)} value{pluralize(len(values))}, the header names {columns} "
