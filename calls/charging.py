@@ -94,9 +94,9 @@ class _Batch:
         self.merge = merge
         self.records = records
         self.outcomes = [UNCHANGED] * len(records)
-        self.arrived: dict[CallKey, list[Numbered]] = defaultdict(list)
+        self.positions: dict[CallKey, list[int]] = defaultdict(list)  # of the records of each call
         for position, record in enumerate(records):
-            self.arrived[record.key].append(Numbered(position, record))
+            self.positions[record.account_id, record.call_id].append(position)
         self.known: dict[CallKey, CallRecord] = {}
         self._rejected: dict[CallKey, Outcome] = {}
         self._postings: dict[int, Posting] = {}
@@ -128,7 +128,7 @@ class _Batch:
         """
         inserted = False
         while not inserted:
-            self.known = stored.find(self.arrived)
+            self.known = stored.find(self.positions)
             self._postings.clear()
             inserted = stored.insert(self._new_calls(), recorded_at=self.now)
         for position, posting in self._postings.items():
@@ -136,7 +136,7 @@ class _Batch:
 
     def _new_calls(self) -> Iterator[RatedCall]:
         """Rate the new calls, in the order in which every process inserts."""
-        for key in sorted(self.arrived.keys() - self.known.keys()):
+        for key in sorted(self.positions.keys() - self.known.keys()):
             winner = self._winning_record(None, key)
             if winner is None:
                 continue
@@ -177,8 +177,9 @@ class _Batch:
         return corrected
 
     def _winning_record(self, known: CallRecord | None, key: CallKey) -> Numbered | None:
+        arrived = [Numbered(position, self.records[position]) for position in self.positions[key]]
         try:
-            return winning_record(known, self.arrived[key], self.merge)
+            return winning_record(known, arrived, self.merge)
         except Rejected as rejected:
             self._reject(key, rejected)
             return None

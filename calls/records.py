@@ -188,7 +188,8 @@ def _text(field: str, text: str, length_max: int) -> str:
     if not text:
         return text
     text = " ".join(text.split())
-    if odd := UNSTORABLE.search(text):
+    # What can be printed can be stored: asking that first takes a fraction of the time.
+    if not text.isprintable() and (odd := UNSTORABLE.search(text)):
         raise Rejected(field, f"has {_named(odd[0])}, which can't be stored; remove it.")
     if len(text) > length_max:
         raise Rejected(field, f"has {len(text)} characters; at most {length_max} are allowed.")

@@ -57,8 +57,8 @@ CHARGE = {
 }
 RATED = FACTS | CHARGE
 
-_values_of = attrgetter(*RATED.values())
 NEW_COLUMNS = (*RATED, "recorded_at", "corrections")
+_values_of = attrgetter(*RATED.values())
 
 CHANGED = {"corrections": "corrections"} | {name: f"rated.{path}" for name, path in RATED.items()}
 
