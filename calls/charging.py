@@ -9,58 +9,26 @@ the keys of new calls, sorted; then rows of calls that change, sorted; then acco
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from django.db import IntegrityError, connection, transaction
+from django.db import transaction
 
 from billing import ledger
-from billing.bulk import Value, among, as_arrays, copy_rows
+from billing.bulk import among
 from billing.ledger import Posting, references
 from billing.models import Account, Kind
-from billing.plans.rating import MICROSECONDS_PER_SECOND, Charge, Tariff, UsageType, rate
+from billing.plans.rating import Tariff, rate
 from billing.plans.subscriptions import renew_due
 from billing.plans.tariffs import NoTariffError, TariffBook
-from calls import remarks
-from calls.legs import joined
-from calls.models import Call, Status
-from calls.records import CallRecord, Rejected
-
-FACT_COLUMNS = CallRecord._fields
-CHARGE_COLUMNS = (
-    "plan_name",
-    "increment_seconds",
-    "credits_per_increment",
-    "billable_seconds",
-    "billed_seconds",
-    "increments",
-    "credits",
-)
-NEW_COLUMNS = (*FACT_COLUMNS, *CHARGE_COLUMNS, "recorded_at", "corrections")
-CHANGED_COLUMNS = ("corrections", *FACT_COLUMNS, *CHARGE_COLUMNS)
-
-# Django's queries can't ask for many pairs at once, nor give many rows a value each.
-# LIMIT keeps the planner at one look-up in the index for each: for a large batch it would rather
-# read the whole table, as long as it believes the table to be small.
-ASKED_FOR = """
-    FROM unnest(%s::bigint[], %s::text[]) AS asked (account_id, call_id)
-   CROSS JOIN LATERAL (
-         SELECT * FROM calls_call stored
-          WHERE stored.account_id = asked.account_id AND stored.call_id = asked.call_id LIMIT 1
-         ) found
-"""
-
-LOCKING = "FOR NO KEY UPDATE OF calls_call"
-
-CALL_ONCE = "call_once"  # the constraint: one row per account and call ID
-
-Key: TypeAlias = tuple[int, str]  # account and call ID, which is how a CallRecord begins
-Take: TypeAlias = Callable[[CallRecord, CallRecord], CallRecord | None]  # known, told -> new
-Told: TypeAlias = tuple[int, CallRecord]  # a record with its position among those given
+from calls import remarks, stored
+from calls.merging import Merge, Numbered, revised, winning_record, with_leg
+from calls.records import CallKey, CallRecord, Rejected
+from calls.stored import RatedCall, StoredCall
 
 
 class Result(StrEnum):
@@ -87,23 +55,6 @@ class Outcome(NamedTuple):
 UNCHANGED = Outcome(Result.UNCHANGED)
 
 
-class _Rated(NamedTuple):
-    """A charge with what it was computed from."""
-
-    plan_name: str
-    tariff: Tariff
-    charge: Charge
-
-
-class _Stored(NamedTuple):
-    """A call as the database has it."""
-
-    id: int
-    corrections: int
-    record: CallRecord
-    rated: _Rated
-
-
 def record_calls(
     *, records: Sequence[CallRecord], now: datetime, are_legs: bool = False
 ) -> list[Outcome]:
@@ -124,7 +75,7 @@ def record_calls(
     book = TariffBook({record.account_id for record in records})
     renew_due(book=book, now=now)
     with transaction.atomic():
-        batch = _Batch(records, now, book, take=_with_leg if are_legs else _revised)
+        batch = _Batch(records, now, book, merge=with_leg if are_legs else revised)
         batch.insert_new()
         batch.correct_changed()
         # The table of calls has decided what is new, and each correction has its own number.
@@ -136,18 +87,18 @@ class _Batch:
     """The records of one `record_calls`, while their transaction is open."""
 
     def __init__(
-        self, records: Sequence[CallRecord], now: datetime, book: TariffBook, *, take: Take
+        self, records: Sequence[CallRecord], now: datetime, book: TariffBook, *, merge: Merge
     ) -> None:
         self.now = now
         self.book = book
-        self.take = take
+        self.merge = merge
         self.records = records
         self.outcomes = [UNCHANGED] * len(records)
-        self.told: dict[Key, list[Told]] = defaultdict(list)
+        self.positions: dict[CallKey, list[int]] = defaultdict(list)  # of the records of each call
         for position, record in enumerate(records):
-            self.told[record[:2]].append((position, record))
-        self.known: dict[Key, CallRecord] = {}
-        self._rejected: dict[Key, Outcome] = {}
+            self.positions[record.account_id, record.call_id].append(position)
+        self.known: dict[CallKey, CallRecord] = {}
+        self._rejected: dict[CallKey, Outcome] = {}
         self._postings: dict[int, Posting] = {}
 
     @cached_property
@@ -172,88 +123,71 @@ class _Batch:
     def insert_new(self) -> None:
         """Insert the calls that are not known yet, and learn the records of those that are.
 
-        Ends: a round that is not the last one has met a call which another process inserted in
-        the meantime, and the next one knows it.
+        This ends: a round that fails has met a call that another process inserted in the
+        meantime, and the next round knows that call.
         """
-        while True:
-            self.known = _known(self.told)
+        inserted = False
+        while not inserted:
+            self.known = stored.find(self.positions)
             self._postings.clear()
-            try:
-                with transaction.atomic():
-                    copy_rows(Call, NEW_COLUMNS, self._new_rows())
-            except IntegrityError as error:
-                if CALL_ONCE not in str(error):
-                    raise
-            else:
-                break
+            inserted = stored.insert(self._new_calls(), recorded_at=self.now)
         for position, posting in self._postings.items():
             self.outcomes[position] = Outcome(Result.CREATED, -posting.credits)
 
-    def _new_rows(self) -> Iterator[tuple[Value, ...]]:
-        """Rate the new calls, in the order in which every process inserts; give NEW_COLUMNS."""
-        recorded_at = str(self.now)  # once for all rows
-        for key in sorted(self.told.keys() - self.known.keys()):
-            counts = self._that_counts(None, key)
-            if counts is None:
+    def _new_calls(self) -> Iterator[RatedCall]:
+        """Rate the new calls, in the order in which every process inserts."""
+        for key in sorted(self.positions.keys() - self.known.keys()):
+            winner = self._winning_record(None, key)
+            if winner is None:
                 continue
-            position, record = counts
             try:
-                rated = self._rate(record)
+                rated = self._rate(winner.record)
             except Rejected as rejected:
                 self._reject(key, rejected)
                 continue
-            self._postings[position] = _charge_posting(record, rated)
-            yield (*record, *_frozen(rated), recorded_at, 0)
+            self._postings[winner.position] = _charge_posting(rated)
+            yield rated
 
     def correct_changed(self) -> None:
-        """Change the known calls that their latest record tells differently."""
-        changed = [key for key, known in self.known.items() if self._that_counts(known, key)]
+        """Change the known calls whose latest record differs from what is stored."""
+        changed = [key for key, known in self.known.items() if self._winning_record(known, key)]
         if not changed:
             return
-        updates = []
-        for stored in _locked(changed):
-            # Asked again, because another process may have changed the call in the meantime.
-            counts = self._that_counts(stored.record, stored.record.key)
-            if counts is None or counts[1] == stored.record:
-                continue
-            position, revised = counts
-            if revised.facts == stored.record.facts:  # only its revision is newer
-                updates.append((stored.id, stored.corrections, *revised, *_frozen(stored.rated)))
-                continue
-            try:
-                rated = self._rate_again(stored, revised)
-            except Rejected as rejected:
-                self._reject(stored.record.key, rejected)
-                continue
-            zone = ZoneInfo(self.time_zones[revised.account_id])
-            posting = _correction_posting(stored, revised, rated, zone)
-            updates.append((stored.id, stored.corrections + 1, *revised, *_frozen(rated)))
-            self.outcomes[position] = Outcome(Result.CORRECTED, -posting.credits)
-            self._postings[position] = posting
-        _update(updates)
+        corrections = (self._corrected(call) for call in stored.lock(changed))
+        stored.update([call for call in corrections if call is not None])
 
-    def _that_counts(self, known: CallRecord | None, key: Key) -> Told | None:
-        """Of the records told of a call, what stands in the end; None where ``known`` does.
-
-        As if they came one by one, which decides between one without a revision and one with an
-        old.
-        """
-        counts = None
+    def _corrected(self, call: StoredCall) -> StoredCall | None:
+        """``call`` as it is to be stored, its difference posted; None where nothing changes."""
+        # Decided again, because another process may have changed the call in the meantime.
+        winner = self._winning_record(call.record, call.record.key)
+        if winner is None or winner.record == call.record:
+            return None
+        if winner.record.facts == call.record.facts:  # only its revision is newer
+            return call._replace(rated=call.rated._replace(record=winner.record))
         try:
-            for position, record in self.told[key]:
-                taken = record if known is None else self.take(known, record)
-                if taken is not None:
-                    known = taken
-                    counts = (position, taken)
+            rated = self._rate_again(call, winner.record)
+        except Rejected as rejected:
+            self._reject(call.record.key, rejected)
+            return None
+        corrected = call._replace(corrections=call.corrections + 1, rated=rated)
+        zone = ZoneInfo(self.time_zones[call.record.account_id])
+        posting = _correction_posting(call, corrected, zone)
+        self.outcomes[winner.position] = Outcome(Result.CORRECTED, -posting.credits)
+        self._postings[winner.position] = posting
+        return corrected
+
+    def _winning_record(self, known: CallRecord | None, key: CallKey) -> Numbered | None:
+        arrived = [Numbered(position, self.records[position]) for position in self.positions[key]]
+        try:
+            return winning_record(known, arrived, self.merge)
         except Rejected as rejected:
             self._reject(key, rejected)
             return None
-        return counts
 
-    def _reject(self, key: Key, rejected: Rejected) -> None:
+    def _reject(self, key: CallKey, rejected: Rejected) -> None:
         self._rejected[key] = Outcome(Result.REJECTED, field=rejected.field, reason=rejected.reason)
 
-    def _rate(self, record: CallRecord) -> _Rated:
+    def _rate(self, record: CallRecord) -> RatedCall:
         """Rate ``record`` by the tariff in force when it started. Raises Rejected."""
         try:
             agreement = self.book.at(record.account_id, record.started_at)
@@ -265,33 +199,14 @@ class _Batch:
             ) from None
         return _rate(record, agreement.plan.name, agreement.tariff)
 
-    def _rate_again(self, stored: _Stored, revised: CallRecord) -> _Rated:
+    def _rate_again(self, call: StoredCall, record: CallRecord) -> RatedCall:
         """By the frozen tariff; only a call that started at another time is priced anew."""
-        if revised.started_at != stored.record.started_at:
-            return self._rate(revised)
-        return _rate(revised, stored.rated.plan_name, stored.rated.tariff)
+        if record.started_at != call.record.started_at:
+            return self._rate(record)
+        return _rate(record, call.rated.plan_name, call.rated.tariff)
 
 
-def _revised(known: CallRecord, record: CallRecord) -> CallRecord | None:
-    """``record`` as it takes the place of ``known``; None where it is older or says the same.
-
-    The newest revision heard of is remembered, also when a record without one comes after it.
-    """
-    if known.revised_at is not None:
-        if record.revised_at is None:
-            record = record._replace(revised_at=known.revised_at)
-        elif record.revised_at < known.revised_at:
-            return None
-    return None if record == known else record
-
-
-def _with_leg(known: CallRecord, leg: CallRecord) -> CallRecord | None:
-    """``known`` with ``leg`` added; None where that adds nothing. Raises Rejected."""
-    whole = joined(known, leg)
-    return None if whole == known else whole
-
-
-def _rate(record: CallRecord, plan_name: str, tariff: Tariff) -> _Rated:
+def _rate(record: CallRecord, plan_name: str, tariff: Tariff) -> RatedCall:
     charge = rate(
         tariff=tariff,
         usage_type=record.usage_type,
@@ -299,118 +214,44 @@ def _rate(record: CallRecord, plan_name: str, tariff: Tariff) -> _Rated:
         connected_at=record.connected_at,
         ended_at=record.ended_at,
     )
-    return _Rated(plan_name, tariff, charge)
+    return RatedCall(record, plan_name, tariff, charge)
 
 
-def _frozen(rated: _Rated) -> tuple[Value, ...]:
-    """The values of CHARGE_COLUMNS."""
-    plan_name, tariff, charge = rated
-    whole, rest = divmod(charge.billable_us, MICROSECONDS_PER_SECOND)
-    return (
-        plan_name,
-        tariff.increment_seconds,
-        tariff.credits_per_increment,
-        f"{whole}.{rest:06d}",
-        charge.billed_seconds,
-        charge.increments,
-        charge.credits,
-    )
-
-
-def _charge_posting(record: CallRecord, rated: _Rated) -> Posting:
+def _charge_posting(call: RatedCall) -> Posting:
+    record = call.record
     return Posting(
         account_id=record.account_id,
         kind=Kind.CALL,
-        credits=-rated.charge.credits,
+        credits=-call.charge.credits,
         reference=references.of_call(record.call_id),
         occurred_at=record.started_at,
-        remarks=remarks.of_charge(record, rated.tariff, rated.charge),
+        remarks=remarks.of_charge(record, call.tariff, call.charge),
         call_id=record.call_id,
         usage_type=record.usage_type,
         agent=record.agent,
-        billed_seconds=rated.charge.billed_seconds,
+        billed_seconds=call.charge.billed_seconds,
     )
 
 
-def _correction_posting(
-    stored: _Stored, revised: CallRecord, rated: _Rated, zone: ZoneInfo
-) -> Posting:
+def _correction_posting(before: StoredCall, after: StoredCall, zone: ZoneInfo) -> Posting:
     """The difference, as usage of the corrected type and agent, at the corrected time."""
-    old, new = stored.rated.charge, rated.charge
+    old, new = before.rated.charge, after.rated.charge
+    record = after.record
     return Posting(
-        account_id=revised.account_id,
+        account_id=record.account_id,
         kind=Kind.CORRECTION,
         credits=old.credits - new.credits,
-        reference=references.of_correction(revised.call_id, stored.corrections + 1),
-        occurred_at=revised.started_at,
+        reference=references.of_correction(record.call_id, after.corrections),
+        occurred_at=record.started_at,
         remarks=remarks.of_correction(
-            before=stored.record,
-            after=revised,
+            before=before.record,
+            after=record,
             billable_us=(old.billable_us, new.billable_us),
             credits=(old.credits, new.credits),
             zone=zone,
         ),
-        call_id=revised.call_id,
-        usage_type=revised.usage_type,
-        agent=revised.agent,
+        call_id=record.call_id,
+        usage_type=record.usage_type,
+        agent=record.agent,
         billed_seconds=new.billed_seconds - old.billed_seconds,
     )
-
-
-def _known(keys: Collection[Key]) -> dict[Key, CallRecord]:
-    """The records of the calls with these keys, as they are now, without a lock."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"SELECT {', '.join(f'found.{name}' for name in FACT_COLUMNS)} {ASKED_FOR}",
-            as_arrays(keys),
-        )
-        records = map(_record, cursor.fetchall())
-        return {record.key: record for record in records}
-
-
-def _locked(keys: Collection[Key]) -> list[_Stored]:
-    """The calls with these keys, locked one after the other in order of the keys."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"""
-            SELECT {", ".join(FACT_COLUMNS)},
-                   id, corrections, plan_name, increment_seconds, credits_per_increment,
-                   (billable_seconds * 1000000)::bigint, increments, billed_seconds, credits
-              FROM calls_call WHERE id = ANY(ARRAY(SELECT found.id {ASKED_FOR}))
-             ORDER BY account_id, call_id
-               {LOCKING}
-            """,
-            as_arrays(keys),
-        )
-        return [
-            _Stored(
-                id=row[12],
-                corrections=row[13],
-                record=_record(row[:12]),
-                rated=_Rated(row[14], Tariff(row[15], row[16]), Charge(*row[17:])),
-            )
-            for row in cursor.fetchall()
-        ]
-
-
-def _record(row: tuple[Any, ...]) -> CallRecord:
-    record = CallRecord(*row)
-    return record._replace(usage_type=UsageType(record.usage_type), status=Status(record.status))
-
-
-def _update(rows: Sequence[tuple[Value, ...]]) -> None:
-    """Store changed calls; each row is the id, then the values of CHANGED_COLUMNS."""
-    if not rows:
-        return
-    fields = [Call._meta.pk, *(Call._meta.get_field(name) for name in CHANGED_COLUMNS)]
-    arrays = ", ".join(f"%s::{field.db_type(connection)}[]" for field in fields)
-    changes = ", ".join(f"{name} = new.{name}" for name in CHANGED_COLUMNS)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"""
-            UPDATE calls_call SET {changes}
-              FROM unnest({arrays}) AS new (id, {", ".join(CHANGED_COLUMNS)})
-             WHERE calls_call.id = new.id
-            """,
-            as_arrays(rows),
-        )

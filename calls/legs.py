@@ -9,12 +9,16 @@ nor repeating them matters. How far they reach, ringing included, is what ``revi
 """
 
 from datetime import datetime, timedelta
+from operator import attrgetter
 
 from calls.models import Status
 from calls.records import CALL_LENGTH_MAX, CallRecord, Rejected
 
 # Switches write whole seconds, and a transfer takes a moment.
 GAP_MAX = timedelta(seconds=5)
+
+# By start; legs that start together are ordered by nothing that another leg can change.
+_order = attrgetter("started_at", "usage_type", "agent", "from_number", "to_number", "remarks")
 
 
 def joined(known: CallRecord, leg: CallRecord) -> CallRecord:
@@ -50,11 +54,6 @@ def joined(known: CallRecord, leg: CallRecord) -> CallRecord:
             "ended_at", f"makes its call longer than {CALL_LENGTH_MAX.days} days, with its others."
         )
     return whole
-
-
-def _order(part: CallRecord) -> tuple[object, ...]:
-    """By start; of parts that start together, by nothing that another leg can change."""
-    return (part.started_at, *part[2:6], part.remarks)
 
 
 def _reach(part: CallRecord) -> datetime:

@@ -1,8 +1,8 @@
 """Importing a file of call records: any size, in bounded memory, safe to interrupt and to repeat.
 
-Two passes. The first reads the file from end to end and stages its lines: a file that is broken
-anywhere is refused before anything is recorded. The second reads the staged lines call by call
-with the rules of their format, and records them in batches, each its own transaction.
+Two passes. The first reads the file from end to end and stages its records: a file that is broken
+anywhere is refused before anything is recorded. The second reads what is staged call by call with
+the rules of its source, and records it in batches, each its own transaction.
 """
 
 import sqlite3
@@ -10,16 +10,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 from calls.charging import Result, record_calls
-from calls.imports.reading import RecordReader, values_of
-from calls.imports.staging import Staging
+from calls.imports.staging import StagedRecord, Staging
+from calls.notations import BadFileError, RawRecord, Reader
 from calls.records import CallRecord, Rejected
-from calls.sources import BadFileError, Format, Line
+from calls.sources import Source
 
 BATCH_SIZE = 1_000
-LINES_STAGED_AT_ONCE = 1_000
+STAGED_AT_ONCE = 1_000
 
 # All lines of one call are read together, so they must fit into memory together.
 LINES_PER_CALL_MAX = 1_000
@@ -50,7 +50,7 @@ class Summary:
 class RejectedLine(NamedTuple):
     """A line that was not recorded, and why."""
 
-    number: int
+    line: int
     field: str
     reason: str
     text: str
@@ -65,7 +65,7 @@ class Progress(NamedTuple):
 
 
 def import_calls(
-    *, file: BinaryIO, source: Format, now: datetime, batch_size: int = BATCH_SIZE
+    *, file: BinaryIO, source: Source[Any], now: datetime, batch_size: int = BATCH_SIZE
 ) -> Iterator[Progress]:
     """Record the calls in ``file``, written as ``source``, while the caller iterates.
 
@@ -76,12 +76,12 @@ def import_calls(
     """
     try:
         with Staging() as staging:
-            reader = RecordReader(file, source)
+            reader = source.reader(file)
             summary = Summary()
             yield from _stage(reader, source, staging, summary)
             batch = _Batch(summary, source)
-            for lines in _calls(staging, reader.delimiter):
-                batch.add(lines)
+            for raw in _calls(staging, reader):
+                batch.add(raw)
                 # All records of one call are in one batch: there the last of them decides.
                 if batch.size >= batch_size:
                     yield Progress(reader.bytes_read, summary, batch.record(now))
@@ -95,11 +95,13 @@ def import_calls(
 
 
 def _stage(
-    reader: RecordReader, source: Format, staging: Staging, summary: Summary
+    reader: Reader[Any], source: Source[Any], staging: Staging, summary: Summary
 ) -> Iterator[Progress]:
-    lines = iter(reader)
-    while some := list(islice(lines, LINES_STAGED_AT_ONCE)):
-        staging.add((line.number, source.call_id(line.values) or None, line.text) for line in some)
+    records = iter(reader)
+    while some := list(islice(records, STAGED_AT_ONCE)):
+        staging.add(
+            StagedRecord(raw.number, source.call_id(raw.values) or None, raw.text) for raw in some
+        )
         summary.lines += len(some)
         yield Progress(reader.bytes_read, summary)
     most = staging.find_repeated()
@@ -110,11 +112,13 @@ def _stage(
         )
 
 
-def _calls(staging: Staging, delimiter: str) -> Iterator[list[Line]]:
-    for staged in staging.calls():
-        texts = [text for _, text in staged]
-        values = values_of(iter(texts), delimiter)
-        yield [Line(number, text, row) for (number, text), row in zip(staged, values, strict=True)]
+def _calls(staging: Staging, reader: Reader[Any]) -> Iterator[list[RawRecord[Any]]]:
+    for call in staging.calls():
+        values = reader.values_of([staged.text for staged in call])
+        yield [
+            RawRecord(staged.number, staged.text, own)
+            for staged, own in zip(call, values, strict=True)
+        ]
 
 
 @dataclass(slots=True)
@@ -122,33 +126,33 @@ class _Batch:
     """Calls on their way into one transaction, and the lines that did not make it."""
 
     summary: Summary
-    source: Format
+    source: Source[Any]
     records: list[CallRecord] = field(default_factory=list)
-    lines: list[Sequence[Line]] = field(default_factory=list)  # of each record
+    raw: list[Sequence[RawRecord[Any]]] = field(default_factory=list)  # of each record
     rejected: list[RejectedLine] = field(default_factory=list)
 
     @property
     def size(self) -> int:
         return len(self.records) + len(self.rejected)
 
-    def add(self, lines: Sequence[Line]) -> None:
-        """Read all lines about one call."""
-        for read in self.source.read(lines):
+    def add(self, raw: Sequence[RawRecord[Any]]) -> None:
+        """Read all that the file says about one call."""
+        for read in self.source.read(raw):
             if isinstance(read.record, Rejected):
-                self._reject(read.lines, read.record.field, read.record.reason)
+                self._reject(read.raw, read.record.field, read.record.reason)
             else:
                 self.records.append(read.record)
-                self.lines.append(read.lines)
+                self.raw.append(read.raw)
 
     def record(self, now: datetime) -> list[RejectedLine]:
         """Record the calls, count what became of them, and return the lines rejected."""
         outcomes = record_calls(records=self.records, now=now, are_legs=self.source.tells_legs)
         summary = self.summary
-        for outcome, lines in zip(outcomes, self.lines, strict=True):
+        for outcome, raw in zip(outcomes, self.raw, strict=True):
             if outcome.result is Result.REJECTED:
-                self._reject(lines, outcome.field, outcome.reason)
+                self._reject(raw, outcome.field, outcome.reason)
                 continue
-            summary.joined += len(lines) - 1
+            summary.joined += len(raw) - 1
             summary.credits += outcome.credits
             if outcome.result is Result.CREATED:
                 summary.created += 1
@@ -159,6 +163,6 @@ class _Batch:
         summary.rejected += len(self.rejected)
         return self.rejected
 
-    def _reject(self, lines: Sequence[Line], field: str, reason: str) -> None:
-        column = self.source.column(field)
-        self.rejected.extend(RejectedLine(line.number, column, reason, line.text) for line in lines)
+    def _reject(self, raw: Sequence[RawRecord[Any]], field: str, reason: str) -> None:
+        name = self.source.field_name(field)
+        self.rejected.extend(RejectedLine(one.number, name, reason, one.text) for one in raw)

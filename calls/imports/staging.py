@@ -8,11 +8,27 @@ stand in the file, so that its last line decides, and a second import finds noth
 import sqlite3
 from collections.abc import Iterable, Iterator
 from itertools import groupby
-from operator import itemgetter
+from operator import attrgetter
 from typing import NamedTuple
 
 # SQLite keeps this much in memory and the rest in its file.
 CACHE_KIB = 32 * 1024
+
+
+class StagedRecord(NamedTuple):
+    """A raw record on its way in. ``call_id`` is None where it does not say its call."""
+
+    number: int
+    call_id: str | None
+    text: str
+
+
+class _Positioned(NamedTuple):
+    """A staged record with the place of its call, as it comes back."""
+
+    position: int
+    number: int
+    text: str
 
 
 class Repeated(NamedTuple):
@@ -45,9 +61,10 @@ class Staging:
     def __exit__(self, *_: object) -> None:
         self._database.close()
 
-    def add(self, lines: Iterable[tuple[int, str | None, str]]) -> None:
-        """Keep lines: the number of each, the call it is about (if it says so), and its text."""
-        self._database.executemany("INSERT INTO line VALUES (?, ?, ?)", lines)
+    def add(self, records: Iterable[StagedRecord]) -> None:
+        """Keep ``records``."""
+        columns = ", ".join(StagedRecord._fields)
+        self._database.executemany(f"INSERT INTO line ({columns}) VALUES (?, ?, ?)", records)
 
     def find_repeated(self) -> Repeated | None:
         """Find the calls that stand on several lines; return the one that stands on most.
@@ -67,14 +84,15 @@ class Staging:
         ).fetchone()
         return None if most is None else Repeated(*most)
 
-    def calls(self) -> Iterator[list[tuple[int, str]]]:
-        """The lines (number, text) of each call together, where the last of them stands."""
+    def calls(self) -> Iterator[list[_Positioned]]:
+        """Give the records of each call together, where the last of them stands in the file."""
         rows = self._database.execute(
-            """
-            SELECT coalesce(last, number) AS position, number, text
-              FROM line LEFT JOIN repeated USING (call_id)
+            f"""
+            SELECT {", ".join(_Positioned._fields)}
+              FROM (SELECT coalesce(last, number) AS position, number, text
+                      FROM line LEFT JOIN repeated USING (call_id))
              ORDER BY position, number
             """
         )
-        for _, group in groupby(rows, key=itemgetter(0)):
-            yield [(number, text) for _, number, text in group]
+        for _, call in groupby(map(_Positioned._make, rows), key=attrgetter("position")):
+            yield list(call)

@@ -1,53 +1,68 @@
-"""Notations that call records come in: one file a source, none of which knows the others.
+"""Sources of call records: one file a source, none of which knows the others.
 
-A format turns the lines of a file into records by the rules of `calls.records`. It reads no files
-and writes nothing; `calls.imports.importing` does.
+A source reads one notation and turns what was written into records by the rules of `calls.records`.
+It opens no files and stores nothing. `calls.sources.registry` lists them all.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, Protocol
+from datetime import datetime
+from typing import BinaryIO, ClassVar, Generic, NamedTuple
+from zoneinfo import ZoneInfo
 
+from calls.notations import RawRecord, Reader, Values
 from calls.records import CallRecord, Rejected
 
 
-class BadFileError(ValueError):
-    """The file as a whole can't be read in this format: the message says why."""
+class Option(NamedTuple):
+    """Something that the notation of a source does not say, so that whoever imports may say it.
+
+    ``name`` is the keyword argument of the source's class, ``argument`` that of the command.
+    """
+
+    name: str
+    argument: str
+    help: str
+    choices: tuple[str, ...] | None = None
+    metavar: str | None = None
+    is_list: bool = False
 
 
-class Line(NamedTuple):
-    """One record of a file: where it begins, its text as it stands there, and its values."""
+class Read(NamedTuple, Generic[Values]):
+    """What some raw records say together: a call record, or why they make none."""
 
-    number: int
-    text: str
-    values: list[str]
-
-
-class Read(NamedTuple):
-    """What some lines say together: a record, or why they make none."""
-
-    lines: Sequence[Line]
+    raw: Sequence[RawRecord[Values]]
     record: CallRecord | Rejected
 
 
-class Format(Protocol):
-    """How one source writes call records as CSV.
+class Source(ABC, Generic[Values]):
+    """Reads what one kind of system writes about the calls of one account.
 
-    ``tells_legs``: whether a line tells a part of its call, or all of it.
+    Times without an offset are on the wall clock of ``zone``. An instance reads one file.
     """
 
-    tells_legs: bool
+    name: ClassVar[str]  # as people name it, for instance in the command
+    label: ClassVar[str]
+    options: ClassVar[tuple[Option, ...]] = ()
+    tells_legs: ClassVar[bool] = False  # whether a raw record tells a part of its call, or all
 
-    def delimiter(self, first_line: str) -> str:
-        """The character between values, judged by the file's first line."""
+    def __init__(self, *, account_id: int, zone: ZoneInfo, now: datetime) -> None:
+        self.account_id = account_id
+        self.zone = zone
+        self.now = now
 
-    def takes_as_header(self, first: Sequence[str]) -> bool:
-        """Look at the values of the first line: whether it is a header. Raises BadFileError."""
+    @abstractmethod
+    def reader(self, file: BinaryIO) -> Reader[Values]:
+        """Return the reader of the notation, which cuts a file or a payload into raw records."""
 
-    def column(self, field: str) -> str:
-        """What the source calls what the rules of a record call ``field``."""
+    @abstractmethod
+    def call_id(self, values: Values) -> str:
+        """Return which call a raw record is about, where it can be told, else an empty text."""
 
-    def call_id(self, values: Sequence[str]) -> str:
-        """Which call a line is about, where it can be told, else empty."""
+    @abstractmethod
+    def read(self, raw: Sequence[RawRecord[Values]]) -> Iterator[Read[Values]]:
+        """Read all the raw records of a file that are about one call, in the order of the file."""
 
-    def read(self, lines: Sequence[Line]) -> Iterator[Read]:
-        """Read all the lines of a file that are about one call, in the order of the file."""
+    def field_name(self, field: str) -> str:
+        """Return what the source calls what the rules of a record call ``field``."""
+        return field

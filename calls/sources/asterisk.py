@@ -15,7 +15,8 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import product
-from typing import NamedTuple
+from operator import attrgetter
+from typing import BinaryIO, NamedTuple
 from zoneinfo import ZoneInfo
 
 from django.template.defaultfilters import pluralize
@@ -23,9 +24,11 @@ from django.template.defaultfilters import pluralize
 from billing.plans.rating import UsageType
 from calls.legs import joined
 from calls.models import Status
+from calls.notations import BadFileError, RawRecord
+from calls.notations.clock import meanings, read_time
+from calls.notations.delimited import DelimitedReader, Row
 from calls.records import CallRecord, Rejected, not_one_of, validate
-from calls.sources import BadFileError, Line, Read
-from calls.sources.clock import meanings, read_time
+from calls.sources import Option, Read, Source
 
 COLUMNS = (
     "accountcode",
@@ -82,11 +85,44 @@ class _Leg(NamedTuple):
     status: Status
 
 
-class AsteriskCsv:
-    """Reads Master.csv for one account.
+class _ReadLine(NamedTuple):
+    """A line with what it says."""
+
+    raw: RawRecord[Row]
+    record: CallRecord
+
+
+class _Optional(NamedTuple):
+    """The columns that not every file has; empty where it does not."""
+
+    uniqueid: str = ""
+    userfield: str = ""
+
+
+class AsteriskCsv(Source[Row]):
+    """Reads Master.csv for one account. A line is a part of a call, never a correction of another.
 
     Calls are of ``usage_type``, except those from ``inbound_contexts``, which are inbound.
     """
+
+    name = "asterisk"
+    label = "Asterisk's Master.csv"
+    options = (
+        Option(
+            name="usage_type",
+            argument="--usage-type",
+            help="what the calls are (outbound).",
+            choices=tuple(UsageType),
+        ),
+        Option(
+            name="inbound_contexts",
+            argument="--inbound-context",
+            help="calls from this dialplan context are inbound. Can be repeated.",
+            metavar="NAME",
+            is_list=True,
+        ),
+    )
+    tells_legs = True
 
     def __init__(
         self,
@@ -94,21 +130,16 @@ class AsteriskCsv:
         account_id: int,
         zone: ZoneInfo,
         now: datetime,
-        usage_type: UsageType = UsageType.OUTBOUND,
+        usage_type: str = UsageType.OUTBOUND,
         inbound_contexts: Collection[str] = (),
     ) -> None:
-        self._account_id = account_id
-        self._zone = zone
-        self._now = now
-        self._usage_type = usage_type
+        super().__init__(account_id=account_id, zone=zone, now=now)
+        self._usage_type = UsageType(usage_type)
         self._inbound_contexts = frozenset(inbound_contexts)
 
-    # A line is a part of a call, and never a correction of another line.
-    tells_legs = True
-
-    def delimiter(self, first_line: str) -> str:
-        """Asterisk writes commas."""
-        return ","
+    def reader(self, file: BinaryIO) -> DelimitedReader:
+        """Text without a header, delimited by commas."""
+        return DelimitedReader(file, delimiters=",", takes_as_header=self.takes_as_header)
 
     def takes_as_header(self, first: Sequence[str]) -> bool:
         """Where somebody has added one; a first line with other columns is no Master.csv."""
@@ -119,30 +150,29 @@ class AsteriskCsv:
             )
         return tuple(name.strip().lower() for name in first[: len(COLUMNS)]) == COLUMNS
 
-    def column(self, field: str) -> str:
+    def field_name(self, field: str) -> str:
         """The name in Asterisk's documentation."""
         return FIELDS.get(field, field)
 
-    def call_id(self, values: Sequence[str]) -> str:
+    def call_id(self, values: Row) -> str:
         """The uniqueid, or an ID made from the 16 columns that are always there."""
-        uniqueid, _ = _optional(values)
-        if uniqueid:
+        if uniqueid := _optional(values).uniqueid:
             return uniqueid
         line = "\x1f".join(values[: len(COLUMNS)])
         return f"asterisk-{hashlib.sha256(line.encode()).hexdigest()[:32]}"
 
-    def read(self, lines: Sequence[Line]) -> Iterator[Read]:
+    def read(self, raw: Sequence[RawRecord[Row]]) -> Iterator[Read[Row]]:
         """Lines that follow each other are one call; if one can't be read, none is.
 
         Recording the others would charge a part of the call as if it were all. A line that is far
         from the rest is rejected by itself: it has the ID of a call that it is no part of.
         """
         try:
-            legs = [(line, self._record(line.values)) for line in lines]
+            legs = [_ReadLine(line, self._record(line.values)) for line in raw]
         except Rejected as rejected:
-            yield Read(lines, rejected)
+            yield Read(raw, rejected)
             return
-        legs.sort(key=lambda leg: leg[1].started_at)
+        legs.sort(key=attrgetter("record.started_at"))
         (first, call), *rest = legs
         joining = [first]
         for line, record in rest:
@@ -151,14 +181,14 @@ class AsteriskCsv:
                 joining.append(line)
             except Rejected as rejected:
                 yield Read([line], rejected)
-        yield Read(sorted(joining), call)
+        yield Read(sorted(joining, key=attrgetter("number")), call)
 
-    def _record(self, values: list[str]) -> CallRecord:
+    def _record(self, values: Row) -> CallRecord:
         leg = self._leg(values)
         row = dict(zip(COLUMNS, values, strict=False))
         inbound = row["dcontext"] in self._inbound_contexts
         return validate(
-            account_id=self._account_id,
+            account_id=self.account_id,
             call_id=self.call_id(values),
             usage_type=UsageType.INBOUND if inbound else self._usage_type,
             status=leg.status,
@@ -167,12 +197,12 @@ class AsteriskCsv:
             ended_at=leg.ended_at,
             from_number=row["src"],
             to_number=row["dst"],
-            remarks=_optional(values)[1],
+            remarks=_optional(values).userfield,
             revised_at=leg.ended_at,  # when Asterisk wrote the line
-            now=self._now,
+            now=self.now,
         )
 
-    def _leg(self, values: list[str]) -> _Leg:
+    def _leg(self, values: Row) -> _Leg:
         if not len(COLUMNS) <= len(values) <= COLUMNS_MAX:
             raise Rejected(
                 "line",
@@ -215,15 +245,14 @@ class AsteriskCsv:
     def _instants(self, field: str, text: str) -> Sequence[datetime | None]:
         if not text:
             return [None]
-        return meanings(field, read_time(field, text), self._zone)
+        return meanings(field, read_time(field, text), self.zone)
 
 
-def _optional(values: Sequence[str]) -> tuple[str, str]:
-    """The uniqueid and the userfield; empty where the file has none."""
-    more = values[len(COLUMNS) :]
-    if len(more) == 1:
-        return (more[0], "") if UNIQUEID.fullmatch(more[0]) else ("", more[0])
-    return (more[0], more[1]) if more else ("", "")
+def _optional(values: Row) -> _Optional:
+    more = values[len(COLUMNS) : COLUMNS_MAX]
+    if len(more) == 1 and not UNIQUEID.fullmatch(more[0]):
+        return _Optional(userfield=more[0])
+    return _Optional(*more)
 
 
 def _seconds(field: str, text: str) -> timedelta:

@@ -30,34 +30,43 @@ from collections.abc import Container, Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import product
 from operator import itemgetter
+from typing import BinaryIO, NamedTuple
 from zoneinfo import ZoneInfo
 
 from django.template.defaultfilters import pluralize
 
+from calls.notations import BadFileError, RawRecord
+from calls.notations.clock import meanings, read_time
+from calls.notations.delimited import DelimitedReader, Row
 from calls.records import STATUSES, USAGE_TYPES, CallRecord, Rejected, validate
-from calls.sources import BadFileError, Line, Read
-from calls.sources.clock import meanings, read_time
+from calls.sources import Read, Source
 
 REQUIRED = ("call_id", "usage_type", "status", "started_at")
 OPTIONAL = ("connected_at", "ended_at", "agent", "from", "to", "remarks", "revised_at")
-INSTANTS = ("started_at", "connected_at", "ended_at")
 DELIMITERS = ",;\t"
 
 
-class CanonicalCsv:
-    """Reads the canonical CSV for one account."""
+class _Instants(NamedTuple):
+    """The instants of one call."""
 
-    tells_legs = False
+    started_at: datetime | None
+    connected_at: datetime | None
+    ended_at: datetime | None
+
+
+class CanonicalCsv(Source[Row]):
+    """Reads the canonical CSV for one account. Each row is a record of its own."""
+
+    name = "csv"
+    label = "CSV with our columns"
 
     def __init__(self, *, account_id: int, zone: ZoneInfo, now: datetime) -> None:
-        self._account_id = account_id
-        self._zone = zone
-        self._now = now
+        super().__init__(account_id=account_id, zone=zone, now=now)
         self._columns: list[str] = []
 
-    def delimiter(self, first_line: str) -> str:
-        """Whichever of comma, semicolon and tab the header has most of."""
-        return max(DELIMITERS, key=first_line.count)
+    def reader(self, file: BinaryIO) -> DelimitedReader:
+        """Text with a header, delimited by comma, semicolon or tab."""
+        return DelimitedReader(file, delimiters=DELIMITERS, takes_as_header=self.takes_as_header)
 
     def takes_as_header(self, first: Sequence[str]) -> bool:
         """Always: learn the order of the columns. Raises BadFileError where one is not ours."""
@@ -86,51 +95,48 @@ class CanonicalCsv:
         self._columns = columns
         return True
 
-    def column(self, field: str) -> str:
-        """The same: the rules call the fields as this format does."""
-        return field
-
-    def call_id(self, values: Sequence[str]) -> str:
+    def call_id(self, values: Row) -> str:
         """The value of its column."""
         column = self._columns.index("call_id")
         return values[column] if column < len(values) else ""
 
-    def read(self, lines: Sequence[Line]) -> Iterator[Read]:
-        """Each line is a record of its own."""
-        for line in lines:
+    def read(self, raw: Sequence[RawRecord[Row]]) -> Iterator[Read[Row]]:
+        """Read each row by itself."""
+        for row in raw:
             try:
-                yield Read([line], self._record(line.values))
+                yield Read([row], self._record(row.values))
             except Rejected as rejected:
-                yield Read([line], rejected)
+                yield Read([row], rejected)
 
-    def _record(self, values: list[str]) -> CallRecord:
+    def _record(self, values: Row) -> CallRecord:
         columns = len(self._columns)
-        if len(values) < columns or any(value.strip() for value in values[columns:]):
+        if len(values) < columns or any(map(str.strip, values[columns:])):
             raise Rejected(
                 "line",
                 f"has {len(values)} value{pluralize(len(values))}, the header names {columns} "
                 "columns.",
             )
         row = dict(zip(self._columns, values, strict=False))
-        started_at, connected_at, ended_at = self._instants_of_call(row)
+        instants = self._instants_of_call(row)
         return validate(
-            account_id=self._account_id,
+            account_id=self.account_id,
             call_id=row["call_id"],
             usage_type=_word(row["usage_type"], USAGE_TYPES),
             status=_word(row["status"], STATUSES),
-            started_at=started_at,
-            connected_at=connected_at,
-            ended_at=ended_at,
+            started_at=instants.started_at,
+            connected_at=instants.connected_at,
+            ended_at=instants.ended_at,
             agent=row.get("agent", ""),
             from_number=row.get("from", ""),
             to_number=row.get("to", ""),
             remarks=row.get("remarks", ""),
             revised_at=self._possible("revised_at", row)[0],
-            now=self._now,
+            now=self.now,
         )
 
-    def _instants_of_call(self, row: dict[str, str]) -> tuple[datetime | None, ...]:
-        every = list(product(*(self._possible(field, row) for field in INSTANTS)))
+    def _instants_of_call(self, row: dict[str, str]) -> _Instants:
+        possible = (self._possible(field, row) for field in _Instants._fields)
+        every = list(map(_Instants._make, product(*possible)))
         if len(every) == 1:
             return every[0]
         in_order = [(length, one) for one in every if (length := _length(one)) is not None]
@@ -139,7 +145,7 @@ class CanonicalCsv:
     def _possible(self, field: str, row: dict[str, str]) -> Sequence[datetime | None]:
         """The instants that a value can mean, the earlier one first."""
         text = row.get(field, "").strip()
-        return meanings(field, read_time(field, text), self._zone) if text else [None]
+        return meanings(field, read_time(field, text), self.zone) if text else [None]
 
 
 def _length(instants: Sequence[datetime | None]) -> timedelta | None:

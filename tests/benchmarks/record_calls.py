@@ -39,9 +39,10 @@ from billing.models import Account, Balance, DailyUsage, Kind, LedgerEntry, Plan
 from billing.plans.rating import rate
 from billing.plans.subscriptions import subscribe
 from billing.plans.tariffs import agreement_at
-from calls.charging import NEW_COLUMNS, record_calls
+from calls.charging import record_calls
 from calls.models import Call
 from calls.records import CallRecord, validate
+from calls.stored import NEW_COLUMNS
 from tests.benchmarks.cores import CPU, can_hold, half_a_core
 
 BATCH_SIZE = 1_000

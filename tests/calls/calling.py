@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+from billing.models import Balance, LedgerEntry
 from calls.charging import record_calls
 from calls.records import validate
 
@@ -40,3 +41,18 @@ def record_one(one, now=NOW):
     """Record one call; return (result, credits)."""
     [outcome] = record_calls(records=[one], now=now)
     return outcome.result.value, outcome.credits
+
+
+def entries(account):
+    """The usage entries of an account: (reference, credits, billed seconds, remarks)."""
+    return list(
+        LedgerEntry.objects.filter(account=account)
+        .exclude(call_id="")
+        .order_by("seq")
+        .values_list("reference", "credits", "billed_seconds", "remarks")
+    )
+
+
+def balance(account):
+    """The credits of an account."""
+    return Balance.objects.get(account=account).credits

@@ -17,7 +17,7 @@ from billing.bulk import copy_rows
 from billing.ledger import grants
 from billing.models import Balance, LedgerEntry, Plan
 from billing.plans.subscriptions import subscribe
-from calls import charging
+from calls import charging, stored
 from calls.charging import record_calls
 from calls.models import Call
 from tests.calls.calling import NOW, record
@@ -154,15 +154,13 @@ def test_the_lock_on_the_account_keeps_its_entries_in_sequence(
     assert all(error in met for met in errors)
 
 
-@pytest.mark.parametrize(
-    ("locking", "error"), [(charging.LOCKING, ""), ("", "entry_reference_once")]
-)
+@pytest.mark.parametrize(("locking", "error"), [(stored.LOCKING, ""), ("", "entry_reference_once")])
 def test_the_lock_on_a_changed_call_keeps_corrections_apart(
     professional, monkeypatch, locking, error
 ):
     record_calls(records=[record(professional)], now=NOW)
-    monkeypatch.setattr(charging, "LOCKING", locking)
-    monkeypatch.setattr(charging, "_locked", then_wait(charging._locked))
+    monkeypatch.setattr(stored, "LOCKING", locking)
+    monkeypatch.setattr(stored, "lock", then_wait(stored.lock))
     errors = in_processes(
         lambda n: record_calls(records=[record(professional, seconds=100 + n)], now=NOW)
     )
@@ -191,7 +189,7 @@ def test_one_order_of_inserts_keeps_batches_from_deadlock(
         record_calls(records=records, now=NOW)
 
     monkeypatch.setattr(charging, "sorted", in_some_order, raising=False)
-    monkeypatch.setattr(charging, "copy_rows", copy_in_two_parts)
+    monkeypatch.setattr(stored, "copy_rows", copy_in_two_parts)
     errors = in_processes(work, number=2)
     assert bool(errors) == bool(error)
     assert all(error in met for met in errors)

@@ -1,13 +1,12 @@
 """``manage.py import_calls``: record the calls in a file."""
 
+import inspect
 import os
 import sys
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Iterator
 from datetime import datetime
-from difflib import get_close_matches
 from pathlib import Path
-from tempfile import gettempdir
 from typing import Any, BinaryIO, NoReturn
 from zoneinfo import ZoneInfo
 
@@ -17,22 +16,29 @@ from django.template.defaultfilters import pluralize
 from django.utils import timezone
 
 from billing.models import Account
-from billing.plans.rating import UsageType
 from billing.plans.tariffs import NoTariffError, agreement_at
 from billing.zones import place_names
 from calls.imports.importing import BATCH_SIZE, Progress, Summary, import_calls
-from calls.imports.rejects import RejectsError, RejectsFile
 from calls.management.progress import ProgressBar
-from calls.sources import BadFileError, Format, canonical
-from calls.sources.asterisk import AsteriskCsv
-from calls.sources.canonical import CanonicalCsv
+from calls.management.rejects import RejectsError, RejectsFile
+from calls.management.source_arguments import (
+    REFUSED,
+    add_source_arguments,
+    chosen_source,
+    did_you_mean,
+)
+from calls.notations import BadFileError
+from calls.sources import Source
+from calls.sources.registry import SOURCES
 
 INCOMPLETE = 1  # exit code: some lines were not recorded
-REFUSED = 2  # exit code: nothing was recorded
 INTERRUPTED = 130  # exit code of a program that Ctrl-C ended
-ACCOUNTS_SUGGESTED_MAX = 5
 STANDARD_INPUT = "-"
 STANDARD_INPUT_REJECTS = "standard-input.rejects.csv"
+
+
+def _documentation(source: type[Source[Any]]) -> str:
+    return inspect.getdoc(inspect.getmodule(source)) or source.label
 
 
 class Command(BaseCommand):
@@ -44,7 +50,12 @@ class Command(BaseCommand):
     go on.
     """
 
-    help = f"{__doc__}\n\nThe format csv: {canonical.__doc__}"
+    help = "\n\n".join(
+        [
+            inspect.cleandoc(__doc__),
+            *(f"The format {name}: {_documentation(one)}" for name, one in SOURCES.items()),
+        ]
+    )
     requires_migrations_checks = True
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> Any:
@@ -57,30 +68,17 @@ class Command(BaseCommand):
         """One file, one account, and how to read it."""
         parser.add_argument("file", help="Its path; - reads standard input.")
         parser.add_argument("--account", required=True, metavar="SLUG")
-        parser.add_argument("--format", choices=["csv", "asterisk"], default="csv")
+        add_source_arguments(parser)
         parser.add_argument(
             "--time-zone",
             metavar="NAME",
             help="Zone of times without an offset, such as Asia/Kolkata (the account's).",
         )
         parser.add_argument(
-            "--usage-type",
-            choices=list(UsageType),
-            help="asterisk: what the calls are (outbound).",
-        )
-        parser.add_argument(
-            "--inbound-context",
-            action="append",
-            default=[],
-            metavar="NAME",
-            help="asterisk: calls from this dialplan context are inbound. Can be repeated.",
-        )
-        parser.add_argument(
             "--rejects",
             type=Path,
             metavar="PATH",
-            help=f"Where rejected lines go (FILE.rejects.csv; of -: {STANDARD_INPUT_REJECTS}; "
-            "where that can't be written, in the current directory, else among temporary files).",
+            help=f"Where rejected lines go (FILE.rejects.csv; of -: {STANDARD_INPUT_REJECTS}).",
         )
         parser.add_argument("--batch-size", type=int, default=BATCH_SIZE, metavar="CALLS")
 
@@ -91,13 +89,10 @@ class Command(BaseCommand):
         beside = Path(f"{self._name}.rejects.csv")
         if self._name == STANDARD_INPUT:
             self._name, beside = "Standard input", Path(STANDARD_INPUT_REJECTS)
-        if options["rejects"]:
-            self._rejects = RejectsFile(options["rejects"])
-        else:  # a place that takes no files is no reason to refuse one whose lines are all good
-            self._rejects = RejectsFile(beside, Path(beside.name), Path(gettempdir(), beside.name))
+        self._rejects = RejectsFile(options["rejects"] or beside)
         now = timezone.now()
         account = _account(options["account"])
-        source = _format(account, options, now)
+        source = _source(account, options, now)
         if options["batch_size"] < 1:
             raise CommandError("--batch-size must be at least 1.", returncode=REFUSED)
         _require_plan(account, now)
@@ -176,9 +171,9 @@ def _account(slug: str) -> Account:
         return Account.objects.get(slug=slug)
     except Account.DoesNotExist:
         slugs = list(Account.objects.order_by("slug").values_list("slug", flat=True))
-        close = get_close_matches(slug, slugs, n=ACCOUNTS_SUGGESTED_MAX, cutoff=0.4)
-        hint = f" Did you mean: {', '.join(close)}?" if close else ""
-        raise CommandError(f"There is no account “{slug}”.{hint}", returncode=REFUSED) from None
+        raise CommandError(
+            f"There is no account “{slug}”.{did_you_mean(slug, slugs)}", returncode=REFUSED
+        ) from None
 
 
 def _require_plan(account: Account, now: datetime) -> None:
@@ -198,7 +193,8 @@ def _input(name: str) -> BinaryIO:
     return Path(name).open("rb")
 
 
-def _format(account: Account, options: dict[str, Any], now: datetime) -> Format:
+def _source(account: Account, options: dict[str, Any], now: datetime) -> Source[Any]:
+    source, own_options = chosen_source(options)
     zone = account.zone
     if options["time_zone"]:
         if options["time_zone"] not in place_names():
@@ -207,17 +203,4 @@ def _format(account: Account, options: dict[str, Any], now: datetime) -> Format:
                 returncode=REFUSED,
             )
         zone = ZoneInfo(options["time_zone"])
-    if options["format"] == "asterisk":
-        return AsteriskCsv(
-            account_id=account.pk,
-            zone=zone,
-            now=now,
-            usage_type=UsageType(options["usage_type"] or UsageType.OUTBOUND),
-            inbound_contexts=options["inbound_context"],
-        )
-    if options["usage_type"] or options["inbound_context"]:
-        raise CommandError(
-            "--usage-type and --inbound-context go with --format asterisk; a csv says it itself.",
-            returncode=REFUSED,
-        )
-    return CanonicalCsv(account_id=account.pk, zone=zone, now=now)
+    return source(account_id=account.pk, zone=zone, now=now, **own_options)

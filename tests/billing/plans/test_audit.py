@@ -4,8 +4,8 @@ import pytest
 from django.db import connection
 
 from billing.models import Plan
-from billing.plans.audit import INVARIANTS
 from billing.plans.subscriptions import subscribe
+from tests.audit import breaches
 from tests.billing.payments.purchases import now
 
 pytestmark = pytest.mark.django_db
@@ -54,10 +54,6 @@ FAULTS = {
 }
 
 
-def breaches():
-    return [str(breach) for invariant in INVARIANTS for breach in invariant()]
-
-
 @pytest.fixture
 def customer(account, default_plans):
     """On a plan, with the credits of its first cycle."""
@@ -69,6 +65,7 @@ def test_plan_credits_of_a_cycle_are_no_breach(customer):
     assert breaches() == []
 
 
+@pytest.mark.broken_ledger
 @pytest.mark.parametrize("said", FAULTS)
 def test_plan_credits_without_their_cycle_are_found_and_named(customer, said):
     with connection.cursor() as cursor:

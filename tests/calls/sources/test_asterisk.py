@@ -7,8 +7,8 @@ import pytest
 
 from billing.plans.rating import UsageType
 from calls.models import Status
+from calls.notations import BadFileError, RawRecord
 from calls.records import CallRecord, Rejected
-from calls.sources import BadFileError, Line
 from calls.sources.asterisk import COLUMNS, AsteriskCsv
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -43,11 +43,11 @@ def row(
 
 def read(*rows, zone="UTC", **options):
     source = AsteriskCsv(account_id=7, zone=ZoneInfo(zone), now=NOW, **options)
-    lines = [Line(number, "text", values) for number, values in enumerate(rows, start=1)]
+    lines = [RawRecord(number, "text", values) for number, values in enumerate(rows, start=1)]
     [result] = source.read(lines)
-    assert list(result.lines) == lines
+    assert list(result.raw) == lines
     if isinstance(result.record, Rejected):
-        return Rejected(source.column(result.record.field), result.record.reason)
+        return Rejected(source.field_name(result.record.field), result.record.reason)
     return result.record
 
 

@@ -7,8 +7,8 @@ import pytest
 
 from billing.plans.rating import UsageType
 from calls.models import Status
+from calls.notations import BadFileError, RawRecord
 from calls.records import CallRecord, Rejected
-from calls.sources import BadFileError, Line
 from calls.sources.canonical import CanonicalCsv
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -18,7 +18,7 @@ HEADER = ["call_id", "usage_type", "status", "started_at", "connected_at", "ende
 def read(values, *, header=HEADER, zone="Asia/Kolkata"):
     source = CanonicalCsv(account_id=7, zone=ZoneInfo(zone), now=NOW)
     assert source.takes_as_header(header)
-    [result] = source.read([Line(2, "text", values)])
+    [result] = source.read([RawRecord(2, "text", values)])
     return result.record
 
 
@@ -74,15 +74,6 @@ def test_a_header_with_wrong_columns_is_refused_with_their_names(header, message
     with pytest.raises(BadFileError) as caught:
         CanonicalCsv(account_id=7, zone=ZoneInfo("UTC"), now=NOW).takes_as_header(header)
     assert str(caught.value) == message
-
-
-@pytest.mark.parametrize(
-    ("line", "delimiter"),
-    [("call_id,status\n", ","), ("call_id;status\n", ";"), ("call_id\tstatus\n", "\t")],
-)
-def test_the_delimiter_is_recognised(line, delimiter):
-    source = CanonicalCsv(account_id=7, zone=ZoneInfo("UTC"), now=NOW)
-    assert source.delimiter(line) == delimiter
 
 
 @pytest.mark.parametrize("status", ["no_answer", "No answer", "NO-ANSWER", " no_answer "])

@@ -55,7 +55,8 @@ def busy(account: Account) -> Account:
                 correction(account, name, 1 - number % 3, at, usage_type=usage_type, agent=agent)
             )
         if number % 25 == 0:
-            postings += [top_up(account, 40, at), top_up(account, 40, at - timedelta(days=362))]
+            postings.append(top_up(account, 40, at))
+            post(goodwill(account, 40, expires_at=at + timedelta(days=3)), at=at)
     before, after = (
         datetime(2026, 11, 19, 18, 29, 59, 999999, UTC),
         datetime(2026, 11, 19, 18, 30, tzinfo=UTC),

@@ -9,7 +9,7 @@ from django.test import Client
 
 from billing.models import Account, Plan, User
 from tests.dashboard.bulk import insert_calls
-from tests.dashboard.conftest import NOW, call, post, top_up
+from tests.dashboard.conftest import NOW, call, goodwill, post, top_up
 
 pytestmark = pytest.mark.usefixtures("now")
 
@@ -123,7 +123,7 @@ def test_what_can_not_be_read_has_one_message_beside_its_field(
 def test_what_can_not_be_read_is_named_with_what_is_shown_instead(
     visitor: Client, account: Account, query: str, message: str
 ) -> None:
-    post(call(account, "a", 1, NOW))
+    post(goodwill(account, 1))
     page = visitor.get(f"{USAGE}?{query}").text
     assert page.count(message) == 1
     assert "Select a valid choice" not in page

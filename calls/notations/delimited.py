@@ -1,13 +1,12 @@
-"""Reading a CSV file record by record, whoever wrote it: refuses what is no CSV of text.
-
-Memory is bounded by a single record, whatever the file. What the values mean is up to the formats.
-"""
+"""Delimited text (CSV), with a header or without: refuses what is no such text in UTF-8."""
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import BinaryIO
 
-from calls.sources import BadFileError, Format, Line
+from calls.notations import BadFileError, RawRecord
+
+Row = list[str]
 
 # A line that is longer than this is no call record but another kind of file.
 LINE_BYTES_MAX = 1_000_000
@@ -24,22 +23,29 @@ OTHER_FILES = {
 }
 
 
-class RecordReader:
-    """Iterates over the records of ``file``, without header and blank lines.
+class DelimitedReader:
+    """Iterates over the rows of ``file``, without header and blank lines.
 
-    ``delimiter`` and ``bytes_read`` tell about the file as far as it has been read. Raises
-    BadFileError, naming the line, at the first thing that can't be read.
+    The delimiter is whichever of ``delimiters`` the first line has most of. ``takes_as_header``
+    looks at the first row and says whether it is a header; it may raise BadFileError.
     """
 
-    def __init__(self, file: BinaryIO, source: Format) -> None:
+    def __init__(
+        self,
+        file: BinaryIO,
+        *,
+        delimiters: str,
+        takes_as_header: Callable[[Sequence[str]], bool],
+    ) -> None:
         self._file = file
-        self._source = source
+        self._delimiters = delimiters
+        self._takes_as_header = takes_as_header
+        self._delimiter = delimiters[0]
         self._line_number = 0
         self._text: list[str] = []  # the lines that the CSV reader took since the last record
         self.bytes_read = 0
-        self.delimiter = ""
 
-    def __iter__(self) -> Iterator[Line]:
+    def __iter__(self) -> Iterator[RawRecord[Row]]:
         lines = self._lines()
         for first_line in lines:
             if first_line.strip():
@@ -47,17 +53,21 @@ class RecordReader:
             self._text.clear()
         else:
             raise BadFileError("The file is empty.")
-        self.delimiter = self._source.delimiter(first_line)
+        self._delimiter = max(self._delimiters, key=first_line.count)
         records = self._records(_with_first(first_line, lines))
         first = next(records, None)
         if first is None:
             raise BadFileError("The file has no values, only the characters between them.")
-        if not self._source.takes_as_header(first.values):
+        if not self._takes_as_header(first.values):
             yield first
         yield from records
 
-    def _records(self, lines: Iterator[str]) -> Iterator[Line]:
-        reader = csv.reader(lines, delimiter=self.delimiter, strict=True)
+    def values_of(self, texts: Iterable[str]) -> Iterator[Row]:
+        """Give the values of each text, which is one whole row."""
+        return csv.reader(texts, delimiter=self._delimiter, strict=True)
+
+    def _records(self, lines: Iterator[str]) -> Iterator[RawRecord[Row]]:
+        reader = self.values_of(lines)
         number = self._line_number
         while True:
             try:
@@ -66,8 +76,8 @@ class RecordReader:
                 raise BadFileError(f"Line {number}: {_explained(error)}") from None
             if values is None:
                 return
-            if any(value.strip() for value in values):
-                yield Line(number, "".join(self._text), values)
+            if any(map(str.strip, values)):
+                yield RawRecord(number, "".join(self._text), values)
             self._text.clear()
             number = self._line_number + 1
 
@@ -97,11 +107,6 @@ class RecordReader:
                 f"Line {self._line_number} is not UTF-8 (byte 0x{line[error.start]:02x} after "
                 f"“{before}”); save the file as UTF-8."
             ) from None
-
-
-def values_of(texts: Iterator[str], delimiter: str) -> Iterator[list[str]]:
-    """The values of each text, which is one whole record as a `RecordReader` gave it."""
-    return csv.reader(texts, delimiter=delimiter, strict=True)
 
 
 def _with_first(first: str, rest: Iterator[str]) -> Iterator[str]:

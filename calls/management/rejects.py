@@ -13,7 +13,7 @@ from typing import TextIO
 
 from calls.imports.importing import RejectedLine
 
-HEADER = ("line", "field", "reason", "text")
+HEADER = RejectedLine._fields
 
 
 class RejectsError(Exception):
@@ -28,30 +28,18 @@ class RejectsFile:
     the one that an import before left is removed: its lines are in now, or no longer in the file.
     What is there and is no file, such as a pipe or /dev/null, is written as it is.
 
-    Of several ``places`` the first that can be written is taken; ``path`` says which.
-    Entering and writing raise RejectsError where that can't be.
+    Entering and writing raise RejectsError where that can't be done.
     """
 
-    def __init__(self, *places: Path) -> None:
-        self.places = places
-        self.path = places[0]
+    def __init__(self, path: Path) -> None:
+        self.path = path
         self.lines = 0
-        self._target = self._unfinished = self.path
+        self._target = self._unfinished = path
         self._file: TextIO | None = None
 
     def __enter__(self) -> "RejectsFile":
-        errors = []
-        for place in self.places:
-            self.path = place
-            try:
-                with self._explained():
-                    self._file = self._opened()
-                break
-            except RejectsError as error:
-                errors.append(error)
-        else:
-            self.path = self.places[0]
-            raise errors[0]
+        with self._explained():
+            self._file = self._opened()
         self._write([HEADER])
         return self
 
@@ -74,7 +62,7 @@ class RejectsFile:
 
     def write(self, rejected: Iterable[RejectedLine]) -> None:
         """Add lines, and hand them to the operating system at once."""
-        rows = [(*line[:3], line.text.rstrip("\r\n")) for line in rejected]
+        rows = [line._replace(text=line.text.rstrip("\r\n")) for line in rejected]
         self._write(rows)
         self.lines += len(rows)
 

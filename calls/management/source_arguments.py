@@ -1,0 +1,70 @@
+"""Arguments of a command that choose a source of call records and tell it what it has to know.
+
+They are made from the registry, so a new source brings its own.
+"""
+
+from argparse import ArgumentParser
+from collections import defaultdict
+from difflib import get_close_matches
+from typing import Any
+
+from django.core.management.base import CommandError
+
+from calls.sources import Option, Source
+from calls.sources.registry import DEFAULT, SOURCES
+
+REFUSED = 2  # exit code: nothing was recorded
+SUGGESTED_MAX = 5
+
+
+def add_source_arguments(parser: ArgumentParser) -> None:
+    """Add ``--format`` and the options of all sources."""
+    known = "; ".join(f"{name}: {source.label}" for name, source in SOURCES.items())
+    parser.add_argument("--format", default=DEFAULT, metavar="NAME", help=f"{known} ({DEFAULT}).")
+    for option, names in _options().items():
+        parser.add_argument(
+            option.argument,
+            dest=option.name,
+            action="append" if option.is_list else "store",
+            choices=option.choices,
+            metavar=option.metavar,
+            help=f"{', '.join(names)}: {option.help}",
+        )
+
+
+def chosen_source(arguments: dict[str, Any]) -> tuple[type[Source[Any]], dict[str, Any]]:
+    """Return the class that ``--format`` names, and the options that it is given.
+
+    Raises CommandError where there is no such source, or it has no such option.
+    """
+    name = arguments["format"]
+    source = SOURCES.get(name)
+    if source is None:
+        hint = did_you_mean(name, list(SOURCES)) or f" Known are: {', '.join(SOURCES)}."
+        raise CommandError(f"There is no format “{name}”.{hint}", returncode=REFUSED)
+    given = {}
+    for option, names in _options().items():
+        if not arguments[option.name]:
+            continue
+        if option not in source.options:
+            raise CommandError(
+                f"{option.argument} goes with --format {' or '.join(names)}, not with {name}.",
+                returncode=REFUSED,
+            )
+        given[option.name] = arguments[option.name]
+    return source, given
+
+
+def did_you_mean(name: str, known: list[str]) -> str:
+    """The likely names for a wrong one, as a sentence; empty where none is likely."""
+    close = get_close_matches(name.lower(), known, n=SUGGESTED_MAX, cutoff=0.4)
+    return f" Did you mean: {', '.join(close)}?" if close else ""
+
+
+def _options() -> dict[Option, list[str]]:
+    """The options of all sources, each with the names of those that have it."""
+    options = defaultdict(list)
+    for name, source in SOURCES.items():
+        for option in source.options:
+            options[option].append(name)
+    return options

@@ -1,0 +1,42 @@
+"""Notations: how files and payloads hold records, whatever the records say.
+
+A notation cuts what was written into single records, and refuses what it can't cut. What their
+values mean is up to the sources.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Generic, NamedTuple, Protocol, TypeVar
+
+Values = TypeVar("Values")
+
+
+class BadFileError(ValueError):
+    """The file as a whole can't be read: the message says why."""
+
+
+class RawRecord(NamedTuple, Generic[Values]):
+    """One record as it was written.
+
+    ``number`` is the line on which it begins (of a list in a document: its place), ``text`` is what
+    stands there, and ``values`` is what the notation makes of it: a row of texts, or a mapping.
+    """
+
+    number: int
+    text: str
+    values: Values
+
+
+class Reader(Protocol[Values]):
+    """Iterates over the records of one file, in memory bounded by a single record.
+
+    ``bytes_read`` tells how far it is. Iterating raises BadFileError at the first thing that can't
+    be read, and names the place.
+    """
+
+    bytes_read: int
+
+    def __iter__(self) -> Iterator[RawRecord[Values]]:
+        """Read from the beginning to the end, once."""
+
+    def values_of(self, texts: Iterable[str]) -> Iterator[Values]:
+        """Give the values of each text that this reader gave before, once it has begun to read."""
