@@ -7,6 +7,7 @@ from axe_playwright_python.sync_playwright import Axe
 from django.urls import reverse
 from playwright.sync_api import Page
 
+from billing.accounts.opening import change_time_zone
 from billing.models import Account, User
 from tests.browser.conftest import Open
 from tests.browser.pages import SIGNED_OUT, pages_of
@@ -79,8 +80,7 @@ def test_long_names_ids_and_remarks_fit_on_a_phone(open_page: Open, company: Acc
 def test_the_filters_keep_to_one_line_however_long_the_period_is_in_words(
     open_page: Open, company: Account, owner: User, zone: str
 ):
-    company.time_zone = zone
-    company.save()
+    change_time_zone(account=company, time_zone=zone)
     page = open_page(user=owner, viewport={"width": 1440, "height": 900})
     page.goto(f"{reverse('dashboard:usage', args=[company.slug])}?from=2025-12-28&to=2026-11-23")
     controls = page.locator(".filters :is(summary, select, input[type=search])")
