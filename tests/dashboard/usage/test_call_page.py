@@ -117,13 +117,14 @@ def test_the_row_of_a_correction_leads_to_its_call(
     client.force_login(member)
     correction = LedgerEntry.objects.get(kind="correction")
     page = client.get(f"/a/acme/billing/usage/rows/{correction.seq}/").text
-    assert correction.remarks == "Correction: 65 s → 125 s, 3 → 5 credits"
+    assert "Correction: 65\xa0s → 125\xa0s, 3 → 5 credits" in page
     assert f'<a href="{reverse("dashboard:call", args=["acme", "CA1"])}">CA1</a>' in page
 
 
 @pytest.mark.broken_ledger
 def test_a_call_that_only_the_log_knows_has_a_page_too(account: Account) -> None:
-    ledger.post(postings=[postings.call(account, "CA1", 3, at=NOW)], posted_at=NOW)
+    facts = {"billable_us": 65_000_000, "increment_seconds": 30, "call_status": "completed"}
+    ledger.post(postings=[postings.call(account, "CA1", 3, at=NOW, **facts)], posted_at=NOW)
     page = page_of(account)
     assert (page.call, page.charge_words) == (None, "3 credits")
 
@@ -164,7 +165,7 @@ def test_an_id_that_browsers_would_shorten_leads_to_its_row(
     client.force_login(member)
     (row,) = client.get("/a/acme/billing/usage/").context["usage"].rows
     assert row_url(row) == "/a/acme/billing/usage/rows/1/"
-    assert client.get(row_url(row)).context["row"].call_id == call_id
+    assert client.get(row_url(row)).context["page"].row.call_id == call_id
 
 
 @pytest.mark.parametrize("call_id", ["unknown", "a\x00b", "x" * 5_000, "%"])
