@@ -64,5 +64,13 @@ def insert_calls(account: Account, number: int, *, last_at: datetime, days: int 
             """,
             {"account": account.pk},
         )
+        cursor.execute(
+            """
+            INSERT INTO billing_debt (account_id, seq, credits)
+            SELECT account_id, seq, -credits FROM billing_ledgerentry
+             WHERE account_id = %(account)s AND credits < 0
+            """,
+            {"account": account.pk},
+        )
         cursor.execute("ANALYZE billing_ledgerentry, billing_dailyusage")
     rebuild_daily_usage(account=account)
