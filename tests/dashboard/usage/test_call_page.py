@@ -13,7 +13,7 @@ from calls.records import CallRecord, validate
 from dashboard.templatetags.links import row_url
 from dashboard.usage.call import CallPage, call_page
 from tests.billing import postings
-from tests.dashboard.conftest import NOW, call, post
+from tests.dashboard.conftest import NOW, call, post, top_up
 
 pytestmark = pytest.mark.usefixtures("now")
 
@@ -183,3 +183,28 @@ def test_an_unknown_row_is_not_found(
     post(call(account, "a", 1, NOW))
     client.force_login(member)
     assert client.get(f"/a/acme/billing/usage/rows/{seq}/").status_code == 404
+
+
+def test_the_page_says_which_grants_paid(
+    client: Client, member: User, account: Account, professional: Plan
+) -> None:
+    post(top_up(account, 10, NOW - timedelta(days=11)), call(account, "before", 1_498, START))
+    record_calls(records=[record(account)], now=NOW)
+    client.force_login(member)
+    page = client.get(reverse("dashboard:call", args=["acme", "CA1"])).text
+    assert "<dt>Paid with</dt><dd>2 from plan credits, 1 from the top-up of 12 Nov</dd>" in page
+
+
+def test_the_page_says_what_is_not_paid_yet(account: Account) -> None:
+    post(call(account, "a", 3, NOW))
+    assert page_of(account, "a").paid_words == "3 not paid yet"
+
+
+@pytest.mark.parametrize("corrections", [0, 5])
+def test_the_page_takes_three_queries_however_often_the_call_was_corrected(
+    account: Account, professional: Plan, corrections: int, django_assert_num_queries
+) -> None:
+    for number in range(corrections + 1):
+        record_calls(records=[record(account, seconds=65 + 60 * number)], now=NOW)
+    with django_assert_num_queries(3):
+        assert len(page_of(account).rows) == corrections + 1
