@@ -5,6 +5,7 @@ a row or a call, in the file, and to operators. Only remarks are words already, 
 or a record brought: they come last and are never shortened. Nothing reads any of this back.
 """
 
+import json
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, tzinfo
 from typing import Any, NamedTuple, TypeAlias
@@ -64,9 +65,9 @@ def of_entry(entry: Entry, *, grants: ExpiredGrants, zone: tzinfo) -> str:
 
     ``grants`` are the `expired_grants` of the entries that are shown with it.
     """
-    match Kind(entry.kind):
-        case Kind.CALL:
-            return _with_remarks(_of_charge(entry), entry)
+    if entry.kind == Kind.CALL:  # nearly always: the cheapest question comes first
+        return _with_remarks(_of_charge(entry), entry)
+    match entry.kind:
         case Kind.CORRECTION:
             return _of_correction(entry, zone)
         case Kind.TOP_UP:
@@ -77,8 +78,7 @@ def of_entry(entry: Entry, *, grants: ExpiredGrants, zone: tzinfo) -> str:
             return _of_expiry(entry, grants)
         case Kind.REFUND:
             return _of_refund(entry)
-        case Kind.ADJUSTMENT:
-            return entry.remarks
+    return entry.remarks  # of an adjustment
 
 
 def in_full(call: Call) -> str:
@@ -125,9 +125,9 @@ def _of_correction(entry: Entry, zone: tzinfo) -> str:
 
     It begins with what changed, since a log shows little of it.
     """
-    assert entry.changes is not None
-    said = f"Correction: {', '.join([*_changed(entry.changes, zone), _cost(entry)])}"
-    return said if "remarks" in entry.changes else _with_remarks(said, entry)
+    changes = json.loads(entry.changes or "{}")
+    said = f"Correction: {', '.join([*_changed(changes, zone), _cost(changes, entry)])}"
+    return said if "remarks" in changes else _with_remarks(said, entry)
 
 
 def _changed(changes: Mapping[str, list[Any]], zone: tzinfo) -> list[str]:
@@ -146,9 +146,8 @@ def _changed(changes: Mapping[str, list[Any]], zone: tzinfo) -> list[str]:
     ]
 
 
-def _cost(entry: Entry) -> str:
-    assert entry.changes is not None
-    before, after = entry.changes["credits"]
+def _cost(changes: Mapping[str, list[Any]], entry: Entry) -> str:
+    before, after = changes["credits"]
     cost = (
         f"{in_credits(after)} as before" if before == after else f"{before:,} → {in_credits(after)}"
     )

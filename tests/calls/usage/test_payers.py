@@ -44,7 +44,8 @@ def test_one_grant_that_paid_all(account: Account) -> None:
     assert paid_with(account) == "3 from the top-up of 12 Nov"
 
 
-def test_plan_credits_go_first_and_the_top_up_pays_the_rest(account: Account) -> None:
+def test_plan_credits_go_first_and_the_top_up_pays_the_rest(db: None) -> None:
+    account: Account = AccountFactory()
     subscribe(account=account, plan=Plan.objects.get(name="Professional"), at=NOW - 3 * DAY)
     post(
         top_up(account, 10, NOW - 2 * DAY),
@@ -55,7 +56,8 @@ def test_plan_credits_go_first_and_the_top_up_pays_the_rest(account: Account) ->
     assert paid_with(account) == "1 from plan credits, 2 from the top-up of 12 Nov"
 
 
-def test_plan_credits_of_two_cycles_are_told_apart(account: Account) -> None:
+def test_plan_credits_of_two_cycles_are_told_apart(db: None) -> None:
+    account: Account = AccountFactory()
     subscribe(account=account, plan=Plan.objects.get(name="Base"), at=NOW - 40 * DAY)
     post(call(account, "a", 150, NOW - 10 * DAY), at=NOW)
     assert paid_with(account) == "100 from plan credits of 5 Oct, 50 from plan credits of 5 Nov"

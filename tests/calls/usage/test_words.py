@@ -1,5 +1,6 @@
 """What is said of an entry, made from its facts: charges, corrections, and all other kinds."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
@@ -170,10 +171,12 @@ def test_a_correction_to_before_the_subscription_says_why_it_is_free() -> None:
     moved = entry(
         kind="correction",
         credits=3,
-        changes={
-            "started_at": ["2026-03-10T09:30:00+00:00", "2026-02-10T09:30:00+00:00"],
-            "credits": [3, 0],
-        },
+        changes=json.dumps(
+            {
+                "started_at": ["2026-03-10T09:30:00+00:00", "2026-02-10T09:30:00+00:00"],
+                "credits": [3, 0],
+            }
+        ),
     )
     assert words.of_entry(moved, grants={}, zone=KOLKATA) == (
         "Correction: started 10 Mar 2026, 15:00:00 → 10 Feb 2026, 15:00:00, 3 → 0 credits, "
