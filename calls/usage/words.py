@@ -8,6 +8,7 @@ or a record brought: they come last and are never shortened. Nothing reads any o
 import json
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, tzinfo
+from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias
 
 from django.db.models import Q
@@ -110,14 +111,32 @@ def seconds(microseconds: int) -> str:
 # ── Calls ─────────────────────────────────────────────────────────────────────────────────────
 def _of_charge(entry: Entry) -> str:
     """ "Outbound call, 65 s billed as 3 × 30 s", "Inbound call, no answer"."""
-    name = NAMES[entry.usage_type]
     if not entry.billed_seconds:
-        return f"{name}, {STATUS_WORDS.get(entry.call_status, entry.call_status)}"
-    increments = entry.billed_seconds // entry.increment_seconds
-    time = f"{increments:,} × {entry.increment_seconds:,} s"
-    if not entry.credits:  # a connected call costs at least one increment, unless it is history
-        return f"{name}, {seconds(entry.billable_us)} or {time}, {HISTORY}"
-    return f"{name}, {seconds(entry.billable_us)} billed as {time}"
+        return f"{NAMES[entry.usage_type]}, {STATUS_WORDS[entry.call_status]}"
+    return _rounded_up(
+        entry.usage_type,
+        entry.billable_us,
+        entry.billed_seconds,
+        entry.increment_seconds,
+        is_charged=entry.credits != 0,  # a connected call costs something, unless it is history
+    )
+
+
+# A file has many calls of the same whole seconds.
+@lru_cache(maxsize=4_096)
+def _rounded_up(
+    usage_type: str,
+    billable_us: int,
+    billed_seconds: int,
+    increment_seconds: int,
+    *,
+    is_charged: bool,
+) -> str:
+    time = f"{NAMES[usage_type]}, {seconds(billable_us)}"
+    increments = f"{billed_seconds // increment_seconds:,} × {increment_seconds:,} s"
+    if is_charged:
+        return f"{time} billed as {increments}"
+    return f"{time} or {increments}, {HISTORY}"
 
 
 def _of_correction(entry: Entry, zone: tzinfo) -> str:

@@ -107,6 +107,7 @@ def test_a_correction_that_changes_the_plan_says_so(professional):
     record_calls(records=[record(professional, started_at=NOW - 2 * HOUR)], now=NOW)
     record_calls(records=[record(professional, started_at=NOW - HOUR)], now=NOW)
     changes = LedgerEntry.objects.get(kind="correction").changes
+    assert changes is not None
     assert (changes["plan_name"], changes["credits"]) == (["Professional", "Base"], [3, 4])
 
 

@@ -14,9 +14,9 @@ pytestmark = pytest.mark.usefixtures("now")
 DAY = timedelta(days=1)
 
 
-def page_of(account: Account, kind: str, **more: object) -> RowPage:
+def page_of(account: Account, kind: str, *, may_pay: bool = True) -> RowPage:
     seq = LedgerEntry.objects.filter(account=account, kind=kind).latest("seq").seq
-    page = row_page(account=account, seq=seq, **{"may_pay": True, "now": NOW, **more})
+    page = row_page(account=account, seq=seq, may_pay=may_pay, now=NOW)
     assert page is not None
     return page
 
