@@ -47,8 +47,10 @@ class LogRow(NamedTuple):
 
 
 def read_newest_first(*, account: Account, entries: QuerySet[LedgerEntry]) -> list[LogRow]:
-    """Read ``entries`` of ``account`` in the order of the log, one query, two where
-    there are expiries among them."""
+    """Read ``entries`` of ``account`` in the order of the log.
+
+    One query, two where there are expiries among them.
+    """
     return log_rows(account=account, entries=Entry.read(entries.order_by("-occurred_at", "-id")))
 
 

@@ -110,7 +110,7 @@ def seconds(microseconds: int) -> str:
 
 # ── Calls ─────────────────────────────────────────────────────────────────────────────────────
 def _of_charge(entry: Entry) -> str:
-    """ "Outbound call, 65 s billed as 3 × 30 s", "Inbound call, no answer"."""
+    """Why a call cost what it cost: "Outbound call, 65 s billed as 3 × 30 s"."""
     if not entry.billed_seconds:
         return f"{NAMES[entry.usage_type]}, {STATUS_WORDS[entry.call_status]}"
     return _rounded_up(
@@ -140,7 +140,7 @@ def _rounded_up(
 
 
 def _of_correction(entry: Entry, zone: tzinfo) -> str:
-    """ "Correction: 65 s → 125 s, 3 → 5 credits".
+    """What a correction changed: "Correction: 65 s → 125 s, 3 → 5 credits".
 
     It begins with what changed, since a log shows little of it.
     """

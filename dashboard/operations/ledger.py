@@ -3,7 +3,7 @@
 Nothing here can be added, changed or deleted. An adjustment is posted from the account's page.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin
@@ -36,7 +36,7 @@ class EntryList(ChangeList):
         put_into_words(self.result_list)
 
 
-def put_into_words(entries: Iterable[Any]) -> None:
+def put_into_words(entries: Sequence[Any]) -> None:
     """Give each of ``entries`` the attributes ``words`` and ``paid_words``; at most two queries.
 
     Expects their accounts to be read.
