@@ -14,7 +14,6 @@ from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
 from typing import NamedTuple
-from zoneinfo import ZoneInfo
 
 from django.db import transaction
 
@@ -25,7 +24,8 @@ from billing.models import Account, Kind
 from billing.plans.rating import Tariff, rate
 from billing.plans.subscriptions import renew_due
 from billing.plans.tariffs import NoTariffError, TariffBook
-from calls import remarks, stored
+from calls import stored
+from calls.changes import changes_between
 from calls.merging import Merge, Numbered, revised, winning_record, with_leg
 from calls.records import CallKey, CallRecord, Rejected
 from calls.stored import RatedCall, StoredCall
@@ -102,10 +102,10 @@ class _Batch:
         self._postings: dict[int, Posting] = {}
 
     @cached_property
-    def time_zones(self) -> dict[int, str]:
-        """The names of the zones of those of the accounts that exist."""
+    def existing_account_ids(self) -> set[int]:
+        """Those of the accounts that exist."""
         account_ids = among({record.account_id for record in self.records})
-        return dict(Account.objects.filter(pk__in=account_ids).values_list("pk", "time_zone"))
+        return set(Account.objects.filter(pk__in=account_ids).values_list("pk", flat=True))
 
     def postings_in_order(self) -> list[Posting]:
         """What is to be booked, in the order of the records."""
@@ -170,8 +170,7 @@ class _Batch:
             self._reject(call.record.key, rejected)
             return None
         corrected = call._replace(corrections=call.corrections + 1, rated=rated)
-        zone = ZoneInfo(self.time_zones[call.record.account_id])
-        posting = _correction_posting(call, corrected, zone)
+        posting = _correction_posting(call, corrected)
         self.outcomes[winner.position] = Outcome(Result.CORRECTED, -posting.credits)
         self._postings[winner.position] = posting
         return corrected
@@ -192,7 +191,7 @@ class _Batch:
         try:
             agreement = self.book.at(record.account_id, record.started_at)
         except NoTariffError as error:
-            if record.account_id not in self.time_zones:
+            if record.account_id not in self.existing_account_ids:
                 raise Rejected("account", "does not exist.") from None
             raise Rejected(
                 "account", f"can't be charged: {error}. Put it on a plan, then try again."
@@ -218,40 +217,31 @@ def _rate(record: CallRecord, plan_name: str, tariff: Tariff) -> RatedCall:
 
 
 def _charge_posting(call: RatedCall) -> Posting:
-    record = call.record
+    record, charge = call.record, call.charge
     return Posting(
         account_id=record.account_id,
         kind=Kind.CALL,
-        credits=-call.charge.credits,
+        credits=-charge.credits,
         reference=references.of_call(record.call_id),
         occurred_at=record.started_at,
-        remarks=remarks.of_charge(record, call.tariff, call.charge),
+        remarks=record.remarks,
         call_id=record.call_id,
         usage_type=record.usage_type,
         agent=record.agent,
-        billed_seconds=call.charge.billed_seconds,
+        billed_seconds=charge.billed_seconds,
+        billable_us=charge.billable_us,
+        increment_seconds=call.tariff.increment_seconds,
+        call_status=record.status,
     )
 
 
-def _correction_posting(before: StoredCall, after: StoredCall, zone: ZoneInfo) -> Posting:
-    """The difference, as usage of the corrected type and agent, at the corrected time."""
-    old, new = before.rated.charge, after.rated.charge
-    record = after.record
-    return Posting(
-        account_id=record.account_id,
+def _correction_posting(before: StoredCall, after: StoredCall) -> Posting:
+    """The difference to ``before``, with the facts of the corrected call, at its corrected time."""
+    known, corrected = before.rated.charge, after.rated.charge
+    return _charge_posting(after.rated)._replace(
         kind=Kind.CORRECTION,
-        credits=old.credits - new.credits,
-        reference=references.of_correction(record.call_id, after.corrections),
-        occurred_at=record.started_at,
-        remarks=remarks.of_correction(
-            before=before.record,
-            after=record,
-            billable_us=(old.billable_us, new.billable_us),
-            credits=(old.credits, new.credits),
-            zone=zone,
-        ),
-        call_id=record.call_id,
-        usage_type=record.usage_type,
-        agent=record.agent,
-        billed_seconds=new.billed_seconds - old.billed_seconds,
+        credits=known.credits - corrected.credits,
+        reference=references.of_correction(after.record.call_id, after.corrections),
+        billed_seconds=corrected.billed_seconds - known.billed_seconds,
+        changes=changes_between(before.rated, after.rated),
     )

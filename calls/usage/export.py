@@ -8,8 +8,9 @@ from django.db.models import Q, QuerySet
 
 from billing.ledger.balances import balance_of
 from billing.models import Account, LedgerEntry
+from calls.usage.entries import Entry
 from calls.usage.filters import UsageFilters
-from calls.usage.log import Entry, LogRow, log_row
+from calls.usage.log import LogRow, log_rows
 from calls.usage.periods import Period
 from calls.usage.search import search_calls
 
@@ -54,7 +55,7 @@ def _lines(account: Account, period: Period, entries: QuerySet[LedgerEntry]) -> 
     # The mark tells spreadsheets that the text is UTF-8.
     yield "\ufeff" + writer.writerow(_head(period))
     for chunk in _chunks(entries):
-        rows = (log_row(account=account, entry=entry, zone=period.zone) for entry in chunk)
+        rows = log_rows(account=account, entries=chunk)
         yield "".join(writer.writerow(_cells(row)) for row in rows)
 
 
@@ -96,7 +97,7 @@ def _cells(row: LogRow) -> Iterable[str | int]:
         as_text(row.call_id),
         row.credits_used,
         row.credits_added,
-        as_text(row.remarks),
+        as_text(row.words),
         row.kind_label,
         row.usage_type_label,
         as_text(row.agent),

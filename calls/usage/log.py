@@ -1,7 +1,6 @@
-"""The rows of the log: what is read of an entry, and how a line shows it."""
+"""The rows of the log: how a line shows an entry."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -9,42 +8,20 @@ from zoneinfo import ZoneInfo
 from django.db.models import QuerySet
 
 from billing.models import Account, Kind, LedgerEntry
-from billing.models.ledger import USAGE_TYPES
+from billing.models.ledger import USAGE_KINDS, USAGE_TYPES
+from calls.usage import words
+from calls.usage.entries import Entry
 
 KIND_LABELS = {kind.value: kind.label for kind in Kind}
 TYPE_LABELS = dict(USAGE_TYPES)
 
 
-class Entry(NamedTuple):
-    """What the log needs of a `LedgerEntry`, without the cost of the model: exports read millions.
-
-    ``Entry.read(queryset)`` reads them.
-    """
-
-    id: int
-    seq: int
-    occurred_at: datetime
-    posted_at: datetime
-    kind: str
-    call_id: str
-    usage_type: str
-    agent: str
-    billed_seconds: int
-    credits: int
-    balance_after: int
-    remarks: str
-
-    @classmethod
-    def read(cls, entries: QuerySet[LedgerEntry]) -> list["Entry"]:
-        """Read ``entries`` in their order, one query."""
-        return [cls._make(row) for row in entries.values_list(*cls._fields)]
-
-
-@dataclass(frozen=True, slots=True)
-class LogRow:
+class LogRow(NamedTuple):
     """One line of the log of the account named ``slug``, times in the account's zone.
 
     Credits are signed: a correction downwards is a negative use, an expiry a negative addition.
+    ``words`` say why they moved, and end with the remarks of the entry. (A named tuple, because a
+    file has millions.)
     """
 
     slug: str
@@ -61,7 +38,7 @@ class LogRow:
     credits_used: int
     credits_added: int
     balance_after: int
-    remarks: str
+    words: str
 
     @property
     def is_call(self) -> bool:
@@ -70,21 +47,30 @@ class LogRow:
 
 
 def read_newest_first(*, account: Account, entries: QuerySet[LedgerEntry]) -> list[LogRow]:
-    """Read ``entries`` of ``account`` in the order of the log, one query."""
+    """Read ``entries`` of ``account`` in the order of the log.
+
+    One query, two where there are expiries among them.
+    """
     return log_rows(account=account, entries=Entry.read(entries.order_by("-occurred_at", "-id")))
 
 
-def log_rows(*, account: Account, entries: Iterable[Entry]) -> list[LogRow]:
-    """``entries`` of ``account`` as lines of the log, times in its zone."""
+def log_rows(*, account: Account, entries: Sequence[Entry]) -> list[LogRow]:
+    """Return ``entries`` of ``account`` as lines of the log, times in its zone.
+
+    One query where there are expiries among them, none otherwise.
+    """
     zone = account.zone
-    return [log_row(account=account, entry=entry, zone=zone) for entry in entries]
+    grants = words.expired_grants(entries)
+    return [
+        _log_row(entry, account.slug, zone, words.of_entry(entry, grants=grants, zone=zone))
+        for entry in entries
+    ]
 
 
-def log_row(*, account: Account, entry: Entry, zone: ZoneInfo) -> LogRow:
-    """One entry as a line of the log, times in ``zone``."""
-    is_usage = Kind(entry.kind).is_usage
+def _log_row(entry: Entry, slug: str, zone: ZoneInfo, said: str) -> LogRow:
+    is_usage = entry.kind in USAGE_KINDS
     return LogRow(
-        slug=account.slug,
+        slug=slug,
         seq=entry.seq,
         occurred_at=entry.occurred_at.astimezone(zone),
         posted_at=entry.posted_at.astimezone(zone),
@@ -98,5 +84,5 @@ def log_row(*, account: Account, entry: Entry, zone: ZoneInfo) -> LogRow:
         credits_used=-entry.credits if is_usage else 0,
         credits_added=0 if is_usage else entry.credits,
         balance_after=entry.balance_after,
-        remarks=entry.remarks,
+        words=said,
     )

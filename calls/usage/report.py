@@ -59,7 +59,7 @@ class UsageReport:
 def usage_report(
     *, account: Account, period: Period, filters: UsageFilters, page_number: str = "1"
 ) -> UsageReport:
-    """Read the use of ``account``, at most six queries however many calls there are; eight where a
+    """Read the use of ``account``, at most seven queries however many calls there are; nine where a
     search has to look for them within the period.
 
     ``page_number`` is what the link says; ``rows`` are the nearest page that exists.

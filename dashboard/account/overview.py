@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from billing.models import Account, LedgerEntry
 from calls.usage.bars import Bar, bars_of
 from calls.usage.counts import counted_by_day
+from calls.usage.entries import Entry
 from calls.usage.filters import UsageFilters
-from calls.usage.log import Entry, LogRow, log_rows
+from calls.usage.log import LogRow, log_rows
 from calls.usage.periods import Period, Preset, choose_period
 from dashboard.expiring import ExpiringSoon, expiring_soon, grants_left
 from dashboard.frame import Frame
@@ -29,7 +30,7 @@ class Overview:
 
 
 def overview(*, account: Account, frame: Frame) -> Overview:
-    """Read the first page of ``account``; four queries."""
+    """Read the first page of ``account``; four queries, five where a recent row is an expiry."""
     zone = account.zone
     today = frame.now.astimezone(zone).date()
     cycle = (frame.cycle.starts_at, frame.cycle.ends_at) if frame.cycle else None

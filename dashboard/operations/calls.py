@@ -6,8 +6,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
 
-from calls import remarks
 from calls.models import Call
+from calls.usage import words
 from dashboard.operations.base import RecordAdmin
 from dashboard.operations.filters import ACCOUNT_PARAMETER
 
@@ -77,7 +77,7 @@ class CallAdmin(RecordAdmin):
     @admin.display(description="In words")
     def arithmetic(self, call: Call) -> str:
         """How the charge was computed."""
-        return remarks.in_full(call)
+        return words.in_full(call)
 
     @admin.display(description="Ledger")
     def entries(self, call: Call) -> SafeString:

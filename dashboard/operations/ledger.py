@@ -3,18 +3,53 @@
 Nothing here can be added, changed or deleted. An adjustment is posted from the account's page.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 from django.contrib import admin
+from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import (
     AutocompleteSelectFilter,
     ChoicesDropdownFilter,
 )
+from unfold.views import ChangeList
 
 from billing.models import Balance, CreditGrant, DailyUsage, LedgerEntry
 from billing.texts import grouped
+from calls.usage import payers, words
+from calls.usage.entries import Entry
 from dashboard.operations.base import RecordAdmin, local_time
 from dashboard.operations.filters import AccountDayFilter, StandingFilter
 from dashboard.templatetags.figures import signed
+
+
+class EntryList(ChangeList):
+    """The list of entries, with what is said of each on the page."""
+
+    result_list: Any
+
+    def get_results(self, request: HttpRequest) -> None:
+        """Read the page, then all that its words need at once."""
+        super().get_results(request)
+        self.result_list = list(self.result_list)
+        put_into_words(self.result_list)
+
+
+def put_into_words(entries: Sequence[Any]) -> None:
+    """Give each of ``entries`` the attributes ``words`` and ``paid_words``; at most two queries.
+
+    Expects their accounts to be read.
+    """
+    facts = {entry.pk: Entry.of(entry) for entry in entries}
+    grants = words.expired_grants(facts.values())
+    paid = payers.payments_of([(entry.account_id, entry.seq) for entry in facts.values()])
+    for entry in entries:
+        zone = entry.account.zone
+        own = [one for one in paid if (one.account_id, one.seq) == (entry.account_id, entry.seq)]
+        year = entry.occurred_at.astimezone(zone).year
+        entry.words = words.of_entry(facts[entry.pk], grants=grants, zone=zone)
+        entry.paid_words = payers.in_words(own, year=year, zone=zone)
 
 
 @admin.register(LedgerEntry)
@@ -27,8 +62,9 @@ class LedgerEntryAdmin(RecordAdmin):
         "kind",
         "signed_credits",
         "balance",
+        "in_words",
+        "paid_with",
         "reference",
-        "remarks",
     )
     list_filter = (
         ("account", AutocompleteSelectFilter),
@@ -50,12 +86,42 @@ class LedgerEntryAdmin(RecordAdmin):
         "reference",
         "occurred_at",
         "posted_at",
+        "in_words",
+        "paid_with",
         "remarks",
         "call_id",
         "usage_type",
         "agent",
+        "call_status",
+        "billable_us",
+        "increment_seconds",
         "billed_seconds",
+        "plan_name",
     )
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return EntryList
+
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> LedgerEntry | None:
+        """The entry with what is said of it."""
+        entry: LedgerEntry | None = super().get_object(request, object_id, from_field)
+        if entry is not None:
+            put_into_words([entry])
+        return entry
+
+    @admin.display(description="In words")
+    def in_words(self, entry: Any) -> str:
+        """What the account reads, remarks included."""
+        said: str = entry.words
+        return said
+
+    @admin.display(description="Paid with")
+    def paid_with(self, entry: Any) -> str:
+        """Which grants its credits came from or returned to; empty where it moved none of them."""
+        said: str = entry.paid_words
+        return said
 
     @admin.display(description="Credits")
     def signed_credits(self, entry: LedgerEntry) -> str:
@@ -78,15 +144,15 @@ class CreditGrantAdmin(RecordAdmin):
         "source",
         "credits",
         "remaining",
-        "expires",
         "expired",
+        "expires",
     )
     list_filter = (
         ("account", AutocompleteSelectFilter),
         ("source", ChoicesDropdownFilter),
     )
     list_filter_submit = True
-    fields = ("account", "source", "credits", "remaining", "granted_at", "expires", "expired")
+    fields = ("account", "source", "credits", "remaining", "expired", "granted_at", "expires")
 
     @admin.display(description="Expires")
     def expires(self, grant: CreditGrant) -> SafeString | str:

@@ -20,7 +20,7 @@ TAIL_LENGTH = 6
 
 UNCOUNTED = mark_safe('<span aria-hidden="true">–</span><span class="spoken">not counted</span>')
 NO_BREAK = "\u00a0"
-# As `calls.remarks` writes it.
+# As `calls.usage.words` writes it.
 _ARITHMETIC = re.compile(r"(?:[\d,]+ × )?[\d,.]+ s\b")
 
 NOTHING = mark_safe('<span aria-hidden="true">–</span><span class="spoken">none</span>')

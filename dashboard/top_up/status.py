@@ -8,8 +8,7 @@ from urllib.parse import urlencode
 from django.http import QueryDict
 from django.urls import reverse
 
-from billing.ledger import references
-from billing.models import Account, Kind, LedgerEntry, ParkedDecision, TopUp, TopUpState
+from billing.models import Account, Kind, ParkedDecision, TopUp, TopUpState
 from billing.plans.movements import top_up_valid_until
 from dashboard.top_up.on_sale import on_sale, same_again
 
@@ -122,23 +121,6 @@ def status_page(*, account: Account, top_up: TopUp, query: QueryDict, now: datet
         try_again_url=_try_again_url(account, top_up) if face in _TRY_AGAIN else "",
         log_url=_log_url(account, top_up) if has_credits else "",
     )
-
-
-def url_behind_row(*, account: Account, seq: int) -> str:
-    """The page of the top-up that a row of the log comes from, refunds and expiries included;
-    empty where there is none. At most two queries."""
-    reference = (
-        LedgerEntry.objects.filter(account=account, seq=seq)
-        .values_list("reference", flat=True)
-        .first()
-    )
-    top_up_id = references.top_up_id_in(reference or "")
-    if top_up_id is None:
-        return ""
-    top_up = TopUp.objects.filter(account=account, pk=top_up_id).first()
-    if top_up is None:
-        return ""
-    return reverse("dashboard:top_up_status", args=[account.slug, top_up.public_id])
 
 
 def shown(face: Face, seconds: int) -> str:

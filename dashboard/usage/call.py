@@ -1,4 +1,4 @@
-"""One call: its facts, what it cost and why, and every row of the log that it caused."""
+"""One call: its facts, what it cost and why, who paid it, and every row of the log it caused."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,9 +6,10 @@ from datetime import datetime, timedelta
 
 from billing.models import Account, LedgerEntry
 from billing.texts import in_credits
-from calls import remarks
 from calls.models import Call
-from calls.usage.log import Entry, LogRow, log_rows
+from calls.usage import payers, words
+from calls.usage.entries import Entry
+from calls.usage.log import LogRow, log_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +17,8 @@ class CallPage:
     """A call as its page shows it. Times are in the account's zone.
 
     ``call`` is None where only the log knows the call. ``credits`` is what it cost in the end, all
-    corrections included, ``rows`` are its rows, oldest first.
+    corrections included, ``rows`` are its rows, oldest first. ``paid_words`` say which grants paid
+    it, what they got back taken off, and what nobody has paid yet.
     """
 
     call_id: str
@@ -27,6 +29,7 @@ class CallPage:
     rang_for: timedelta | None
     lasted: timedelta | None
     charge_words: str
+    paid_words: str
     credits: int
     rows: Sequence[LogRow]
 
@@ -42,7 +45,7 @@ class CallPage:
 
 
 def call_page(*, account: Account, call_id: str) -> CallPage | None:
-    """Read a call and its rows; None where the account has no such call. Two queries."""
+    """Read a call and its rows; None where the account has no such call. Three queries."""
     if not call_id or "\x00" in call_id:  # which the database can't even be asked for
         return None
     # Known not to be empty: that is what the index of call IDs is about.
@@ -57,16 +60,19 @@ def call_page(*, account: Account, call_id: str) -> CallPage | None:
     def local(at: datetime | None) -> datetime | None:
         return at.astimezone(zone) if at else None
 
+    paid = payers.net(payers.payments_of([(entry.account_id, entry.seq) for entry in entries]))
     credits = sum(row.credits_used for row in rows)
+    started_at = rows[0].occurred_at if call is None else call.started_at.astimezone(zone)
     return CallPage(
         call_id=call_id,
         call=call,
-        started_at=rows[0].occurred_at if call is None else call.started_at.astimezone(zone),
+        started_at=started_at,
         connected_at=local(call.connected_at) if call else None,
         ended_at=local(call.ended_at) if call else None,
         rang_for=call.connected_at - call.started_at if call and call.connected_at else None,
         lasted=call.ended_at - call.started_at if call and call.ended_at else None,
-        charge_words=remarks.in_full(call) if call else in_credits(credits),
+        charge_words=words.in_full(call) if call else in_credits(credits),
+        paid_words=payers.in_words(paid, year=started_at.year, zone=zone),
         credits=credits,
         rows=rows,
     )

@@ -7,22 +7,20 @@ from django.http import Http404, HttpResponse, JsonResponse, StreamingHttpRespon
 from django.shortcuts import render
 from django.utils import timezone
 
-from billing.models import LedgerEntry
 from billing.plans.cycles import Cycle
 from billing.plans.subscriptions import current_cycle
 from calls.usage.counts import new_rows
 from calls.usage.export import TooManyFoundError, export_csv
-from calls.usage.log import Entry, log_rows
 from calls.usage.periods import Preset
 from calls.usage.report import usage_report
 from dashboard.access import AccountRequest, account_page
 from dashboard.expiring import expiring_soon, grants_left
 from dashboard.pages import render_page, to_real_page
-from dashboard.top_up.status import url_behind_row
 from dashboard.usage.call import call_page
 from dashboard.usage.chart import chart_data
 from dashboard.usage.form import UsageForm
 from dashboard.usage.outlook import outlook_of
+from dashboard.usage.row import row_page
 
 
 @account_page()
@@ -100,14 +98,15 @@ def call(request: AccountRequest, call_id: str) -> HttpResponse:
 @account_page()
 def row(request: AccountRequest, seq: int) -> HttpResponse:
     """Show one row of the log that is not a call: a top-up, an expiry, an adjustment …"""
-    account = request.account
-    found = Entry.read(LedgerEntry.objects.filter(account=account, seq=seq))
-    if not found:
+    page = row_page(
+        account=request.account,
+        seq=seq,
+        may_pay=request.membership.may_pay,
+        now=request.frame.now,
+    )
+    if page is None:
         raise Http404("No such row.")
-    (shown,) = log_rows(account=account, entries=found)
-    may_pay = request.membership.may_pay
-    top_up_url = url_behind_row(account=account, seq=seq) if may_pay else ""
-    return render(request, "dashboard/usage/row.html", {"row": shown, "top_up_url": top_up_url})
+    return render(request, "dashboard/usage/row.html", {"page": page})
 
 
 def _form(request: AccountRequest, *, now: datetime, cycle: Cycle | None) -> UsageForm:

@@ -5,6 +5,8 @@ from datetime import UTC, datetime, timedelta
 from billing.models import Balance, LedgerEntry
 from calls.charging import record_calls
 from calls.records import validate
+from calls.usage.entries import Entry
+from calls.usage.log import log_rows
 
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
 STARTED_AT = datetime(2026, 3, 10, 9, 30, tzinfo=UTC)
@@ -44,13 +46,19 @@ def record_one(one, now=NOW):
 
 
 def entries(account):
-    """The usage entries of an account: (reference, credits, billed seconds, remarks)."""
+    """The usage entries of an account: (reference, credits, billed seconds)."""
     return list(
         LedgerEntry.objects.filter(account=account)
         .exclude(call_id="")
         .order_by("seq")
-        .values_list("reference", "credits", "billed_seconds", "remarks")
+        .values_list("reference", "credits", "billed_seconds")
     )
+
+
+def words_of(account):
+    """What the log says of the usage entries of an account, in the order of their posting."""
+    usage = LedgerEntry.objects.filter(account=account).exclude(call_id="").order_by("seq")
+    return [row.words for row in log_rows(account=account, entries=Entry.read(usage))]
 
 
 def balance(account):

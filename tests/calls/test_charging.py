@@ -90,35 +90,23 @@ def test_a_calls_entry_happened_when_the_call_did_and_is_booked_now(professional
     assert (entry.kind, entry.usage_type, entry.agent) == ("call", "outbound", "Asha")
 
 
-@pytest.mark.parametrize(
-    ("facts", "remarks"),
-    [
-        ({}, "Outbound call, 65 s billed as 3 × 30 s"),
-        ({"usage_type": "inbound"}, "Inbound call, 70 s billed as 3 × 30 s"),
-        ({"usage_type": "translation"}, "Translation, 70 s billed as 3 × 30 s"),
-        ({"seconds": 30.001}, "Outbound call, 30.001 s billed as 2 × 30 s"),
-        ({"seconds": 3600}, "Outbound call, 3,600 s billed as 120 × 30 s"),
-        ({"remarks": "hot lead"}, "Outbound call, 65 s billed as 3 × 30 s · hot lead"),
-        ({"remarks": "x" * 500}, "Outbound call, 65 s billed as 3 × 30 s · " + "x" * 458 + "…"),
-    ],
-)
-def test_the_log_explains_a_charge(professional, facts, remarks):
-    record_calls(records=[record(professional, **facts)], now=NOW)
-    assert entries(professional)[0][3] == remarks
+def test_a_calls_entry_has_the_facts_of_its_charge_and_the_remarks_of_its_record(professional):
+    record_calls(records=[record(professional, seconds=65.5, remarks="hot lead")], now=NOW)
+    entry = LedgerEntry.objects.get(reference="call:c1")
+    assert (entry.billable_us, entry.increment_seconds, entry.billed_seconds) == (
+        65_500_000,
+        30,
+        90,
+    )
+    assert (entry.call_status, entry.remarks, entry.changes) == ("completed", "hot lead", None)
 
 
-@pytest.mark.parametrize(
-    ("status", "said"),
-    [
-        ("no_answer", "no answer"),
-        ("busy", "busy"),
-        ("failed", "failed"),
-        ("blocked", "blocked"),
-    ],
-)
-def test_a_call_that_never_connected_is_logged_and_free(professional, status, said):
+@pytest.mark.parametrize("status", ["no_answer", "busy", "failed", "blocked"])
+def test_a_call_that_never_connected_is_logged_and_free(professional, status):
     assert record_one(unanswered(professional, status=status)) == ("created", 0)
-    assert entries(professional) == [("call:c1", 0, 0, f"Outbound call, {said}")]
+    assert entries(professional) == [("call:c1", 0, 0)]
+    entry = LedgerEntry.objects.get(reference="call:c1")
+    assert (entry.call_status, entry.billable_us) == (status, 0)
     assert DailyUsage.objects.get(kind="call").calls == 1
 
 

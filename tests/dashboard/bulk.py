@@ -19,12 +19,15 @@ def insert_calls(account: Account, number: int, *, last_at: datetime, days: int 
             """
             INSERT INTO billing_ledgerentry (
                 account_id, seq, kind, credits, balance_after, reference, occurred_at, posted_at,
-                remarks, call_id, usage_type, agent, billed_seconds
+                remarks, call_id, usage_type, agent, billed_seconds, billable_us,
+                increment_seconds, call_status, plan_name
             )
             SELECT %(account)s, n, 'call', -(n %% 5), sum(-(n %% 5)) OVER (ORDER BY n),
                    'call:' || name, at, at, 'Call ' || n, name,
                    (ARRAY['outbound', 'inbound', 'translation'])[n %% 3 + 1],
-                   (ARRAY['Asha', 'Ravi', ''])[n %% 7 %% 3 + 1], n %% 5 * 30
+                   (ARRAY['Asha', 'Ravi', ''])[n %% 7 %% 3 + 1], n %% 5 * 30,
+                   n %% 5 * 30000000, 30,
+                   CASE WHEN n %% 5 > 0 THEN 'completed' ELSE 'no_answer' END, ''
               FROM (
                     SELECT n, 'call-' || lpad(n::text, 9, '0') AS name,
                            %(last_at)s - (%(number)s - n) * (%(days)s * interval '1 day'
@@ -45,7 +48,7 @@ def insert_calls(account: Account, number: int, *, last_at: datetime, days: int 
             SELECT account_id, call_id, usage_type, agent, '', '', occurred_at,
                    CASE WHEN credits < 0 THEN occurred_at END,
                    occurred_at + billed_seconds * interval '1 s',
-                   CASE WHEN credits < 0 THEN 'completed' ELSE 'no_answer' END,
+                   call_status,
                    remarks, 'Professional', 30, 1, billed_seconds, billed_seconds, -credits,
                    -credits, posted_at, 0
               FROM billing_ledgerentry WHERE account_id = %(account)s
@@ -58,6 +61,14 @@ def insert_calls(account: Account, number: int, *, last_at: datetime, days: int 
               FROM (SELECT seq, balance_after FROM billing_ledgerentry
                      WHERE account_id = %(account)s ORDER BY seq DESC LIMIT 1) AS latest
              WHERE account_id = %(account)s
+            """,
+            {"account": account.pk},
+        )
+        cursor.execute(
+            """
+            INSERT INTO billing_debt (account_id, seq, credits)
+            SELECT account_id, seq, -credits FROM billing_ledgerentry
+             WHERE account_id = %(account)s AND credits < 0
             """,
             {"account": account.pk},
         )

@@ -8,11 +8,13 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from billing.models import Account, CreditGrant, LedgerEntry, Subscription
+from billing.models import Account, CreditGrant, Kind, LedgerEntry, Subscription
 from billing.plans.subscriptions import current_cycle
 from billing.plans.tariffs import in_force
 from billing.texts import grouped
 from billing.zones import local
+from calls.usage import words
+from calls.usage.entries import Entry
 from dashboard.operations.accounts.standing import Standing, standings, state_label
 from dashboard.operations.base import local_time
 from dashboard.operations.filters import ACCOUNT_PARAMETER
@@ -126,17 +128,20 @@ def _grants_table(account: Account) -> dict[str, Any]:
 
 
 def _entries_table(account: Account) -> dict[str, Any]:
-    entries = LedgerEntry.objects.filter(account=account).order_by("-seq")
+    entries = Entry.read(
+        LedgerEntry.objects.filter(account=account).order_by("-seq")[:ENTRIES_SHOWN]
+    )
+    grants = words.expired_grants(entries)
     rows = [
         [
             local_time(entry.occurred_at, account.zone),
-            entry.get_kind_display(),
+            Kind(entry.kind).label,
             signed(entry.credits),
             grouped(entry.balance_after),
             entry.call_id or "–",
-            entry.remarks,
+            words.of_entry(entry, grants=grants, zone=account.zone),
         ]
-        for entry in entries[:ENTRIES_SHOWN]
+        for entry in entries
     ]
-    headers = ("Occurred", "Kind", "Credits", "Balance after", "Call ID", "Remarks")
+    headers = ("Occurred", "Kind", "Credits", "Balance after", "Call ID", "In words")
     return {"headers": headers, "rows": rows}

@@ -13,6 +13,8 @@ from tests.calls.usage.test_report import FILTERS, WEEK, all_rows
 from tests.dashboard.bulk import insert_calls
 from tests.dashboard.conftest import NOW, call, correction, goodwill, post, top_up
 
+MONTH = timedelta(days=30)
+
 
 def lines_of(account: Account, **filters: str) -> list[list[str]]:
     text = "".join(export.export_csv(account=account, period=WEEK, filters=UsageFilters(**filters)))
@@ -41,7 +43,7 @@ def test_the_file_has_exactly_the_rows_of_the_table(busy: Account, filters: dict
             row.call_id,
             str(row.credits_used),
             str(row.credits_added),
-            row.remarks,
+            row.words,
         ]
         for row in all_rows(busy, WEEK, **filters)
     ]
@@ -105,3 +107,24 @@ def test_reads_are_as_many_as_the_rows_need(
     insert_calls(account, 4_500, last_at=NOW, days=5)
     with django_assert_num_queries(1 + 5):
         assert len(lines_of(account)) == 4_501
+
+
+def test_rows_that_are_not_calls_have_their_words_too(account: Account) -> None:
+    post(goodwill(account, 9, reason="Sorry", expires_at=NOW - timedelta(days=2)), at=NOW - MONTH)
+    post(top_up(account, 30, NOW - timedelta(days=1)))
+    assert [line[4] for line in lines_of(account)[1:]] == [
+        f"Top-up of 30 credits, receipt {account.top_ups.get().receipt_number}",
+        "Adjustment: 9 of 9 credits were not used and expired",
+    ]
+
+
+def test_expiries_take_one_more_query_for_each_read_that_has_any(
+    account: Account, django_assert_num_queries, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(export, "ROWS_PER_READ", 10)
+    for number in range(1, 16):
+        until = NOW - timedelta(days=3, hours=-number)
+        post(goodwill(account, number, expires_at=until), at=NOW - MONTH)
+    post(goodwill(account, 1))
+    with django_assert_num_queries(1 + 2 + 2):
+        assert len(lines_of(account)) == 1 + 1 + 15

@@ -106,6 +106,38 @@ def test_entries_are_found_by_call_or_reference(
     assert sorted(found(staff.get(ENTRIES, {"q": term}))) == sorted(references)
 
 
+def test_entries_say_in_words_why_credits_moved_and_who_paid(
+    staff: Client, used: None, account: Account
+) -> None:
+    charge = "Outbound call, 65 s billed as 3 × 30 s"
+    rows = staff.get(ENTRIES, {"account__id__exact": account.pk}).context["cl"].result_list
+    assert [(row.words, row.paid_words) for row in rows] == [
+        (
+            "Outbound call, 65 s billed as 3 × 30 s",
+            "2 from the adjustment of 1 Jan, 1 not paid yet",
+        ),
+        ("Outbound call, 65 s billed as 3 × 30 s", "3 from the adjustment of 1 Jan"),
+        ("Goodwill", ""),
+    ]
+    page = staff.get(f"{ENTRIES}{rows[0].pk}/change/").content.decode()
+    assert charge in page
+    assert "2 from the adjustment of 1 Jan (owed until 1 Jan), 1 not paid yet" in page
+
+
+def test_the_words_of_one_entry_and_of_many_take_the_same_number_of_queries(
+    staff: Client, used: None, account: Account
+) -> None:
+    def queries() -> int:
+        with CaptureQueriesContext(connection) as captured:
+            assert staff.get(ENTRIES, {"account__id__exact": account.pk}).status_code == 200
+        return len(captured)
+
+    few = queries()
+    for number in range(30):
+        call_of(account, f"more-{number}", started_at=datetime(2026, 2, 2, tzinfo=UTC))
+    assert queries() == few
+
+
 def test_calls_are_found_by_the_start_of_their_id(staff: Client, used: None) -> None:
     assert found(staff.get(CALLS, {"q": "alpha-3"}), "call_id") == ["alpha-3"]
 

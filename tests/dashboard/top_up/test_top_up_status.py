@@ -114,7 +114,7 @@ def test_credits_that_have_come_are_there_with_receipt_and_row(shop, account, to
     assert "valid until 23 Nov 2027" in text
     assert f"Receipt {top_up.receipt_number}" in text
     log = shop.get(response.context["page"].log_url.removesuffix("#log"))
-    assert [row.remarks for row in log.context["usage"].rows] == [
+    assert [row.words for row in log.context["usage"].rows] == [
         f"Top-up of 500 credits, receipt {top_up.receipt_number}"
     ]
 

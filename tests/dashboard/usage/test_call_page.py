@@ -13,7 +13,7 @@ from calls.records import CallRecord, validate
 from dashboard.templatetags.links import row_url
 from dashboard.usage.call import CallPage, call_page
 from tests.billing import postings
-from tests.dashboard.conftest import NOW, call, post
+from tests.dashboard.conftest import NOW, call, post, top_up
 
 pytestmark = pytest.mark.usefixtures("now")
 
@@ -117,13 +117,14 @@ def test_the_row_of_a_correction_leads_to_its_call(
     client.force_login(member)
     correction = LedgerEntry.objects.get(kind="correction")
     page = client.get(f"/a/acme/billing/usage/rows/{correction.seq}/").text
-    assert correction.remarks == "Correction: 65 s → 125 s, 3 → 5 credits"
+    assert "Correction: 65\xa0s → 125\xa0s, 3 → 5 credits" in page
     assert f'<a href="{reverse("dashboard:call", args=["acme", "CA1"])}">CA1</a>' in page
 
 
 @pytest.mark.broken_ledger
 def test_a_call_that_only_the_log_knows_has_a_page_too(account: Account) -> None:
-    ledger.post(postings=[postings.call(account, "CA1", 3, at=NOW)], posted_at=NOW)
+    facts = {"billable_us": 65_000_000, "increment_seconds": 30, "call_status": "completed"}
+    ledger.post(postings=[postings.call(account, "CA1", 3, at=NOW, **facts)], posted_at=NOW)
     page = page_of(account)
     assert (page.call, page.charge_words) == (None, "3 credits")
 
@@ -164,7 +165,7 @@ def test_an_id_that_browsers_would_shorten_leads_to_its_row(
     client.force_login(member)
     (row,) = client.get("/a/acme/billing/usage/").context["usage"].rows
     assert row_url(row) == "/a/acme/billing/usage/rows/1/"
-    assert client.get(row_url(row)).context["row"].call_id == call_id
+    assert client.get(row_url(row)).context["page"].row.call_id == call_id
 
 
 @pytest.mark.parametrize("call_id", ["unknown", "a\x00b", "x" * 5_000, "%"])
@@ -182,3 +183,28 @@ def test_an_unknown_row_is_not_found(
     post(call(account, "a", 1, NOW))
     client.force_login(member)
     assert client.get(f"/a/acme/billing/usage/rows/{seq}/").status_code == 404
+
+
+def test_the_page_says_which_grants_paid(
+    client: Client, member: User, account: Account, professional: Plan
+) -> None:
+    post(top_up(account, 10, NOW - timedelta(days=11)), call(account, "before", 1_498, START))
+    record_calls(records=[record(account)], now=NOW)
+    client.force_login(member)
+    page = client.get(reverse("dashboard:call", args=["acme", "CA1"])).text
+    assert "<dt>Paid with</dt><dd>2 from plan credits, 1 from the top-up of 12 Nov</dd>" in page
+
+
+def test_the_page_says_what_is_not_paid_yet(account: Account) -> None:
+    post(call(account, "a", 3, NOW))
+    assert page_of(account, "a").paid_words == "3 not paid yet"
+
+
+@pytest.mark.parametrize("corrections", [0, 5])
+def test_the_page_takes_three_queries_however_often_the_call_was_corrected(
+    account: Account, professional: Plan, corrections: int, django_assert_num_queries
+) -> None:
+    for number in range(corrections + 1):
+        record_calls(records=[record(account, seconds=65 + 60 * number)], now=NOW)
+    with django_assert_num_queries(3):
+        assert len(page_of(account).rows) == corrections + 1
