@@ -112,11 +112,8 @@ def test_entries_say_in_words_why_credits_moved_and_who_paid(
     charge = "Outbound call, 65 s billed as 3 × 30 s"
     rows = staff.get(ENTRIES, {"account__id__exact": account.pk}).context["cl"].result_list
     assert [(row.words, row.paid_words) for row in rows] == [
-        (
-            "Outbound call, 65 s billed as 3 × 30 s",
-            "2 from the adjustment of 1 Jan, 1 not paid yet",
-        ),
-        ("Outbound call, 65 s billed as 3 × 30 s", "3 from the adjustment of 1 Jan"),
+        (charge, "2 from the adjustment of 1 Jan (owed until 1 Jan), 1 not paid yet"),
+        (charge, "3 from the adjustment of 1 Jan (owed until 1 Jan)"),
         ("Goodwill", ""),
     ]
     page = staff.get(f"{ENTRIES}{rows[0].pk}/change/").content.decode()
