@@ -116,13 +116,14 @@ class Migration(migrations.Migration):
                 ('account', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, primary_key=True, related_name='balance', serialize=False, to='billing.account')),
                 ('credits', models.BigIntegerField(default=0)),
                 ('last_seq', models.BigIntegerField(default=0)),
+                ('watched_seq', models.BigIntegerField(db_default=0, default=0, help_text='Up to which entry the account was looked at for warnings.')),
+                ('is_unwatched', models.GeneratedField(db_persist=True, expression=models.Q(('last_seq__gt', models.F('watched_seq'))), output_field=models.BooleanField())),
             ],
         ),
         migrations.CreateModel(
             name='CreditWatch',
             fields=[
                 ('account', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='credit_watch', serialize=False, to='billing.account')),
-                ('last_seq', models.BigIntegerField(default=0)),
             ],
         ),
         migrations.CreateModel(
@@ -145,11 +146,21 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='CreditLook',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('look_at', models.DateTimeField(blank=True, db_index=True, null=True)),
+                ('account', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='billing.account')),
+            ],
+        ),
+        migrations.CreateModel(
             name='CreditThreshold',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('percent_of_plan', models.PositiveSmallIntegerField(blank=True, null=True, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(100)], verbose_name="percent of the plan's credits")),
                 ('credits', models.BigIntegerField(blank=True, null=True)),
+                ('level', models.BigIntegerField(blank=True, help_text='Empty: not looked at, or a share of a plan without any.', null=True)),
+                ('above_seq', models.BigIntegerField(default=0)),
                 ('account', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='credit_thresholds', to='billing.account')),
             ],
             options={
@@ -203,6 +214,17 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
+            name='ImportUnderWay',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('moved_at', models.DateTimeField()),
+                ('account', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='billing.account')),
+            ],
+            options={
+                'verbose_name_plural': 'imports under way',
+            },
+        ),
+        migrations.CreateModel(
             name='Membership',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -219,17 +241,21 @@ class Migration(migrations.Migration):
             name='Notice',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('address', models.EmailField(help_text='Where it goes or has gone.', max_length=254)),
                 ('kind', models.CharField(choices=[('low_credits', 'Credits are low'), ('expiring', 'Credits expire soon')], max_length=12)),
                 ('reference', models.CharField(max_length=300)),
                 ('days_before', models.PositiveSmallIntegerField(blank=True, null=True)),
-                ('context', models.JSONField(help_text='The numbers, as they were when it was noticed.')),
+                ('context', models.JSONField(help_text='The numbers as they were when it was noticed, or at the latest attempt.')),
+                ('seq', models.BigIntegerField(blank=True, null=True)),
+                ('balance', models.BigIntegerField(blank=True, null=True)),
                 ('created_at', models.DateTimeField()),
                 ('due_at', models.DateTimeField(help_text="When it may be sent: at once, or when the day's limit has room again.")),
                 ('sent_at', models.DateTimeField(blank=True, null=True)),
                 ('tried_at', models.DateTimeField(blank=True, help_text='When sending it last failed, if it did.', null=True)),
                 ('suppressed', models.CharField(blank=True, help_text='Why it was not sent, if it was not.', max_length=100)),
+                ('account', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='notices', to='billing.account')),
                 ('grant', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='billing.creditgrant')),
-                ('membership', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='notices', to='billing.membership')),
+                ('user', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='notices', to=settings.AUTH_USER_MODEL)),
             ],
             options={
                 'ordering': ['-id'],
@@ -441,6 +467,14 @@ class Migration(migrations.Migration):
             model_name='user',
             constraint=models.CheckConstraint(condition=models.Q(('email', django.db.models.functions.text.Lower('email'))), name='user_email_in_small_letters'),
         ),
+        pgtrigger.migrations.AddTrigger(
+            model_name='user',
+            trigger=pgtrigger.compiler.Trigger(name='look_again', sql=pgtrigger.compiler.UpsertTriggerSql(declare='DECLARE changed RECORD;', func='\n            changed := COALESCE(NEW, OLD);\n            INSERT INTO billing_creditlook (account_id, look_at)\n            SELECT concerned.id, NULL::timestamptz FROM (SELECT account_id FROM billing_membership WHERE user_id = changed.id) AS concerned (id);\n            RETURN NULL;\n        ', hash='4765b61dd0bc7d54f666e30ea5d2d585096e488a', operation='UPDATE OF "is_active", "email"', pgid='pgtrigger_look_again_6a128', table='billing_user', when='AFTER')),
+        ),
+        migrations.AddIndex(
+            model_name='balance',
+            index=models.Index(condition=models.Q(('is_unwatched', True)), fields=['account'], name='balance_unwatched'),
+        ),
         migrations.AddIndex(
             model_name='creditgrant',
             index=models.Index(condition=models.Q(('is_open', True)), fields=['account', 'expires_at'], name='grant_open'),
@@ -480,6 +514,10 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='creditthreshold',
             constraint=models.CheckConstraint(condition=models.Q(models.Q(('credits__isnull', False), ('percent_of_plan__isnull', True)), models.Q(('credits__isnull', True), ('percent_of_plan__range', (1, 100))), _connector='OR'), name='threshold_is_one_of_two'),
+        ),
+        pgtrigger.migrations.AddTrigger(
+            model_name='creditthreshold',
+            trigger=pgtrigger.compiler.Trigger(name='look_again', sql=pgtrigger.compiler.UpsertTriggerSql(declare='DECLARE changed RECORD;', func='\n            changed := COALESCE(NEW, OLD);\n            INSERT INTO billing_creditlook (account_id, look_at)\n            SELECT concerned.id, NULL::timestamptz FROM (SELECT changed.account_id) AS concerned (id);\n            RETURN NULL;\n        ', hash='b8c01dbd1f2a1c72e0734cc93987c4ab5a6136ee', operation='INSERT', pgid='pgtrigger_look_again_0b134', table='billing_creditthreshold', when='AFTER')),
         ),
         migrations.AddConstraint(
             model_name='dailyusage',
@@ -521,21 +559,29 @@ class Migration(migrations.Migration):
             model_name='membership',
             constraint=models.CheckConstraint(condition=models.Q(('role__in', ['superadmin', 'admin', 'member'])), name='membership_role_known'),
         ),
+        pgtrigger.migrations.AddTrigger(
+            model_name='membership',
+            trigger=pgtrigger.compiler.Trigger(name='look_again', sql=pgtrigger.compiler.UpsertTriggerSql(declare='DECLARE changed RECORD;', func='\n            changed := COALESCE(NEW, OLD);\n            INSERT INTO billing_creditlook (account_id, look_at)\n            SELECT concerned.id, NULL::timestamptz FROM (SELECT changed.account_id) AS concerned (id);\n            RETURN NULL;\n        ', hash='189e4aa84e05bbb6a0f27e353c3526900b6312aa', operation='INSERT OR UPDATE OF "role", "wants_credit_mails"', pgid='pgtrigger_look_again_53670', table='billing_membership', when='AFTER')),
+        ),
         migrations.AddIndex(
             model_name='notice',
             index=models.Index(condition=models.Q(('sent_at__isnull', True), ('suppressed', '')), fields=['due_at'], name='notice_open'),
         ),
         migrations.AddIndex(
             model_name='notice',
-            index=models.Index(fields=['membership', 'sent_at'], name='notice_sent'),
+            index=models.Index(fields=['user', 'sent_at'], name='notice_sent'),
         ),
         migrations.AddConstraint(
             model_name='notice',
-            constraint=models.UniqueConstraint(fields=('membership', 'reference'), name='notice_once'),
+            constraint=models.UniqueConstraint(fields=('account', 'user', 'reference'), name='notice_once'),
         ),
         migrations.AddConstraint(
             model_name='notice',
             constraint=models.CheckConstraint(condition=models.Q(models.Q(('days_before__isnull', False), ('grant__isnull', False), ('kind', 'expiring')), models.Q(models.Q(('kind', 'expiring'), _negated=True), ('days_before__isnull', True), ('grant__isnull', True)), _connector='OR'), name='notice_names_what_expires'),
+        ),
+        migrations.AddConstraint(
+            model_name='notice',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('kind', 'low_credits'), _negated=True), ('sent_at__isnull', True), models.Q(('balance__isnull', False), ('seq__isnull', False)), _connector='OR'), name='notice_says_which_balance'),
         ),
         migrations.AddConstraint(
             model_name='planterms',
@@ -549,9 +595,17 @@ class Migration(migrations.Migration):
             model_name='planterms',
             constraint=models.UniqueConstraint(fields=('plan', 'effective_from'), name='planterms_one_per_instant'),
         ),
+        pgtrigger.migrations.AddTrigger(
+            model_name='planterms',
+            trigger=pgtrigger.compiler.Trigger(name='look_again', sql=pgtrigger.compiler.UpsertTriggerSql(declare='DECLARE changed RECORD;', func='\n            changed := COALESCE(NEW, OLD);\n            INSERT INTO billing_creditlook (account_id, look_at)\n            SELECT concerned.id, changed.effective_from FROM (SELECT DISTINCT account_id FROM billing_subscription WHERE plan_id = changed.plan_id) AS concerned (id);\n            RETURN NULL;\n        ', hash='3609c0e6048cb32e6397e4e70bf1fad8b64611fc', operation='INSERT OR UPDATE OF "effective_from", "credits_per_cycle" OR DELETE', pgid='pgtrigger_look_again_0f36b', table='billing_planterms', when='AFTER')),
+        ),
         migrations.AddConstraint(
             model_name='subscription',
             constraint=models.UniqueConstraint(fields=('account', 'effective_from'), name='subscription_one_per_instant'),
+        ),
+        pgtrigger.migrations.AddTrigger(
+            model_name='subscription',
+            trigger=pgtrigger.compiler.Trigger(name='look_again', sql=pgtrigger.compiler.UpsertTriggerSql(declare='DECLARE changed RECORD;', func='\n            changed := COALESCE(NEW, OLD);\n            INSERT INTO billing_creditlook (account_id, look_at)\n            SELECT concerned.id, changed.effective_from FROM (SELECT changed.account_id) AS concerned (id);\n            RETURN NULL;\n        ', hash='82bc49892ea2b4a784d80d390c43f17cb67bd829', operation='INSERT OR UPDATE OF "plan_id", "effective_from" OR DELETE', pgid='pgtrigger_look_again_f3724', table='billing_subscription', when='AFTER')),
         ),
         migrations.AddConstraint(
             model_name='customterms',
@@ -564,6 +618,10 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='customterms',
             constraint=models.UniqueConstraint(fields=('subscription', 'effective_from'), name='customterms_one_per_instant'),
+        ),
+        pgtrigger.migrations.AddTrigger(
+            model_name='customterms',
+            trigger=pgtrigger.compiler.Trigger(name='look_again', sql=pgtrigger.compiler.UpsertTriggerSql(declare='DECLARE changed RECORD;', func='\n            changed := COALESCE(NEW, OLD);\n            INSERT INTO billing_creditlook (account_id, look_at)\n            SELECT concerned.id, changed.effective_from FROM (SELECT account_id FROM billing_subscription WHERE id = changed.subscription_id) AS concerned (id);\n            RETURN NULL;\n        ', hash='3274c4eaf9c7f511b631f5245216e4308ced478a', operation='INSERT OR UPDATE OF "effective_from", "credits_per_cycle" OR DELETE', pgid='pgtrigger_look_again_1a201', table='billing_customterms', when='AFTER')),
         ),
         migrations.AddIndex(
             model_name='topup',

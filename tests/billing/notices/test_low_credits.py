@@ -1,11 +1,22 @@
-"""Warnings of low credits: once for each crossing, whoever looks when and how often."""
+"""Warnings of low credits: owed while they are true, and told once, whoever looks when."""
 
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from billing.models import CreditThreshold, CreditWatch, CustomTerms, Notice, Plan, Role
-from billing.notices import warnings
+from billing.models import (
+    CreditThreshold,
+    CreditWatch,
+    CustomTerms,
+    Membership,
+    Notice,
+    Plan,
+    Role,
+    Subscription,
+)
+from billing.notices import thresholds, warnings
+from billing.notices.due import deliver_due
+from billing.notices.quiet import STALLED_AFTER, import_under_way
 from billing.plans import subscriptions
 from billing.plans.movements import bring_up_to_date
 from billing.plans.tasks import expire_credits, renew_subscriptions
@@ -54,6 +65,28 @@ class Company:
         made = warnings.watch(account=self.account, now=self.at)
         return [notice.context["level"] for notice in Notice.objects.filter(pk__in=made)]
 
+    def tell(self):
+        """What is told now: the level of each notice that goes out, new or waiting."""
+        self.look()
+        told = []
+
+        def deliver(notices):
+            told.append(notices[0].context["level"])
+
+        for notice in Notice.objects.filter(sent_at=None).order_by("pk"):
+            deliver_due(notice_id=notice.pk, deliver=deliver, now=self.at)
+        return told
+
+    def agree(self, credits_per_cycle):
+        """Other terms, from now on, without any credits moving."""
+        CustomTerms.objects.create(
+            subscription=Subscription.objects.get(account=self.account),
+            effective_from=self.at,
+            increment_seconds=30,
+            credits_per_increment=1,
+            credits_per_cycle=credits_per_cycle,
+        )
+
 
 @pytest.fixture
 def company(account, owner):
@@ -63,22 +96,22 @@ def company(account, owner):
 
 
 def test_an_account_begins_with_a_fifth_of_its_plan_and_zero(company, account):
-    thresholds = CreditThreshold.objects.filter(account=account)
-    assert {str(each) for each in thresholds} == {"20 % of the plan's credits", "0 credits"}
+    kept = CreditThreshold.objects.filter(account=account)
+    assert {str(each) for each in kept} == {"20 % of the plan's credits", "0 credits"}
 
 
-def test_above_the_thresholds_nothing_is_noticed(company):
+def test_above_the_thresholds_nothing_is_told(company):
     company.use(80)
-    assert company.look() == []
+    assert company.tell() == []
 
 
-def test_falling_below_a_fifth_is_noticed_once(company):
+def test_falling_below_a_fifth_is_told_once(company):
     company.use(81)
-    assert company.look() == [19]
+    assert company.tell() == [19]
     company.use(1)
     company.use(5)
-    assert company.look() == []
-    assert company.look() == []
+    assert company.tell() == []
+    assert company.tell() == []
 
 
 def test_the_notice_says_what_was_crossed(company):
@@ -91,102 +124,102 @@ def test_the_notice_says_what_was_crossed(company):
     )
 
 
-def test_reaching_zero_is_noticed_after_low(company):
+def test_reaching_zero_is_told_after_low(company):
     company.use(90)
-    assert company.look() == [19]
+    assert company.tell() == [19]
     company.use(10)
-    assert company.look() == [0]
+    assert company.tell() == [0]
 
 
-def test_below_zero_is_noticed_as_zero_once(company):
+def test_below_zero_is_told_as_zero_once(company):
     company.use(130)
-    assert company.look() == [0]
+    assert company.tell() == [0]
     company.use(10)
-    assert company.look() == []
+    assert company.tell() == []
 
 
-def test_of_several_thresholds_crossed_by_one_call_the_lowest_is_noticed(company):
+def test_of_several_thresholds_crossed_by_one_call_the_lowest_is_told(company):
     company.use(100)
-    assert company.look() == [0]
+    assert company.tell() == [0]
 
 
-def test_a_crossing_within_one_big_batch_is_noticed_once(company):
+def test_a_crossing_within_one_big_batch_is_told_once(company):
     company.use(70, at_once=(9, 1, 1, 1, 1, 1))
-    assert company.look() == [19]
+    assert company.tell() == [19]
 
 
 def test_both_crossed_within_one_big_batch_are_one_notice(company):
     company.use(10, at_once=(70, 5, 5, 5, 5, 5))
-    assert company.look() == [0]
+    assert company.tell() == [0]
 
 
 def test_rising_above_arms_again(company):
     company.use(81)
-    assert company.look() == [19]
+    assert company.tell() == [19]
     company.buy(100)
-    assert company.look() == []
+    assert company.tell() == []
     company.use(100)
-    assert company.look() == [19]
+    assert company.tell() == [19]
 
 
 def test_rising_to_the_threshold_and_not_above_does_not_arm(company):
     company.use(100)
-    assert company.look() == [0]
+    assert company.tell() == [0]
     company.buy(19)
-    assert company.look() == []
+    assert company.tell() == []
     company.use(5)
-    assert company.look() == []
+    assert company.tell() == []
 
 
-def test_rising_and_falling_between_two_looks_is_noticed_once_more(company):
+def test_rising_and_falling_between_two_looks_is_told_once_more(company):
     company.use(81)
-    assert company.look() == [19]
+    assert company.tell() == [19]
     company.buy(100)
     company.use(101)
-    assert company.look() == [19]
+    assert company.tell() == [19]
 
 
-def test_a_dip_that_is_over_when_somebody_looks_is_not_noticed(company):
+def test_a_dip_that_is_over_when_somebody_looks_is_not_told(company):
     company.use(90)
     company.buy(100)
-    assert company.look() == []
+    assert company.tell() == []
     company.use(95)
-    assert company.look() == [19]
+    assert company.tell() == [19]
 
 
-def test_falling_twice_between_two_looks_is_noticed_once(company):
+def test_falling_twice_between_two_looks_is_told_once(company):
     company.use(90)
     company.buy(50)
     company.use(50)
-    assert company.look() == [19]
-    assert company.look() == []
+    assert company.tell() == [19]
+    assert company.tell() == []
 
 
 def test_a_long_time_without_anybody_looking_loses_nothing(company):
     for _ in range(12):
         company.use(8)
-    assert company.look() == [19]
+    assert company.tell() == [19]
 
 
 def test_thresholds_are_the_accounts_own(company, account, other_account):
     CreditThreshold.objects.create(account=account, credits=50)
     CreditThreshold.objects.create(account=account, percent_of_plan=90)
     company.use(15)
-    assert company.look() == [89]
+    assert company.tell() == [89]
     company.use(35)
-    assert company.look() == [50]
+    assert company.tell() == [50]
 
 
 def test_an_account_that_wants_no_warnings_gets_none(company, account):
     CreditThreshold.objects.filter(account=account).delete()
     company.use(130)
-    assert company.look() == []
+    assert company.tell() == []
 
 
 def test_without_a_plans_credits_only_numbers_are_thresholds(account, owner):
     post(top_up(account, 10), at=START)
     assert warnings.watch(account=account, now=START) == []
-    assert [level for _, level in warnings.levels(account=account, at=START)] == [0]
+    assert [level for _, level in thresholds.levels(account=account, at=START)] == [0]
 
 
 def test_the_first_look_at_an_account_that_is_low_already_notices_it(account, owner):
@@ -222,11 +255,11 @@ def test_calls_before_a_renewal_that_is_late_are_no_dip(company, account):
 
 
 def test_only_accounts_with_something_new_are_looked_at(company, account):
-    assert warnings.to_watch() == []
+    assert warnings.to_watch(now=company.at) == []
     company.use(1)
-    assert warnings.to_watch() == [account.pk]
+    assert warnings.to_watch(now=company.at) == [account.pk]
     company.look()
-    assert warnings.to_watch() == []
+    assert warnings.to_watch(now=company.at) == []
 
 
 # ── Who ───────────────────────────────────────────────────────────────────────────────────────
@@ -234,7 +267,7 @@ def test_every_superadmin_is_told_and_nobody_else(company, account, owner, admin
     second = MembershipFactory(account=account, role=Role.SUPERADMIN)
     company.use(100)
     company.look()
-    told = set(Notice.objects.values_list("membership__user__email", flat=True))
+    told = set(Notice.objects.values_list("address", flat=True))
     assert told == {"owner@example.com", second.user.email}
 
 
