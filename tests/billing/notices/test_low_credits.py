@@ -1,25 +1,31 @@
 """Warnings of low credits: owed while they are true, and told once, whoever looks when."""
 
 from datetime import UTC, datetime, timedelta
+from io import BytesIO
 
 import pytest
+from django.db import connection
 
 from billing.models import (
     CreditThreshold,
     CreditWatch,
     CustomTerms,
+    ImportUnderWay,
     Membership,
     Notice,
     Plan,
     Role,
     Subscription,
+    User,
 )
 from billing.notices import thresholds, warnings
-from billing.notices.due import deliver_due
+from billing.notices.due import deliver_due, undelivered
 from billing.notices.quiet import STALLED_AFTER, import_under_way
 from billing.plans import subscriptions
 from billing.plans.movements import bring_up_to_date
 from billing.plans.tasks import expire_credits, renew_subscriptions
+from calls.imports.importing import import_calls
+from calls.sources.canonical import CanonicalCsv
 from dashboard.mail.tasks import watch_credits
 from tests.factories import MembershipFactory, UserFactory
 from tests.movements import call, post, top_up
@@ -27,13 +33,13 @@ from tests.movements import call, post, top_up
 pytestmark = pytest.mark.django_db
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
-HOUR = timedelta(hours=1)
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 
 
 class Company:
     """An account with 100 credits a cycle, so warned below 20 and at 0, that makes calls."""
 
-    def __init__(self, account):
+    def __init__(self, account, *, credits_per_cycle=100):
         self.account = account
         self.calls = 0
         self.at = START
@@ -42,7 +48,7 @@ class Company:
             plan=Plan.objects.get(name="Enterprise"),
             at=START,
             custom_terms=CustomTerms(
-                increment_seconds=30, credits_per_increment=1, credits_per_cycle=100
+                increment_seconds=30, credits_per_increment=1, credits_per_cycle=credits_per_cycle
             ),
         )
 
@@ -77,11 +83,11 @@ class Company:
             deliver_due(notice_id=notice.pk, deliver=deliver, now=self.at)
         return told
 
-    def agree(self, credits_per_cycle):
-        """Other terms, from now on, without any credits moving."""
+    def agree(self, credits_per_cycle, *, begins=None):
+        """Other terms, from now on or later, without any credits moving."""
         CustomTerms.objects.create(
             subscription=Subscription.objects.get(account=self.account),
-            effective_from=self.at,
+            effective_from=begins or self.at,
             increment_seconds=30,
             credits_per_increment=1,
             credits_per_cycle=credits_per_cycle,
@@ -298,3 +304,254 @@ def test_one_account_that_fails_does_not_keep_others_from_being_looked_at(
     watch_credits()
     assert len(mailoutbox) == 1
     type(other_account).objects.filter(pk=other_account.pk).update(time_zone="Europe/London")
+
+
+# ── Without an entry ──────────────────────────────────────────────────────────────────────────
+def test_larger_terms_that_lift_the_threshold_above_the_balance_warn(account, owner):
+    company = Company(account, credits_per_cycle=1_000)
+    company.use(750)
+    assert company.tell() == []  # 250 left: not below 200
+    company.agree(5_000)
+    assert warnings.to_watch(now=company.at) == [account.pk]
+    assert company.tell() == [999]
+    assert warnings.to_watch(now=company.at) == []
+
+
+def test_larger_terms_that_come_later_warn_when_they_come(account, owner):
+    company = Company(account, credits_per_cycle=1_000)
+    company.use(750)
+    begins = company.at + 3 * HOUR
+    company.agree(5_000, begins=begins)
+    assert company.tell() == []
+    assert warnings.to_watch(now=begins - HOUR) == []
+    assert warnings.to_watch(now=begins) == [account.pk]
+    company.at = begins
+    assert company.tell() == [999]
+
+
+def test_larger_terms_of_a_plan_warn_everyone_on_it(account, owner, other_account, outsider):
+    base = Plan.objects.get(name="Base")
+    for each in (account, other_account):
+        subscriptions.subscribe(account=each, plan=base, at=START)
+        post(call(each, "a", 70, at=START), at=START)
+        assert warnings.watch(account=each, now=START) == []
+    terms = base.terms.get()
+    terms.pk, terms.effective_from, terms.credits_per_cycle = None, START + HOUR, 500
+    terms._state.adding = True
+    terms.save()
+    assert warnings.to_watch(now=START) == []
+    assert warnings.to_watch(now=START + HOUR) == [account.pk, other_account.pk]
+    assert len(warnings.watch(account=account, now=START + HOUR)) == 1
+
+
+def test_who_was_told_of_the_same_balance_is_not_told_again_for_larger_terms(account, owner):
+    company = Company(account, credits_per_cycle=1_000)
+    company.use(850)
+    assert company.tell() == [199]
+    company.agree(5_000)
+    assert company.tell() == []
+    company.use(100)
+    assert company.tell() == []
+
+
+def test_who_was_told_before_the_balance_rose_is_told_for_larger_terms(account, owner):
+    company = Company(account, credits_per_cycle=1_000)
+    company.use(850)
+    assert company.tell() == [199]
+    company.buy(100)
+    assert company.tell() == []
+    company.agree(5_000)
+    assert company.tell() == [999]
+
+
+def test_smaller_terms_warn_of_nothing_until_their_own_threshold_is_reached(account, owner):
+    company = Company(account, credits_per_cycle=1_000)
+    company.use(850)
+    assert company.tell() == [199]
+    company.agree(500)
+    assert company.tell() == []
+    company.use(51)
+    assert company.tell() == [99]
+
+
+def test_a_threshold_that_is_added_below_the_one_that_was_told_is_told_if_the_balance_fell(
+    company, account
+):
+    company.use(81)
+    assert company.tell() == [19]
+    company.use(9)
+    CreditThreshold.objects.create(account=account, credits=15)
+    assert warnings.to_watch(now=company.at) == [account.pk]
+    assert company.tell() == [15]
+
+
+def test_a_threshold_that_is_added_above_the_one_that_was_told_is_not_told(company, account):
+    company.use(81)
+    assert company.tell() == [19]
+    CreditThreshold.objects.create(account=account, credits=60)
+    assert company.tell() == []
+
+
+@pytest.mark.parametrize("join", ["new", "promoted", "switched on", "signs in again"])
+def test_who_joins_while_credits_are_low_is_told_and_nobody_else(company, account, join):
+    person = UserFactory(is_active=join != "signs in again")
+    later = {"account": account, "user": person, "role": Role.SUPERADMIN}
+    if join != "new":
+        place = MembershipFactory(
+            **later | ({"role": Role.MEMBER} if join == "promoted" else {}),
+            wants_credit_mails=join != "switched on",
+        )
+    company.use(81)
+    assert company.tell() == [19]
+    match join:
+        case "new":
+            MembershipFactory(**later)
+        case "promoted":
+            Membership.objects.filter(pk=place.pk).update(role=Role.SUPERADMIN)
+        case "switched on":
+            Membership.objects.filter(pk=place.pk).update(wants_credit_mails=True)
+        case _:
+            User.objects.filter(pk=person.pk).update(is_active=True)
+    assert warnings.to_watch(now=company.at) == [account.pk]
+    assert company.tell() == [19]
+    sent = Notice.objects.filter(sent_at__isnull=False).order_by("sent_at", "pk")
+    assert [notice.address for notice in sent] == ["owner@example.com", person.email]
+
+
+def test_who_switches_mails_off_and_on_while_one_waits_gets_it(company, owner):
+    company.use(81)
+    assert company.look() == [19]
+    owner.memberships.update(wants_credit_mails=False)
+    assert company.tell() == []
+    owner.memberships.update(wants_credit_mails=True)
+    assert company.tell() == [19]
+    assert company.tell() == []
+
+
+def test_an_account_in_which_nothing_was_ever_posted_is_warned_of_nothing(account, owner):
+    plan = Plan.objects.get(name="Enterprise")
+    subscriptions.subscribe(account=account, plan=plan, at=START)
+    assert warnings.watch(account=account, now=START) == []
+
+
+# ── Members who left ──────────────────────────────────────────────────────────────────────────
+def test_what_was_sent_is_known_after_the_person_has_left(company, account, owner):
+    company.use(81)
+    company.tell()
+    owner.memberships.all().delete()
+    notice = Notice.objects.get()
+    assert (notice.address, notice.account, notice.user) == ("owner@example.com", account, owner)
+    owner.delete()
+    notice.refresh_from_db()
+    assert (notice.address, notice.user, notice.balance) == ("owner@example.com", None, 19)
+
+
+def test_who_has_left_is_not_told_and_who_came_back_not_twice(company, account, owner):
+    company.use(81)
+    assert company.look() == [19]
+    owner.memberships.all().delete()
+    assert company.tell() == []
+    assert Notice.objects.get().suppressed == "the person has left the account"
+    MembershipFactory(account=account, user=owner, role=Role.SUPERADMIN)
+    assert company.tell() == [19]
+    owner.memberships.all().delete()
+    MembershipFactory(account=account, user=owner, role=Role.SUPERADMIN)
+    assert company.tell() == []
+
+
+# ── Imports ───────────────────────────────────────────────────────────────────────────────────
+def test_nobody_is_warned_in_the_middle_of_an_import(company, account):
+    with import_under_way(account_id=account.pk, clock=lambda: company.at):
+        company.use(100)
+        assert warnings.to_watch(now=company.at) == []
+        assert company.look() == []
+        company.buy(500)
+    assert warnings.to_watch(now=company.at) == [account.pk]
+    assert company.tell() == []
+
+
+def test_who_is_owed_a_warning_when_an_import_is_done_gets_it(company, account):
+    with import_under_way(account_id=account.pk, clock=lambda: company.at):
+        company.use(100)
+    assert company.tell() == [0]
+
+
+def test_a_warning_that_waits_does_not_go_out_in_the_middle_of_an_import(company, account):
+    company.use(81)
+    assert company.look() == [19]
+    company.at += HOUR
+    with import_under_way(account_id=account.pk, clock=lambda: company.at):
+        assert undelivered(now=company.at) == []
+        assert company.tell() == []
+    assert len(undelivered(now=company.at)) == 1
+    assert company.tell() == [19]
+
+
+def test_an_import_that_was_killed_holds_warnings_back_for_ten_minutes(company, account):
+    company.use(100)
+    with import_under_way(account_id=account.pk, clock=lambda: company.at) as moved:
+        company.at += STALLED_AFTER - MINUTE
+        moved()
+        company.at += STALLED_AFTER - MINUTE
+        assert warnings.to_watch(now=company.at) == []
+        company.at += MINUTE
+        assert warnings.to_watch(now=company.at) == [account.pk]
+        assert company.tell() == [0]
+
+
+def test_an_import_into_another_account_holds_nothing_back(company, account, other_account):
+    company.use(100)
+    with import_under_way(account_id=other_account.pk, clock=lambda: company.at):
+        assert company.tell() == [0]
+
+
+def test_of_two_imports_into_an_account_the_last_one_counts(company, account):
+    company.use(100)
+    with import_under_way(account_id=account.pk, clock=lambda: company.at):
+        with import_under_way(account_id=account.pk, clock=lambda: company.at):
+            pass
+        assert company.tell() == []
+
+
+def test_a_file_that_is_imported_sends_no_mails_with_sums_in_between(
+    company, account, clock, tasks_run_here, mailoutbox
+):
+    rows = [f"c-{turn},outbound,completed,{START:%FT%TZ},{START:%FT%TZ}," for turn in range(4)]
+    ends = f"{START + 25 * timedelta(seconds=30):%FT%TZ}"
+    header = "call_id,usage_type,status,started_at,connected_at,ended_at"
+    text = "\n".join([header, *(row + ends for row in rows)])
+    clock.at = START + HOUR
+    source = CanonicalCsv(account_id=account.pk, zone=account.zone, now=clock.at)
+    steps = import_calls(
+        file=BytesIO(text.encode()), source=source, now=clock.at, batch_size=1, clock=clock.now
+    )
+    for _ in steps:
+        watch_credits()
+        assert mailoutbox == []
+    watch_credits()
+    assert [mail.subject for mail in mailoutbox] == ["Acme Voice has no credits left"]
+
+
+def test_an_import_that_ends_early_holds_nothing_back(company, account):
+    rows = "call_id,usage_type,status,started_at\na,outbound,no_answer,2026-03-01T00:00:00Z\n"
+    source = CanonicalCsv(account_id=account.pk, zone=account.zone, now=company.at)
+    steps = import_calls(
+        file=BytesIO(rows.encode()), source=source, now=company.at, clock=lambda: company.at
+    )
+    next(steps), next(steps)
+    assert ImportUnderWay.objects.count() == 1
+    steps.close()
+    assert ImportUnderWay.objects.count() == 0
+
+
+# ── How much is read ──────────────────────────────────────────────────────────────────────────
+def test_what_to_watch_is_found_in_three_queries_by_indexes(
+    company, account, django_assert_num_queries
+):
+    company.use(1)
+    with django_assert_num_queries(3) as queries:
+        assert warnings.to_watch(now=company.at) == [account.pk]
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute(f"EXPLAIN {queries[0]['sql']}")
+        assert "balance_unwatched" in "\n".join(line for (line,) in cursor.fetchall())
