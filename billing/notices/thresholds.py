@@ -79,22 +79,25 @@ def reachable(*, account: Account, at: datetime) -> list[Reachable]:
     ]
 
 
-def note_levels(*, account: Account, balance: Balance, at: datetime) -> None:
+def note_levels(*, account: Account, balance: Balance, at: datetime) -> list[Reachable]:
     """Note at each threshold its level ``at`` an instant, and when ``balance`` was last above it.
 
-    Reads only the entries since the latest look, except for a threshold that is new. A level that
-    has moved since counts from then on as it was and as it is: nobody knows what came first, and a
-    warning too many is better than one too few.
+    Returns those that can be reached. Reads only the entries since the latest look, except for a
+    threshold that is new. Where a level has moved since, an entry above the old or the new one is
+    above it: nobody knows what came first, and a warning too many is better than one too few.
     """
     per_cycle = _credits_per_cycle(account, at)
     thresholds = CreditThreshold.objects.filter(account=account)
+    found = []
     for threshold in thresholds:
         level = level_of(threshold, credits_per_cycle=per_cycle)
         if level is not None:
             seq = _last_above(threshold, level, balance)
             threshold.above_seq = max(threshold.above_seq, seq)
+            found.append(Reachable(str(threshold), level, threshold.above_seq))
         threshold.level = level
     CreditThreshold.objects.bulk_update(thresholds, ["level", "above_seq"])
+    return found
 
 
 def _last_above(threshold: CreditThreshold, level: int, balance: Balance) -> int:
@@ -102,13 +105,14 @@ def _last_above(threshold: CreditThreshold, level: int, balance: Balance) -> int
     did."""
     if balance.credits > level:
         return balance.last_seq
-    is_new = threshold.level is None
-    above = LedgerEntry.objects.filter(
-        account=balance.account_id,
-        seq__gt=0 if is_new else balance.watched_seq,
-        balance_after__gt=level if threshold.level is None else min(level, threshold.level),
+    if threshold.level is None:
+        since, above = 0, level
+    else:
+        since, above = balance.watched_seq, min(level, threshold.level)
+    entries = LedgerEntry.objects.filter(
+        account=balance.account_id, seq__gt=since, balance_after__gt=above
     )
-    return above.order_by("-seq").values_list("seq", flat=True).first() or 0
+    return entries.order_by("-seq").values_list("seq", flat=True).first() or 0
 
 
 def _credits_per_cycle(account: Account, at: datetime) -> int:

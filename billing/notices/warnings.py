@@ -31,7 +31,7 @@ from billing.notices.low_credits import told_to
 from billing.notices.making import WAITING, notify, receivers
 from billing.notices.owed import Reachable, owed
 from billing.notices.quiet import importing, is_importing
-from billing.notices.thresholds import keep_thresholds, note_levels, reachable
+from billing.notices.thresholds import keep_thresholds, note_levels
 
 EXPIRY_WARNINGS_DAYS = (30, 7, 1)
 # The longest day there is: the one on which clocks go back.
@@ -66,8 +66,8 @@ def watch(*, account: Account, now: datetime) -> list[int]:
         balance = balance_of(account)
         if not balance.last_seq:
             return []
-        note_levels(account=account, balance=balance, at=now)
-        made = _warn_of_low_credits(account, balance.credits, now)
+        thresholds = note_levels(account=account, balance=balance, at=now)
+        made = _warn_of_low_credits(account, balance.credits, thresholds, now)
         mark_watched(balance=balance)
     return [notice.pk for notice in made]
 
@@ -76,13 +76,15 @@ def _due(now: datetime) -> Q:
     return Q(look_at__isnull=True) | Q(look_at__lte=now)
 
 
-def _warn_of_low_credits(account: Account, credits: int, now: datetime) -> list[Notice]:
+def _warn_of_low_credits(
+    account: Account, credits: int, thresholds: Sequence[Reachable], now: datetime
+) -> list[Notice]:
     """Make a notice for each person who has to be warned and for whom none is waiting."""
-    thresholds = [each for each in reachable(account=account, at=now) if credits <= each.level]
-    if not thresholds:
+    reached = [threshold for threshold in thresholds if credits <= threshold.level]
+    if not reached:
         return []
     people = receivers(account)
-    told = told_to(account=account, people=people, thresholds=thresholds)
+    told = told_to(account=account, people=people, thresholds=reached)
     waiting = set(
         Notice.objects.filter(WAITING, account=account, kind=NoticeKind.LOW_CREDITS).values_list(
             "user_id", "context__level"
@@ -90,7 +92,7 @@ def _warn_of_low_credits(account: Account, credits: int, now: datetime) -> list[
     )
     made = []
     for person in people:
-        lowest = owed(thresholds=thresholds, told=told[person.pk], balance=credits)
+        lowest = owed(thresholds=reached, told=told[person.pk], balance=credits)
         if lowest is not None and (person.pk, lowest.level) not in waiting:
             notice = _low_credits(account, lowest, now)
             made += notify(notice=notice, people=[person])

@@ -461,8 +461,9 @@ def test_who_has_left_is_not_told_and_who_came_back_not_twice(company, account, 
 
 # ── Imports ───────────────────────────────────────────────────────────────────────────────────
 def test_nobody_is_warned_in_the_middle_of_an_import(company, account):
-    with import_under_way(account_id=account.pk, clock=lambda: company.at):
+    with import_under_way(account_id=account.pk, clock=lambda: company.at) as moved:
         company.use(100)
+        moved()
         assert warnings.to_watch(now=company.at) == []
         assert company.look() == []
         company.buy(500)

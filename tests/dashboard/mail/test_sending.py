@@ -199,6 +199,13 @@ def test_a_top_up_that_is_too_small_changes_the_figure_in_the_mail(account, low)
     assert mail.outbox[0].subject == "Acme Voice has 19 credits left"
 
 
+def test_a_mail_goes_to_the_address_that_the_person_has_when_it_is_sent(owner, low):
+    notice = low(100)
+    type(owner).objects.update(email="moved@example.com")
+    assert send(notice)
+    assert (mail.outbox[0].to, notice.address) == (["moved@example.com"], "moved@example.com")
+
+
 def test_credits_that_were_used_up_meanwhile_are_not_said_to_expire(account, noticed):
     [notice] = noticed()
     post(call(account, "a", 380, at=NOW), at=NOW)
