@@ -7,11 +7,12 @@ They only insert: a transaction that changes terms never waits for a look that i
 
 import pgtrigger
 
-Operations = pgtrigger.Operation | pgtrigger.Operations
-
 
 def look_again(
-    operation: Operations, *, accounts: str, look_at: str = "NULL::timestamptz"
+    operation: pgtrigger.Operation,
+    *,
+    accounts: str,
+    look_at: str = "NULL::timestamptz",
 ) -> pgtrigger.Trigger:
     """Return a trigger that adds a `CreditLook` for each account that a changed row concerns.
 
