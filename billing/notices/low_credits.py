@@ -51,13 +51,15 @@ def told_to(
     since = min((threshold.above_seq for threshold in thresholds), default=None)
     if since is None:
         return told
-    sent = Notice.objects.filter(
+    mails = Notice.objects.filter(
         account=account,
         user__in=list(people),
         kind=NoticeKind.LOW_CREDITS,
         sent_at__isnull=False,
         seq__gte=since,
     )
-    for user_id, *mail in sent.values_list("user_id", "seq", "balance").distinct():
-        told[user_id].append(Told(*mail))
+    for user_id, seq, balance in mails.values_list("user_id", "seq", "balance").distinct():
+        assert seq is not None
+        assert balance is not None
+        told[user_id].append(Told(seq, balance))
     return told

@@ -541,7 +541,7 @@ def test_an_import_that_ends_early_holds_nothing_back(company, account):
     )
     next(steps), next(steps)
     assert ImportUnderWay.objects.count() == 1
-    steps.close()
+    del steps
     assert ImportUnderWay.objects.count() == 0
 
 
