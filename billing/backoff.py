@@ -7,7 +7,7 @@ two sweepers at once make them too rare or too frequent.
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import F, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Coalesce
 
 # The next attempt comes after this part of the time that has passed since the beginning.
@@ -15,18 +15,27 @@ PART_OF_AGE = 8
 
 
 def due_again(
-    rows: QuerySet[Any], *, now: datetime, began: str, tried: str, after: timedelta
+    rows: QuerySet[Any],
+    *,
+    now: datetime,
+    began: str,
+    tried: str,
+    after: timedelta,
+    at_most: timedelta | None = None,
 ) -> QuerySet[Any]:
     """Those of ``rows`` whose next attempt is due, the longest waiting first.
 
     ``began`` and ``tried`` are the fields with the time of the beginning and of the latest
-    attempt (null: none yet). Two attempts are at least ``after`` apart.
+    attempt (null: none yet). Two attempts are at least ``after`` apart, and ``at_most`` that (None:
+    ever further).
     """
     latest = Coalesce(tried, began)
+    has_waited = Q(latest__lt=now - (now - F(began)) / PART_OF_AGE)
+    if at_most is not None:
+        has_waited |= Q(latest__lt=now - at_most)
     due: QuerySet[Any] = (
         rows.alias(latest=latest)
-        .filter(latest__lt=now - after)
-        .filter(latest__lt=now - (now - F(began)) / PART_OF_AGE)
+        .filter(has_waited, latest__lt=now - after)
         .order_by("latest", "pk")
     )
     return due

@@ -13,7 +13,14 @@ from billing.models.ledger import (
     Kind,
     LedgerEntry,
 )
-from billing.models.notice import CreditThreshold, CreditWatch, Notice, NoticeKind
+from billing.models.notice import (
+    CreditLook,
+    CreditThreshold,
+    CreditWatch,
+    ImportUnderWay,
+    Notice,
+    NoticeKind,
+)
 from billing.models.plan import CustomTerms, Plan, PlanTerms, Subscription, Terms
 from billing.models.top_up import (
     Pack,
@@ -32,6 +39,7 @@ __all__ = [
     "AppendOnlyError",
     "Balance",
     "CreditGrant",
+    "CreditLook",
     "CreditThreshold",
     "CreditWatch",
     "CustomTerms",
@@ -40,6 +48,7 @@ __all__ = [
     "GrantShare",
     "GrantSource",
     "GrantUse",
+    "ImportUnderWay",
     "Kind",
     "LedgerEntry",
     "Membership",

@@ -6,12 +6,14 @@ its own (`billing.models.ledger.Balance`), so that saving an account can never o
 
 from zoneinfo import ZoneInfo
 
+import pgtrigger
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils import timezone
 
 from billing.models.currency import currency_code
+from billing.models.look_again import look_again
 from billing.zones import place_names
 
 
@@ -87,6 +89,12 @@ class Membership(models.Model):
             models.UniqueConstraint(fields=["user", "account"], name="membership_once_per_account"),
             models.CheckConstraint(
                 condition=models.Q(role__in=Role.values), name="membership_role_known"
+            ),
+        ]
+        triggers = [
+            look_again(
+                pgtrigger.Insert | pgtrigger.UpdateOf("role", "wants_credit_mails"),
+                accounts="SELECT changed.account_id",
             ),
         ]
 

@@ -212,6 +212,24 @@ class Balance(models.Model):
     )
     credits = models.BigIntegerField(default=0)
     last_seq = models.BigIntegerField(default=0)
+    watched_seq = models.BigIntegerField(
+        default=0,
+        db_default=0,
+        help_text="Up to which entry the account was watched for warnings.",
+    )
+    # What the index asks, so that most postings leave it alone; as with `CreditGrant.is_open`.
+    is_unwatched = models.GeneratedField(
+        expression=Q(last_seq__gt=F("watched_seq")),  # type: ignore[arg-type]
+        output_field=models.BooleanField(),
+        db_persist=True,
+    )
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["account"], name="balance_unwatched", condition=Q(is_unwatched=True)
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.credits} credits"

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+import pgtrigger
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
@@ -16,6 +17,7 @@ from django.utils.functional import cached_property
 
 from billing.models.account import Account
 from billing.models.currency import currency_code
+from billing.models.look_again import look_again
 from billing.plans.cycles import Cycle, cycle_at, cycles
 from billing.plans.rating import Tariff
 
@@ -23,6 +25,12 @@ from billing.plans.rating import Tariff
 INCREMENT_SECONDS_MAX = 86_400
 CREDITS_PER_INCREMENT_MAX = 1_000_000
 CREDITS_PER_CYCLE_MAX = 1_000_000_000
+
+
+# What moves the thresholds that are a share of the credits of a cycle.
+TERMS_CHANGE = (
+    pgtrigger.Insert | pgtrigger.UpdateOf("effective_from", "credits_per_cycle") | pgtrigger.Delete
+)
 
 
 class Plan(models.Model):
@@ -109,6 +117,14 @@ class PlanTerms(Terms):
                 fields=["plan", "effective_from"], name="planterms_one_per_instant"
             ),
         ]
+        triggers = [
+            look_again(
+                TERMS_CHANGE,
+                accounts="SELECT DISTINCT account_id FROM billing_subscription"
+                " WHERE plan_id = changed.plan_id",
+                look_at="changed.effective_from",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.plan} from {self.effective_from:%-d %b %Y}"
@@ -140,6 +156,15 @@ class Subscription(models.Model):
                 fields=["account", "effective_from"], name="subscription_one_per_instant"
             ),
         ]
+        triggers = [
+            look_again(
+                pgtrigger.Insert
+                | pgtrigger.UpdateOf("plan_id", "effective_from")
+                | pgtrigger.Delete,
+                accounts="SELECT changed.account_id",
+                look_at="changed.effective_from",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.account} on {self.plan} from {self.effective_from:%-d %b %Y}"
@@ -166,6 +191,14 @@ class CustomTerms(Terms):
             *Terms.Meta.constraints,
             models.UniqueConstraint(
                 fields=["subscription", "effective_from"], name="customterms_one_per_instant"
+            ),
+        ]
+        triggers = [
+            look_again(
+                TERMS_CHANGE,
+                accounts="SELECT account_id FROM billing_subscription"
+                " WHERE id = changed.subscription_id",
+                look_at="changed.effective_from",
             ),
         ]
 

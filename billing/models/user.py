@@ -2,9 +2,12 @@
 
 from typing import Any, ClassVar
 
+import pgtrigger
 from django.contrib.auth.models import AbstractUser, BaseUserManager
 from django.db import models
 from django.db.models.functions import Lower
+
+from billing.models.look_again import look_again
 
 
 class PersonManager(BaseUserManager["User"]):
@@ -49,6 +52,12 @@ class User(AbstractUser):
         constraints = [
             models.CheckConstraint(
                 condition=models.Q(email=Lower("email")), name="user_email_in_small_letters"
+            ),
+        ]
+        triggers = [
+            look_again(
+                pgtrigger.UpdateOf("is_active", "email"),
+                accounts="SELECT account_id FROM billing_membership WHERE user_id = changed.id",
             ),
         ]
 

@@ -9,9 +9,9 @@ EXPIRING = "expiring:"
 PREFIXES = (LOW_CREDITS, EXPIRING)
 
 
-def of_low_credits(level: int, seq: int) -> str:
-    """The warning that entry ``seq`` took the balance to ``level`` or below."""
-    return f"{LOW_CREDITS}{level}:{seq}"
+def of_low_credits(level: int, above_seq: int) -> str:
+    """The warning that no balance since entry ``above_seq`` was above ``level``."""
+    return f"{LOW_CREDITS}{level}:{above_seq}"
 
 
 def of_expiring(grant_seq: int, days_before: int) -> str:

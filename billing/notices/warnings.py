@@ -1,170 +1,135 @@
-"""Warnings: what the owners of an account are owed to know about its credits, noticed once each.
+"""Warnings: what people are owed to know about an account's credits, found by looking.
 
-Owns CreditWatch, CreditThreshold and the making of Notices; what becomes of a notice is
-`billing.notices.due`.
+Owns the making of Notices; what becomes of a notice is `billing.notices.due`.
 
-Low credits: an entry that takes the balance from above a threshold to it or below is a crossing.
-Entries are read in the order of posting from where the last look ended, so no crossing is missed
-or noticed twice, however long nobody looked, and rising above the threshold arms it again.
+Low credits: nothing is noticed at the moment it happens. A look compares the balance with the
+thresholds and with what each person was told (`billing.notices.owed`). So however long nobody
+looked, and however long no mail could be sent, who is owed a warning is told, and once.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from itertools import groupby
 from operator import attrgetter
 from zoneinfo import ZoneInfo
 
-from django.db import connection, transaction
-from django.db.models import F, Q
+from django.db import transaction
+from django.db.models import Q
 
-from billing.ledger.balances import balance_of
+from billing.ledger.balances import balance_of, mark_watched, unwatched
 from billing.models import (
     Account,
-    Balance,
     CreditGrant,
-    CreditThreshold,
+    CreditLook,
     CreditWatch,
     GrantSource,
-    Membership,
     Notice,
     NoticeKind,
 )
 from billing.notices import references
-from billing.notices.levels import default_thresholds, level_of, thresholds_of
-from billing.plans.tariffs import NoTariffError, agreement_at
-from billing.refusals import Refusal
+from billing.notices.low_credits import told_to
+from billing.notices.making import WAITING, notify, receivers
+from billing.notices.owed import Reachable, owed
+from billing.notices.quiet import importing, is_importing
+from billing.notices.thresholds import keep_thresholds, note_levels
 
 EXPIRY_WARNINGS_DAYS = (30, 7, 1)
 # The longest day there is: the one on which clocks go back.
 A_DAY_AT_MOST = timedelta(hours=25)
-THRESHOLDS_MAX = 10
 
 
-class ThresholdError(Refusal):
-    """A threshold that can't be added."""
+def to_watch(*, now: datetime) -> list[int]:
+    """The accounts about which somebody may have to be warned: something moved since the last look.
 
-
-@dataclass(frozen=True, slots=True)
-class _Crossing:
-    threshold: CreditThreshold
-    level: int
-    seq: int
-
-
-def to_watch() -> list[int]:
-    """The accounts with entries that nobody has looked at for crossings."""
-    unread = Balance.objects.filter(last_seq__gt=0).filter(
-        Q(account__credit_watch__isnull=True) | Q(last_seq__gt=F("account__credit_watch__last_seq"))
-    )
-    return list(unread.order_by("account_id").values_list("account_id", flat=True))
+    None into which an import is under way. Three queries, each by an index.
+    """
+    moved = set(unwatched())
+    moved.update(CreditLook.objects.filter(_due(now)).values_list("account_id", flat=True))
+    return sorted(moved.difference(importing(now=now).values_list("pk", flat=True)))
 
 
 def watch(*, account: Account, now: datetime) -> list[int]:
-    """Look at the account's new entries; return the ids of the notices made of a crossing.
+    """Find who has to be warned of low credits; return the ids of the notices made.
 
     First bring the account up to ``now`` (`billing.plans.movements.bring_up_to_date`), so that
     nobody is warned between the old credits' end and the new ones' grant.
-    Of several thresholds crossed at once only the lowest is noticed. A dip that is over is not:
-    there is nothing to do about it. The first look at an account takes what came before as above
-    every threshold, and only its present balance into account.
+    Of several thresholds only the lowest is told. A dip that is over is not: there is nothing to
+    do about it. Nor is anybody warned while an import is under way.
     """
+    if is_importing(account_id=account.pk, now=now):
+        return []
     with transaction.atomic():
-        created = _start_watching(account)
-        seen = CreditWatch.objects.select_for_update(no_key=True).get(account=account)
+        keep_thresholds(account=account)
+        CreditWatch.objects.select_for_update(no_key=True).get(account=account)
+        # Before anything is read: what asks for another look from here on is not deleted.
+        CreditLook.objects.filter(_due(now), account=account).delete()
         balance = balance_of(account)
-        if balance.last_seq <= seen.last_seq:
+        if not balance.last_seq:
             return []
-        limits = levels(account=account, at=now)
-        since = balance.last_seq if created else seen.last_seq
-        crossings = [
-            _Crossing(threshold, level, seq)
-            for threshold, level in limits
-            if balance.credits <= level
-            and (seq := _last_crossing(account, level, since, seen.last_seq, balance.last_seq))
-        ]
-        seen.last_seq = balance.last_seq
-        seen.save(update_fields=["last_seq"])
-        if not crossings:
-            return []
-        lowest = min(crossings, key=lambda crossing: crossing.level)
-        notice = Notice(
-            kind=NoticeKind.LOW_CREDITS,
-            reference=references.of_low_credits(lowest.level, lowest.seq),
-            context={"threshold": str(lowest.threshold), "level": lowest.level},
-            created_at=now,
+        thresholds = note_levels(account=account, balance=balance, at=now)
+        made = _warn_of_low_credits(account, balance.credits, thresholds, now)
+        mark_watched(balance=balance)
+    return [notice.pk for notice in made]
+
+
+def _due(now: datetime) -> Q:
+    return Q(look_at__isnull=True) | Q(look_at__lte=now)
+
+
+def _warn_of_low_credits(
+    account: Account, credits: int, thresholds: Sequence[Reachable], now: datetime
+) -> list[Notice]:
+    """Make a notice for each person who has to be warned and for whom none is waiting."""
+    reached = [threshold for threshold in thresholds if credits <= threshold.level]
+    if not reached:
+        return []
+    people = receivers(account)
+    told = told_to(account=account, people=people, thresholds=reached)
+    waiting = set(
+        Notice.objects.filter(WAITING, account=account, kind=NoticeKind.LOW_CREDITS).values_list(
+            "user_id", "context__level"
         )
-        return [made.pk for made in _notify(account=account, notice=notice)]
+    )
+    made = []
+    for person in people:
+        lowest = owed(thresholds=reached, told=told[person.pk], balance=credits)
+        if lowest is not None and (person.pk, lowest.level) not in waiting:
+            notice = _low_credits(account, lowest, now)
+            made += notify(notice=notice, people=[person])
+    return made
 
 
-def levels(*, account: Account, at: datetime) -> list[tuple[CreditThreshold, int]]:
-    """The account's thresholds with the balance at or below which each is crossed.
-
-    Shares of a plan without credits are left out.
-    """
-    try:
-        per_cycle = agreement_at(account=account, at=at).terms.credits_per_cycle or 0
-    except NoTariffError:
-        per_cycle = 0
-    found = []
-    for threshold in thresholds_of(account):
-        level = level_of(threshold, credits_per_cycle=per_cycle)
-        if level is not None:
-            found.append((threshold, level))
-    return found
-
-
-def add_threshold(*, account: Account, threshold: CreditThreshold) -> None:
-    """Warn ``account`` by a further ``threshold``. Raises ThresholdError."""
-    with transaction.atomic():
-        kept = _kept_thresholds(account)
-        if len(kept) >= THRESHOLDS_MAX:
-            raise ThresholdError(
-                f"{THRESHOLDS_MAX} are enough. Remove one first.", field="threshold"
-            )
-        wanted = (threshold.percent_of_plan, threshold.credits)
-        if wanted in {(each.percent_of_plan, each.credits) for each in kept}:
-            raise ThresholdError("You are warned at this one already.", field="threshold")
-        threshold.account = account
-        threshold.save()
-
-
-def remove_threshold(*, account: Account, percent_of_plan: int | None, credits: int | None) -> None:
-    """Stop warning ``account`` by a threshold; nothing where it has none such."""
-    with transaction.atomic():
-        for threshold in _kept_thresholds(account):
-            if (threshold.percent_of_plan, threshold.credits) == (percent_of_plan, credits):
-                threshold.delete()
-
-
-def _kept_thresholds(account: Account) -> list[CreditThreshold]:
-    """The thresholds as rows, under the account's lock. Whoever edits them has seen the balance, so
-    an account that nobody watched yet is watched from here on."""
-    Account.objects.select_for_update(no_key=True).get(pk=account.pk)
-    if _start_watching(account):
-        last_seq = balance_of(account).last_seq
-        CreditWatch.objects.filter(account=account).update(last_seq=last_seq)
-    return list(CreditThreshold.objects.filter(account=account))
+def _low_credits(account: Account, threshold: Reachable, now: datetime) -> Notice:
+    return Notice(
+        account=account,
+        kind=NoticeKind.LOW_CREDITS,
+        reference=references.of_low_credits(threshold.level, threshold.above_seq),
+        context={"threshold": threshold.words, "level": threshold.level},
+        created_at=now,
+    )
 
 
 def notice_expiring(*, now: datetime) -> list[int]:
-    """Notice what expires within 30, 7 or 1 days, once for each grant, its end and warning.
+    """Notice what expires within 30, 7 or 1 days, once for each grant and warning.
 
     Returns the id of one notice for each mail that is now due: it takes the others with it. When
     a warning is due for one grant of an account, it is given for every grant for which it would be
-    due later on the same day, so that one mail a day says it all.
+    due later on the same day, so that one mail a day says it all. What an import may be using is
+    noticed when it is done.
     """
-    soon = CreditGrant.objects.select_related("account").filter(
+    soon = CreditGrant.objects.select_related("account").exclude(account__in=importing(now=now))
+    soon = soon.filter(
         is_open=True,
         expires_at__gt=now,
         expires_at__lte=now + timedelta(days=max(EXPIRY_WARNINGS_DAYS)) + A_DAY_AT_MOST,
     )
-    mails: dict[tuple[int, int | None], int] = {}
+    mails: dict[tuple[int, int | None, int | None], int] = {}
     for _, grants in groupby(
         soon.order_by("account_id", "expires_at", "id"), key=attrgetter("account_id")
     ):
         for notice in _notice_expiring(list(grants), now):
-            mails.setdefault((notice.membership_id, notice.days_before), notice.pk)
+            message = (notice.account_id, notice.user_id, notice.days_before)
+            mails.setdefault(message, notice.pk)
     return list(mails.values())
 
 
@@ -200,9 +165,10 @@ def _warn(grant: CreditGrant, days: int | None, now: datetime) -> list[Notice]:
     if days is None:
         return []
     assert grant.expires_at is not None
-    return _notify(
-        account=grant.account,
+    return notify(
+        people=receivers(grant.account),
         notice=Notice(
+            account=grant.account,
             kind=NoticeKind.EXPIRING,
             reference=references.of_expiring(grant.seq, days),
             grant=grant,
@@ -220,52 +186,3 @@ def _warn(grant: CreditGrant, days: int | None, now: datetime) -> list[Notice]:
 def _next_midnight(now: datetime, zone: ZoneInfo) -> datetime:
     tomorrow = now.astimezone(zone).date() + timedelta(days=1)
     return datetime.combine(tomorrow, time.min, zone)
-
-
-def _start_watching(account: Account) -> bool:
-    """Start watching the account, with the default thresholds; return whether it is new."""
-    _, created = CreditWatch.objects.get_or_create(account=account)
-    if created and not CreditThreshold.objects.filter(account=account).exists():
-        CreditThreshold.objects.bulk_create(default_thresholds(account))
-    return created
-
-
-def _last_crossing(account: Account, level: int, since: int, after: int, until: int) -> int | None:
-    """The last entry from after ``after`` to ``until`` that crossed ``level`` downwards, where
-    the entries are read from ``since`` on."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            SELECT max(seq)
-              FROM (SELECT seq, balance_after, lag(balance_after) OVER (ORDER BY seq) AS before
-                      FROM billing_ledgerentry
-                     WHERE account_id = %s AND seq BETWEEN %s AND %s) posted
-             WHERE seq > %s AND balance_after <= %s AND (before IS NULL OR before > %s)
-            """,
-            [account.pk, since, until, after, level, level],
-        )
-        row: Sequence[int | None] = cursor.fetchone()
-    return row[0]
-
-
-def _notify(*, account: Account, notice: Notice) -> list[Notice]:
-    """Make the ``notice`` for every owner who wants it and has not got it; return the new ones."""
-    made = []
-    for owner in Membership.objects.filter(account=account).select_related("user"):
-        if not owner.receives_credit_mails:
-            continue
-        stored, created = Notice.objects.get_or_create(
-            membership=owner,
-            reference=notice.reference,
-            defaults={
-                "kind": notice.kind,
-                "grant": notice.grant,
-                "days_before": notice.days_before,
-                "context": notice.context,
-                "created_at": notice.created_at,
-                "due_at": notice.created_at,
-            },
-        )
-        if created:
-            made.append(stored)
-    return made

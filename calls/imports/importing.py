@@ -6,12 +6,15 @@ the rules of its source, and records it in batches, each its own transaction.
 """
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
 from typing import Any, BinaryIO, NamedTuple
 
+from django.utils import timezone
+
+from billing.notices.quiet import import_under_way
 from calls.charging import Result, record_calls
 from calls.imports.staging import StagedRecord, Staging
 from calls.notations import BadFileError, RawRecord, Reader
@@ -65,12 +68,18 @@ class Progress(NamedTuple):
 
 
 def import_calls(
-    *, file: BinaryIO, source: Source[Any], now: datetime, batch_size: int = BATCH_SIZE
+    *,
+    file: BinaryIO,
+    source: Source[Any],
+    now: datetime,
+    batch_size: int = BATCH_SIZE,
+    clock: Callable[[], datetime] = timezone.now,
 ) -> Iterator[Progress]:
     """Record the calls in ``file``, written as ``source``, while the caller iterates.
 
     Each step but the reading ones is a batch recorded for good. Stopping early is safe, and so is
-    a second import of the file: it finds recorded calls unchanged.
+    a second import of the file: it finds recorded calls unchanged. Nobody is warned of the
+    account's credits until it ends; ``clock`` tells when it has moved on.
 
     Raises BadFileError where the file as a whole can't be read; then nothing has been recorded.
     """
@@ -79,14 +88,16 @@ def import_calls(
             reader = source.reader(file)
             summary = Summary()
             yield from _stage(reader, source, staging, summary)
-            batch = _Batch(summary, source)
-            for raw in _calls(staging, reader):
-                batch.add(raw)
-                # All records of one call are in one batch: there the last of them decides.
-                if batch.size >= batch_size:
-                    yield Progress(reader.bytes_read, summary, batch.record(now))
-                    batch = _Batch(summary, source)
-            yield Progress(reader.bytes_read, summary, batch.record(now))
+            with import_under_way(account_id=source.account_id, clock=clock) as moved:
+                batch = _Batch(summary, source)
+                for raw in _calls(staging, reader):
+                    batch.add(raw)
+                    # All records of one call are in one batch: there the last of them decides.
+                    if batch.size >= batch_size:
+                        yield Progress(reader.bytes_read, summary, batch.record(now))
+                        moved()
+                        batch = _Batch(summary, source)
+                yield Progress(reader.bytes_read, summary, batch.record(now))
     except sqlite3.Error as error:
         raise BadFileError(
             f"The file can't be staged in the temporary directory ({error}). "

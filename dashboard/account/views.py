@@ -12,7 +12,7 @@ from django.views.decorators.http import require_safe
 
 from billing.models import Membership, User
 from billing.notices.levels import level_of, thresholds_of
-from billing.notices.warnings import add_threshold, remove_threshold
+from billing.notices.thresholds import add_threshold, remove_threshold
 from billing.refusals import Refusal
 from dashboard.access import AccountRequest, account_page, accounts_of, last_seen
 from dashboard.account.form import ThresholdForm

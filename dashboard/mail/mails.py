@@ -18,19 +18,18 @@ DAYS_LOOKED_BACK = 7
 
 
 def mail_of(*, notices: Sequence[Notice], now: datetime) -> EmailMultiAlternatives:
-    """The one mail that says what ``notices`` are about, all of one membership and kind.
+    """The one mail that says what ``notices`` are about, all to one person and of one kind.
 
     Of credits that expire, the notices come in the order in which they do.
     """
-    membership = notices[0].membership
     kind = NoticeKind(notices[0].kind)
-    context = _numbers(membership.account, now)
+    context = _numbers(notices[0].account, now)
     context |= _expiring(notices) if kind is NoticeKind.EXPIRING else _low(notices)
     subject = render_to_string(f"mail/{kind.value}_subject.txt", context)
     message = EmailMultiAlternatives(
         subject=" ".join(subject.split()),
         body=render_to_string(f"mail/{kind.value}.txt", context),
-        to=[membership.user.email],
+        to=[notices[0].address],
         headers={"List-Unsubscribe": f"<{context['preferences_url']}>"},
     )
     message.attach_alternative(render_to_string(f"mail/{kind.value}.html", context), "text/html")
@@ -38,13 +37,13 @@ def mail_of(*, notices: Sequence[Notice], now: datetime) -> EmailMultiAlternativ
 
 
 def _low(notices: Sequence[Notice]) -> dict[str, Any]:
-    """The lowest warning that was reached: it says the others."""
-    return min((notice.context for notice in notices), key=lambda context: context["level"])
+    """The warning that was reached, which all of ``notices`` say, and the balance it is about."""
+    return {**notices[0].context, "balance": notices[0].balance}
 
 
 def _expiring(notices: Sequence[Notice]) -> dict[str, Any]:
     """What expires when, on the account's own clock."""
-    zone = notices[0].membership.account.zone
+    zone = notices[0].account.zone
     expiring = [
         {
             "credits": grant.remaining,

@@ -21,7 +21,7 @@ def watch_credits() -> None:
         for notice_id in warnings.watch(account=account, now=now):
             send_notice.delay(notice_id)
 
-    for_each_account(warnings.to_watch(), watch)
+    for_each_account(warnings.to_watch(now=timezone.now()), watch)
 
 
 @shared_task

@@ -15,14 +15,14 @@ class NoticeAdmin(RecordAdmin):
 
     list_display = ("kind", "person", "created_at", "sent_at", "suppressed")
     list_filter = (("kind", ChoicesDropdownFilter),)
-    list_select_related = ("membership__user", "membership__account")
+    list_select_related = ("account",)
     fields = ("kind", "person", "reference", "created_at", "due_at", "sent_at", "suppressed")
 
     def zone_of(self, record: Notice) -> tzinfo:
         """That of the account it is about."""
-        return record.membership.account.zone
+        return record.account.zone
 
     @admin.display(description="Person")
     def person(self, notice: Notice) -> str:
         """Who, in which account."""
-        return f"{notice.membership.user.email} ({notice.membership.account})"
+        return f"{notice.address} ({notice.account})"

@@ -128,11 +128,19 @@ def test_another_accounts_warnings_stay_as_they_are(owners, other_account):
     assert kept(other_account) == set()
 
 
-def test_editing_does_not_bring_old_crossings_up(owners, account, owner, professional):
-    post(call(account, "a", 1_400, NOW))
-    add(owners, "250", "credits")
+def test_a_warning_that_is_added_above_the_balance_is_due_at_once(
+    owners, account, owner, professional
+):
+    post(call(account, "a", 1_000, NOW))
     assert warnings.watch(account=account, now=NOW) == []
-    post(call(account, "b", 100, NOW))
+    add(owners, "500", "credits")
+    assert account.pk in warnings.to_watch(now=NOW)
+    assert len(warnings.watch(account=account, now=NOW)) == 1
+
+
+def test_editing_hides_no_warning_that_nobody_has_looked_for(owners, account, owner, professional):
+    post(call(account, "a", 1_400, NOW))
+    add(owners, "50", "credits")
     assert len(warnings.watch(account=account, now=NOW)) == 1
 
 

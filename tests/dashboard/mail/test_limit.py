@@ -5,8 +5,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.core import mail
 
-from billing.models import Membership, Notice, Role
+from billing.models import Membership, Notice, Plan, Role
 from billing.notices import warnings
+from billing.plans.subscriptions import subscribe
 from dashboard.mail import tasks
 from tests.dashboard.mail import mail_server
 from tests.factories import AccountFactory, MembershipFactory
@@ -185,3 +186,66 @@ def test_a_refused_mail_is_not_counted_against_the_limit(account, owner, beat, s
         smtp.failing = ""
         beat(NOW + HOUR)
         assert len(smtp.received) == 1
+
+
+# ── The mail server is away ───────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize("away", [HOUR, 2 * DAY, 7 * DAY])
+def test_a_mail_server_that_was_away_only_delays_that_no_credits_are_left(
+    account, owner, beat, settings, away
+):
+    post(top_up(account, 100), at=NOW - DAY)
+    beat(NOW - DAY)
+    with mail_server.running() as smtp:
+        settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+        settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", smtp.port
+        smtp.failing = "greeting"
+        uses(account, 100)
+        at = NOW
+        while at < NOW + away:
+            beat(at)
+            at += HOUR
+        uses(account, 500, at=at)
+        beat(at)
+        smtp.failing = ""
+        for hours in range(1, 4):
+            beat(at + hours * HOUR)
+        assert [message["Subject"] for message in smtp.received] == ["Acme Voice owes 500 credits"]
+
+
+def test_a_warning_of_credits_that_expire_is_tried_until_they_have(account, owner, beat, settings):
+    bought(account, expires_in=6 * DAY)
+    with mail_server.running() as smtp:
+        settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+        settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", smtp.port
+        smtp.failing = "greeting"
+        for hours in range(4 * 24):
+            beat(NOW + hours * HOUR)
+        smtp.failing = ""
+        beat(NOW + 4 * DAY + HOUR)
+        assert [message["Subject"] for message in smtp.received] == [
+            "100 credits of Acme Voice expire on 16 Mar 2026"
+        ]
+        smtp.failing = "greeting"
+        beat(NOW + 5 * DAY)
+        smtp.failing = ""
+        beat(NOW + 6 * DAY)
+        assert len(smtp.received) == 1
+    assert set(Notice.objects.values_list("days_before", "suppressed")) == {
+        (7, ""),
+        (1, "the credits have expired"),
+    }
+
+
+def test_an_account_that_runs_empty_while_another_warning_waits_is_told_at_once(
+    account, owner, accounts_of, beat, settings
+):
+    settings.MAILS_PER_DAY_MAX = 2
+    plan = Plan.objects.get(name="Base")
+    subscribe(account=account, plan=plan, at=NOW)
+    accounts_of(1)
+    assert len(beat()) == 1
+    uses(account, 84, at=NOW + MINUTE)
+    assert beat(NOW + MINUTE) == []
+    uses(account, 16, at=NOW + HOUR)
+    assert beat(NOW + HOUR) == ["Acme Voice has no credits left"]
+    assert beat(NOW + 2 * DAY) == []

@@ -1,0 +1,48 @@
+"""When nobody is warned: in the middle of an import, whose balances are not the account's own yet.
+
+An import notes that it is under way, and that it moves. Warnings look when it is done, or ten
+minutes after it last moved: then it was killed, or waits for something.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime, timedelta
+
+from django.db import Error
+from django.db.models import QuerySet
+
+from billing.models import Account, ImportUnderWay
+
+STALLED_AFTER = timedelta(minutes=10)
+
+
+@contextmanager
+def import_under_way(
+    *, account_id: int, clock: Callable[[], datetime]
+) -> Iterator[Callable[[], None]]:
+    """Keep warnings of the account back until the end of the block.
+
+    Yields what the import calls each time it has moved on. ``clock`` tells the time.
+    """
+    noted = ImportUnderWay.objects.create(account_id=account_id, moved_at=clock())
+
+    def moved() -> None:
+        ImportUnderWay.objects.filter(pk=noted.pk).update(moved_at=clock())
+
+    try:
+        yield moved
+    finally:
+        # Where the database has failed, that is what the import has to tell. The row goes stale.
+        with suppress(Error):
+            noted.delete()
+
+
+def importing(*, now: datetime) -> QuerySet[Account]:
+    """The accounts of which nobody is warned ``now``."""
+    moving = ImportUnderWay.objects.filter(moved_at__gt=now - STALLED_AFTER)
+    return Account.objects.filter(pk__in=moving.values("account_id"))
+
+
+def is_importing(*, account_id: int, now: datetime) -> bool:
+    """Whether nobody is warned of the account ``now``. One query."""
+    return importing(now=now).filter(pk=account_id).exists()
