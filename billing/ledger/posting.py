@@ -130,6 +130,7 @@ def _book(by_account: Mapping[int, Sequence[Posting]], posted_at: datetime) -> l
             for posting in postings
             if posting.credits > 0 and posting.grant is None
         },
+        gaining={posting.account_id for posting in postings if posting.credits > 0},
         at=posted_at,
     )
     totals = DailyTotals()
