@@ -106,8 +106,7 @@ def test_a_planted_fault_is_found(busy_account, without_triggers, invariant):
 def test_an_entry_deleted_is_reported_with_account_and_entry(busy_account, without_triggers):
     without_triggers.execute("DELETE FROM billing_ledgerentry WHERE seq = 2")
     found = [str(breach) for invariant in INVARIANTS for breach in invariant()]
-    [chain] = [breach for breach in found if breach.startswith("chain")]
-    assert chain.startswith(f"chain: account {busy_account.slug}: entry 3")
+    assert any(one.startswith(f"chain: account {busy_account.slug}: entry 3") for one in found)
 
 
 def test_the_command_fails_on_a_breach(busy_account, without_triggers):
