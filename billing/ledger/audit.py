@@ -323,20 +323,25 @@ def _unknown_time_zones() -> list[str]:
 
 
 def entries_have_an_account() -> Iterator[Breach]:
-    """Entries and rollups belong to an account: the database does not check that key."""
+    """Entries, rollups, shares and debts belong to an account: the database does not check that."""
     return breaches_of(
         "account",
         """
         SELECT account_id, found, 'belongs to no account'
           FROM (SELECT DISTINCT account_id, 'ledger entries' AS found FROM billing_ledgerentry
-                 UNION SELECT DISTINCT account_id, 'daily usage' FROM billing_dailyusage) owned
+                 UNION SELECT DISTINCT account_id, 'daily usage' FROM billing_dailyusage
+                 UNION SELECT DISTINCT account_id, 'shares' FROM billing_grantshare
+                 UNION SELECT DISTINCT account_id, 'debts' FROM billing_debt) owned
          WHERE NOT EXISTS (SELECT FROM billing_account account WHERE account.id = account_id)
         """,
     )
 
 
 def no_grant_is_overdue() -> Iterator[Breach]:
-    """What is left of a grant is live: nothing was booked after it should have expired."""
+    """What is left of a grant is live: the last entry was booked before it should have expired.
+
+    The last by number: a machine whose clock was ahead may have booked an earlier one.
+    """
     return breaches_of(
         "overdue",
         """
@@ -344,8 +349,11 @@ def no_grant_is_overdue() -> Iterator[Breach]:
                format('has %s credits left, but expired at %s, and the account''s last entry is '
                       'of %s', remaining, expires_at, posted_at)
           FROM billing_creditgrant
-          JOIN (SELECT account_id, max(posted_at) AS posted_at
-                  FROM billing_ledgerentry GROUP BY account_id) entries USING (account_id)
+          JOIN (SELECT balance.account_id, posted_at
+                  FROM billing_balance balance
+                  JOIN billing_ledgerentry entry
+                    ON entry.account_id = balance.account_id AND entry.seq = balance.last_seq
+               ) last_entry USING (account_id)
          WHERE is_open AND expires_at <= posted_at
         """,
     )

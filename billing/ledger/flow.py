@@ -263,7 +263,9 @@ class LockedAccount:
             return
         missing = -posting.credits
         parts: list[tuple[Grant, int]] = []
-        for grant in self._in_order_for(posting, posted_at):
+        # Where there is debt, no grant has anything left: nothing to look through.
+        has_nothing = self.credits <= 0 and not self.lapsed
+        for grant in () if has_nothing else self._in_order_for(posting, posted_at):
             available = grant.remaining or (grant.expired or 0)
             if available:
                 part = min(missing, available)

@@ -24,6 +24,7 @@ from billing.ledger.flow import (
     Share,
 )
 from billing.models import Balance, CreditGrant, GrantShare
+from billing.models import Debt as StoredDebt
 
 _GRANT = (
     "account_id",
@@ -35,6 +36,9 @@ _GRANT = (
     "granted_at",
     "expires_at",
 )
+_DEBT = ("account_id", "seq", "credits")
+
+_values_of_debt = attrgetter(*_DEBT)
 
 
 class _Held(NamedTuple):
@@ -275,7 +279,9 @@ def _update(grants: Sequence[Grant]) -> None:
 
 
 def _store_debts(debts: Sequence[Debt]) -> None:
-    if not debts:
+    copy_rows(StoredDebt, _DEBT, (_values_of_debt(debt) for debt in debts if not debt.stored))
+    changed = [debt for debt in debts if debt.stored]
+    if not changed:
         return
     with connection.cursor() as cursor:
         cursor.execute(
@@ -287,11 +293,11 @@ def _store_debts(debts: Sequence[Debt]) -> None:
                  DELETE FROM billing_debt debt USING new
                   WHERE new.credits = 0
                     AND debt.account_id = new.account_id AND debt.seq = new.seq)
-            INSERT INTO billing_debt (account_id, seq, credits)
-            SELECT account_id, seq, credits FROM new WHERE credits > 0
-            ON CONFLICT (account_id, seq) DO UPDATE SET credits = excluded.credits
+            UPDATE billing_debt debt SET credits = new.credits FROM new
+             WHERE new.credits > 0
+               AND debt.account_id = new.account_id AND debt.seq = new.seq
             """,
-            arrays_of(debts, "account_id", "seq", "credits"),
+            arrays_of(changed, *_DEBT),
         )
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from operator import attrgetter
 
-from hypothesis import HealthCheck, event, given, settings
+from hypothesis import HealthCheck, Phase, event, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
@@ -265,7 +265,7 @@ class LedgerFollowsTheModel(TestCase):
     every batch, which is posted twice, the ledger is what the model says."""
 
     @given(opened=st.integers(-60, 60), history=st.lists(batches, max_size=10))
-    @settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(phases=[Phase.reuse, Phase.generate], max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
     def test_random_history(self, opened, history):
         account = AccountFactory()
         account.created_at = START + opened * UNIT
