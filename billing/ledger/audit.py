@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 
 from django.db import connection, transaction
 
-from billing.bulk import read_rows
+from billing.bulk import among, read_rows
+from billing.ledger.replay import differences
 from billing.ledger.rollup import ROLLUP_KEY, ROLLUP_SUMS, daily_usage_of_entries
 from billing.models import Account
 from billing.zones import is_known
@@ -359,6 +360,16 @@ def no_grant_is_overdue() -> Iterator[Breach]:
     )
 
 
+def consumption_follows_the_rules() -> Iterator[Breach]:
+    """Each entry was paid by the grants that the rules say, and gave back to those it should."""
+    found = list(differences())
+    account_ids = among(account_id for account_id, _, _ in found)
+    slugs = dict(Account.objects.filter(pk__in=account_ids).values_list("pk", "slug"))
+    for account_id, subject, message in found:
+        account = slugs.get(account_id, f"id {account_id}")
+        yield Breach("consumption", account, subject, message)
+
+
 INVARIANTS: tuple[Invariant, ...] = (
     balance_is_sum_of_entries,
     entries_form_a_chain,
@@ -373,4 +384,5 @@ INVARIANTS: tuple[Invariant, ...] = (
     accounts_have_a_known_time_zone,
     entries_have_an_account,
     no_grant_is_overdue,
+    consumption_follows_the_rules,
 )

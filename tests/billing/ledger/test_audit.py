@@ -41,6 +41,10 @@ FAULTS = {
     " WHERE credits < 0 AND grant_seq IS NOT NULL",
     "uses": "UPDATE billing_creditgrant SET expired = expired - 1 WHERE expired > 0",
     "uses ": "UPDATE billing_ledgerentry SET paid_by = 99 WHERE kind = 'call' AND seq = 2",
+    "consumption": "UPDATE billing_ledgerentry SET paid_by = NULL WHERE kind = 'call' AND seq = 2",
+    "consumption ": "UPDATE billing_creditgrant SET granted_at = granted_at - interval '9 days',"
+    " expires_at = expires_at - interval '3 days' WHERE expired > 0",
+    "consumption  ": "UPDATE billing_grantshare SET use_seq = use_seq + 1 WHERE grant_seq IS NULL",
     "overdue": "UPDATE billing_creditgrant SET granted_at = '2020-01-01', expires_at = '2020-02-01'"
     " WHERE seq = 5",
     "account": "UPDATE billing_dailyusage SET account_id = account_id + 987654 WHERE kind = 'call'",

@@ -232,7 +232,7 @@ def test_more_than_a_call_has_used_is_never_given_back(account):
 def test_a_refund_uses_the_credits_of_its_own_top_up_first(account):
     post(
         bought(account, 20, "first", at=OPENED),
-        bought(account, 20, "second", at=OPENED + DAY),
+        bought(account, 20, "second", at=OPENED + DAY)._replace(top_up_id=7),
         at=OPENED + DAY,
     )
     refund = Posting(

@@ -265,7 +265,12 @@ class LedgerFollowsTheModel(TestCase):
     every batch, which is posted twice, the ledger is what the model says."""
 
     @given(opened=st.integers(-60, 60), history=st.lists(batches, max_size=10))
-    @settings(phases=[Phase.reuse, Phase.generate], max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(
+        phases=[Phase.reuse, Phase.generate],
+        max_examples=300,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+    )
     def test_random_history(self, opened, history):
         account = AccountFactory()
         account.created_at = START + opened * UNIT
