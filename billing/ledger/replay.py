@@ -12,8 +12,8 @@ Times are text as PostgreSQL writes them in UTC, which sorts as they do: reading
 as objects would take longer than everything else.
 """
 
-from collections import deque
-from collections.abc import Iterator
+from collections import defaultdict, deque
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from itertools import groupby
 from operator import attrgetter, itemgetter
@@ -108,6 +108,17 @@ class _Account:
 
     def find_first(self) -> None:
         self.first = next((grant for grant in self.grants if grant.left), None)
+
+    # ── What is left in the end ───────────────────────────────────────────────────────────────
+    @property
+    def holdings(self) -> dict[int, tuple[int, int | None]]:
+        """By number, what each grant has left, and what of it expired."""
+        return {grant.seq: (grant.left, grant.expired) for grant in self.grants}
+
+    @property
+    def debts(self) -> dict[int, int]:
+        """What is owed, by the number of the entry."""
+        return {owed.seq: owed.credits for owed in self.owed}
 
     # ── One entry ─────────────────────────────────────────────────────────────────────────────
     def replay(self, entry: _Entry) -> list[Part]:
@@ -257,10 +268,36 @@ def differences() -> Iterator[tuple[int, str, str]]:
         cursor.execute("SET LOCAL TIME ZONE 'UTC'; SET LOCAL jit = off")
         cursor.execute("SELECT id, created_at::text FROM billing_account")
         opened_at = dict(cursor.fetchall())
-        entries, shares = _stream("entries", _ENTRIES), _stream("shares", _SHARES)
-        stored = _Stored(shares)
-        for account_id, own in groupby(entries, key=itemgetter(0)):
-            yield from _replayed(account_id, _Account(opened_at.get(account_id)), own, stored)
+        cursor.execute("SELECT account_id, seq, remaining, expired FROM billing_creditgrant")
+        holdings: dict[int, dict[int, tuple[int, int | None]]] = defaultdict(dict)
+        for account_id, seq, remaining, expired in cursor.fetchall():
+            holdings[account_id][seq] = (remaining, expired)
+        cursor.execute("SELECT account_id, seq, credits FROM billing_debt")
+        debts: dict[int, dict[int, int]] = defaultdict(dict)
+        for account_id, seq, credits in cursor.fetchall():
+            debts[account_id][seq] = credits
+        stored = _Stored(_stream("shares", _SHARES))
+        for account_id, own in groupby(_stream("entries", _ENTRIES), key=itemgetter(0)):
+            account = _Account(opened_at.get(account_id))
+            difference = (
+                _first_difference(account, own, stored)
+                or _unlike("grant", holdings.pop(account_id, {}), account.holdings)
+                or _unlike("debt of entry", debts.pop(account_id, {}), account.debts)
+            )
+            if difference:
+                yield account_id, *difference
+        for account_id in holdings.keys() | debts.keys():
+            yield account_id, "grants and debts", "are there, though nothing was ever posted"
+
+
+def _unlike(
+    what: str, stored: Mapping[int, object], proved: Mapping[int, object]
+) -> tuple[str, str] | None:
+    """Subject and message of the first that is not as it should be."""
+    if stored == proved:
+        return None
+    seq = min(key for key in stored.keys() | proved.keys() if stored.get(key) != proved.get(key))
+    return f"{what} {seq}", f"should have {proved.get(seq)}, has {stored.get(seq)}"
 
 
 def _stream(name: str, sql: str) -> Iterator[tuple[Any, ...]]:
@@ -293,11 +330,12 @@ class _Stored:
         return found
 
 
-def _replayed(
-    account_id: int, account: _Account, rows: Iterator[tuple[Any, ...]], stored: _Stored
-) -> Iterator[tuple[int, str, str]]:
+def _first_difference(
+    account: _Account, rows: Iterator[tuple[Any, ...]], stored: _Stored
+) -> tuple[str, str] | None:
+    """Replay the entries of one account; subject and message of the first that differs."""
     for row in rows:
-        _, seq, kind, credits, started, posted, paid_by, call_id, _, _, _, _ = row
+        account_id, seq, kind, credits, started, posted, paid_by, call_id, _, _, _, _ = row
         if kind == "call" and call_id is None and started >= account.lapsed_until:
             # Nearly always: the grant that is next pays all of it, or nobody does.
             first = account.first
@@ -321,14 +359,13 @@ def _replayed(
         try:
             expected = account.replay(entry)
         except Difference as difference:
-            yield account_id, f"entry {seq}", str(difference)
-            return
+            return f"entry {seq}", str(difference)
         found = stored.of(account_id, seq)
         if paid_by is not None:
             found.insert(0, Part(seq, paid_by, -credits))
         if found != expected:
-            yield account_id, f"entry {seq}", f"should be {_words(expected)}, is {_words(found)}"
-            return
+            return f"entry {seq}", f"should be {_words(expected)}, is {_words(found)}"
+    return None
 
 
 def _words(parts: list[Part]) -> str:

@@ -33,14 +33,15 @@ FAULTS = {
     "daily usage   ": "DELETE FROM billing_dailyusage WHERE kind = 'correction'",
     "daily usage    ": "UPDATE billing_dailyusage SET entries_by_hour[1] = 9 WHERE kind = 'call'",
     "time zone": "UPDATE billing_account SET time_zone = 'Mars/Olympus'",
-    "debts": "UPDATE billing_debt SET credits = credits + 1",
-    "debts ": "DELETE FROM billing_debt",
-    "returns": "UPDATE billing_grantshare SET credits = credits + 1"
+    "consumption    ": "UPDATE billing_debt SET credits = credits + 1",
+    "consumption   ": "DELETE FROM billing_debt",
+    "consumption      ": "UPDATE billing_grantshare SET credits = credits + 1"
     " WHERE credits < 0 AND grant_seq IS NOT NULL",
-    "returns ": "UPDATE billing_grantshare SET credits = credits - 50"
+    "consumption     ": "UPDATE billing_grantshare SET credits = credits - 50"
     " WHERE credits < 0 AND grant_seq IS NOT NULL",
-    "uses": "UPDATE billing_creditgrant SET expired = expired - 1 WHERE expired > 0",
-    "uses ": "UPDATE billing_ledgerentry SET paid_by = 99 WHERE kind = 'call' AND seq = 2",
+    "consumption        ": "UPDATE billing_creditgrant SET expired = expired - 1 WHERE expired > 0",
+    "consumption       ": "UPDATE billing_ledgerentry SET paid_by = 99"
+    " WHERE kind = 'call' AND seq = 2",
     "consumption": "UPDATE billing_ledgerentry SET paid_by = NULL WHERE kind = 'call' AND seq = 2",
     "consumption ": "UPDATE billing_creditgrant SET granted_at = granted_at - interval '9 days',"
     " expires_at = expires_at - interval '3 days' WHERE expired > 0",
