@@ -256,6 +256,10 @@ class LockedAccount:
 
     # ── Uses ──────────────────────────────────────────────────────────────────────────────────
     def _use(self, posting: Posting, posted_at: datetime) -> None:
+        if self.credits <= 0 and not self.lapsed and not self._calls:  # no grant has anything
+            self._append(posting)
+            self.debts[self.last_seq] = Debt(self.account_id, self.last_seq, -posting.credits)
+            return
         grant = self._sole_payer(posting)
         if grant is not None:
             grant.change(posting.credits)
@@ -263,9 +267,7 @@ class LockedAccount:
             return
         missing = -posting.credits
         parts: list[tuple[Grant, int]] = []
-        # Where there is debt, no grant has anything left: nothing to look through.
-        has_nothing = self.credits <= 0 and not self.lapsed
-        for grant in () if has_nothing else self._in_order_for(posting, posted_at):
+        for grant in self._in_order_for(posting, posted_at):
             available = grant.remaining or (grant.expired or 0)
             if available:
                 part = min(missing, available)
