@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from operator import attrgetter
+from zoneinfo import ZoneInfo
 
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
@@ -56,7 +57,7 @@ class Model:
     """What the ledger should say. ``owed`` has the cause of each credit that nobody has paid."""
 
     opened_at: datetime
-    zone: object
+    zone: ZoneInfo
     grants: list = field(default_factory=list)
     owed: list = field(default_factory=list)
 
@@ -245,11 +246,11 @@ class History:
             entry.seq: entry.call_id or entry.reference
             for entry in LedgerEntry.objects.filter(account=account)
         }
-        owed = Counter()
+        owed: Counter[str] = Counter()
         for debt in Debt.objects.filter(account=account):
             owed[causes[debt.seq]] += debt.credits
         assert owed == Counter(one.name for one in self.model.owed)
-        paid = Counter()
+        paid: Counter[tuple[str, str]] = Counter()
         for use in GrantUse.objects.filter(account=account):
             if not causes[use.use_seq].startswith("expiry"):
                 paid[causes[use.use_seq], references[use.grant_seq]] += use.credits
