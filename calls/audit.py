@@ -18,30 +18,54 @@ def calls_have_exactly_their_charge() -> Iterator[Breach]:
         "charge",
         """
         SELECT account_id, format('call %s', call_id),
-               CASE WHEN entries.charges IS NULL THEN 'has no entry'
-                    WHEN entries.charges <> 1
-                    THEN format('has %s charges instead of one', entries.charges)
-                    WHEN entries.corrections <> calls.corrections
+               CASE WHEN charge.credits IS NULL THEN 'has no charge'
+                    WHEN coalesce(corrected.corrections, 0) <> calls.corrections
                     THEN format('was corrected %s times, but has %s entries of corrections',
-                                calls.corrections, entries.corrections)
-                    WHEN entries.credits <> calls.credits
-                    THEN format('costs %s credits, but its entries used %s',
-                                calls.credits, entries.credits)
+                                calls.corrections, coalesce(corrected.corrections, 0))
+                    WHEN calls.credits + charge.credits + coalesce(corrected.credits, 0) <> 0
+                    THEN format('costs %s credits, but its entries used %s', calls.credits,
+                                -charge.credits - coalesce(corrected.credits, 0))
                     ELSE format('is billed %s s, but its entries billed %s s',
-                                calls.billed_seconds, entries.billed_seconds) END
+                                calls.billed_seconds,
+                                charge.billed_seconds + coalesce(corrected.billed_seconds, 0)) END
           FROM (SELECT account_id, call_id, credits, billed_seconds, corrections
                   FROM calls_call) calls
-          LEFT JOIN (SELECT account_id, call_id,
-                            count(*) FILTER (WHERE kind = 'call') AS charges,
-                            count(*) FILTER (WHERE kind = 'correction') AS corrections,
-                            -sum(credits) AS credits,
-                            sum(billed_seconds) AS billed_seconds
-                       FROM billing_ledgerentry
-                      WHERE call_id <> ''
-                      GROUP BY account_id, call_id) entries USING (account_id, call_id)
-         WHERE (entries.charges, entries.corrections, entries.credits, entries.billed_seconds)
-               IS DISTINCT FROM
-               (1, calls.corrections, calls.credits, calls.billed_seconds)
+          LEFT JOIN (SELECT account_id, call_id, credits, billed_seconds
+                       FROM billing_ledgerentry WHERE kind = 'call'
+                    ) charge USING (account_id, call_id)
+          LEFT JOIN (SELECT account_id, call_id, count(*) AS corrections,
+                            sum(credits) AS credits, sum(billed_seconds) AS billed_seconds
+                       FROM billing_ledgerentry WHERE kind = 'correction'
+                      GROUP BY account_id, call_id) corrected USING (account_id, call_id)
+         WHERE charge.credits IS NULL
+            OR coalesce(corrected.corrections, 0) <> calls.corrections
+            OR calls.credits + charge.credits + coalesce(corrected.credits, 0) <> 0
+            OR calls.billed_seconds
+               <> charge.billed_seconds + coalesce(corrected.billed_seconds, 0)
+        """,
+    )
+
+
+def corrections_form_a_chain() -> Iterator[Breach]:
+    """The entries of one call are its charge, then its corrections 1, 2, 3, …: rule 10.
+
+    That a call has no second charge follows from `usage_has_its_call`, because its reference is
+    unique.
+    """
+    number = references.correction_number_sql("reference")
+    return breaches_of(
+        "corrections",
+        f"""
+        SELECT account_id, format('entry %s (%s)', seq, reference),
+               format('is number %s of the corrections of call %s, not %s', number, call_id, before)
+          FROM (SELECT account_id, seq, reference, call_id,
+                       CASE kind WHEN 'call' THEN '0' ELSE {number} END AS number,
+                       row_number() OVER (PARTITION BY account_id, call_id ORDER BY seq) - 1
+                       AS before
+                  FROM billing_ledgerentry
+                  JOIN (SELECT DISTINCT account_id, call_id FROM billing_ledgerentry
+                         WHERE kind = 'correction') corrected USING (account_id, call_id)) numbered
+         WHERE number <> before::text
         """,
     )
 
@@ -131,6 +155,7 @@ def calls_have_an_account() -> Iterator[Breach]:
 
 INVARIANTS: tuple[Invariant, ...] = (
     calls_have_exactly_their_charge,
+    corrections_form_a_chain,
     calls_agree_with_their_entries,
     usage_has_its_call,
     charges_follow_from_their_facts,

@@ -15,6 +15,7 @@ and 13; "Where credits come from, and how long they last".
 So after every posting: balance = what grants have left − what nobody has paid yet.
 """
 
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -154,9 +155,10 @@ class Paid(NamedTuple):
 
 @dataclass(slots=True)
 class CallUses:
-    """The numbers of a call's entries, and which grants have paid it so far, first to last."""
+    """The numbers of a call's entries, oldest first, and which grants have paid it so far, first
+    to last."""
 
-    entries: set[int]
+    entries: list[int]
     payments: list[Paid]
 
     def add(self, use: Paid) -> None:
@@ -171,7 +173,8 @@ class LockedAccount:
     """One account while its balance row is locked: books postings in memory, in order.
 
     ``grants`` are those with credits left, those whose expiry may be taken back, and those that
-    have paid the ``calls``: by call ID, what has paid the calls that give credits back.
+    have paid the ``calls``: by call ID, what has paid the calls that give credits back. The
+    ``debts`` need only be read where credits come in or back.
     """
 
     def __init__(
@@ -194,11 +197,12 @@ class LockedAccount:
         in_order = sorted(grants, key=attrgetter("key"))  # of consumption
         self.grants = [grant for grant in in_order if grant.expired is None]
         self.lapsed = [grant for grant in in_order if grant.expired is not None]
-        self.debts = list(debts)  # oldest first
+        self.debts = OrderedDict((debt.seq, debt) for debt in debts)  # oldest first
         self.settled: list[Debt] = []
         self.posted: list[Posted] = []
         self.shares: list[Share] = []
         self._calls = calls or {}
+        self._call_of = {seq: call for call in self._calls.values() for seq in call.entries}
 
     def expire(self, at: datetime) -> None:
         """Book the expiry of what is left of every grant that is due at ``at``."""
@@ -207,7 +211,7 @@ class LockedAccount:
             assert grant.expires_at is not None
             left = grant.remaining
             grant.change(-left)
-            grant.expired = (grant.expired or 0) + left
+            grant.expired = left
             self._append(
                 Posting(
                     account_id=self.account_id,
@@ -221,7 +225,7 @@ class LockedAccount:
                 paid_by=grant.seq,
             )
         if due:
-            self.grants = [grant for grant in self.grants if grant not in due]
+            self.grants = [grant for grant in self.grants if grant.expired is None]
             self.lapsed = sorted((*self.lapsed, *due), key=attrgetter("key"))
 
     def post(self, posting: Posting, posted_at: datetime) -> None:
@@ -232,7 +236,10 @@ class LockedAccount:
             self._open(posting, posting.grant, posting.credits, posted_at)
             self._append(posting)
             self._pay_debts()
+            self.expire(posted_at)  # a cycle that is over by now can be granted late
         elif posting.credits > 0:
+            if not posting.kind.is_usage:
+                raise ValueError(f"{posting.reference} adds credits without a grant.")
             self._give_back(posting, posted_at)
         else:
             self._append(posting)
@@ -243,10 +250,16 @@ class LockedAccount:
 
     def changed_debts(self) -> list[Debt]:
         """The debts to store; those of 0 credits are paid."""
-        return [debt for debt in (*self.settled, *self.debts) if debt.credits != debt.stored]
+        return [
+            debt for debt in (*self.settled, *self.debts.values()) if debt.credits != debt.stored
+        ]
 
     # ── Uses ──────────────────────────────────────────────────────────────────────────────────
     def _use(self, posting: Posting, posted_at: datetime) -> None:
+        if self.credits <= 0 and not self.lapsed and not self._calls:  # no grant has anything
+            self._append(posting)
+            self.debts[self.last_seq] = Debt(self.account_id, self.last_seq, -posting.credits)
+            return
         grant = self._sole_payer(posting)
         if grant is not None:
             grant.change(posting.credits)
@@ -269,9 +282,9 @@ class LockedAccount:
             for grant, part in parts:
                 self._share(use_seq=self.last_seq, grant_seq=grant.seq, credits=part)
         if missing:
-            self.debts.append(Debt(self.account_id, self.last_seq, missing))
+            self.debts[self.last_seq] = Debt(self.account_id, self.last_seq, missing)
         if call := self._calls.get(posting.call_id):
-            call.entries.add(self.last_seq)
+            self._add_entry(call)
             call.payments += [Paid(grant.seq, part) for grant, part in parts]
 
     def _sole_payer(self, posting: Posting) -> Grant | None:
@@ -347,13 +360,19 @@ class LockedAccount:
         """Let what has come in pay what is owed, oldest first."""
         for grant in self.grants:
             while grant.remaining and self.debts:
-                debt = self.debts[0]
+                debt = next(iter(self.debts.values()))
                 part = min(grant.remaining, debt.credits)
                 grant.change(-part)
-                debt.credits -= part
                 self._share(use_seq=debt.seq, grant_seq=grant.seq, credits=part)
-                if not debt.credits:
-                    self.settled.append(self.debts.pop(0))
+                self._settle(debt, part)
+                if call := self._call_of.get(debt.seq):
+                    call.payments.append(Paid(grant.seq, part))
+
+    def _settle(self, debt: Debt, credits: int) -> None:
+        """Take ``credits`` off ``debt``."""
+        debt.credits -= credits
+        if not debt.credits:
+            self.settled.append(self.debts.pop(debt.seq))
 
     def _give_back(self, posting: Posting, posted_at: datetime) -> None:
         """Cancel what the posting's call still owes, then undo its uses, last paid first."""
@@ -385,7 +404,7 @@ class LockedAccount:
                     credits=-paid.credits,
                     into_new_grant=into_new_grant,
                 )
-        call.entries.add(self.last_seq)
+        self._add_entry(call)
         self._pay_debts()
 
     def _forgive(self, call: CallUses, credits: int) -> dict[int, int]:
@@ -394,16 +413,19 @@ class LockedAccount:
         Returns how much, by the number of the entry that owed it.
         """
         forgiven = {}
-        for debt in [debt for debt in reversed(self.debts) if debt.seq in call.entries]:
-            part = min(credits, debt.credits)
-            if part:
-                debt.credits -= part
+        for seq in reversed(call.entries):
+            debt = self.debts.get(seq)
+            part = min(credits, debt.credits) if debt else 0
+            if debt and part:
+                self._settle(debt, part)
                 credits -= part
-                forgiven[debt.seq] = part
-            if not debt.credits:
-                self.debts.remove(debt)
-                self.settled.append(debt)
+                forgiven[seq] = part
         return forgiven
+
+    def _add_entry(self, call: CallUses) -> None:
+        """The entry that was appended last is one of ``call``."""
+        call.entries.append(self.last_seq)
+        self._call_of[self.last_seq] = call
 
     # ── Entries ───────────────────────────────────────────────────────────────────────────────
     def _append(self, posting: Posting, paid_by: int | None = None) -> None:

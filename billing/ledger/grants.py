@@ -36,6 +36,9 @@ _GRANT = (
     "granted_at",
     "expires_at",
 )
+_DEBT = ("account_id", "seq", "credits")
+
+_values_of_debt = attrgetter(*_DEBT)
 
 
 class _Held(NamedTuple):
@@ -91,6 +94,7 @@ def read_locked(
     *,
     earliest: dict[int, datetime],
     returning: Collection[tuple[int, str]],
+    gaining: Collection[int],
     at: datetime,
 ) -> list[LockedAccount]:
     """Read what the accounts, which are locked, and their grants have left.
@@ -98,6 +102,7 @@ def read_locked(
     ``earliest`` says, by account, when the first of its calls to be posted started: grants that
     have expired since are read too, as far as their expiry can be taken back. ``returning`` are the
     calls (account and call ID) that give credits back: the grants that paid them are read too.
+    What is owed is read for the accounts that are ``gaining`` credits, in or back.
     """
     uses = _uses_of(returning)
     calls = _calls_by_account(returning, uses)
@@ -140,7 +145,7 @@ def read_locked(
         )
         for row in read_rows(cursor, _Held):
             held[row.account_id].append(row)
-    debts = _debts_of([rows[0].account_id for rows in held.values() if rows[0].balance < 0])
+    debts = _debts_of([one for one in gaining if held[one][0].balance < 0])
     return [
         LockedAccount(
             account_id=account_id,
@@ -203,12 +208,15 @@ def _calls_by_account(
     """By account and call ID, the entries and payments of the calls that give credits back."""
     calls: dict[int, dict[str, CallUses]] = defaultdict(dict)
     for account_id, call_id in returning:
-        calls[account_id][call_id] = CallUses(entries=set(), payments=[])
+        calls[account_id][call_id] = CallUses(entries=[], payments=[])
     for use in uses:
         call = calls[use.account_id][use.call_id]
-        call.entries.add(use.entry_seq)
+        call.entries.append(use.entry_seq)
         if use.grant_seq is not None:
             call.add(Paid(use.grant_seq, use.credits))
+    for own in calls.values():
+        for call in own.values():
+            call.entries = sorted(set(call.entries))
     return calls
 
 
@@ -216,11 +224,16 @@ def _debts_of(account_ids: Sequence[int]) -> dict[int, list[Debt]]:
     """By account, what nobody has paid yet, oldest first."""
     debts: dict[int, list[Debt]] = defaultdict(list)
     if account_ids:
-        owed = StoredDebt.objects.filter(account_id__in=among(account_ids)).order_by("seq")
-        for debt in owed:
-            debts[debt.account_id].append(
-                Debt(debt.account_id, debt.seq, debt.credits, stored=debt.credits)
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """
+                SELECT account_id, seq, credits
+                  FROM billing_debt WHERE account_id = ANY(%s::bigint[]) ORDER BY account_id, seq
+                """,
+                [as_array(account_ids)],
             )
+            for owed in read_rows(cursor, _Owed):
+                debts[owed.account_id].append(Debt(*owed, stored=owed.credits))
     return debts
 
 
@@ -266,7 +279,9 @@ def _update(grants: Sequence[Grant]) -> None:
 
 
 def _store_debts(debts: Sequence[Debt]) -> None:
-    if not debts:
+    copy_rows(StoredDebt, _DEBT, (_values_of_debt(debt) for debt in debts if not debt.stored))
+    changed = [debt for debt in debts if debt.stored]
+    if not changed:
         return
     with connection.cursor() as cursor:
         cursor.execute(
@@ -278,11 +293,11 @@ def _store_debts(debts: Sequence[Debt]) -> None:
                  DELETE FROM billing_debt debt USING new
                   WHERE new.credits = 0
                     AND debt.account_id = new.account_id AND debt.seq = new.seq)
-            INSERT INTO billing_debt (account_id, seq, credits)
-            SELECT account_id, seq, credits FROM new WHERE credits > 0
-            ON CONFLICT (account_id, seq) DO UPDATE SET credits = excluded.credits
+            UPDATE billing_debt debt SET credits = new.credits FROM new
+             WHERE new.credits > 0
+               AND debt.account_id = new.account_id AND debt.seq = new.seq
             """,
-            arrays_of(debts, "account_id", "seq", "credits"),
+            arrays_of(changed, *_DEBT),
         )
 
 

@@ -18,31 +18,30 @@ from billing.ledger.flow import LockedAccount, Posted, Posting
 from billing.ledger.rollup import DailyTotals
 from billing.models import LedgerEntry
 
-# Where each column of an entry comes from: an attribute of a `Posted`.
-_ENTRY = {
-    "account_id": "posting.account_id",
-    "kind": "posting.kind",
-    "credits": "posting.credits",
-    "reference": "posting.reference",
-    "occurred_at": "posting.occurred_at",
-    "remarks": "posting.remarks",
-    "call_id": "posting.call_id",
-    "usage_type": "posting.usage_type",
-    "agent": "posting.agent",
-    "billed_seconds": "posting.billed_seconds",
-    "billable_us": "posting.billable_us",
-    "increment_seconds": "posting.increment_seconds",
-    "call_status": "posting.call_status",
-    "changes": "posting.changes",
-    "plan_name": "posting.plan_name",
-    "top_up_id": "posting.top_up_id",
-    "seq": "seq",
-    "balance_after": "balance_after",
-    "paid_by": "paid_by",
-}
-ENTRY_COLUMNS = (*_ENTRY, "posted_at")
+# The columns of an entry, by where they come from.
+_OF_POSTING = (
+    "account_id",
+    "kind",
+    "credits",
+    "reference",
+    "occurred_at",
+    "remarks",
+    "call_id",
+    "usage_type",
+    "agent",
+    "billed_seconds",
+    "billable_us",
+    "increment_seconds",
+    "call_status",
+    "changes",
+    "plan_name",
+    "top_up_id",
+)
+_OF_POSTED = ("seq", "balance_after", "paid_by")
+ENTRY_COLUMNS = (*_OF_POSTING, *_OF_POSTED, "posted_at")
 
-_values_of = attrgetter(*_ENTRY.values())
+_values_of_posting = attrgetter(*_OF_POSTING)
+_values_of_posted = attrgetter(*_OF_POSTED)
 
 
 def post(
@@ -130,6 +129,7 @@ def _book(by_account: Mapping[int, Sequence[Posting]], posted_at: datetime) -> l
             for posting in postings
             if posting.credits > 0 and posting.grant is None
         },
+        gaining={posting.account_id for posting in postings if posting.credits > 0},
         at=posted_at,
     )
     totals = DailyTotals()
@@ -154,4 +154,4 @@ def _entries(
             account.post(posting, posted_at)
         for posted in account.posted:
             totals.add(posted.posting, account.zone)
-            yield (*_values_of(posted), posted_at_text)
+            yield (*_values_of_posting(posted.posting), *_values_of_posted(posted), posted_at_text)

@@ -19,9 +19,7 @@ ADJUSTMENT = "adjustment:"
 
 PREFIXES = (CALL, CORRECTION, TOP_UP, REFUND, EXPIRY, TAKEN_BACK, PLAN_CREDITS, ADJUSTMENT)
 
-_ABOUT_TOP_UP = re.compile(
-    rf"(?:{EXPIRY})?(?:{TOP_UP}(?P<bought>\d{{1,18}})|{REFUND}(?P<refunded>\d{{1,18}}):.*)"
-)
+_ABOUT_TOP_UP = re.compile(rf"{TOP_UP}(?P<bought>\d{{1,18}})|{REFUND}(?P<refunded>\d{{1,18}}):.*")
 _OF_CYCLE = re.compile(rf"{PLAN_CREDITS}(?P<subscription>\d{{1,18}}):(?P<cycle>-?\d{{1,18}})")
 
 
@@ -76,7 +74,7 @@ def of_refunds(top_up_id: int) -> str:
 
 
 def top_up_id_in(reference: str) -> int | None:
-    """The top-up that a reference is about, refunds and expiries included; None for any other."""
+    """The top-up that a reference is about, refunds included; None for any other."""
     named = _ABOUT_TOP_UP.fullmatch(reference)
     return int(named["bought"] or named["refunded"]) if named else None
 

@@ -191,10 +191,10 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='Debt',
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('pk', models.CompositePrimaryKey('account', 'seq', blank=True, editable=False, primary_key=True, serialize=False)),
                 ('seq', models.BigIntegerField()),
                 ('credits', models.BigIntegerField()),
-                ('account', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='debts', to='billing.account')),
+                ('account', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='debts', to='billing.account')),
             ],
             options={
                 'ordering': ['account', 'seq'],
@@ -526,10 +526,6 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='dailyusage',
             constraint=models.CheckConstraint(condition=models.Q(('calls__gte', 0), ('calls__lte', models.F('entries')), ('entries__gte', 1), ('entries_by_hour__len', 24)), name='daily_usage_counts'),
-        ),
-        migrations.AddConstraint(
-            model_name='debt',
-            constraint=models.UniqueConstraint(fields=('account', 'seq'), name='debt_once'),
         ),
         migrations.AddConstraint(
             model_name='debt',

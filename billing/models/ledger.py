@@ -390,14 +390,17 @@ class GrantUse(models.Model):
 class Debt(models.Model):
     """What of an entry no grant has paid yet. A grant that comes in pays the oldest first."""
 
-    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="debts")
+    # As few checks and indexes as can be: an account that owes credits gets one with each call.
+    pk = models.CompositePrimaryKey("account", "seq")
+    account = models.ForeignKey(
+        Account, on_delete=models.PROTECT, related_name="debts", db_constraint=False, db_index=False
+    )
     seq = models.BigIntegerField()
     credits = models.BigIntegerField()
 
     class Meta:
         ordering = ["account", "seq"]
         constraints = [
-            models.UniqueConstraint(fields=["account", "seq"], name="debt_once"),
             models.CheckConstraint(condition=Q(credits__gt=0), name="debt_is_owed"),
         ]
 

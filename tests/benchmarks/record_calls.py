@@ -183,14 +183,19 @@ def record_naively(records: Sequence[CallRecord]) -> None:
 def empty() -> None:
     """Forget all calls, as if none had been made."""
     with connection.cursor() as cursor:
-        cursor.execute("TRUNCATE calls_call, billing_ledgerentry, billing_dailyusage")
-        cursor.execute("UPDATE billing_creditgrant SET remaining = credits")
+        cursor.execute(
+            "TRUNCATE calls_call, billing_ledgerentry, billing_grantshare, billing_debt,"
+            " billing_dailyusage"
+        )
+        cursor.execute("UPDATE billing_creditgrant SET remaining = credits, expired = NULL")
         cursor.execute("UPDATE billing_balance SET last_seq = 0")
         cursor.execute(
             "UPDATE billing_balance SET credits = coalesce((SELECT sum(remaining)"
             " FROM billing_creditgrant g WHERE g.account_id = billing_balance.account_id), 0)"
         )
-        cursor.execute("VACUUM billing_balance, billing_creditgrant, billing_dailyusage")
+        cursor.execute(
+            "VACUUM billing_balance, billing_creditgrant, billing_debt, billing_dailyusage"
+        )
 
 
 def seconds_of(works: Sequence[Work], *, half_cores: bool = False) -> float:

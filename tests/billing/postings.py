@@ -48,6 +48,7 @@ def top_up(
     *,
     at: datetime = NOW,
     expires_at: datetime | None = NOW + YEAR,
+    top_up_id: int | None = None,
 ) -> Posting:
     """Credits that were bought."""
     return Posting(
@@ -56,17 +57,47 @@ def top_up(
         credits=credits,
         reference=reference,
         occurred_at=at,
+        top_up_id=top_up_id,
         grant=NewGrant(GrantSource.TOP_UP, expires_at),
     )
 
 
-def refund(account: Account, credits: int, reference: str, *, grant: str) -> Posting:
-    """Credits taken back from one grant."""
+def refund(
+    account: Account,
+    credits: int,
+    reference: str,
+    *,
+    top_up_id: int,
+    grant_seq: int,
+    at: datetime = NOW,
+) -> Posting:
+    """Credits taken back from a top-up, whose grant the entry ``grant_seq`` opened."""
     return Posting(
         account_id=account.pk,
         kind=Kind.REFUND,
+        credits=-credits,
+        reference=reference,
+        occurred_at=at,
+        top_up_id=top_up_id,
+        takes_from=grant_seq,
+    )
+
+
+def adjustment(
+    account: Account,
+    credits: int,
+    reference: str,
+    *,
+    at: datetime = NOW,
+    expires_at: datetime | None = None,
+) -> Posting:
+    """An operator's adjustment: positive gives credits, negative takes them."""
+    return Posting(
+        account_id=account.pk,
+        kind=Kind.ADJUSTMENT,
         credits=credits,
         reference=reference,
-        occurred_at=NOW,
-        grant_reference=grant,
+        occurred_at=at,
+        remarks="Goodwill",
+        grant=NewGrant(GrantSource.ADJUSTMENT, expires_at) if credits > 0 else None,
     )

@@ -12,11 +12,14 @@ pytestmark = pytest.mark.django_db
 CHARGED = "charge: account acme: call c1: "
 FAULTS = {
     # SQL: what the audit must say
-    "DELETE FROM billing_ledgerentry WHERE call_id = 'c1'": CHARGED + "has no entry",
+    "DELETE FROM billing_ledgerentry WHERE call_id = 'c1'": CHARGED + "has no charge",
     "UPDATE billing_ledgerentry SET kind = 'correction' WHERE reference = 'call:c1'": CHARGED
-    + "has 0 charges instead of one",
+    + "has no charge",
     "UPDATE billing_ledgerentry SET kind = 'call' WHERE reference = 'correction:1:c1'": CHARGED
-    + "has 2 charges instead of one",
+    + "was corrected 1 times, but has 0 entries of corrections",
+    "UPDATE billing_ledgerentry SET reference = 'correction:2:c1'"
+    " WHERE reference = 'correction:1:c1'": "corrections: account acme: entry 4 (correction:2:c1): "
+    "is number 2 of the corrections of call c1, not 1",
     "UPDATE calls_call SET corrections = 2 WHERE call_id = 'c1'": CHARGED
     + "was corrected 2 times, but has 1 entries of corrections",
     "UPDATE billing_ledgerentry SET credits = -4 WHERE reference = 'call:c1'": CHARGED

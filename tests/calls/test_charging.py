@@ -261,6 +261,9 @@ def test_ten_calls_and_a_thousand_take_the_same_number_of_statements(professiona
             for n in range(number // 2)
         ]
 
+    for account, of_plan in ((professional, 1_500), (base, 100)):  # one grant pays all calls
+        adjust(account=account, credits=-of_plan, reason="Spent", reference="1", at=NOW)
+        adjust(account=account, credits=9_000, reason="Owes nothing", reference="2", at=NOW)
     assert statements(new("a", 10)) == statements(new("b", 1_000)) == 18
 
 

@@ -22,20 +22,33 @@ FAULTS = {
     "last entry": "UPDATE billing_balance SET last_seq = last_seq + 1",
     "grants": "UPDATE billing_creditgrant SET remaining = remaining - 1 WHERE remaining > 0",
     "grant entries": "UPDATE billing_creditgrant SET credits = credits + 1",
-    "grant entries  ": "UPDATE billing_creditgrant SET source = 'plan' WHERE reference = 'second'",
+    "grant entries  ": "UPDATE billing_creditgrant SET source = 'plan' WHERE seq = 5",
     "expiries ": "UPDATE billing_ledgerentry SET occurred_at = occurred_at + interval '1 s'"
     " WHERE kind = 'expiry'",
-    "grant entries ": "DELETE FROM billing_creditgrant WHERE reference = 'second'",
-    "expiries": "UPDATE billing_creditgrant SET reference = 'other' WHERE reference = 'expired'",
+    "grant entries ": "DELETE FROM billing_creditgrant WHERE seq = 5",
+    "expiries": "UPDATE billing_ledgerentry SET paid_by = 99 WHERE kind = 'expiry'",
     "daily usage": "UPDATE billing_dailyusage SET calls = calls - 1 WHERE calls > 0",
     "daily usage ": "UPDATE billing_dailyusage SET day = day + 1 WHERE kind = 'call'",
     "daily usage  ": "UPDATE billing_dailyusage SET billed_seconds = 1 WHERE kind = 'call'",
     "daily usage   ": "DELETE FROM billing_dailyusage WHERE kind = 'correction'",
     "daily usage    ": "UPDATE billing_dailyusage SET entries_by_hour[1] = 9 WHERE kind = 'call'",
     "time zone": "UPDATE billing_account SET time_zone = 'Mars/Olympus'",
+    "consumption    ": "UPDATE billing_debt SET credits = credits + 1",
+    "consumption   ": "DELETE FROM billing_debt",
+    "consumption      ": "UPDATE billing_grantshare SET credits = credits + 1"
+    " WHERE credits < 0 AND grant_seq IS NOT NULL",
+    "consumption     ": "UPDATE billing_grantshare SET credits = credits - 50"
+    " WHERE credits < 0 AND grant_seq IS NOT NULL",
+    "consumption        ": "UPDATE billing_creditgrant SET expired = expired - 1 WHERE expired > 0",
+    "consumption       ": "UPDATE billing_ledgerentry SET paid_by = 99"
+    " WHERE kind = 'call' AND seq = 2",
+    "consumption": "UPDATE billing_ledgerentry SET paid_by = NULL WHERE kind = 'call' AND seq = 2",
+    "consumption ": "UPDATE billing_creditgrant SET granted_at = granted_at - interval '9 days',"
+    " expires_at = expires_at - interval '3 days' WHERE expired > 0",
+    "consumption  ": "UPDATE billing_grantshare SET use_seq = use_seq + 1 WHERE grant_seq IS NULL",
     "overdue": "UPDATE billing_creditgrant SET granted_at = '2020-01-01', expires_at = '2020-02-01'"
-    " WHERE reference = 'second'",
-    "account": "UPDATE billing_dailyusage SET account_id = 987654 WHERE kind = 'call'",
+    " WHERE seq = 5",
+    "account": "UPDATE billing_dailyusage SET account_id = account_id + 987654 WHERE kind = 'call'",
 }
 
 
@@ -44,8 +57,9 @@ def breaches():
 
 
 @pytest.fixture
-def busy_account(account):
-    """An account with something of everything: debt paid, a grant expired, a correction."""
+def busy_account(account, other_account):
+    """An account with something of everything: debt paid, a grant expired, a correction. And one
+    that owes credits, of which some were cancelled."""
     later = NOW + timedelta(days=2)
     ledger.post(
         postings=[
@@ -61,6 +75,15 @@ def busy_account(account):
             correction(account, "b", 2, at=later),
         ],
         posted_at=later,
+    )
+    ledger.post(
+        postings=[
+            top_up(other_account, 45, "paid a part"),
+            call(other_account, "c", 60),
+            correction(other_account, "c", 20),
+            call(other_account, "d", 10),
+        ],
+        posted_at=NOW,
     )
     return account
 
@@ -87,8 +110,8 @@ def test_a_planted_fault_is_found(busy_account, without_triggers, invariant):
 
 def test_an_entry_deleted_is_reported_with_account_and_entry(busy_account, without_triggers):
     without_triggers.execute("DELETE FROM billing_ledgerentry WHERE seq = 2")
-    chain = [str(breach) for invariant in INVARIANTS for breach in invariant()][1]
-    assert chain.startswith(f"chain: account {busy_account.slug}: entry 3")
+    found = [str(breach) for invariant in INVARIANTS for breach in invariant()]
+    assert any(one.startswith(f"chain: account {busy_account.slug}: entry 3") for one in found)
 
 
 def test_the_command_fails_on_a_breach(busy_account, without_triggers):

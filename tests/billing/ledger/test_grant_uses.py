@@ -3,6 +3,8 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from billing import ledger
 from billing.ledger import NewGrant, Posting, references
@@ -17,6 +19,8 @@ from billing.models import (
     LedgerEntry,
 )
 from tests.billing.postings import call, correction
+
+pytestmark = [pytest.mark.django_db, pytest.mark.ledger_alone]
 
 CYCLE_ENDS = datetime(2026, 3, 10, 10, tzinfo=UTC)
 OPENED = CYCLE_ENDS - timedelta(days=200)
@@ -212,7 +216,7 @@ def test_what_would_return_to_a_grant_that_ended_becomes_one_for_twelve_months(a
     post(correction(account, "a", +10, at=CYCLE_ENDS - DAY), at=now)
     returned = CreditGrant.objects.get(account=account, source=GrantSource.RETURN)
     assert (returned.credits, returned.remaining) == (7, 7)
-    assert returned.expires_at.date() == now.replace(year=2027).date()
+    assert returned.expires_at == now.replace(year=2027)
     assert left(account) == {"old": 0, "bought": 50, "correction:1:a": 7}
     # What comes after it undoes what is still paid, and nothing twice.
     post(correction(account, "a", +93, number=2, at=CYCLE_ENDS - DAY), at=now)
@@ -228,7 +232,7 @@ def test_more_than_a_call_has_used_is_never_given_back(account):
 def test_a_refund_uses_the_credits_of_its_own_top_up_first(account):
     post(
         bought(account, 20, "first", at=OPENED),
-        bought(account, 20, "second", at=OPENED + DAY),
+        bought(account, 20, "second", at=OPENED + DAY)._replace(top_up_id=7),
         at=OPENED + DAY,
     )
     refund = Posting(
@@ -237,6 +241,7 @@ def test_a_refund_uses_the_credits_of_its_own_top_up_first(account):
         credits=-25,
         reference=references.of_refund(7, 1, 1),
         occurred_at=CYCLE_ENDS,
+        top_up_id=7,
         takes_from=2,
     )
     post(refund, at=CYCLE_ENDS)
@@ -249,3 +254,41 @@ def test_a_clock_that_runs_ahead_leaves_nothing_that_expires_twice(account):
     post(correction(account, "a", +4, at=CYCLE_ENDS - DAY), at=CYCLE_ENDS - HOUR)
     ledger.expire(account_ids=[account.pk], at=CYCLE_ENDS + 2 * HOUR)
     assert balance(account) == 4
+
+
+def test_what_a_batch_has_paid_it_can_give_back(account):
+    now = CYCLE_ENDS
+    post(call(account, "a", 10, at=now), at=now)
+    post(bought(account, 50, "bought", at=now), correction(account, "a", +4, at=now), at=now + HOUR)
+    assert paid(account, "correction:1:a") == [("bought", -4)]
+    assert left(account) == {"bought": 44}
+
+
+def test_what_one_call_gives_back_and_another_owed_can_be_given_back_again(account):
+    now = CYCLE_ENDS
+    post(bought(account, 10, "bought", at=now), call(account, "a", 10, at=now), at=now)
+    post(call(account, "b", 6, at=now), at=now)
+    post(correction(account, "a", +4, at=now), correction(account, "b", +5, at=now), at=now + HOUR)
+    assert paid(account, "call:b") == [("bought", 4)]
+    assert paid(account, "correction:1:b") == [("bought", -3)]
+    assert (balance(account), left(account)) == (3, {"bought": 3})
+
+
+def test_a_cycle_that_is_over_when_it_is_granted_expires_at_once(account):
+    now = CYCLE_ENDS + 40 * DAY
+    post(cycle(account, "over"), call(account, "now", 5, at=now), at=now)
+    assert kinds(account) == [("plan_credits", 100), ("expiry", -100), ("call", -5)]
+    assert (left(account), balance(account)) == ({"over": 0}, -5)
+
+
+def test_credits_without_a_grant_come_back_from_a_call_only(account):
+    given = Posting(account.pk, Kind.ADJUSTMENT, 5, "adjustment:1", CYCLE_ENDS, remarks="Why")
+    with pytest.raises(ValueError, match="without a grant"):
+        post(given, at=CYCLE_ENDS)
+
+
+def test_what_is_owed_is_read_only_where_credits_come_in(account):
+    post(*[call(account, f"{n}", 1, at=CYCLE_ENDS) for n in range(3)], at=CYCLE_ENDS)
+    with CaptureQueriesContext(connection) as queries:
+        post(call(account, "more", 1, at=CYCLE_ENDS), at=CYCLE_ENDS)
+    assert not any("FROM billing_debt WHERE" in query["sql"] for query in queries)

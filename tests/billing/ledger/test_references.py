@@ -82,8 +82,8 @@ def test_prose_is_no_reference(source: str) -> None:
     [
         (references.of_top_up(7), 7),
         (references.of_refund(7, 1, 1_999_00), 7),
-        (references.of_expiry(references.of_top_up(7)), 7),
-        (references.of_expiry(references.of_refund(7, 2, 0)), 7),
+        (references.of_expiry(grant_seq=7, entry_seq=9), None),
+        (references.of_expiry_taken_back(grant_seq=7, entry_seq=9), None),
         (references.of_call("top-up:7"), None),
         (references.of_plan_credits(7, 0), None),
         (references.of_top_up("seven"), None),
@@ -98,7 +98,7 @@ def test_a_reference_names_its_top_up(reference: str, top_up_id: int | None) -> 
     ("reference", "cycle"),
     [
         (references.of_plan_credits(7, 12), (7, 12)),
-        (references.of_expiry(references.of_plan_credits(7, 12)), None),
+        (references.of_expiry(grant_seq=7, entry_seq=12), None),
         (references.of_top_up(7), None),
     ],
 )
@@ -113,7 +113,6 @@ def test_a_reference_names_its_cycle(reference: str, cycle: tuple[int, int] | No
         (references.of_correction_sql("'a:1'", "2::bigint"), references.of_correction("a:1", 2)),
         (references.correction_number_sql(f"'{references.of_correction('a:1', 2)}'"), "2"),
         (references.of_top_up_sql("7::bigint"), references.of_top_up(7)),
-        (references.of_expiry_sql("'grant'"), references.of_expiry("grant")),
         (references.is_refund_sql(f"'{references.of_refund(7, 1, 5)}'"), True),
         (references.is_refund_sql(f"'{references.of_top_up(7)}'"), False),
         (references.refunded_top_up_id_sql(f"'{references.of_refund(7, 1, 5)}'"), "7"),

@@ -1,0 +1,377 @@
+"""Replays the consumption of every account from its entries, and compares it with what is stored.
+
+Reads the entries in the order of posting, decides by the rules alone which grant should have paid
+what, and yields the first difference of each account: what comes after it follows from it. This is
+a second, simple implementation on purpose: it shares nothing with `billing.ledger.flow`, so that a
+fault of one is no fault of the other.
+
+Rules: "How credits are consumed", 6, 7 and 13. Of a grant it believes its end, of an entry its
+kind, credits and times.
+
+Times are text as PostgreSQL writes them in UTC, which sorts as they do: reading a million of them
+as objects would take longer than everything else.
+"""
+
+from collections import defaultdict, deque
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from itertools import groupby
+from operator import attrgetter, itemgetter
+from typing import Any, NamedTuple
+
+from django.db import connection, transaction
+
+NEVER = "~"  # after any digit
+TAKEN_BACK_FOR = timedelta(days=35)
+ROWS_AT_ONCE = 20_000
+
+# Of a call the ID is told only where it gives credits back: what paid all others is not asked for.
+_ENTRIES = f"""
+    SELECT entry.account_id, entry.seq, entry.kind, entry.credits,
+           entry.occurred_at::text AS started, entry.posted_at::text AS posted, entry.paid_by,
+           returning_call.call_id, entry.top_up_id, granted.credits AS granted_credits,
+           granted.granted_at::text AS begins,
+           CASE WHEN granted.id IS NOT NULL
+                THEN coalesce(granted.expires_at::text, '{NEVER}') END AS ends
+      FROM billing_ledgerentry entry
+      LEFT JOIN billing_creditgrant granted
+             ON granted.account_id = entry.account_id AND granted.seq = entry.seq
+      LEFT JOIN (SELECT DISTINCT account_id, call_id FROM billing_ledgerentry
+                  WHERE kind = 'correction' AND credits > 0) returning_call
+             ON returning_call.account_id = entry.account_id
+            AND returning_call.call_id = entry.call_id
+     ORDER BY entry.account_id, entry.seq
+"""
+_SHARES = """
+    SELECT account_id, seq, use_seq, grant_seq, credits, into_new_grant
+      FROM billing_grantshare ORDER BY account_id, seq, position
+"""
+
+
+class _Entry(NamedTuple):
+    account_id: int
+    seq: int
+    kind: str
+    credits: int
+    started: str
+    posted: str
+    paid_by: int | None
+    call_id: str | None
+    top_up_id: int | None
+    granted_credits: int | None
+    begins: str | None
+    ends: str | None
+
+
+class Part(NamedTuple):
+    """What one grant (None: nobody, so that it is owed no longer) paid of an entry, or got back."""
+
+    use_seq: int
+    grant_seq: int | None
+    credits: int
+    into_new_grant: bool = False
+
+
+class Difference(Exception):
+    """What an entry should be, and is not."""
+
+
+class _Grant:
+    def __init__(self, entry: _Entry, begins: str, ends: str, credits: int) -> None:
+        self.seq = entry.seq
+        self.begins = begins
+        self.ends = ends
+        self.left = credits
+        self.expired: int | None = None
+        self.order = (ends, begins, entry.seq)
+
+
+class _Owed:
+    def __init__(self, seq: int, credits: int, payments: list[Part] | None) -> None:
+        self.seq = seq
+        self.credits = credits
+        self.payments = payments  # of its call, where that gives credits back
+
+
+class _Account:
+    """What the entries read so far have left."""
+
+    def __init__(self, opened_at: str | None) -> None:
+        self.opened_at = opened_at
+        self.grants: list[_Grant] = []  # in the order of consumption
+        self.first: _Grant | None = None  # of them that has credits left
+        self.lapsed_until = ""  # when the last end was of what has expired
+        self.taken_back: list[tuple[int, int]] = []
+        self.owed: deque[_Owed] = deque()
+        self.calls: dict[str, list[Part]] = {}
+        self.of_top_up: dict[int, _Grant] = {}
+
+    def find_first(self) -> None:
+        self.first = next((grant for grant in self.grants if grant.left), None)
+
+    # ── What is left in the end ───────────────────────────────────────────────────────────────
+    @property
+    def holdings(self) -> dict[int, tuple[int, int | None]]:
+        """By number, what each grant has left, and what of it expired."""
+        return {grant.seq: (grant.left, grant.expired) for grant in self.grants}
+
+    @property
+    def debts(self) -> dict[int, int]:
+        """What is owed, by the number of the entry."""
+        return {owed.seq: owed.credits for owed in self.owed}
+
+    # ── One entry ─────────────────────────────────────────────────────────────────────────────
+    def replay(self, entry: _Entry) -> list[Part]:
+        """Move the credits of ``entry``; return who should have paid it. Raises Difference."""
+        if entry.kind == "expiry":
+            return self._expiry(entry)
+        if self.first and self.first.ends <= entry.posted:
+            raise Difference(f"grant {self.first.seq} should have expired before it")
+        if entry.credits < 0:
+            parts = self._use(entry)
+        elif self.taken_back:
+            raise Difference("an expiry was taken back before it, which it did not use")
+        elif entry.credits == 0:
+            parts = []
+        elif entry.kind == "correction":
+            parts = self._give_back(entry)
+        else:
+            parts = self._open(entry)
+        self.find_first()
+        return parts
+
+    def _expiry(self, entry: _Entry) -> list[Part]:
+        grant = next((one for one in self.grants if one.seq == entry.paid_by), None)
+        if grant is None:
+            raise Difference("is of no grant that was there")
+        if entry.credits > 0:
+            self.taken_back.append((grant.seq, entry.credits))
+        elif grant.left != -entry.credits or not grant.ends <= entry.posted:
+            raise Difference(f"grant {grant.seq} had {grant.left} credits left until {grant.ends}")
+        else:
+            grant.expired, grant.left = grant.left, 0
+            self.lapsed_until = max(self.lapsed_until, grant.ends)
+            self.find_first()
+        return [Part(entry.seq, grant.seq, -entry.credits)]
+
+    def _use(self, entry: _Entry) -> list[Part]:
+        missing = -entry.credits
+        parts: list[Part] = []
+        taken_back = []
+        for grant in self._payers(entry):
+            part = min(missing, grant.left or grant.expired or 0)
+            if part:
+                if grant.left:
+                    grant.left -= part
+                else:
+                    grant.expired = (grant.expired or 0) - part
+                    taken_back.append((grant.seq, part))
+                parts.append(Part(entry.seq, grant.seq, part))
+                missing -= part
+        if taken_back != self.taken_back:
+            raise Difference(f"should take back of expiries {taken_back}, not {self.taken_back}")
+        self.taken_back = []
+        payments = self._payments(entry)
+        if payments is not None:
+            payments += parts
+        if missing:
+            self.owed.append(_Owed(entry.seq, missing, payments))
+        return parts
+
+    def _payers(self, entry: _Entry) -> Iterator[_Grant]:
+        if entry.kind == "refund" and (own := self.of_top_up.get(entry.top_up_id or 0)):
+            yield from [own] if own.left else []
+        if entry.kind in ("call", "correction"):
+            for grant in self.grants:
+                was_valid = grant.begins <= entry.started < grant.ends
+                if was_valid and (grant.left or (grant.expired and self._is_late(grant, entry))):
+                    yield grant
+        yield from (grant for grant in self.grants if grant.left)
+
+    def _is_late(self, grant: _Grant, entry: _Entry) -> bool:
+        """Whether the record came late, but not too late for the expiry to be taken back."""
+        last = max(grant.ends, self.opened_at or "")
+        posted_at, last_at = map(datetime.fromisoformat, (entry.posted, last))
+        return posted_at - last_at <= TAKEN_BACK_FOR
+
+    def _payments(self, entry: _Entry) -> list[Part] | None:
+        return self.calls.setdefault(entry.call_id, []) if entry.call_id else None
+
+    def _open(self, entry: _Entry) -> list[Part]:
+        if entry.begins is None or entry.ends is None:
+            raise Difference("opens no grant")
+        self._add(_Grant(entry, entry.begins, entry.ends, entry.credits))
+        if entry.kind == "top_up" and entry.top_up_id is not None:
+            self.of_top_up.setdefault(entry.top_up_id, self.grants_by_seq(entry.seq))
+        return self._pay_owed()
+
+    def grants_by_seq(self, seq: int) -> _Grant:
+        return next(grant for grant in self.grants if grant.seq == seq)
+
+    def _add(self, grant: _Grant) -> None:
+        self.grants.append(grant)
+        self.grants.sort(key=attrgetter("order"))
+
+    def _pay_owed(self) -> list[Part]:
+        parts = []
+        for grant in self.grants:
+            while grant.left and self.owed:
+                owed = self.owed[0]
+                part = Part(owed.seq, grant.seq, min(grant.left, owed.credits))
+                grant.left -= part.credits
+                owed.credits -= part.credits
+                if owed.payments is not None:
+                    owed.payments.append(part)
+                if not owed.credits:
+                    self.owed.popleft()
+                parts.append(part)
+        return parts
+
+    def _give_back(self, entry: _Entry) -> list[Part]:
+        payments = self._payments(entry)
+        assert payments is not None
+        left = entry.credits
+        parts = []
+        for owed in [one for one in reversed(self.owed) if one.payments is payments]:
+            if part := min(left, owed.credits):
+                owed.credits -= part
+                left -= part
+                parts.append(Part(owed.seq, None, -part))
+        self.owed = deque(owed for owed in self.owed if owed.credits)
+        for_new = 0
+        while left:
+            if not payments:
+                raise Difference(f"gives back {left} credits that its call had not used")
+            last = payments.pop()
+            part = min(left, last.credits)
+            if part < last.credits:
+                payments.append(last._replace(credits=last.credits - part))
+            left -= part
+            assert last.grant_seq is not None
+            grant = self.grants_by_seq(last.grant_seq)
+            has_ended = grant.expired is not None or grant.ends <= entry.posted
+            if has_ended:
+                for_new += part
+            else:
+                grant.left += part
+            parts.append(Part(entry.seq, grant.seq, -part, has_ended))
+        if for_new != (entry.granted_credits or 0):
+            raise Difference(f"should open a grant of {for_new} credits")
+        if for_new:
+            self._add(_Grant(entry, entry.begins or "", entry.ends or NEVER, for_new))
+        return parts + self._pay_owed()
+
+
+def differences() -> Iterator[tuple[int, str, str]]:
+    """Account id, subject and message of the first difference of each account."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL TIME ZONE 'UTC'; SET LOCAL jit = off")
+        cursor.execute("SELECT id, created_at::text FROM billing_account")
+        opened_at = dict(cursor.fetchall())
+        cursor.execute("SELECT account_id, seq, remaining, expired FROM billing_creditgrant")
+        holdings: dict[int, dict[int, tuple[int, int | None]]] = defaultdict(dict)
+        for account_id, seq, remaining, expired in cursor.fetchall():
+            holdings[account_id][seq] = (remaining, expired)
+        cursor.execute("SELECT account_id, seq, credits FROM billing_debt")
+        debts: dict[int, dict[int, int]] = defaultdict(dict)
+        for account_id, seq, credits in cursor.fetchall():
+            debts[account_id][seq] = credits
+        stored = _Stored(_stream("shares", _SHARES))
+        for account_id, own in groupby(_stream("entries", _ENTRIES), key=itemgetter(0)):
+            account = _Account(opened_at.get(account_id))
+            difference = (
+                _first_difference(account, own, stored)
+                or _unlike("grant", holdings.pop(account_id, {}), account.holdings)
+                or _unlike("debt of entry", debts.pop(account_id, {}), account.debts)
+            )
+            if difference:
+                yield account_id, *difference
+        for account_id in holdings.keys() | debts.keys():
+            yield account_id, "grants and debts", "are there, though nothing was ever posted"
+
+
+def _unlike(
+    what: str, stored: Mapping[int, object], proved: Mapping[int, object]
+) -> tuple[str, str] | None:
+    """Subject and message of the first that is not as it should be."""
+    if stored == proved:
+        return None
+    seq = min(key for key in stored.keys() | proved.keys() if stored.get(key) != proved.get(key))
+    return f"{what} {seq}", f"should have {proved.get(seq)}, has {stored.get(seq)}"
+
+
+def _stream(name: str, sql: str) -> Iterator[tuple[Any, ...]]:
+    """The rows of ``sql`` as they are needed, through a cursor of the server."""
+    with connection.connection.cursor(name=f"replay_{name}") as cursor:
+        cursor.itersize = ROWS_AT_ONCE
+        cursor.execute(sql)
+        yield from cursor
+
+
+class _Stored:
+    """The stored shares, in the order of the entries."""
+
+    def __init__(self, shares: Iterator[tuple[Any, ...]]) -> None:
+        self._shares = shares
+        self.account_id = self.seq = 0
+        self._advance()
+
+    def _advance(self) -> None:
+        self._next = next(self._shares, None)
+        self.account_id, self.seq = self._next[:2] if self._next else (0, 0)
+
+    def of(self, account_id: int, seq: int) -> list[Part]:
+        """The shares of an entry. Those of entries before it, which do not exist, are left out."""
+        found = []
+        while self._next and (self.account_id, self.seq) <= (account_id, seq):
+            if (self.account_id, self.seq) == (account_id, seq):
+                found.append(Part(*self._next[2:]))
+            self._advance()
+        return found
+
+
+def _first_difference(
+    account: _Account, rows: Iterator[tuple[Any, ...]], stored: _Stored
+) -> tuple[str, str] | None:
+    """Replay the entries of one account; subject and message of the first that differs."""
+    for row in rows:
+        account_id, seq, kind, credits, started, posted, paid_by, call_id, _, _, _, _ = row
+        if kind == "call" and call_id is None and started >= account.lapsed_until:
+            # Nearly always: the grant that is next pays all of it, or nobody does.
+            first = account.first
+            has_share = stored.seq == seq and stored.account_id == account_id
+            if first is None:
+                if paid_by is None and not has_share and not account.taken_back:
+                    if credits:
+                        account.owed.append(_Owed(seq, -credits, None))
+                    continue
+            elif (
+                first.left + credits > 0
+                and (paid_by == first.seq or not credits)
+                and first.begins <= started < first.ends
+                and posted < first.ends
+                and not has_share
+                and not account.taken_back
+            ):
+                first.left += credits
+                continue
+        entry = _Entry(*row)
+        try:
+            expected = account.replay(entry)
+        except Difference as difference:
+            return f"entry {seq}", str(difference)
+        found = stored.of(account_id, seq)
+        if paid_by is not None:
+            found.insert(0, Part(seq, paid_by, -credits))
+        if found != expected:
+            return f"entry {seq}", f"should be {_words(expected)}, is {_words(found)}"
+    return None
+
+
+def _words(parts: list[Part]) -> str:
+    """Who paid what, as text."""
+    said = []
+    for part in parts:
+        by = "nobody" if part.grant_seq is None else f"grant {part.grant_seq}"
+        said.append(f"{part.credits} of entry {part.use_seq} by {by}")
+    return ", ".join(said) or "paid by nobody"
