@@ -12,9 +12,9 @@ from typing import NamedTuple, TypeAlias
 from billing.models.ledger import AGENT_LENGTH_MAX, CALL_ID_LENGTH_MAX, REMARKS_LENGTH_MAX
 from billing.plans.rating import UsageType
 from billing.texts import UNSTORABLE
+from calls.limits import FIRST_DAY, FIRST_INSTANT
 from calls.models import NUMBER_LENGTH_MAX, Status
 
-STARTED_NOT_BEFORE = datetime(1990, 1, 1, tzinfo=UTC)
 # Clocks of telephone systems run ahead at times, and some are set to the wrong zone.
 CLOCK_AHEAD_MAX = timedelta(hours=24)
 IN_THE_FUTURE = "is more than 24 hours in the future; check the time zone."
@@ -151,9 +151,9 @@ def _check_call_id(call_id: str) -> None:
 def _check_order(
     started_at: datetime, connected_at: datetime | None, ended_at: datetime | None, now: datetime
 ) -> None:
-    if started_at < STARTED_NOT_BEFORE:
+    if started_at < FIRST_INSTANT:
         raise Rejected(
-            "started_at", f"is in {started_at.year}; calls before 1990 are taken for a mistake."
+            "started_at", f"is before {FIRST_DAY.year}; such an old call is taken for a mistake."
         )
     if connected_at is not None and connected_at < started_at:
         raise Rejected("connected_at", "is before the call started.")

@@ -2,12 +2,15 @@
 
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from billing.plans.rating import UsageType
+from calls.limits import FIRST_INSTANT
 from calls.models import Status
 from calls.records import CallRecord, Rejected, validate
+from calls.usage.periods import choose_period
 
 SECOND = timedelta(seconds=1)
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
@@ -80,9 +83,9 @@ def test_a_good_record_is_taken_as_it_is():
             "is out of range.",
         ),
         (
-            {"started_at": datetime(1989, 12, 31, 23, 59, tzinfo=UTC)},
+            {"started_at": FIRST_INSTANT - timedelta(microseconds=1)},
             "started_at",
-            "is in 1989; calls before 1990 are taken for a mistake.",
+            "is before 2000; such an old call is taken for a mistake.",
         ),
         ({"connected_at": None}, "connected_at", "is missing: a completed call was connected."),
         ({"ended_at": None}, "ended_at", "is missing: a completed call has ended."),
@@ -155,9 +158,9 @@ def test_a_broken_rule_names_the_field_and_the_reason(changes, field, reason):
         {**UNCONNECTED, "status": "failed"},
         {**UNCONNECTED, "status": "blocked"},
         {**UNCONNECTED, "started_at": NOW + timedelta(hours=24), "ended_at": None},
-        {"started_at": datetime(1990, 1, 1, tzinfo=UTC)}
-        | {"connected_at": datetime(1990, 1, 1, tzinfo=UTC)}
-        | {"ended_at": datetime(1990, 1, 8, tzinfo=UTC)},
+        {"started_at": FIRST_INSTANT}
+        | {"connected_at": FIRST_INSTANT}
+        | {"ended_at": FIRST_INSTANT + timedelta(days=7)},
     ],
 )
 def test_the_limits_themselves_are_allowed(changes):
@@ -185,3 +188,20 @@ def test_blanks_around_and_inside_texts_are_reduced():
 
 def test_invisible_joiners_of_a_script_are_kept():
     assert validate(**GOOD, agent="ക്\u200dഷ").agent == "ക്\u200dഷ"
+
+
+@pytest.mark.parametrize("zone", ["Etc/GMT+12", "UTC", "Pacific/Kiritimati"])
+def test_the_oldest_call_that_is_taken_lies_in_a_period_that_can_be_shown(zone):
+    oldest = validate(
+        **{**UNCONNECTED, "status": "no_answer", "started_at": FIRST_INSTANT, "ended_at": None}
+    )
+    chosen = choose_period(
+        preset="custom",
+        first="2000-01-01",
+        last="2000-01-31",
+        today=NOW.date(),
+        zone=ZoneInfo(zone),
+        cycle=None,
+    )
+    assert not chosen.errors
+    assert chosen.period.starts_at <= oldest.started_at < chosen.period.ends_at
