@@ -22,6 +22,8 @@ CALL_LENGTH_MAX = timedelta(days=7)
 
 CallKey: TypeAlias = tuple[int, str]  # account and call ID
 
+MICROSECOND = timedelta(microseconds=1)
+
 USAGE_TYPES = {usage_type.value: usage_type for usage_type in UsageType}
 STATUSES = {status.value: status for status in Status}
 
@@ -33,6 +35,18 @@ class Rejected(Exception):
         super().__init__(f"{field}: {reason}")
         self.field = field
         self.reason = reason
+
+
+class Instant(NamedTuple):
+    """A time that may be finer than a datetime.
+
+    ``finer`` are the decimals after those of its microsecond, without zeros at the end: compared
+    as texts they are in order. Times are kept to the microsecond, but no part of one is given away
+    or charged twice: see `_rounded_up`.
+    """
+
+    at: datetime
+    finer: str = ""
 
 
 class CallRecord(NamedTuple):
@@ -76,14 +90,14 @@ def validate(
     call_id: str,
     usage_type: str,
     status: str,
-    started_at: datetime | None,
-    connected_at: datetime | None = None,
-    ended_at: datetime | None = None,
+    started_at: Instant | datetime | None,
+    connected_at: Instant | datetime | None = None,
+    ended_at: Instant | datetime | None = None,
     agent: str = "",
     from_number: str = "",
     to_number: str = "",
     remarks: str = "",
-    revised_at: datetime | None = None,
+    revised_at: Instant | datetime | None = None,
     now: datetime,
 ) -> CallRecord:
     """Return the record, times turned to UTC and blanks around texts removed. Raises Rejected.
@@ -98,25 +112,27 @@ def validate(
     known_status = STATUSES.get(status)
     if known_status is None:
         raise Rejected("status", not_one_of(status, STATUSES))
-    started_at = _instant("started_at", started_at)
-    if started_at is None:
+    start = _instant("started_at", started_at)
+    if start is None:
         raise Rejected("started_at", "is missing.")
-    connected_at = _instant("connected_at", connected_at)
-    ended_at = _instant("ended_at", ended_at)
+    connection = _instant("connected_at", connected_at)
+    end = _instant("ended_at", ended_at)
     if known_status is Status.COMPLETED:
-        if connected_at is None and known_usage_type is UsageType.TRANSLATION:
-            connected_at = started_at
-        if connected_at is None:
+        if connection is None and known_usage_type is UsageType.TRANSLATION:
+            connection = start
+        if connection is None:
             raise Rejected("connected_at", "is missing: a completed call was connected.")
-        if ended_at is None:
+        if end is None:
             raise Rejected("ended_at", "is missing: a completed call has ended.")
-    elif connected_at is not None:
+        outbound = known_usage_type is UsageType.OUTBOUND
+        end = _rounded_up(end, billable_from=connection if outbound else start)
+    elif connection is not None:
         raise Rejected(
             "connected_at", f"must be empty where the status is “{status}”: it never connected."
         )
-    _check_order(started_at, connected_at, ended_at, now)
-    revised_at = _instant("revised_at", revised_at)
-    if revised_at is not None and revised_at > now + CLOCK_AHEAD_MAX:
+    _check_order(start.at, connection and connection.at, end and end.at, now)
+    revision = _instant("revised_at", revised_at)
+    if revision is not None and revision.at > now + CLOCK_AHEAD_MAX:
         raise Rejected("revised_at", IN_THE_FUTURE)
     return CallRecord(
         account_id=account_id,
@@ -125,12 +141,12 @@ def validate(
         agent=_text("agent", agent, AGENT_LENGTH_MAX),
         from_number=_text("from", from_number, NUMBER_LENGTH_MAX),
         to_number=_text("to", to_number, NUMBER_LENGTH_MAX),
-        started_at=started_at,
-        connected_at=connected_at,
-        ended_at=ended_at,
+        started_at=start.at,
+        connected_at=connection and connection.at,
+        ended_at=end and end.at,
         status=known_status,
         remarks=_text("remarks", remarks, REMARKS_LENGTH_MAX),
-        revised_at=revised_at,
+        revised_at=revision and revision.at,
     )
 
 
@@ -173,15 +189,29 @@ def _check_order(
         )
 
 
-def _instant(field: str, at: datetime | None) -> datetime | None:
-    if at is None or at.tzinfo is UTC:
-        return at
-    if at.tzinfo is None:
+def _instant(field: str, time: Instant | datetime | None) -> Instant | None:
+    if time is None:
+        return None
+    instant = Instant(time) if isinstance(time, datetime) else time
+    if instant.at.tzinfo is UTC:
+        return instant
+    if instant.at.tzinfo is None:
         raise Rejected(field, "has no time zone.")
     try:
-        return at.astimezone(UTC)
+        return instant._replace(at=instant.at.astimezone(UTC))
     except OverflowError:
         raise Rejected(field, "is out of range.") from None
+
+
+def _rounded_up(end: Instant, *, billable_from: Instant) -> Instant:
+    """Move ``end`` so that the billable time is the exact one, rounded up to the microsecond.
+
+    Both ends are cut to their microsecond. So the difference between them is too short where more
+    was cut from the end than from the beginning, and then it is too short by less than one.
+    """
+    if end.finer <= billable_from.finer:
+        return end
+    return Instant(end.at + MICROSECOND)
 
 
 def _text(field: str, text: str, length_max: int) -> str:

@@ -27,7 +27,7 @@ from calls.models import Status
 from calls.notations import BadFileError, RawRecord
 from calls.notations.clock import meanings, read_time
 from calls.notations.delimited import DelimitedReader, Row
-from calls.records import CallRecord, Rejected, not_one_of, validate
+from calls.records import CallRecord, Instant, Rejected, not_one_of, validate
 from calls.sources import Option, Read, Source
 
 COLUMNS = (
@@ -79,9 +79,9 @@ FIELDS = {
 class _Leg(NamedTuple):
     """The instants of one line: a call, or the part of it before or after a transfer."""
 
-    started_at: datetime
-    connected_at: datetime | None
-    ended_at: datetime | None
+    started_at: Instant
+    connected_at: Instant | None
+    ended_at: Instant | None
     status: Status
 
 
@@ -242,7 +242,7 @@ class AsteriskCsv(Source[Row]):
         assert error is not None
         raise error
 
-    def _instants(self, field: str, text: str) -> Sequence[datetime | None]:
+    def _instants(self, field: str, text: str) -> Sequence[Instant | None]:
         if not text:
             return [None]
         return meanings(field, read_time(field, text), self.zone)
@@ -264,10 +264,10 @@ def _seconds(field: str, text: str) -> timedelta:
 
 
 def _check(
-    field: str, told: timedelta, since: str, begun_at: datetime | None, ended_at: datetime | None
+    field: str, told: timedelta, since: str, begun: Instant | None, ended: Instant | None
 ) -> None:
     """Hold the number of seconds told against the times that it should be between."""
-    measured = timedelta() if begun_at is None or ended_at is None else ended_at - begun_at
+    measured = timedelta() if begun is None or ended is None else ended.at - begun.at
     if measured < timedelta():
         raise Rejected("end", f"is before the {since}.")
     if abs(measured - told) > TOLERANCE:

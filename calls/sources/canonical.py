@@ -19,7 +19,7 @@ remarks         no        shown in the call log, at most 500 characters
 revised_at      no        when this record was last changed: an older one never replaces a newer one
 ==============  ========  =========================================================================
 
-``*`` needed of completed calls. Times are ISO 8601 with up to microseconds: ``2026-11-23T14:05:09``
+``*`` needed of completed calls. Times are ISO 8601: ``2026-11-23T14:05:09``
 or ``2026-11-23 14:05:09.250+05:30``. With an offset (or ``Z``) they are taken as they are; without,
 they are on the wall clock of the time zone of the import, which is the account's unless another is
 named. A wall-clock time that the clocks skipped is rejected; of one that they repeated, that of the
@@ -38,7 +38,7 @@ from django.template.defaultfilters import pluralize
 from calls.notations import BadFileError, RawRecord
 from calls.notations.clock import meanings, read_time
 from calls.notations.delimited import DelimitedReader, Row
-from calls.records import STATUSES, USAGE_TYPES, CallRecord, Rejected, validate
+from calls.records import STATUSES, USAGE_TYPES, CallRecord, Instant, Rejected, validate
 from calls.sources import Read, Source
 
 REQUIRED = ("call_id", "usage_type", "status", "started_at")
@@ -49,9 +49,9 @@ DELIMITERS = ",;\t"
 class _Instants(NamedTuple):
     """The instants of one call."""
 
-    started_at: datetime | None
-    connected_at: datetime | None
-    ended_at: datetime | None
+    started_at: Instant | None
+    connected_at: Instant | None
+    ended_at: Instant | None
 
 
 class CanonicalCsv(Source[Row]):
@@ -142,18 +142,18 @@ class CanonicalCsv(Source[Row]):
         in_order = [(length, one) for one in every if (length := _length(one)) is not None]
         return min(in_order, key=itemgetter(0))[1] if in_order else every[0]
 
-    def _possible(self, field: str, row: dict[str, str]) -> Sequence[datetime | None]:
+    def _possible(self, field: str, row: dict[str, str]) -> Sequence[Instant | None]:
         """The instants that a value can mean, the earlier one first."""
         text = row.get(field, "").strip()
         return meanings(field, read_time(field, text), self.zone) if text else [None]
 
 
-def _length(instants: Sequence[datetime | None]) -> timedelta | None:
+def _length(instants: Sequence[Instant | None]) -> timedelta | None:
     """From the first to the last of them; None where they do not follow each other."""
     known = [instant for instant in instants if instant is not None]
     if known != sorted(known):
         return None
-    return known[-1] - known[0] if known else timedelta()
+    return known[-1].at - known[0].at if known else timedelta()
 
 
 def _word(text: str, known: Container[str]) -> str:
