@@ -8,6 +8,8 @@ file says who called whom: the import names the direction, as a whole or by dial
 
 Times are whole seconds on the wall clock of the import's time zone (UTC for ``usegmtime=yes``).
 They decide; ``duration`` and ``billsec`` must agree with them to a second, as Asterisk truncates.
+The ``disposition`` is that of the last attempt to reach somebody: a line with an ``answer`` and
+seconds of talk was answered, whatever became of that attempt. Without talk the disposition decides.
 """
 
 import hashlib
@@ -221,9 +223,10 @@ class AsteriskCsv(Source[Row]):
         if status is Status.COMPLETED and not row["answer"]:
             raise Rejected("answer", "is missing, although the call was ANSWERED.")
         if status is not Status.COMPLETED and row["answer"]:
-            raise Rejected(
-                "answer", f"must be empty where the disposition is {row['disposition']}."
-            )
+            if billsec:
+                status = Status.COMPLETED
+            else:
+                row["answer"] = ""
         error: Rejected | None = None
         # Where clocks were set back a time means one of two instants: the durations tell which.
         for started_at, connected_at, ended_at in product(

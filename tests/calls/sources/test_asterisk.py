@@ -89,6 +89,27 @@ def test_an_unanswered_call_has_no_answer_time(disposition, status):
     assert (record.status, record.connected_at) == (status, None)
 
 
+@pytest.mark.parametrize("disposition", ["NO ANSWER", "BUSY", "FAILED", "CONGESTION"])
+def test_talk_after_an_answer_is_a_call_whatever_the_last_attempt_came_to(disposition):
+    record = read(row(disposition=disposition))
+    assert record.status == "completed"
+    assert times(record) == ["09:00:00", "09:00:05", "09:01:10"]
+
+
+@pytest.mark.parametrize("disposition", ["NO ANSWER", "BUSY", "FAILED", "CONGESTION"])
+def test_without_talk_the_disposition_beats_an_answer_time(disposition):
+    record = read(row(disposition=disposition, billsec="0"))
+    assert record.status != "completed"
+    assert times(record) == ["09:00:00", None, "09:01:10"]
+
+
+def test_a_leg_that_was_answered_and_not_put_through_adds_to_its_call():
+    first = ("2026-11-20 11:00:00", "2026-11-20 11:00:02", "2026-11-20 11:00:32", "32", "30")
+    second = ("2026-11-20 11:00:32", "2026-11-20 11:00:38", "2026-11-20 11:02:38", "126", "120")
+    record = read(row(*first, "NO ANSWER"), row(*second))
+    assert times(record) == ["11:00:00", "11:00:02", "11:02:38"]
+
+
 def test_times_are_on_the_wall_clock_of_the_zone():
     assert times(read(row(), zone="Asia/Kolkata")) == ["03:30:00", "03:30:05", "03:31:10"]
 
@@ -136,7 +157,6 @@ def test_without_uniqueid_a_call_is_named_after_its_line(more, remarks):
         ({"start": ""}, "start: is missing."),
         ({"end": ""}, "end: is missing."),
         ({"answer": ""}, "answer: is missing, although the call was ANSWERED."),
-        ({"disposition": "BUSY"}, "answer: must be empty where the disposition is BUSY."),
         (
             {"disposition": "MAYBE"},
             "disposition: is “MAYBE”; it must be one of: "
