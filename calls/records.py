@@ -75,6 +75,14 @@ class CallRecord(NamedTuple):
         return self.account_id, self.call_id
 
     @property
+    def other_party(self) -> str:
+        """The number of whoever is not the account: the caller of an inbound call, else the callee.
+
+        Empty where the record does not tell it.
+        """
+        return self.from_number if self.usage_type is UsageType.INBOUND else self.to_number
+
+    @property
     def facts(self) -> tuple[object, ...]:
         """All it tells, without ``revised_at``."""
         facts: tuple[object, ...] = _facts_of(self)

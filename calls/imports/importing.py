@@ -49,6 +49,11 @@ class Summary:
         """How many lines have come to their end, good or bad."""
         return self.joined + self.created + self.unchanged + self.corrected + self.rejected
 
+    @property
+    def has_many_corrections(self) -> bool:
+        """Whether more than a tenth of the lines changed a known call: their IDs may be reused."""
+        return 10 * self.corrected > self.lines
+
 
 class RejectedLine(NamedTuple):
     """A line that was not recorded, and why."""
@@ -73,13 +78,15 @@ def import_calls(
     source: Source[Any],
     now: datetime,
     batch_size: int = BATCH_SIZE,
+    revise: bool = False,
     clock: Callable[[], datetime] = timezone.now,
 ) -> Iterator[Progress]:
     """Record the calls in ``file``, written as ``source``, while the caller iterates.
 
     Each step but the reading ones is a batch recorded for good. Stopping early is safe, and so is
-    a second import of the file: it finds recorded calls unchanged. Nobody is warned of the
-    account's credits until it ends; ``clock`` tells when it has moved on.
+    a second import of the file: it finds recorded calls unchanged. With ``revise`` the file is the
+    last word about its calls: `calls.charging.record_calls`. Nobody is warned of the account's
+    credits until it ends; ``clock`` tells when it has moved on.
 
     Raises BadFileError where the file as a whole can't be read; then nothing has been recorded.
     """
@@ -89,14 +96,14 @@ def import_calls(
             summary = Summary()
             yield from _stage(reader, source, staging, summary)
             with import_under_way(account_id=source.account_id, clock=clock) as moved:
-                batch = _Batch(summary, source)
+                batch = _Batch(summary, source, revise)
                 for raw in _calls(staging, reader):
                     batch.add(raw)
                     # All records of one call are in one batch: there the last of them decides.
                     if batch.size >= batch_size:
                         yield Progress(reader.bytes_read, summary, batch.record(now))
                         moved()
-                        batch = _Batch(summary, source)
+                        batch = _Batch(summary, source, revise)
                 yield Progress(reader.bytes_read, summary, batch.record(now))
     except sqlite3.Error as error:
         raise BadFileError(
@@ -138,6 +145,7 @@ class _Batch:
 
     summary: Summary
     source: Source[Any]
+    revise: bool
     records: list[CallRecord] = field(default_factory=list)
     raw: list[Sequence[RawRecord[Any]]] = field(default_factory=list)  # of each record
     rejected: list[RejectedLine] = field(default_factory=list)
@@ -157,7 +165,12 @@ class _Batch:
 
     def record(self, now: datetime) -> list[RejectedLine]:
         """Record the calls, count what became of them, and return the lines rejected."""
-        outcomes = record_calls(records=self.records, now=now, are_legs=self.source.tells_legs)
+        outcomes = record_calls(
+            records=self.records,
+            now=now,
+            are_legs=self.source.tells_legs,
+            revise=self.revise,
+        )
         summary = self.summary
         for outcome, raw in zip(outcomes, self.raw, strict=True):
             if outcome.result is Result.REJECTED:
