@@ -27,7 +27,7 @@ from billing.plans.tariffs import NoTariffError, TariffBook
 from calls import stored
 from calls.changes import changes_between
 from calls.merging import Merge, Numbered, merged, revised, with_leg
-from calls.records import CallKey, CallRecord, Rejected
+from calls.records import CallKey, CallRecord, Note, Rejected
 from calls.stored import RatedCall, StoredCall
 
 
@@ -43,13 +43,14 @@ class Result(StrEnum):
 class Outcome(NamedTuple):
     """What became of a record, and the ``credits`` it used (negative: gave back).
 
-    ``field`` and ``reason`` say why it was rejected.
+    ``field`` and ``reason`` say why it was rejected; ``notes`` what else its sender should know.
     """
 
     result: Result
     credits: int = 0
     field: str = ""
     reason: str = ""
+    notes: tuple[Note, ...] = ()
 
 
 UNCHANGED = Outcome(Result.UNCHANGED)
@@ -106,7 +107,10 @@ class _Batch:
         self.book = book
         self.merge = merge
         self.revise = revise
-        self.records = records
+        self.records = [record._replace(notes=()) if record.notes else record for record in records]
+        self._notes = {
+            position: record.notes for position, record in enumerate(records) if record.notes
+        }
         self.outcomes = [UNCHANGED] * len(records)
         self.positions: dict[CallKey, list[int]] = defaultdict(list)  # of the records of each call
         for position, record in enumerate(records):
@@ -127,8 +131,10 @@ class _Batch:
 
     def outcomes_in_order(self) -> list[Outcome]:
         """What became of each record. All records of a call that can't be rated are rejected."""
-        for position, outcome in self._rejected.items():
-            self.outcomes[position] = outcome
+        for position, notes in self._notes.items():
+            self.outcomes[position] = self.outcomes[position]._replace(notes=notes)
+        for position, rejected in self._rejected.items():
+            self.outcomes[position] = rejected
         return self.outcomes
 
     def insert_new(self) -> None:

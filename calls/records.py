@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeAlias
 
 from billing.models.ledger import AGENT_LENGTH_MAX, CALL_ID_LENGTH_MAX, REMARKS_LENGTH_MAX
 from billing.plans.rating import UsageType
-from billing.texts import UNSTORABLE
+from billing.texts import REPLACEMENT, UNSTORABLE, storable
 from calls.limits import FIRST_DAY, FIRST_INSTANT
 from calls.models import NUMBER_LENGTH_MAX, Status
 
@@ -37,6 +37,13 @@ class Rejected(Exception):
         self.reason = reason
 
 
+class Note(NamedTuple):
+    """What whoever sent a record should know of it: the ``field``, and what about it."""
+
+    field: str
+    said: str
+
+
 class Instant(NamedTuple):
     """A time that may be finer than a datetime.
 
@@ -53,7 +60,8 @@ class CallRecord(NamedTuple):
     """What one record tells about one call: validated, all times in UTC.
 
     ``revised_at``, where a source gives it, is when it last changed the record; it decides which
-    of two records is the later one, and is itself no fact about the call.
+    of two records is the later one, and is itself no fact about the call. ``notes`` say which texts
+    had to be changed to be stored; they are for whoever sent the record, and are not kept.
     """
 
     account_id: int
@@ -68,6 +76,7 @@ class CallRecord(NamedTuple):
     status: Status
     remarks: str
     revised_at: datetime | None = None
+    notes: tuple[Note, ...] = ()
 
     @property
     def key(self) -> CallKey:
@@ -84,12 +93,13 @@ class CallRecord(NamedTuple):
 
     @property
     def facts(self) -> tuple[object, ...]:
-        """All it tells, without ``revised_at``."""
+        """All it tells, without ``revised_at`` and ``notes``."""
         facts: tuple[object, ...] = _facts_of(self)
         return facts
 
 
-_facts_of = attrgetter(*(name for name in CallRecord._fields if name != "revised_at"))
+STORED = tuple(name for name in CallRecord._fields if name != "notes")
+_facts_of = attrgetter(*(name for name in STORED if name != "revised_at"))
 
 
 def validate(
@@ -111,7 +121,9 @@ def validate(
     """Return the record, times turned to UTC and blanks around texts removed. Raises Rejected.
 
     Rules: "How credits are consumed" (what connects is completed, nothing else is), and the limits
-    at the top of this module. A completed translation session connects when it starts.
+    at the top of this module. A completed translation session connects when it starts. No record is
+    rejected for the sake of a text: one that is too long is shortened, what is no text in it is
+    replaced, and the record's notes say so. A call ID is taken as it is or rejected.
     """
     _check_call_id(call_id)
     known_usage_type = USAGE_TYPES.get(usage_type)
@@ -142,19 +154,21 @@ def validate(
     revision = _instant("revised_at", revised_at)
     if revision is not None and revision.at > now + CLOCK_AHEAD_MAX:
         raise Rejected("revised_at", IN_THE_FUTURE)
+    notes: list[Note] = []
     return CallRecord(
         account_id=account_id,
         call_id=call_id,
         usage_type=known_usage_type,
-        agent=_text("agent", agent, AGENT_LENGTH_MAX),
-        from_number=_text("from", from_number, NUMBER_LENGTH_MAX),
-        to_number=_text("to", to_number, NUMBER_LENGTH_MAX),
+        agent=_text("agent", agent, AGENT_LENGTH_MAX, notes),
+        from_number=_text("from", from_number, NUMBER_LENGTH_MAX, notes),
+        to_number=_text("to", to_number, NUMBER_LENGTH_MAX, notes),
         started_at=start.at,
         connected_at=connection and connection.at,
         ended_at=end and end.at,
         status=known_status,
-        remarks=_text("remarks", remarks, REMARKS_LENGTH_MAX),
+        remarks=_text("remarks", remarks, REMARKS_LENGTH_MAX, notes),
         revised_at=revision and revision.at,
+        notes=tuple(notes),
     )
 
 
@@ -167,7 +181,9 @@ def _check_call_id(call_id: str) -> None:
         )
     if not call_id.isprintable():
         odd = next(character for character in call_id if not character.isprintable())
-        raise Rejected("call_id", f"has {_named(odd)}, which can't be printed; remove it.")
+        raise Rejected("call_id", f"has {_named(odd)}.")
+    if REPLACEMENT in call_id:
+        raise Rejected("call_id", "was damaged before: it has “\ufffd” in place of a character.")
     if call_id[0] == " " or call_id[-1] == " ":
         raise Rejected("call_id", "begins or ends with a blank; remove it.")
 
@@ -222,15 +238,18 @@ def _rounded_up(end: Instant, *, billable_from: Instant) -> Instant:
     return Instant(end.at + MICROSECOND)
 
 
-def _text(field: str, text: str, length_max: int) -> str:
+def _text(field: str, text: str, length_max: int, notes: list[Note]) -> str:
+    """Return ``text`` as it can be stored; add to ``notes`` what had to be changed for that."""
     if not text:
         return text
     text = " ".join(text.split())
     # What can be printed can be stored: asking that first takes a fraction of the time.
-    if not text.isprintable() and (odd := UNSTORABLE.search(text)):
-        raise Rejected(field, f"has {_named(odd[0])}, which can't be stored; remove it.")
+    if not text.isprintable() and UNSTORABLE.search(text):
+        notes.append(Note(field, f"has what is no text; it is replaced by “{REPLACEMENT}”."))
+        text = storable(text)
     if len(text) > length_max:
-        raise Rejected(field, f"has {len(text)} characters; at most {length_max} are allowed.")
+        notes.append(Note(field, f"is too long; it is shortened to {length_max} characters."))
+        text = text[: length_max - 1] + "…"
     return text
 
 
@@ -239,8 +258,11 @@ def not_one_of(value: str, known: dict[str, UsageType] | dict[str, Status]) -> s
     allowed = ", ".join(known)
     if not value:
         return f"is missing; it must be one of: {allowed}."
-    return f"is “{value[:40]}”; it must be one of: {allowed}."
+    return f"is “{storable(value[:40])}”; it must be one of: {allowed}."
 
 
 def _named(character: str) -> str:
-    return f"U+{ord(character):04X}"
+    code = ord(character)
+    if 0xDC80 <= code <= 0xDCFF:  # so `calls.notations.delimited` hands on a byte
+        return f"the byte 0x{code - 0xDC00:02x}, which is no UTF-8; save it as UTF-8"
+    return f"U+{code:04X}, which can't be printed; remove it"

@@ -15,10 +15,11 @@ from typing import Any, BinaryIO, NamedTuple
 from django.utils import timezone
 
 from billing.notices.quiet import import_under_way
-from calls.charging import Result, record_calls
+from billing.texts import storable
+from calls.charging import Outcome, Result, record_calls
 from calls.imports.staging import StagedRecord, Staging
 from calls.notations import BadFileError, RawRecord, Reader
-from calls.records import CallRecord, Rejected
+from calls.records import CallRecord, Note, Rejected
 from calls.sources import Source
 
 BATCH_SIZE = 1_000
@@ -26,6 +27,14 @@ STAGED_AT_ONCE = 1_000
 
 # All lines of one call are read together, so they must fit into memory together.
 LINES_PER_CALL_MAX = 1_000
+
+
+@dataclass(slots=True)
+class Noted:
+    """How many calls a note is about, and which was the first."""
+
+    first_call_id: str
+    calls: int = 0
 
 
 @dataclass(slots=True)
@@ -43,6 +52,7 @@ class Summary:
     corrected: int = 0
     rejected: int = 0
     credits: int = 0
+    notes: dict[Note, Noted] = field(default_factory=dict)
 
     @property
     def lines_done(self) -> int:
@@ -125,8 +135,8 @@ def _stage(
     most = staging.find_repeated()
     if most is not None and most.lines > LINES_PER_CALL_MAX:
         raise BadFileError(
-            f"The call ID “{most.call_id[:60]}” stands on {most.lines:,} lines; more than "
-            f"{LINES_PER_CALL_MAX:,} are taken for a mistake."
+            f"The call ID “{storable(most.call_id[:60])}” stands on {most.lines:,} lines; more "
+            f"than {LINES_PER_CALL_MAX:,} are taken for a mistake."
         )
 
 
@@ -172,10 +182,11 @@ class _Batch:
             revise=self.revise,
         )
         summary = self.summary
-        for outcome, raw in zip(outcomes, self.raw, strict=True):
+        for outcome, raw, record in zip(outcomes, self.raw, self.records, strict=True):
             if outcome.result is Result.REJECTED:
                 self._reject(raw, outcome.field, outcome.reason)
                 continue
+            self._note(outcome, record.call_id)
             summary.joined += len(raw) - 1
             summary.credits += outcome.credits
             if outcome.result is Result.CREATED:
@@ -186,6 +197,11 @@ class _Batch:
                 summary.unchanged += 1
         summary.rejected += len(self.rejected)
         return self.rejected
+
+    def _note(self, outcome: Outcome, call_id: str) -> None:
+        for note in outcome.notes:
+            named = note._replace(field=self.source.field_name(note.field))
+            self.summary.notes.setdefault(named, Noted(call_id)).calls += 1
 
     def _reject(self, raw: Sequence[RawRecord[Any]], field: str, reason: str) -> None:
         name = self.source.field_name(field)

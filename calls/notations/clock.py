@@ -4,6 +4,7 @@ import re
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
+from billing.texts import storable
 from calls.records import Instant, Rejected
 
 # A date or an hour alone would be read as its beginning, and charge a call that nobody has timed.
@@ -28,7 +29,8 @@ def read_time(field: str, text: str) -> Instant:
             return Instant(at, more[1].rstrip("0") if more else "")
         if WELL_WRITTEN.fullmatch(text):
             raise Rejected(field, f"is “{text[:40]}”: there is no such day, time or offset.")
-    raise Rejected(field, f"is “{text[:40]}”; write it like 2026-11-23T14:05:09.")
+    said = storable(text[:40])
+    raise Rejected(field, f"is “{said}”; write it like 2026-11-23T14:05:09.")
 
 
 def meanings(field: str, instant: Instant, zone: ZoneInfo) -> list[Instant]:

@@ -1,4 +1,8 @@
-"""Delimited text (CSV), with a header or without: refuses what is no such text in UTF-8."""
+"""Delimited text (CSV) in UTF-8, with a header or without: refuses what is no such text.
+
+A byte that is no UTF-8 is handed on as a lone surrogate (Python's ``surrogateescape``): what its
+value may then be is up to the rules of a record, and a rejected line is given back as it came.
+"""
 
 import csv
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -10,6 +14,7 @@ Row = list[str]
 
 # A line that is longer than this is no call record but another kind of file.
 LINE_BYTES_MAX = 1_000_000
+csv.field_size_limit(LINE_BYTES_MAX)  # a transcript may stand in a line, however long it is
 
 CR_ALONE = "lines must end with LF or CRLF, not with CR alone."
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -97,16 +102,9 @@ class DelimitedReader:
             if b"\r" in line:
                 raise BadFileError(f"Line {self._line_number}: {CR_ALONE}")
             raise BadFileError(f"Line {self._line_number} is longer than {LINE_BYTES_MAX:,} bytes.")
-        if b"\0" in line:
-            raise BadFileError(f"Line {self._line_number} has a NUL byte: this is no UTF-8 text.")
-        try:
-            return line.decode()
-        except UnicodeDecodeError as error:
-            before = line[max(0, error.start - 20) : error.start].decode(errors="replace")
-            raise BadFileError(
-                f"Line {self._line_number} is not UTF-8 (byte 0x{line[error.start]:02x} after "
-                f"“{before}”); save the file as UTF-8."
-            ) from None
+        if self._line_number == 1 and b"\0" in line:
+            raise BadFileError("Line 1 has a NUL byte: this is no UTF-8 text.")
+        return line.decode(errors="surrogateescape")
 
 
 def _with_first(first: str, rest: Iterator[str]) -> Iterator[str]:

@@ -24,6 +24,7 @@ from zoneinfo import ZoneInfo
 from django.template.defaultfilters import pluralize
 
 from billing.plans.rating import UsageType
+from billing.texts import storable
 from calls.legs import joined
 from calls.models import Status
 from calls.notations import BadFileError, RawRecord
@@ -160,8 +161,8 @@ class AsteriskCsv(Source[Row]):
         """The uniqueid, or an ID made from the 16 columns that are always there."""
         if uniqueid := _optional(values).uniqueid:
             return uniqueid
-        line = "\x1f".join(values[: len(COLUMNS)])
-        return f"asterisk-{hashlib.sha256(line.encode()).hexdigest()[:32]}"
+        line = "\x1f".join(values[: len(COLUMNS)]).encode(errors="surrogatepass")
+        return f"asterisk-{hashlib.sha256(line).hexdigest()[:32]}"
 
     def read(self, raw: Sequence[RawRecord[Row]]) -> Iterator[Read[Row]]:
         """Lines that follow each other are one call; if one can't be read, none is.
@@ -260,7 +261,7 @@ def _optional(values: Row) -> _Optional:
 
 def _seconds(field: str, text: str) -> timedelta:
     if not re.fullmatch(r"-?\d{1,9}", text, re.ASCII):
-        raise Rejected(field, f"is “{text[:40]}”, not a number of seconds.")
+        raise Rejected(field, f"is “{storable(text[:40])}”, not a number of seconds.")
     if text.startswith("-"):
         raise Rejected(field, f"is negative ({text}).")
     return timedelta(seconds=int(text))

@@ -13,9 +13,9 @@ status          yes       completed, no_answer, busy, failed, blocked
 started_at      yes       when the call was made or received
 connected_at    *         when it was answered; of completed calls only (translation: started_at)
 ended_at        *         when it ended
-agent           no        name of the AI agent, at most 100 characters
-from, to        no        numbers or addresses, at most 100 characters each
-remarks         no        shown in the call log, at most 500 characters
+agent           no        name of the AI agent; shortened to 100 characters
+from, to        no        numbers or addresses; each shortened to 100 characters
+remarks         no        shown in the call log; shortened to 500 characters
 revised_at      no        when this record was last changed: an older one never replaces a newer one
 ==============  ========  =========================================================================
 
@@ -35,6 +35,7 @@ from zoneinfo import ZoneInfo
 
 from django.template.defaultfilters import pluralize
 
+from billing.texts import storable
 from calls.notations import BadFileError, RawRecord
 from calls.notations.clock import meanings, read_time
 from calls.notations.delimited import DelimitedReader, Row
@@ -84,7 +85,7 @@ class CanonicalCsv(Source[Row]):
         if "" in columns:
             raise BadFileError(f"Column {columns.index('') + 1} has no name.")
         if unknown:
-            names = ", ".join(f"“{name[:40]}”" for name in unknown[:5])
+            names = ", ".join(f"“{storable(name[:40])}”" for name in unknown[:5])
             raise BadFileError(
                 f"Unknown columns: {names}. Known are: {', '.join(REQUIRED + OPTIONAL)}."
             )

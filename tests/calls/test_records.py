@@ -64,6 +64,16 @@ def test_a_good_record_is_taken_as_it_is():
         ({"call_id": "x\0"}, "call_id", "has U+0000, which can't be printed; remove it."),
         ({"call_id": "x\ud800"}, "call_id", "has U+D800, which can't be printed; remove it."),
         (
+            {"call_id": "x\udce9"},
+            "call_id",
+            "has the byte 0xe9, which is no UTF-8; save it as UTF-8.",
+        ),
+        (
+            {"call_id": "x\ufffd"},
+            "call_id",
+            "was damaged before: it has “\ufffd” in place of a character.",
+        ),
+        (
             {"usage_type": "fax"},
             "usage_type",
             "is “fax”; it must be one of: outbound, inbound, translation.",
@@ -133,12 +143,6 @@ def test_a_good_record_is_taken_as_it_is():
             "revised_at",
             "is more than 24 hours in the future; check the time zone.",
         ),
-        ({"agent": "x" * 101}, "agent", "has 101 characters; at most 100 are allowed."),
-        ({"from_number": "1" * 101}, "from", "has 101 characters; at most 100 are allowed."),
-        ({"to_number": "1" * 101}, "to", "has 101 characters; at most 100 are allowed."),
-        ({"remarks": "x" * 501}, "remarks", "has 501 characters; at most 500 are allowed."),
-        ({"agent": "a\0b"}, "agent", "has U+0000, which can't be stored; remove it."),
-        ({"remarks": "a\ud800b"}, "remarks", "has U+D800, which can't be stored; remove it."),
     ],
 )
 def test_a_broken_rule_names_the_field_and_the_reason(changes, field, reason):
@@ -165,6 +169,32 @@ def test_a_broken_rule_names_the_field_and_the_reason(changes, field, reason):
 )
 def test_the_limits_themselves_are_allowed(changes):
     assert validate(**{**GOOD, **changes})
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "length_max"),
+    [
+        ({"agent": "x" * 101}, "agent", 100),
+        ({"from_number": "1" * 101}, "from", 100),
+        ({"to_number": "1" * 5_000}, "to", 100),
+        ({"remarks": "x" * 200_000}, "remarks", 500),
+    ],
+)
+def test_a_text_that_is_too_long_is_shortened_and_the_record_says_so(changes, field, length_max):
+    record = validate(**{**GOOD, **changes})
+    [(name, text)] = changes.items()
+    assert getattr(record, name) == text[: length_max - 1] + "…"
+    assert record.notes == ((field, f"is too long; it is shortened to {length_max} characters."),)
+
+
+@pytest.mark.parametrize("odd", ["\0", "\x1b", "\x9f", "\ud800"])
+@pytest.mark.parametrize("name", ["agent", "from_number", "to_number", "remarks"])
+def test_what_is_no_text_is_replaced_and_the_record_says_so(name, odd):
+    record = validate(**{**GOOD, name: f"a{odd}b"})
+    assert getattr(record, name) == "a\ufffdb"
+    assert [note.said for note in record.notes] == [
+        "has what is no text; it is replaced by “\ufffd”."
+    ]
 
 
 def test_a_translation_connects_when_it_starts():

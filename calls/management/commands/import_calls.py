@@ -173,6 +173,11 @@ class Command(BaseCommand):
         )
         if summary.joined:
             self.stdout.write(f"Lines joined with another of the same call: {summary.joined:,}.")
+        for note, noted in summary.notes.items():
+            self._warn(
+                f"{note.field} {note.said} "
+                f"{noted.calls:,} call{pluralize(noted.calls)}, the first: {noted.first_call_id}"
+            )
         if summary.has_many_corrections and not self._revises:
             self._warn(
                 f"{summary.corrected:,} of {summary.lines:,} lines corrected calls that were "
