@@ -10,7 +10,7 @@ the keys of new calls, sorted; then rows of calls that change, sorted; then acco
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import cached_property
 from typing import NamedTuple
@@ -27,7 +27,7 @@ from billing.plans.tariffs import NoTariffError, TariffBook
 from calls import stored
 from calls.changes import changes_between
 from calls.merging import Merge, Numbered, merged, revised, with_leg
-from calls.records import CallKey, CallRecord, Note, Rejected
+from calls.records import LONG_CALL, CallKey, CallRecord, Note, Rejected, is_long
 from calls.stored import RatedCall, StoredCall
 
 
@@ -54,6 +54,12 @@ class Outcome(NamedTuple):
 
 
 UNCHANGED = Outcome(Result.UNCHANGED)
+
+LONG = Note(
+    "ended_at",
+    f"is more than {LONG_CALL // timedelta(hours=1)} hours after the start of the call; it is "
+    "charged, but check that it is true.",
+)
 
 
 def record_calls(
@@ -109,7 +115,9 @@ class _Batch:
         self.revise = revise
         self.records = [record._replace(notes=()) if record.notes else record for record in records]
         self._notes = {
-            position: record.notes for position, record in enumerate(records) if record.notes
+            position: notes
+            for position, record in enumerate(records)
+            if (notes := (*record.notes, LONG) if is_long(record) else record.notes)
         }
         self.outcomes = [UNCHANGED] * len(records)
         self.positions: dict[CallKey, list[int]] = defaultdict(list)  # of the records of each call
@@ -163,6 +171,7 @@ class _Batch:
                 self._reject(key, rejected)
                 continue
             self._postings[winner.position] = _charge_posting(rated)
+            self._flag(winner)
             yield rated
 
     def correct_changed(self) -> None:
@@ -190,6 +199,7 @@ class _Batch:
         posting = _correction_posting(call, corrected)
         self.outcomes[winner.position] = Outcome(Result.CORRECTED, -posting.credits)
         self._postings[winner.position] = posting
+        self._flag(winner)
         return corrected
 
     def _winning_record(self, known: CallRecord | None, key: CallKey) -> Numbered | None:
@@ -202,6 +212,12 @@ class _Batch:
         for position, error in rejected.items():
             self._rejected[position] = _rejection(error)
         return winner
+
+    def _flag(self, winner: Numbered) -> None:
+        """Note that a call is long whose records are not: they are its parts."""
+        notes = self._notes.get(winner.position, ())
+        if is_long(winner.record) and LONG not in notes:
+            self._notes[winner.position] = (*notes, LONG)
 
     def _reject(self, key: CallKey, rejected: Rejected) -> None:
         for position in self.positions[key]:

@@ -13,12 +13,15 @@ from billing.models.ledger import AGENT_LENGTH_MAX, CALL_ID_LENGTH_MAX, REMARKS_
 from billing.plans.rating import UsageType
 from billing.texts import REPLACEMENT, UNSTORABLE, storable
 from calls.limits import FIRST_DAY, FIRST_INSTANT
-from calls.models import NUMBER_LENGTH_MAX, Status
+from calls.models import NUMBER_LENGTH_MAX, Call, Status
 
 # Clocks of telephone systems run ahead at times, and some are set to the wrong zone.
 CLOCK_AHEAD_MAX = timedelta(hours=24)
 IN_THE_FUTURE = "is more than 24 hours in the future; check the time zone."
 CALL_LENGTH_MAX = timedelta(days=7)
+
+# Charged, but rarely true: some systems write such an end where a line was never closed.
+LONG_CALL = timedelta(hours=12)
 
 CallKey: TypeAlias = tuple[int, str]  # account and call ID
 
@@ -100,6 +103,13 @@ class CallRecord(NamedTuple):
 
 STORED = tuple(name for name in CallRecord._fields if name != "notes")
 _facts_of = attrgetter(*(name for name in STORED if name != "revised_at"))
+
+
+def is_long(call: CallRecord | Call) -> bool:
+    """Whether the call was connected and lasted so long that somebody should have a look."""
+    if call.connected_at is None or call.ended_at is None:
+        return False
+    return call.ended_at - call.started_at > LONG_CALL
 
 
 def validate(
