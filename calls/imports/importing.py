@@ -28,6 +28,11 @@ STAGED_AT_ONCE = 1_000
 # All lines of one call are read together, so they must fit into memory together.
 LINES_PER_CALL_MAX = 1_000
 
+TORN = (
+    "is where the file ends, perhaps in the middle of it. If the line is whole, end it with a line "
+    "break, then import the file again."
+)
+
 
 @dataclass(slots=True)
 class Noted:
@@ -104,9 +109,9 @@ def import_calls(
         with Staging() as staging:
             reader = source.reader(file)
             summary = Summary()
-            yield from _stage(reader, source, staging, summary)
+            batch = _Batch(summary, source, revise)
+            yield from _stage(reader, source, staging, batch)
             with import_under_way(account_id=source.account_id, clock=clock) as moved:
-                batch = _Batch(summary, source, revise)
                 for raw in _calls(staging, reader):
                     batch.add(raw)
                     # All records of one call are in one batch: there the last of them decides.
@@ -123,13 +128,20 @@ def import_calls(
 
 
 def _stage(
-    reader: Reader[Any], source: Source[Any], staging: Staging, summary: Summary
+    reader: Reader[Any], source: Source[Any], staging: Staging, batch: "_Batch"
 ) -> Iterator[Progress]:
+    """Stage all records but a torn one, which ``batch`` rejects when the file has been read."""
+    summary = batch.summary
     records = iter(reader)
     while some := list(islice(records, STAGED_AT_ONCE)):
         staging.add(
-            StagedRecord(raw.number, source.call_id(raw.values) or None, raw.text) for raw in some
+            StagedRecord(raw.number, source.call_id(raw.values) or None, raw.text)
+            for raw in some
+            if not raw.is_torn
         )
+        for raw in some:
+            if raw.is_torn:
+                batch.reject_torn(raw)
         summary.lines += len(some)
         yield Progress(reader.bytes_read, summary)
     most = staging.find_repeated()
@@ -172,6 +184,10 @@ class _Batch:
             else:
                 self.records.append(read.record)
                 self.raw.append(read.raw)
+
+    def reject_torn(self, raw: RawRecord[Any]) -> None:
+        """Reject the last line of a file that may end in the middle of it."""
+        self._reject([raw], "line", TORN)
 
     def record(self, now: datetime) -> list[RejectedLine]:
         """Record the calls, count what became of them, and return the lines rejected."""

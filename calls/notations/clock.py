@@ -13,6 +13,8 @@ WELL_WRITTEN = re.compile(
     r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d([.,]\d+)?)? ?(Z|[+-]\d\d:?\d\d)?",
     re.ASCII | re.IGNORECASE,
 )
+ENDS_WITH_OFFSET = re.compile(r"[T ]\d\d[\d:.,]* ?(Z|[+-]\d\d:?\d\d)", re.ASCII | re.IGNORECASE)
+
 # Decimals of a second that a datetime has no room for.
 FINER_THAN_MICROSECONDS = re.compile(r"[.,]\d{6}(\d+)", re.ASCII)
 
@@ -31,6 +33,12 @@ def read_time(field: str, text: str) -> Instant:
             raise Rejected(field, f"is “{text[:40]}”: there is no such day, time or offset.")
     said = storable(text[:40])
     raise Rejected(field, f"is “{said}”; write it like 2026-11-23T14:05:09.")
+
+
+def may_be_torn(text: str) -> bool:
+    """Whether ``text`` may be the beginning of a longer time: without an offset it may go on."""
+    found = ENDS_WITH_OFFSET.search(text)
+    return found is None or found.end() != len(text)
 
 
 def meanings(field: str, instant: Instant, zone: ZoneInfo) -> list[Instant]:

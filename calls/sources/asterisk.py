@@ -142,7 +142,20 @@ class AsteriskCsv(Source[Row]):
 
     def reader(self, file: BinaryIO) -> DelimitedReader:
         """Text without a header, delimited by commas."""
-        return DelimitedReader(file, delimiters=",", takes_as_header=self.takes_as_header)
+        return DelimitedReader(
+            file,
+            delimiters=",",
+            takes_as_header=self.takes_as_header,
+            may_be_torn=self.may_be_torn,
+        )
+
+    def may_be_torn(self, last: Sequence[str], is_closed: bool) -> bool:
+        """Whether a uniqueid may be missing in the ``last`` line, in part or as a whole.
+
+        Without it, or with a part of it, the call would be another one, and charged once more when
+        its whole line comes.
+        """
+        return len(last) < COLUMNS_MAX - 1 or (len(last) == COLUMNS_MAX - 1 and not is_closed)
 
     def takes_as_header(self, first: Sequence[str]) -> bool:
         """Where somebody has added one; a first line with other columns is no Master.csv."""
@@ -170,10 +183,16 @@ class AsteriskCsv(Source[Row]):
         Recording the others would charge a part of the call as if it were all. A line that is far
         from the rest is rejected by itself: it has the ID of a call that it is no part of.
         """
-        try:
-            legs = [_ReadLine(line, self._record(line.values)) for line in raw]
-        except Rejected as rejected:
-            yield Read(raw, rejected)
+        legs = []
+        unreadable = {}
+        for line in raw:
+            try:
+                legs.append(_ReadLine(line, self._record(line.values)))
+            except Rejected as rejected:
+                unreadable[line.number] = rejected
+        if unreadable:
+            because = _because_of(unreadable)
+            yield from (Read([line], unreadable.get(line.number, because)) for line in raw)
             return
         legs.sort(key=attrgetter("record.started_at"))
         (first, call), *rest = legs
@@ -250,6 +269,16 @@ class AsteriskCsv(Source[Row]):
         if not text:
             return [None]
         return meanings(field, read_time(field, text), self.zone)
+
+
+def _because_of(lines: Collection[int]) -> Rejected:
+    """Why a line is rejected that is well by itself."""
+    numbers = ", ".join(map(str, lines))
+    return Rejected(
+        "line",
+        f"is of the same call as line{pluralize(len(lines))} {numbers}, which can't be read; a "
+        "part of a call is not charged as if it were all.",
+    )
 
 
 def _optional(values: Row) -> _Optional:

@@ -24,9 +24,12 @@ or ``2026-11-23 14:05:09.250+05:30``. With an offset (or ``Z``) they are taken a
 they are on the wall clock of the time zone of the import, which is the account's unless another is
 named. A wall-clock time that the clocks skipped is rejected; of one that they repeated, that of the
 two is taken with which the call is shorter, or else the first: nobody pays for an hour in doubt.
+
+The last line should end with a line break like all others. Without one it may be cut off: then it
+is rejected where its last value may go on, as a call ID may, and a time without an offset.
 """
 
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import product
 from operator import itemgetter
@@ -37,13 +40,15 @@ from django.template.defaultfilters import pluralize
 
 from billing.texts import storable
 from calls.notations import BadFileError, RawRecord
-from calls.notations.clock import meanings, read_time
+from calls.notations.clock import may_be_torn, meanings, read_time
 from calls.notations.delimited import DelimitedReader, Row
 from calls.records import STATUSES, USAGE_TYPES, CallRecord, Instant, Rejected, validate
 from calls.sources import Read, Source
 
 REQUIRED = ("call_id", "usage_type", "status", "started_at")
 OPTIONAL = ("connected_at", "ended_at", "agent", "from", "to", "remarks", "revised_at")
+TIMES = ("started_at", "connected_at", "ended_at", "revised_at")
+WORDS: Mapping[str, Container[str]] = {"usage_type": USAGE_TYPES, "status": STATUSES}
 DELIMITERS = ",;\t"
 
 
@@ -67,7 +72,27 @@ class CanonicalCsv(Source[Row]):
 
     def reader(self, file: BinaryIO) -> DelimitedReader:
         """Text with a header, delimited by comma, semicolon or tab."""
-        return DelimitedReader(file, delimiters=DELIMITERS, takes_as_header=self.takes_as_header)
+        return DelimitedReader(
+            file,
+            delimiters=DELIMITERS,
+            takes_as_header=self.takes_as_header,
+            may_be_torn=self.may_be_torn,
+        )
+
+    def may_be_torn(self, last: Sequence[str], is_closed: bool) -> bool:
+        """Whether the ``last`` line misses a column, or a part of one that matters.
+
+        A time may go on unless it names an offset or stands in quotation marks (``is_closed``), a
+        call ID may always; a text may be cut, but nothing is charged by it.
+        """
+        if len(last) != len(self._columns):
+            return len(last) < len(self._columns)
+        column, value = self._columns[-1], last[-1].strip()
+        if column in TIMES:
+            return bool(value) and not is_closed and may_be_torn(value)
+        if column in WORDS:
+            return _word(value, WORDS[column]) not in WORDS[column]
+        return column == "call_id"
 
     def takes_as_header(self, first: Sequence[str]) -> bool:
         """Always: learn the order of the columns. Raises BadFileError where one is not ours."""

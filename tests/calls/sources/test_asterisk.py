@@ -14,6 +14,12 @@ from calls.sources.asterisk import COLUMNS, AsteriskCsv
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 
+OTHER_LEGS = (
+    "line: is of the same call as lines 6, 8, which can't be read; a part of a call is not charged "
+    "as if it were all."
+)
+
+
 def row(
     start="2026-11-20 09:00:00",
     answer="2026-11-20 09:00:05",
@@ -225,8 +231,16 @@ def test_ringing_in_vain_between_two_talks_ties_them_together():
     assert times(record) == ["10:00:00", "10:00:00", "10:00:59"]
 
 
-def test_one_bad_leg_rejects_the_whole_call():
-    assert str(read(row(), row(duration="-1"))) == "duration: is negative (-1)."
+def test_lines_of_a_call_with_a_bad_leg_each_say_why_they_are_rejected():
+    source = AsteriskCsv(account_id=7, zone=ZoneInfo("UTC"), now=NOW)
+    rows = [row(), row(duration="-1"), row(), row(billsec="x")]
+    lines = [RawRecord(number, "text", values) for number, values in enumerate(rows, start=5)]
+    assert [(read.raw[0].number, str(read.record)) for read in source.read(lines)] == [
+        (5, OTHER_LEGS),
+        (6, "duration: is negative (-1)."),
+        (7, OTHER_LEGS),
+        (8, "billsec: is “x”, not a number of seconds."),
+    ]
 
 
 @pytest.mark.parametrize(
