@@ -94,9 +94,8 @@ def _without_forgetting(record: CallRecord, known: CallRecord) -> CallRecord:
 
 
 def _check_is_same_call(known: CallRecord, record: CallRecord) -> None:
-    moved = abs(record.started_at - known.started_at)
-    if moved > MOVE_MAX:
-        how = f"{moved} away from this one"
+    if abs(record.started_at - known.started_at) > MOVE_MAX:
+        how = "more than 24 hours away from this one"
     elif _has_other_party(known, record) and not _overlap(known, record):
         how = "with another number, at a time before or after this one"
     else:

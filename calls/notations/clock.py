@@ -17,6 +17,7 @@ ENDS_WITH_OFFSET = re.compile(r"[T ]\d\d[\d:.,]* ?(Z|[+-]\d\d:?\d\d)", re.ASCII 
 
 # Decimals of a second that a datetime has no room for.
 FINER_THAN_MICROSECONDS = re.compile(r"[.,]\d{6}(\d+)", re.ASCII)
+SHORTEST_FINER = len("20261123T140509.1234567")
 
 
 def read_time(field: str, text: str) -> Instant:
@@ -27,12 +28,18 @@ def read_time(field: str, text: str) -> Instant:
         except ValueError:
             pass
         else:
-            more = FINER_THAN_MICROSECONDS.search(text)
-            return Instant(at, more[1].rstrip("0") if more else "")
+            return Instant(at, _finer(text))
         if WELL_WRITTEN.fullmatch(text):
             raise Rejected(field, f"is “{text[:40]}”: there is no such day, time or offset.")
     said = storable(text[:40])
     raise Rejected(field, f"is “{said}”; write it like 2026-11-23T14:05:09.")
+
+
+def _finer(text: str) -> str:
+    if len(text) < SHORTEST_FINER:
+        return ""
+    found = FINER_THAN_MICROSECONDS.search(text)
+    return found[1].rstrip("0") if found else ""
 
 
 def may_be_torn(text: str) -> bool:
