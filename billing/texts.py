@@ -7,6 +7,12 @@ from billing.refusals import Refusal
 # Control characters break logs and exports, NUL and lone surrogates can't be stored. Invisible
 # joiners stay: names in many scripts need them.
 UNSTORABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+REPLACEMENT = "\ufffd"
+
+
+def storable(text: str) -> str:
+    """Return ``text`` with a replacement character for each that can't be stored."""
+    return UNSTORABLE.sub(REPLACEMENT, text)
 
 
 MINUS = "−"

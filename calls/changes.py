@@ -4,13 +4,11 @@ import json
 from datetime import datetime
 from typing import Any
 
-from calls.records import CallRecord
+from calls.records import STORED
 from calls.stored import RatedCall
 
 # Which call it is never changes, and when its source last changed the record is no fact about it.
-COMPARED = tuple(
-    name for name in CallRecord._fields if name not in ("account_id", "call_id", "revised_at")
-)
+COMPARED = tuple(name for name in STORED if name not in ("account_id", "call_id", "revised_at"))
 
 
 def changes_between(before: RatedCall, after: RatedCall) -> str:

@@ -10,7 +10,7 @@ the keys of new calls, sorted; then rows of calls that change, sorted; then acco
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import cached_property
 from typing import NamedTuple
@@ -26,8 +26,8 @@ from billing.plans.subscriptions import renew_due
 from billing.plans.tariffs import NoTariffError, TariffBook
 from calls import stored
 from calls.changes import changes_between
-from calls.merging import Merge, Numbered, revised, winning_record, with_leg
-from calls.records import CallKey, CallRecord, Rejected
+from calls.merging import Merge, Numbered, merged, revised, with_leg
+from calls.records import LONG_CALL, CallKey, CallRecord, Note, Rejected, is_long
 from calls.stored import RatedCall, StoredCall
 
 
@@ -43,20 +43,31 @@ class Result(StrEnum):
 class Outcome(NamedTuple):
     """What became of a record, and the ``credits`` it used (negative: gave back).
 
-    ``field`` and ``reason`` say why it was rejected.
+    ``field`` and ``reason`` say why it was rejected; ``notes`` what else its sender should know.
     """
 
     result: Result
     credits: int = 0
     field: str = ""
     reason: str = ""
+    notes: tuple[Note, ...] = ()
 
 
 UNCHANGED = Outcome(Result.UNCHANGED)
 
+LONG = Note(
+    "ended_at",
+    f"is more than {LONG_CALL // timedelta(hours=1)} hours after the start of the call; it is "
+    "charged, but check that it is true.",
+)
+
 
 def record_calls(
-    *, records: Sequence[CallRecord], now: datetime, are_legs: bool = False
+    *,
+    records: Sequence[CallRecord],
+    now: datetime,
+    are_legs: bool = False,
+    revise: bool = False,
 ) -> list[Outcome]:
     """Record validated ``records`` of any accounts at ``now``; one outcome each, in their order.
 
@@ -64,7 +75,9 @@ def record_calls(
     is older than what is known already; one that changes nothing, or comes too late, is unchanged.
     A changed one is corrected: the difference is posted as a new entry at the call's own time.
     With ``are_legs`` a record does not replace what is known of its call but adds to it
-    (`calls.legs`); one that is no part of that call is rejected.
+    (`calls.legs`). A record that is of another call with the same ID is rejected by itself
+    (`calls.merging`). With ``revise`` the records are the last word about their calls: they may
+    move them anywhere, and replace newer revisions and all legs.
 
     A call is rated by the tariff in force when it started. A correction keeps the tariff frozen
     with the call, unless it moves the start. Billing cycles that are due begin first, so that the
@@ -75,7 +88,8 @@ def record_calls(
     book = TariffBook({record.account_id for record in records})
     renew_due(book=book, now=now)
     with transaction.atomic():
-        batch = _Batch(records, now, book, merge=with_leg if are_legs else revised)
+        merge = with_leg if are_legs else revised
+        batch = _Batch(records, now, book, merge=merge, revise=revise)
         batch.insert_new()
         batch.correct_changed()
         # The table of calls has decided what is new, and each correction has its own number.
@@ -87,18 +101,30 @@ class _Batch:
     """The records of one `record_calls`, while their transaction is open."""
 
     def __init__(
-        self, records: Sequence[CallRecord], now: datetime, book: TariffBook, *, merge: Merge
+        self,
+        records: Sequence[CallRecord],
+        now: datetime,
+        book: TariffBook,
+        *,
+        merge: Merge,
+        revise: bool,
     ) -> None:
         self.now = now
         self.book = book
         self.merge = merge
-        self.records = records
+        self.revise = revise
+        self.records = [record._replace(notes=()) if record.notes else record for record in records]
+        self._notes = {
+            position: notes
+            for position, record in enumerate(records)
+            if (notes := (*record.notes, LONG) if is_long(record) else record.notes)
+        }
         self.outcomes = [UNCHANGED] * len(records)
         self.positions: dict[CallKey, list[int]] = defaultdict(list)  # of the records of each call
         for position, record in enumerate(records):
             self.positions[record.account_id, record.call_id].append(position)
         self.known: dict[CallKey, CallRecord] = {}
-        self._rejected: dict[CallKey, Outcome] = {}
+        self._rejected: dict[int, Outcome] = {}  # by position
         self._postings: dict[int, Posting] = {}
 
     @cached_property
@@ -112,13 +138,12 @@ class _Batch:
         return [self._postings[position] for position in sorted(self._postings)]
 
     def outcomes_in_order(self) -> list[Outcome]:
-        """What became of each record. An earlier record of a rejected call is rejected with it."""
-        if not self._rejected:
-            return self.outcomes
-        return [
-            self._rejected.get(record.key, outcome)
-            for record, outcome in zip(self.records, self.outcomes, strict=True)
-        ]
+        """What became of each record. All records of a call that can't be rated are rejected."""
+        for position, notes in self._notes.items():
+            self.outcomes[position] = self.outcomes[position]._replace(notes=notes)
+        for position, rejected in self._rejected.items():
+            self.outcomes[position] = rejected
+        return self.outcomes
 
     def insert_new(self) -> None:
         """Insert the calls that are not known yet, and learn the records of those that are.
@@ -146,6 +171,7 @@ class _Batch:
                 self._reject(key, rejected)
                 continue
             self._postings[winner.position] = _charge_posting(rated)
+            self._flag(winner)
             yield rated
 
     def correct_changed(self) -> None:
@@ -173,18 +199,29 @@ class _Batch:
         posting = _correction_posting(call, corrected)
         self.outcomes[winner.position] = Outcome(Result.CORRECTED, -posting.credits)
         self._postings[winner.position] = posting
+        self._flag(winner)
         return corrected
 
     def _winning_record(self, known: CallRecord | None, key: CallKey) -> Numbered | None:
-        arrived = [Numbered(position, self.records[position]) for position in self.positions[key]]
-        try:
-            return winning_record(known, arrived, self.merge)
-        except Rejected as rejected:
-            self._reject(key, rejected)
-            return None
+        """What stands once all records of the call are merged; None where ``known`` still does."""
+        positions = self.positions[key]
+        arrived = [Numbered(position, self.records[position]) for position in positions]
+        winner, rejected = merged(known, arrived, self.merge, revise=self.revise)
+        for position in positions:
+            self._rejected.pop(position, None)  # what was decided before another process came
+        for position, error in rejected.items():
+            self._rejected[position] = _rejection(error)
+        return winner
+
+    def _flag(self, winner: Numbered) -> None:
+        """Note that a call is long whose records are not: they are its parts."""
+        notes = self._notes.get(winner.position, ())
+        if is_long(winner.record) and LONG not in notes:
+            self._notes[winner.position] = (*notes, LONG)
 
     def _reject(self, key: CallKey, rejected: Rejected) -> None:
-        self._rejected[key] = Outcome(Result.REJECTED, field=rejected.field, reason=rejected.reason)
+        for position in self.positions[key]:
+            self._rejected.setdefault(position, _rejection(rejected))
 
     def _rate(self, record: CallRecord) -> RatedCall:
         """Rate ``record`` by the tariff in force when it started. Raises Rejected."""
@@ -203,6 +240,10 @@ class _Batch:
         if record.started_at != call.record.started_at:
             return self._rate(record)
         return _rate(record, call.rated.plan_name, call.rated.tariff)
+
+
+def _rejection(rejected: Rejected) -> Outcome:
+    return Outcome(Result.REJECTED, field=rejected.field, reason=rejected.reason)
 
 
 def _rate(record: CallRecord, plan_name: str, tariff: Tariff) -> RatedCall:

@@ -37,7 +37,8 @@ def joined(known: CallRecord, leg: CallRecord) -> CallRecord:
         raise Rejected(
             "call_id",
             f"is also that of a call that ended {gap} before this one started (or the other way "
-            "round); parts of one call follow each other. Give one of them another ID.",
+            "round); parts of one call follow each other. Give one of them another ID or a prefix; "
+            "where the call is known at a wrong time, import all of its parts with --revise.",
         )
     answered = [part for part in (first, second) if part.status is Status.COMPLETED]
     ended = [part.ended_at for part in answered or (first, second) if part.ended_at is not None]
@@ -48,6 +49,7 @@ def joined(known: CallRecord, leg: CallRecord) -> CallRecord:
         connected_at=min(connected, default=None),
         ended_at=max(ended, default=None),
         revised_at=max(_reach(first), _reach(second)),
+        notes=(*first.notes, *second.notes),
     )
     if whole.ended_at and whole.ended_at - whole.started_at > CALL_LENGTH_MAX:
         raise Rejected(

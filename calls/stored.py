@@ -13,7 +13,7 @@ from django.db import IntegrityError, connection, transaction
 from billing.bulk import as_array, as_arrays, copy_rows
 from billing.plans.rating import MICROSECONDS_PER_SECOND, Charge, Tariff, UsageType
 from calls.models import Call, Status
-from calls.records import CallKey, CallRecord
+from calls.records import STORED, CallKey, CallRecord
 
 
 class RatedCall(NamedTuple):
@@ -45,7 +45,7 @@ class StoredCall(NamedTuple):
 
 
 # Where a RatedCall has the value of each column.
-FACTS = {name: f"record.{name}" for name in CallRecord._fields}
+FACTS = {name: f"record.{name}" for name in STORED}
 CHARGE = {
     "plan_name": "plan_name",
     "increment_seconds": "tariff.increment_seconds",
@@ -82,10 +82,10 @@ def find(keys: Collection[CallKey]) -> dict[CallKey, CallRecord]:
     """Return the records of the calls with these keys, as they are now, without a lock."""
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT {', '.join(f'found.{name}' for name in CallRecord._fields)} {ASKED_FOR}",
+            f"SELECT {', '.join(f'found.{name}' for name in STORED)} {ASKED_FOR}",
             as_arrays(keys),
         )
-        records = (_typed(CallRecord._make(row)) for row in cursor.fetchall())
+        records = (_typed(CallRecord(*row)) for row in cursor.fetchall())
         return {record.key: record for record in records}
 
 

@@ -15,10 +15,11 @@ from typing import Any, BinaryIO, NamedTuple
 from django.utils import timezone
 
 from billing.notices.quiet import import_under_way
-from calls.charging import Result, record_calls
+from billing.texts import storable
+from calls.charging import Outcome, Result, record_calls
 from calls.imports.staging import StagedRecord, Staging
 from calls.notations import BadFileError, RawRecord, Reader
-from calls.records import CallRecord, Rejected
+from calls.records import CallRecord, Note, Rejected
 from calls.sources import Source
 
 BATCH_SIZE = 1_000
@@ -26,6 +27,19 @@ STAGED_AT_ONCE = 1_000
 
 # All lines of one call are read together, so they must fit into memory together.
 LINES_PER_CALL_MAX = 1_000
+
+TORN = (
+    "is where the file ends, perhaps in the middle of it. If the line is whole, end it with a line "
+    "break, then import the file again."
+)
+
+
+@dataclass(slots=True)
+class Noted:
+    """How many calls a note is about, and which was the first."""
+
+    first_call_id: str
+    calls: int = 0
 
 
 @dataclass(slots=True)
@@ -43,11 +57,17 @@ class Summary:
     corrected: int = 0
     rejected: int = 0
     credits: int = 0
+    notes: dict[Note, Noted] = field(default_factory=dict)
 
     @property
     def lines_done(self) -> int:
         """How many lines have come to their end, good or bad."""
         return self.joined + self.created + self.unchanged + self.corrected + self.rejected
+
+    @property
+    def has_many_corrections(self) -> bool:
+        """Whether more than a tenth of the lines changed a known call: their IDs may be reused."""
+        return 10 * self.corrected > self.lines
 
 
 class RejectedLine(NamedTuple):
@@ -73,13 +93,15 @@ def import_calls(
     source: Source[Any],
     now: datetime,
     batch_size: int = BATCH_SIZE,
+    revise: bool = False,
     clock: Callable[[], datetime] = timezone.now,
 ) -> Iterator[Progress]:
     """Record the calls in ``file``, written as ``source``, while the caller iterates.
 
     Each step but the reading ones is a batch recorded for good. Stopping early is safe, and so is
-    a second import of the file: it finds recorded calls unchanged. Nobody is warned of the
-    account's credits until it ends; ``clock`` tells when it has moved on.
+    a second import of the file: it finds recorded calls unchanged. With ``revise`` the file is the
+    last word about its calls: `calls.charging.record_calls`. Nobody is warned of the account's
+    credits until it ends; ``clock`` tells when it has moved on.
 
     Raises BadFileError where the file as a whole can't be read; then nothing has been recorded.
     """
@@ -87,16 +109,16 @@ def import_calls(
         with Staging() as staging:
             reader = source.reader(file)
             summary = Summary()
-            yield from _stage(reader, source, staging, summary)
+            batch = _Batch(summary, source, revise)
+            yield from _stage(reader, source, staging, batch)
             with import_under_way(account_id=source.account_id, clock=clock) as moved:
-                batch = _Batch(summary, source)
                 for raw in _calls(staging, reader):
                     batch.add(raw)
                     # All records of one call are in one batch: there the last of them decides.
                     if batch.size >= batch_size:
                         yield Progress(reader.bytes_read, summary, batch.record(now))
                         moved()
-                        batch = _Batch(summary, source)
+                        batch = _Batch(summary, source, revise)
                 yield Progress(reader.bytes_read, summary, batch.record(now))
     except sqlite3.Error as error:
         raise BadFileError(
@@ -106,20 +128,27 @@ def import_calls(
 
 
 def _stage(
-    reader: Reader[Any], source: Source[Any], staging: Staging, summary: Summary
+    reader: Reader[Any], source: Source[Any], staging: Staging, batch: "_Batch"
 ) -> Iterator[Progress]:
+    """Stage all records but a torn one, which ``batch`` rejects when the file has been read."""
+    summary = batch.summary
     records = iter(reader)
     while some := list(islice(records, STAGED_AT_ONCE)):
         staging.add(
-            StagedRecord(raw.number, source.call_id(raw.values) or None, raw.text) for raw in some
+            StagedRecord(raw.number, source.call_id(raw.values) or None, raw.text)
+            for raw in some
+            if not raw.is_torn
         )
+        for raw in some:
+            if raw.is_torn:
+                batch.reject_torn(raw)
         summary.lines += len(some)
         yield Progress(reader.bytes_read, summary)
     most = staging.find_repeated()
     if most is not None and most.lines > LINES_PER_CALL_MAX:
         raise BadFileError(
-            f"The call ID “{most.call_id[:60]}” stands on {most.lines:,} lines; more than "
-            f"{LINES_PER_CALL_MAX:,} are taken for a mistake."
+            f"The call ID “{storable(most.call_id[:60])}” stands on {most.lines:,} lines; more "
+            f"than {LINES_PER_CALL_MAX:,} are taken for a mistake."
         )
 
 
@@ -138,6 +167,7 @@ class _Batch:
 
     summary: Summary
     source: Source[Any]
+    revise: bool
     records: list[CallRecord] = field(default_factory=list)
     raw: list[Sequence[RawRecord[Any]]] = field(default_factory=list)  # of each record
     rejected: list[RejectedLine] = field(default_factory=list)
@@ -155,14 +185,24 @@ class _Batch:
                 self.records.append(read.record)
                 self.raw.append(read.raw)
 
+    def reject_torn(self, raw: RawRecord[Any]) -> None:
+        """Reject the last line of a file that may end in the middle of it."""
+        self._reject([raw], "line", TORN)
+
     def record(self, now: datetime) -> list[RejectedLine]:
         """Record the calls, count what became of them, and return the lines rejected."""
-        outcomes = record_calls(records=self.records, now=now, are_legs=self.source.tells_legs)
+        outcomes = record_calls(
+            records=self.records,
+            now=now,
+            are_legs=self.source.tells_legs,
+            revise=self.revise,
+        )
         summary = self.summary
-        for outcome, raw in zip(outcomes, self.raw, strict=True):
+        for outcome, raw, record in zip(outcomes, self.raw, self.records, strict=True):
             if outcome.result is Result.REJECTED:
                 self._reject(raw, outcome.field, outcome.reason)
                 continue
+            self._note(outcome, record.call_id)
             summary.joined += len(raw) - 1
             summary.credits += outcome.credits
             if outcome.result is Result.CREATED:
@@ -173,6 +213,11 @@ class _Batch:
                 summary.unchanged += 1
         summary.rejected += len(self.rejected)
         return self.rejected
+
+    def _note(self, outcome: Outcome, call_id: str) -> None:
+        for note in outcome.notes:
+            named = note._replace(field=self.source.field_name(note.field))
+            self.summary.notes.setdefault(named, Noted(call_id)).calls += 1
 
     def _reject(self, raw: Sequence[RawRecord[Any]], field: str, reason: str) -> None:
         name = self.source.field_name(field)

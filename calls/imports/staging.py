@@ -3,6 +3,9 @@
 A file of any size is held in a private SQLite file in the temporary directory (``TMPDIR``), which
 disappears with the process. There all lines about one call come together, however far apart they
 stand in the file, so that its last line decides, and a second import finds nothing to change.
+
+Texts are kept as bytes, because SQLite takes no lone surrogates, which stand for bytes that are no
+text (`calls.notations.delimited`).
 """
 
 import sqlite3
@@ -50,7 +53,7 @@ class Staging:
             PRAGMA synchronous = OFF;
             PRAGMA temp_store = FILE;
             PRAGMA cache_size = -{CACHE_KIB};
-            CREATE TABLE line (number INTEGER PRIMARY KEY, call_id TEXT, text TEXT NOT NULL);
+            CREATE TABLE line (number INTEGER PRIMARY KEY, call_id BLOB, text BLOB NOT NULL);
             BEGIN;
             """
         )
@@ -64,7 +67,15 @@ class Staging:
     def add(self, records: Iterable[StagedRecord]) -> None:
         """Keep ``records``."""
         columns = ", ".join(StagedRecord._fields)
-        self._database.executemany(f"INSERT INTO line ({columns}) VALUES (?, ?, ?)", records)
+        rows = (
+            (
+                record.number,
+                None if record.call_id is None else _encoded(record.call_id),
+                _encoded(record.text),
+            )
+            for record in records
+        )
+        self._database.executemany(f"INSERT INTO line ({columns}) VALUES (?, ?, ?)", rows)
 
     def find_repeated(self) -> Repeated | None:
         """Find the calls that stand on several lines; return the one that stands on most.
@@ -82,7 +93,10 @@ class Staging:
         most = self._database.execute(
             "SELECT call_id, lines FROM repeated ORDER BY lines DESC LIMIT 1"
         ).fetchone()
-        return None if most is None else Repeated(*most)
+        if most is None:
+            return None
+        call_id, lines = most
+        return Repeated(_decoded(call_id), lines)
 
     def calls(self) -> Iterator[list[_Positioned]]:
         """Give the records of each call together, where the last of them stands in the file."""
@@ -94,5 +108,14 @@ class Staging:
              ORDER BY position, number
             """
         )
-        for _, call in groupby(map(_Positioned._make, rows), key=attrgetter("position")):
+        lines = (_Positioned(position, number, _decoded(text)) for position, number, text in rows)
+        for _, call in groupby(lines, key=attrgetter("position")):
             yield list(call)
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode(errors="surrogatepass")
+
+
+def _decoded(stored: bytes) -> str:
+    return stored.decode(errors="surrogatepass")

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TextIO
 
+from billing.texts import storable
 from calls.imports.importing import RejectedLine
 
 HEADER = RejectedLine._fields
@@ -26,7 +27,8 @@ class RejectsFile:
     It is written under another name, so that an unwritable place is noticed before anything is
     recorded, and takes its own name at the end, only if there are any. Where all lines went in,
     the one that an import before left is removed: its lines are in now, or no longer in the file.
-    What is there and is no file, such as a pipe or /dev/null, is written as it is.
+    Lines are written as they came, byte by byte. What is there and is no file, such as a pipe or
+    /dev/null, is written as it is.
 
     Entering and writing raise RejectsError where that can't be done.
     """
@@ -62,7 +64,10 @@ class RejectsFile:
 
     def write(self, rejected: Iterable[RejectedLine]) -> None:
         """Add lines, and hand them to the operating system at once."""
-        rows = [line._replace(text=line.text.rstrip("\r\n")) for line in rejected]
+        rows = [
+            line._replace(reason=storable(line.reason), text=line.text.rstrip("\r\n"))
+            for line in rejected
+        ]
         self._write(rows)
         self.lines += len(rows)
 
@@ -88,7 +93,7 @@ class RejectsFile:
             self._remove_what_was_left()
             # Of this process alone: another import of the same file may be under way.
             self._unfinished = Path(f"{self._target}.{os.getpid()}.part")
-        file = self._unfinished.open("w", newline="", encoding="utf-8")
+        file = self._unfinished.open("w", newline="", encoding="utf-8", errors="surrogateescape")
         if self._unfinished != self._target:
             fcntl.flock(file, fcntl.LOCK_EX)  # it is in use as long as that is held
         return file
@@ -115,7 +120,7 @@ class RejectsFile:
 
     def _is_of_an_import_before(self) -> bool:
         try:
-            with self._target.open(newline="", encoding="utf-8") as file:
+            with self._target.open(newline="", encoding="utf-8", errors="replace") as file:
                 return tuple(next(csv.reader(file), ())) == HEADER
         except (OSError, ValueError, csv.Error):
             return False

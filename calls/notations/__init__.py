@@ -19,11 +19,13 @@ class RawRecord(NamedTuple, Generic[Values]):
 
     ``number`` is the line on which it begins (of a list in a document: its place), ``text`` is what
     stands there, and ``values`` is what the notation makes of it: a row of texts, or a mapping.
+    Where ``is_torn``, the file may end in the middle of it, and what it says can't be trusted.
     """
 
     number: int
     text: str
     values: Values
+    is_torn: bool = False
 
 
 class Reader(Protocol[Values]):

@@ -4,7 +4,8 @@ import re
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
-from calls.records import Rejected
+from billing.texts import storable
+from calls.records import Instant, Rejected
 
 # A date or an hour alone would be read as its beginning, and charge a call that nobody has timed.
 DATE_AND_TIME = re.compile(r"[\dW-]+[T ]\d\d:?\d\d", re.ASCII | re.IGNORECASE)
@@ -12,35 +13,58 @@ WELL_WRITTEN = re.compile(
     r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d([.,]\d+)?)? ?(Z|[+-]\d\d:?\d\d)?",
     re.ASCII | re.IGNORECASE,
 )
+ENDS_WITH_OFFSET = re.compile(r"[T ]\d\d[\d:.,]* ?(Z|[+-]\d\d:?\d\d)", re.ASCII | re.IGNORECASE)
+
+# Decimals of a second that a datetime has no room for.
+FINER_THAN_MICROSECONDS = re.compile(r"[.,]\d{6}(\d+)", re.ASCII)
+SHORTEST_FINER = len("20261123T140509.1234567")
 
 
-def read_time(field: str, text: str) -> datetime:
-    """The date and time in ``text``, aware if it names an offset. Raises Rejected."""
+def read_time(field: str, text: str) -> Instant:
+    """Read the date and time in ``text``, aware if it names an offset. Raises Rejected."""
     if DATE_AND_TIME.match(text):
         try:
-            return datetime.fromisoformat(text.upper())
+            at = datetime.fromisoformat(text.upper())
         except ValueError:
             pass
+        else:
+            return Instant(at, _finer(text))
         if WELL_WRITTEN.fullmatch(text):
             raise Rejected(field, f"is “{text[:40]}”: there is no such day, time or offset.")
-    raise Rejected(field, f"is “{text[:40]}”; write it like 2026-11-23T14:05:09.")
+    said = storable(text[:40])
+    raise Rejected(field, f"is “{said}”; write it like 2026-11-23T14:05:09.")
 
 
-def meanings(field: str, time: datetime, zone: ZoneInfo) -> list[datetime]:
-    """The instants that ``time`` can mean, in UTC, earliest first: one, or two.
+def _finer(text: str) -> str:
+    if len(text) < SHORTEST_FINER:
+        return ""
+    found = FINER_THAN_MICROSECONDS.search(text)
+    return found[1].rstrip("0") if found else ""
+
+
+def may_be_torn(text: str) -> bool:
+    """Whether ``text`` may be the beginning of a longer time: without an offset it may go on."""
+    found = ENDS_WITH_OFFSET.search(text)
+    return found is None or found.end() != len(text)
+
+
+def meanings(field: str, instant: Instant, zone: ZoneInfo) -> list[Instant]:
+    """Return the instants that ``instant`` can mean, in UTC, earliest first: one, or two.
 
     A time without an offset is on the wall clock of ``zone``. When that clock is set back, an hour
     happens twice. When it is set forward, an hour never happens: raises Rejected.
     """
+    time, finer = instant
     try:
         if time.tzinfo is not None:
-            return [time.astimezone(UTC)]
+            return [Instant(time.astimezone(UTC), finer)]
         first, second = time.replace(tzinfo=zone), time.replace(tzinfo=zone, fold=1)
         before, after = first.utcoffset(), second.utcoffset()
         if before is not None and before == after:
-            return [time.replace(tzinfo=UTC) - before]  # in half the time of astimezone
+            # In half the time of astimezone.
+            return [Instant(time.replace(tzinfo=UTC) - before, finer)]
         if before is not None and after is not None and before > after:
-            return [first.astimezone(UTC), second.astimezone(UTC)]
+            return [Instant(one.astimezone(UTC), finer) for one in (first, second)]
     except OverflowError:
         raise Rejected(field, "is out of range.") from None
     raise Rejected(

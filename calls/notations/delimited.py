@@ -1,4 +1,8 @@
-"""Delimited text (CSV), with a header or without: refuses what is no such text in UTF-8."""
+"""Delimited text (CSV) in UTF-8, with a header or without: refuses what is no such text.
+
+A byte that is no UTF-8 is handed on as a lone surrogate (Python's ``surrogateescape``): what its
+value may then be is up to the rules of a record, and a rejected line is given back as it came.
+"""
 
 import csv
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -10,6 +14,7 @@ Row = list[str]
 
 # A line that is longer than this is no call record but another kind of file.
 LINE_BYTES_MAX = 1_000_000
+csv.field_size_limit(LINE_BYTES_MAX)  # a transcript may stand in a line, however long it is
 
 CR_ALONE = "lines must end with LF or CRLF, not with CR alone."
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -28,6 +33,10 @@ class DelimitedReader:
 
     The delimiter is whichever of ``delimiters`` the first line has most of. ``takes_as_header``
     looks at the first row and says whether it is a header; it may raise BadFileError.
+
+    A last line that nothing ends may be whole, or cut off where the file was still being written.
+    ``may_be_torn`` gets its row, and whether the last value ends with a quotation mark, and says
+    whether a part of it may be missing that matters.
     """
 
     def __init__(
@@ -36,10 +45,12 @@ class DelimitedReader:
         *,
         delimiters: str,
         takes_as_header: Callable[[Sequence[str]], bool],
+        may_be_torn: Callable[[Sequence[str], bool], bool],
     ) -> None:
         self._file = file
         self._delimiters = delimiters
         self._takes_as_header = takes_as_header
+        self._may_be_torn = may_be_torn
         self._delimiter = delimiters[0]
         self._line_number = 0
         self._text: list[str] = []  # the lines that the CSV reader took since the last record
@@ -59,8 +70,8 @@ class DelimitedReader:
         if first is None:
             raise BadFileError("The file has no values, only the characters between them.")
         if not self._takes_as_header(first.values):
-            yield first
-        yield from records
+            yield self._marked(first)
+        yield from map(self._marked, records)
 
     def values_of(self, texts: Iterable[str]) -> Iterator[Row]:
         """Give the values of each text, which is one whole row."""
@@ -68,11 +79,16 @@ class DelimitedReader:
 
     def _records(self, lines: Iterator[str]) -> Iterator[RawRecord[Row]]:
         reader = self.values_of(lines)
-        number = self._line_number
+        number = first = self._line_number
         while True:
             try:
                 values = next(reader, None)
             except csv.Error as error:
+                text = "".join(self._text)
+                if number != first and len(self._text) == 1 and _is_open(text):
+                    # Nothing but this line can be in the value that a quotation mark opens.
+                    yield RawRecord(number, text, [], is_torn=True)
+                    return
                 raise BadFileError(f"Line {number}: {_explained(error)}") from None
             if values is None:
                 return
@@ -80,6 +96,12 @@ class DelimitedReader:
                 yield RawRecord(number, "".join(self._text), values)
             self._text.clear()
             number = self._line_number + 1
+
+    def _marked(self, record: RawRecord[Row]) -> RawRecord[Row]:
+        if record.is_torn or not _is_open(record.text):
+            return record
+        is_torn = self._may_be_torn(record.values, record.text.endswith('"'))
+        return record._replace(is_torn=is_torn)
 
     def _lines(self) -> Iterator[str]:
         while line := self._file.readline(LINE_BYTES_MAX + 1):
@@ -97,16 +119,14 @@ class DelimitedReader:
             if b"\r" in line:
                 raise BadFileError(f"Line {self._line_number}: {CR_ALONE}")
             raise BadFileError(f"Line {self._line_number} is longer than {LINE_BYTES_MAX:,} bytes.")
-        if b"\0" in line:
-            raise BadFileError(f"Line {self._line_number} has a NUL byte: this is no UTF-8 text.")
-        try:
-            return line.decode()
-        except UnicodeDecodeError as error:
-            before = line[max(0, error.start - 20) : error.start].decode(errors="replace")
-            raise BadFileError(
-                f"Line {self._line_number} is not UTF-8 (byte 0x{line[error.start]:02x} after "
-                f"“{before}”); save the file as UTF-8."
-            ) from None
+        if self._line_number == 1 and b"\0" in line:
+            raise BadFileError("Line 1 has a NUL byte: this is no UTF-8 text.")
+        return line.decode(errors="surrogateescape")
+
+
+def _is_open(text: str) -> bool:
+    """Whether nothing ends the line: only the last of a file may be so."""
+    return not text.endswith(("\n", "\r"))
 
 
 def _with_first(first: str, rest: Iterator[str]) -> Iterator[str]:

@@ -8,6 +8,8 @@ file says who called whom: the import names the direction, as a whole or by dial
 
 Times are whole seconds on the wall clock of the import's time zone (UTC for ``usegmtime=yes``).
 They decide; ``duration`` and ``billsec`` must agree with them to a second, as Asterisk truncates.
+The ``disposition`` is that of the last attempt to reach somebody: a line with an ``answer`` and
+seconds of talk was answered, whatever became of that attempt. Without talk the disposition decides.
 """
 
 import hashlib
@@ -22,12 +24,13 @@ from zoneinfo import ZoneInfo
 from django.template.defaultfilters import pluralize
 
 from billing.plans.rating import UsageType
+from billing.texts import storable
 from calls.legs import joined
 from calls.models import Status
 from calls.notations import BadFileError, RawRecord
 from calls.notations.clock import meanings, read_time
 from calls.notations.delimited import DelimitedReader, Row
-from calls.records import CallRecord, Rejected, not_one_of, validate
+from calls.records import CallRecord, Instant, Rejected, not_one_of, validate
 from calls.sources import Option, Read, Source
 
 COLUMNS = (
@@ -79,9 +82,9 @@ FIELDS = {
 class _Leg(NamedTuple):
     """The instants of one line: a call, or the part of it before or after a transfer."""
 
-    started_at: datetime
-    connected_at: datetime | None
-    ended_at: datetime | None
+    started_at: Instant
+    connected_at: Instant | None
+    ended_at: Instant | None
     status: Status
 
 
@@ -139,7 +142,20 @@ class AsteriskCsv(Source[Row]):
 
     def reader(self, file: BinaryIO) -> DelimitedReader:
         """Text without a header, delimited by commas."""
-        return DelimitedReader(file, delimiters=",", takes_as_header=self.takes_as_header)
+        return DelimitedReader(
+            file,
+            delimiters=",",
+            takes_as_header=self.takes_as_header,
+            may_be_torn=self.may_be_torn,
+        )
+
+    def may_be_torn(self, last: Sequence[str], is_closed: bool) -> bool:
+        """Whether a uniqueid may be missing in the ``last`` line, in part or as a whole.
+
+        Without it, or with a part of it, the call would be another one, and charged once more when
+        its whole line comes.
+        """
+        return len(last) < COLUMNS_MAX - 1 or (len(last) == COLUMNS_MAX - 1 and not is_closed)
 
     def takes_as_header(self, first: Sequence[str]) -> bool:
         """Where somebody has added one; a first line with other columns is no Master.csv."""
@@ -158,8 +174,8 @@ class AsteriskCsv(Source[Row]):
         """The uniqueid, or an ID made from the 16 columns that are always there."""
         if uniqueid := _optional(values).uniqueid:
             return uniqueid
-        line = "\x1f".join(values[: len(COLUMNS)])
-        return f"asterisk-{hashlib.sha256(line.encode()).hexdigest()[:32]}"
+        line = "\x1f".join(values[: len(COLUMNS)]).encode(errors="surrogatepass")
+        return f"asterisk-{hashlib.sha256(line).hexdigest()[:32]}"
 
     def read(self, raw: Sequence[RawRecord[Row]]) -> Iterator[Read[Row]]:
         """Lines that follow each other are one call; if one can't be read, none is.
@@ -167,10 +183,16 @@ class AsteriskCsv(Source[Row]):
         Recording the others would charge a part of the call as if it were all. A line that is far
         from the rest is rejected by itself: it has the ID of a call that it is no part of.
         """
-        try:
-            legs = [_ReadLine(line, self._record(line.values)) for line in raw]
-        except Rejected as rejected:
-            yield Read(raw, rejected)
+        legs = []
+        unreadable = {}
+        for line in raw:
+            try:
+                legs.append(_ReadLine(line, self._record(line.values)))
+            except Rejected as rejected:
+                unreadable[line.number] = rejected
+        if unreadable:
+            because = _because_of(unreadable)
+            yield from (Read([line], unreadable.get(line.number, because)) for line in raw)
             return
         legs.sort(key=attrgetter("record.started_at"))
         (first, call), *rest = legs
@@ -221,9 +243,10 @@ class AsteriskCsv(Source[Row]):
         if status is Status.COMPLETED and not row["answer"]:
             raise Rejected("answer", "is missing, although the call was ANSWERED.")
         if status is not Status.COMPLETED and row["answer"]:
-            raise Rejected(
-                "answer", f"must be empty where the disposition is {row['disposition']}."
-            )
+            if billsec:
+                status = Status.COMPLETED
+            else:
+                row["answer"] = ""
         error: Rejected | None = None
         # Where clocks were set back a time means one of two instants: the durations tell which.
         for started_at, connected_at, ended_at in product(
@@ -242,10 +265,20 @@ class AsteriskCsv(Source[Row]):
         assert error is not None
         raise error
 
-    def _instants(self, field: str, text: str) -> Sequence[datetime | None]:
+    def _instants(self, field: str, text: str) -> Sequence[Instant | None]:
         if not text:
             return [None]
         return meanings(field, read_time(field, text), self.zone)
+
+
+def _because_of(lines: Collection[int]) -> Rejected:
+    """Why a line is rejected that is well by itself."""
+    numbers = ", ".join(map(str, lines))
+    return Rejected(
+        "line",
+        f"is of the same call as line{pluralize(len(lines))} {numbers}, which can't be read; a "
+        "part of a call is not charged as if it were all.",
+    )
 
 
 def _optional(values: Row) -> _Optional:
@@ -257,17 +290,17 @@ def _optional(values: Row) -> _Optional:
 
 def _seconds(field: str, text: str) -> timedelta:
     if not re.fullmatch(r"-?\d{1,9}", text, re.ASCII):
-        raise Rejected(field, f"is “{text[:40]}”, not a number of seconds.")
+        raise Rejected(field, f"is “{storable(text[:40])}”, not a number of seconds.")
     if text.startswith("-"):
         raise Rejected(field, f"is negative ({text}).")
     return timedelta(seconds=int(text))
 
 
 def _check(
-    field: str, told: timedelta, since: str, begun_at: datetime | None, ended_at: datetime | None
+    field: str, told: timedelta, since: str, begun: Instant | None, ended: Instant | None
 ) -> None:
     """Hold the number of seconds told against the times that it should be between."""
-    measured = timedelta() if begun_at is None or ended_at is None else ended_at - begun_at
+    measured = timedelta() if begun is None or ended is None else ended.at - begun.at
     if measured < timedelta():
         raise Rejected("end", f"is before the {since}.")
     if abs(measured - told) > TOLERANCE:

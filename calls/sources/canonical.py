@@ -13,20 +13,23 @@ status          yes       completed, no_answer, busy, failed, blocked
 started_at      yes       when the call was made or received
 connected_at    *         when it was answered; of completed calls only (translation: started_at)
 ended_at        *         when it ended
-agent           no        name of the AI agent, at most 100 characters
-from, to        no        numbers or addresses, at most 100 characters each
-remarks         no        shown in the call log, at most 500 characters
+agent           no        name of the AI agent; shortened to 100 characters
+from, to        no        numbers or addresses; each shortened to 100 characters
+remarks         no        shown in the call log; shortened to 500 characters
 revised_at      no        when this record was last changed: an older one never replaces a newer one
 ==============  ========  =========================================================================
 
-``*`` needed of completed calls. Times are ISO 8601 with up to microseconds: ``2026-11-23T14:05:09``
+``*`` needed of completed calls. Times are ISO 8601: ``2026-11-23T14:05:09``
 or ``2026-11-23 14:05:09.250+05:30``. With an offset (or ``Z``) they are taken as they are; without,
 they are on the wall clock of the time zone of the import, which is the account's unless another is
 named. A wall-clock time that the clocks skipped is rejected; of one that they repeated, that of the
 two is taken with which the call is shorter, or else the first: nobody pays for an hour in doubt.
+
+The last line should end with a line break like all others. Without one it may be cut off: then it
+is rejected where its last value may go on, as a call ID may, and a time without an offset.
 """
 
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import product
 from operator import itemgetter
@@ -35,23 +38,26 @@ from zoneinfo import ZoneInfo
 
 from django.template.defaultfilters import pluralize
 
+from billing.texts import storable
 from calls.notations import BadFileError, RawRecord
-from calls.notations.clock import meanings, read_time
+from calls.notations.clock import may_be_torn, meanings, read_time
 from calls.notations.delimited import DelimitedReader, Row
-from calls.records import STATUSES, USAGE_TYPES, CallRecord, Rejected, validate
+from calls.records import STATUSES, USAGE_TYPES, CallRecord, Instant, Rejected, validate
 from calls.sources import Read, Source
 
 REQUIRED = ("call_id", "usage_type", "status", "started_at")
 OPTIONAL = ("connected_at", "ended_at", "agent", "from", "to", "remarks", "revised_at")
+TIMES = ("started_at", "connected_at", "ended_at", "revised_at")
+WORDS: Mapping[str, Container[str]] = {"usage_type": USAGE_TYPES, "status": STATUSES}
 DELIMITERS = ",;\t"
 
 
 class _Instants(NamedTuple):
     """The instants of one call."""
 
-    started_at: datetime | None
-    connected_at: datetime | None
-    ended_at: datetime | None
+    started_at: Instant | None
+    connected_at: Instant | None
+    ended_at: Instant | None
 
 
 class CanonicalCsv(Source[Row]):
@@ -66,7 +72,27 @@ class CanonicalCsv(Source[Row]):
 
     def reader(self, file: BinaryIO) -> DelimitedReader:
         """Text with a header, delimited by comma, semicolon or tab."""
-        return DelimitedReader(file, delimiters=DELIMITERS, takes_as_header=self.takes_as_header)
+        return DelimitedReader(
+            file,
+            delimiters=DELIMITERS,
+            takes_as_header=self.takes_as_header,
+            may_be_torn=self.may_be_torn,
+        )
+
+    def may_be_torn(self, last: Sequence[str], is_closed: bool) -> bool:
+        """Whether the ``last`` line misses a column, or a part of one that matters.
+
+        A time may go on unless it names an offset or stands in quotation marks (``is_closed``), a
+        call ID may always; a text may be cut, but nothing is charged by it.
+        """
+        if len(last) != len(self._columns):
+            return len(last) < len(self._columns)
+        column, value = self._columns[-1], last[-1].strip()
+        if column in TIMES:
+            return bool(value) and not is_closed and may_be_torn(value)
+        if column in WORDS:
+            return _word(value, WORDS[column]) not in WORDS[column]
+        return column == "call_id"
 
     def takes_as_header(self, first: Sequence[str]) -> bool:
         """Always: learn the order of the columns. Raises BadFileError where one is not ours."""
@@ -84,7 +110,7 @@ class CanonicalCsv(Source[Row]):
         if "" in columns:
             raise BadFileError(f"Column {columns.index('') + 1} has no name.")
         if unknown:
-            names = ", ".join(f"“{name[:40]}”" for name in unknown[:5])
+            names = ", ".join(f"“{storable(name[:40])}”" for name in unknown[:5])
             raise BadFileError(
                 f"Unknown columns: {names}. Known are: {', '.join(REQUIRED + OPTIONAL)}."
             )
@@ -142,18 +168,18 @@ class CanonicalCsv(Source[Row]):
         in_order = [(length, one) for one in every if (length := _length(one)) is not None]
         return min(in_order, key=itemgetter(0))[1] if in_order else every[0]
 
-    def _possible(self, field: str, row: dict[str, str]) -> Sequence[datetime | None]:
+    def _possible(self, field: str, row: dict[str, str]) -> Sequence[Instant | None]:
         """The instants that a value can mean, the earlier one first."""
         text = row.get(field, "").strip()
         return meanings(field, read_time(field, text), self.zone) if text else [None]
 
 
-def _length(instants: Sequence[datetime | None]) -> timedelta | None:
+def _length(instants: Sequence[Instant | None]) -> timedelta | None:
     """From the first to the last of them; None where they do not follow each other."""
     known = [instant for instant in instants if instant is not None]
     if known != sorted(known):
         return None
-    return known[-1] - known[0] if known else timedelta()
+    return known[-1].at - known[0].at if known else timedelta()
 
 
 def _word(text: str, known: Container[str]) -> str:

@@ -11,10 +11,11 @@ from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
+from calls.limits import FIRST_DAY
+
 DAY = timedelta(days=1)
 A_MOMENT = timedelta(microseconds=1)
 
-FIRST_DAY_MIN = date(2000, 1, 1)
 AHEAD_DAYS_MAX = 366
 PERIOD_YEARS_MAX = 10
 
@@ -278,8 +279,8 @@ def _read_day(field: str, text: str, today: date) -> date:
     except ValueError:
         said = f"{name} “{text[:SAID_MAX]}” is not a date like {today.isoformat()}"
         raise PeriodError(field, said) from None
-    if day < FIRST_DAY_MIN:
-        raise PeriodError(field, f"{name} is before {FIRST_DAY_MIN.year}")
+    if day < FIRST_DAY:
+        raise PeriodError(field, f"{name} is before {FIRST_DAY.year}")
     if day > today + AHEAD_DAYS_MAX * DAY:
         raise PeriodError(field, f"{name} is more than a year ahead")
     return day

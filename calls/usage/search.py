@@ -12,11 +12,12 @@ from django.db.models import Sum
 from django.db.models.functions import Left
 
 from billing.models import Account, Kind, LedgerEntry
+from calls.limits import FIRST_DAY
 from calls.usage.counts import Counted
 from calls.usage.filters import UsageFilters
 from calls.usage.log import LogRow, read_newest_first
 from calls.usage.paging import LogPaginator
-from calls.usage.periods import DAY, FIRST_DAY_MIN, PERIOD_YEARS_MAX, Period, years_later
+from calls.usage.periods import DAY, PERIOD_YEARS_MAX, Period, years_later
 
 # Nobody reads more than these.
 ROWS_MAX = 1_000
@@ -88,7 +89,7 @@ def search_calls(*, account: Account, filters: UsageFilters, period: Period) -> 
         row.occurred_at.astimezone(period.zone).date() for row in (passing[-1], passing[0])
     )
     # As far back as one period can reach.
-    first_day = max(first_day, FIRST_DAY_MIN, years_later(last_day, -PERIOD_YEARS_MAX) + DAY)
+    first_day = max(first_day, FIRST_DAY, years_later(last_day, -PERIOD_YEARS_MAX) + DAY)
     return Search(filters.call_id, outside=(first_day, last_day) if first_day <= last_day else None)
 
 

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from billing.models import Account, LedgerEntry
 from billing.texts import in_credits
 from calls.models import Call
+from calls.records import is_long
 from calls.usage import payers, words
 from calls.usage.entries import Entry
 from calls.usage.log import LogRow, log_rows
@@ -37,6 +38,11 @@ class CallPage:
     def balance_after(self) -> int:
         """The account's balance after the latest row."""
         return self.rows[-1].balance_after
+
+    @property
+    def is_long(self) -> bool:
+        """Whether the call lasted so long that somebody should check that it is true."""
+        return self.call is not None and is_long(self.call)
 
     @property
     def is_corrected(self) -> bool:

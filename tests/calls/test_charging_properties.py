@@ -80,11 +80,13 @@ class Model:
 
 def newest(one, known):
     """Which of two records of a call counts, as it will be remembered."""
-    if known["revision"] is None:
-        return one
-    if one["revision"] is None:
-        return {**one, "revision": known["revision"]}
-    return known if one["revision"] < known["revision"] else one
+    before, after = known["revision"], one["revision"]
+    if None not in (before, after) and after < before:
+        return known
+    is_newer = after is not None and (before is None or after > before)
+    if not is_newer and abs(one["started"] - known["started"]) > 1:
+        return known  # another call with a reused ID
+    return {**one, "revision": before if after is None else after}
 
 
 def cost(facts, tariff):

@@ -52,8 +52,10 @@ def chains(draw):
         if legs:
             start = draw(st.integers(start, end + GAP_MAX.seconds))
         disposition = draw(st.sampled_from(["ANSWERED", "NO ANSWER", "BUSY", "FAILED"]))
-        connect = start + draw(st.integers(0, 30)) if disposition == "ANSWERED" else None
-        end = max(end, connect or start) + draw(st.integers(0, 60))
+        talks = disposition != "ANSWERED" and draw(st.booleans())  # to somebody else before
+        is_answered = disposition == "ANSWERED" or talks
+        connect = start + draw(st.integers(0, 30)) if is_answered else None
+        end = max(end, connect or start) + draw(st.integers(int(talks), 60))
         legs.append(Leg(start, connect, end, disposition, f"20{number}"))
     return legs
 

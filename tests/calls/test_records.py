@@ -2,12 +2,15 @@
 
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from billing.plans.rating import UsageType
+from calls.limits import FIRST_INSTANT
 from calls.models import Status
 from calls.records import CallRecord, Rejected, validate
+from calls.usage.periods import choose_period
 
 SECOND = timedelta(seconds=1)
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
@@ -61,6 +64,16 @@ def test_a_good_record_is_taken_as_it_is():
         ({"call_id": "x\0"}, "call_id", "has U+0000, which can't be printed; remove it."),
         ({"call_id": "x\ud800"}, "call_id", "has U+D800, which can't be printed; remove it."),
         (
+            {"call_id": "x\udce9"},
+            "call_id",
+            "has the byte 0xe9, which is no UTF-8; save it as UTF-8.",
+        ),
+        (
+            {"call_id": "x\ufffd"},
+            "call_id",
+            "was damaged before: it has “\ufffd” in place of a character.",
+        ),
+        (
             {"usage_type": "fax"},
             "usage_type",
             "is “fax”; it must be one of: outbound, inbound, translation.",
@@ -80,9 +93,9 @@ def test_a_good_record_is_taken_as_it_is():
             "is out of range.",
         ),
         (
-            {"started_at": datetime(1989, 12, 31, 23, 59, tzinfo=UTC)},
+            {"started_at": FIRST_INSTANT - timedelta(microseconds=1)},
             "started_at",
-            "is in 1989; calls before 1990 are taken for a mistake.",
+            "is before 2000; such an old call is taken for a mistake.",
         ),
         ({"connected_at": None}, "connected_at", "is missing: a completed call was connected."),
         ({"ended_at": None}, "ended_at", "is missing: a completed call has ended."),
@@ -130,12 +143,6 @@ def test_a_good_record_is_taken_as_it_is():
             "revised_at",
             "is more than 24 hours in the future; check the time zone.",
         ),
-        ({"agent": "x" * 101}, "agent", "has 101 characters; at most 100 are allowed."),
-        ({"from_number": "1" * 101}, "from", "has 101 characters; at most 100 are allowed."),
-        ({"to_number": "1" * 101}, "to", "has 101 characters; at most 100 are allowed."),
-        ({"remarks": "x" * 501}, "remarks", "has 501 characters; at most 500 are allowed."),
-        ({"agent": "a\0b"}, "agent", "has U+0000, which can't be stored; remove it."),
-        ({"remarks": "a\ud800b"}, "remarks", "has U+D800, which can't be stored; remove it."),
     ],
 )
 def test_a_broken_rule_names_the_field_and_the_reason(changes, field, reason):
@@ -155,13 +162,39 @@ def test_a_broken_rule_names_the_field_and_the_reason(changes, field, reason):
         {**UNCONNECTED, "status": "failed"},
         {**UNCONNECTED, "status": "blocked"},
         {**UNCONNECTED, "started_at": NOW + timedelta(hours=24), "ended_at": None},
-        {"started_at": datetime(1990, 1, 1, tzinfo=UTC)}
-        | {"connected_at": datetime(1990, 1, 1, tzinfo=UTC)}
-        | {"ended_at": datetime(1990, 1, 8, tzinfo=UTC)},
+        {"started_at": FIRST_INSTANT}
+        | {"connected_at": FIRST_INSTANT}
+        | {"ended_at": FIRST_INSTANT + timedelta(days=7)},
     ],
 )
 def test_the_limits_themselves_are_allowed(changes):
     assert validate(**{**GOOD, **changes})
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "length_max"),
+    [
+        ({"agent": "x" * 101}, "agent", 100),
+        ({"from_number": "1" * 101}, "from", 100),
+        ({"to_number": "1" * 5_000}, "to", 100),
+        ({"remarks": "x" * 200_000}, "remarks", 500),
+    ],
+)
+def test_a_text_that_is_too_long_is_shortened_and_the_record_says_so(changes, field, length_max):
+    record = validate(**{**GOOD, **changes})
+    [(name, text)] = changes.items()
+    assert getattr(record, name) == text[: length_max - 1] + "…"
+    assert record.notes == ((field, f"is too long; it is shortened to {length_max} characters."),)
+
+
+@pytest.mark.parametrize("odd", ["\0", "\x1b", "\x9f", "\ud800"])
+@pytest.mark.parametrize("name", ["agent", "from_number", "to_number", "remarks"])
+def test_what_is_no_text_is_replaced_and_the_record_says_so(name, odd):
+    record = validate(**{**GOOD, name: f"a{odd}b"})
+    assert getattr(record, name) == "a\ufffdb"
+    assert [note.said for note in record.notes] == [
+        "has what is no text; it is replaced by “\ufffd”."
+    ]
 
 
 def test_a_translation_connects_when_it_starts():
@@ -185,3 +218,20 @@ def test_blanks_around_and_inside_texts_are_reduced():
 
 def test_invisible_joiners_of_a_script_are_kept():
     assert validate(**GOOD, agent="ക്\u200dഷ").agent == "ക്\u200dഷ"
+
+
+@pytest.mark.parametrize("zone", ["Etc/GMT+12", "UTC", "Pacific/Kiritimati"])
+def test_the_oldest_call_that_is_taken_lies_in_a_period_that_can_be_shown(zone):
+    oldest = validate(
+        **{**UNCONNECTED, "status": "no_answer", "started_at": FIRST_INSTANT, "ended_at": None}
+    )
+    chosen = choose_period(
+        preset="custom",
+        first="2000-01-01",
+        last="2000-01-31",
+        today=NOW.date(),
+        zone=ZoneInfo(zone),
+        cycle=None,
+    )
+    assert not chosen.errors
+    assert chosen.period.starts_at <= oldest.started_at < chosen.period.ends_at

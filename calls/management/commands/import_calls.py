@@ -80,12 +80,20 @@ class Command(BaseCommand):
             metavar="PATH",
             help=f"Where rejected lines go (FILE.rejects.csv; of -: {STANDARD_INPUT_REJECTS}).",
         )
+        parser.add_argument(
+            "--revise",
+            action="store_true",
+            help="The file is the last word about its calls: it may move them to any other time, "
+            "as after an import in a wrong time zone, and replaces newer revisions. Of a call told "
+            "in parts it must have all.",
+        )
         parser.add_argument("--batch-size", type=int, default=BATCH_SIZE, metavar="CALLS")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Import, and say what happened."""
         self._summary = Summary()
         self._name = options["file"]
+        self._revises = options["revise"]
         beside = Path(f"{self._name}.rejects.csv")
         if self._name == STANDARD_INPUT:
             self._name, beside = "Standard input", Path(STANDARD_INPUT_REJECTS)
@@ -99,7 +107,11 @@ class Command(BaseCommand):
         try:
             with _input(options["file"]) as file, self._opened(file) as rejects:
                 steps = import_calls(
-                    file=file, source=source, now=now, batch_size=options["batch_size"]
+                    file=file,
+                    source=source,
+                    now=now,
+                    batch_size=options["batch_size"],
+                    revise=options["revise"],
                 )
                 for step in self._shown(steps, size=os.fstat(file.fileno()).st_size):
                     self._summary = step.summary
@@ -161,9 +173,23 @@ class Command(BaseCommand):
         )
         if summary.joined:
             self.stdout.write(f"Lines joined with another of the same call: {summary.joined:,}.")
+        for note, noted in summary.notes.items():
+            self._warn(
+                f"{note.field} {note.said} "
+                f"{noted.calls:,} call{pluralize(noted.calls)}, the first: {noted.first_call_id}"
+            )
+        if summary.has_many_corrections and not self._revises:
+            self._warn(
+                f"{summary.corrected:,} of {summary.lines:,} lines corrected calls that were "
+                "known already. If they are other calls, their IDs were used before: give them "
+                "other IDs or a prefix, and import the earlier file again with --revise."
+            )
         if self._rejects.lines:
             path = self._rejects.path.absolute()
-            self.stderr.write(self.style.WARNING(f"Rejected lines, with reasons: {path}"))
+            self._warn(f"Rejected lines, with reasons: {path}")
+
+    def _warn(self, text: str) -> None:
+        self.stderr.write(self.style.WARNING(text))
 
 
 def _account(slug: str) -> Account:

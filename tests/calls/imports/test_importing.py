@@ -84,7 +84,12 @@ def test_one_bad_leg_puts_all_lines_of_its_call_among_the_rejects(importing_file
     )
     assert importing_file(content, format="asterisk").code == 1
     assert [row[:3] for row in rejects(tmp_path)[1:]] == [
-        ["1", "duration", "is negative (-1)."],
+        [
+            "1",
+            "line",
+            "is of the same call as line 2, which can't be read; a part of a call is not charged "
+            "as if it were all.",
+        ],
         ["2", "duration", "is negative (-1)."],
     ]
 

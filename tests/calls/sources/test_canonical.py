@@ -1,11 +1,12 @@
 """The canonical CSV: what a line means, and what it may not say."""
 
 from datetime import UTC, datetime
+from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from billing.plans.rating import UsageType
+from billing.plans.rating import Tariff, UsageType, rate
 from calls.models import Status
 from calls.notations import BadFileError, RawRecord
 from calls.records import CallRecord, Rejected
@@ -162,6 +163,34 @@ def test_a_wall_clock_time_that_happened_twice_never_lengthens_the_call():
         "2026-11-01T06:59:05+00:00",
         "2026-11-01T07:05:00+00:00",
     ]
+
+
+@pytest.mark.parametrize(
+    ("usage_type", "connected", "ended", "seconds"),
+    [
+        ("outbound", "09:00:00", "09:00:30.0000004", "30.000001"),
+        ("outbound", "09:00:00.0000004", "09:00:30.0000004", "30.000000"),
+        ("outbound", "09:00:00.0000004", "09:00:30", "30.000000"),
+        ("outbound", "09:00:00.000000399", "09:00:30.0000004", "30.000001"),
+        ("outbound", "09:00:00.0000009", "09:00:30.0000010", "30.000001"),
+        ("outbound", "09:00:00.123456789", "09:00:30.123456789000", "30.000000"),
+        ("inbound", "09:00:10", "09:00:30.0000004", "30.000001"),
+        ("inbound", "09:00:10.0000009", "09:00:30", "30.000000"),
+        ("translation", "", "09:00:30.000000000001", "30.000001"),
+    ],
+)
+def test_nanoseconds_count_and_billable_time_is_rounded_up(usage_type, connected, ended, seconds):
+    times = [at and f"2026-11-20T{at}" for at in ("09:00:00", connected, ended)]
+    record = read(["c1", usage_type, "completed", *times])
+    charge = rate(
+        tariff=Tariff(30, 1),
+        usage_type=record.usage_type,
+        started_at=record.started_at,
+        connected_at=record.connected_at,
+        ended_at=record.ended_at,
+    )
+    assert str(charge.billable_seconds.quantize(Decimal("1.000000"))) == seconds
+    assert charge.increments == (1 if seconds == "30.000000" else 2)
 
 
 def test_times_out_of_order_stay_out_of_order_where_no_clock_explains_it():

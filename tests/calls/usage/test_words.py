@@ -125,8 +125,8 @@ def test_the_arithmetic_of_history_says_what_it_would_have_been() -> None:
             "started 10 Mar 2026, 15:00:00 → 10 Mar 2026, 15:00:00.25, 3 credits as before",
         ),
         (
-            {"started_at": after(-2 * 24 * 3600)},
-            "started 10 Mar 2026, 15:00:00 → 8 Mar 2026, 15:00:00, 3 credits as before",
+            {"started_at": after(-24 * 3600)},
+            "started 10 Mar 2026, 15:00:00 → 9 Mar 2026, 15:00:00, 3 credits as before",
         ),
         ({"remarks": "hot lead"}, "remarks (none) → hot lead, 3 credits as before"),
         (

@@ -208,3 +208,19 @@ def test_the_page_takes_three_queries_however_often_the_call_was_corrected(
         record_calls(records=[record(account, seconds=65 + 60 * number)], now=NOW)
     with django_assert_num_queries(3):
         assert len(page_of(account).rows) == corrections + 1
+
+
+@pytest.mark.parametrize(("seconds", "is_flagged"), [(43_193, False), (43_193.000001, True)])
+def test_a_call_of_more_than_twelve_hours_is_flagged(
+    client: Client,
+    member: User,
+    account: Account,
+    professional: Plan,
+    *,
+    seconds: float,
+    is_flagged: bool,
+) -> None:
+    record_calls(records=[record(account, seconds=seconds)], now=NOW)
+    client.force_login(member)
+    page = client.get(reverse("dashboard:call", args=["acme", "CA1"]))
+    assert ("longer than 12 hours" in page.text) == is_flagged

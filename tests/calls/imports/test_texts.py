@@ -1,0 +1,75 @@
+"""Texts that can't be stored as they are: they cost nobody a charge, and the import says so."""
+
+import csv
+
+import pytest
+
+from calls.charging import record_calls
+from calls.models import Call
+from tests.calls.calling import NOW, record, record_one
+from tests.calls.importing import ASTERISK, GOOD, HEADER
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_long_remark_is_shortened_and_the_call_charged(importing_file):
+    long = f"{HEADER},remarks\n" + "".join(
+        f"{GOOD.format(call_id, 10)},{remarks}\n"
+        for call_id, remarks in (("c1", "x" * 501), ("c2", "short"), ("c3", "y" * 200_000))
+    )
+    outcome = importing_file(long)
+    assert (outcome.code, outcome.out.partition(";")[0]) == (
+        0,
+        "3 created, 0 unchanged, 0 corrected, 0 rejected",
+    )
+    assert outcome.error == (
+        "remarks is too long; it is shortened to 500 characters. 2 calls, the first: c1\n"
+    )
+    assert Call.objects.get(call_id="c1").remarks == "x" * 499 + "…"
+    again = importing_file(long)
+    assert again.out.startswith("0 created, 3 unchanged, 0 corrected, 0 rejected; 0 credits")
+
+
+def test_a_byte_that_is_no_text_costs_nobody_the_file(importing_file):
+    content = f"{HEADER},agent\n{GOOD.format('c1', 10)},Jos\xe9\n{GOOD.format('c2', 10)},Asha\n"
+    outcome = importing_file(content.encode("latin-1"))
+    assert outcome.out.startswith("2 created, 0 unchanged, 0 corrected, 0 rejected; 6 credits")
+    assert outcome.error == (
+        "agent has what is no text; it is replaced by “\ufffd”. 1 call, the first: c1\n"
+    )
+    assert Call.objects.get(call_id="c1").agent == "Jos\ufffd"
+
+
+@pytest.mark.parametrize("odd", [b"\xe9", b"\0", b"\xed\xa0\x80"])
+def test_a_call_id_is_never_repaired_and_its_line_is_given_back_as_it_came(
+    importing_file, tmp_path, odd
+):
+    line = GOOD.format("c2~", 10).encode().replace(b"~", odd)
+    outcome = importing_file(
+        b"\n".join([HEADER.encode(), GOOD.format("c1", 10).encode(), line, b""])
+    )
+    assert outcome.out.startswith("1 created, 0 unchanged, 0 corrected, 1 rejected")
+    with (tmp_path / "calls.csv.rejects.csv").open(
+        encoding="utf-8", errors="surrogateescape"
+    ) as file:
+        [_, [number, field, _, text]] = csv.reader(file)
+    assert (number, field, text.encode(errors="surrogateescape")) == ("3", "call_id", line)
+
+
+@pytest.mark.parametrize("uniqueid", ["1773135000.1", ""])
+def test_a_name_in_latin_1_costs_no_call_of_asterisk(importing_file, uniqueid):
+    line = ASTERISK.format(uniqueid).replace('"+911","+912","default",""', "a,b,default,Jos\xe9")
+    content = f"{line if uniqueid else line.rsplit(',', 2)[0]}\n".encode("latin-1")
+    outcome = importing_file(content, format="asterisk")
+    assert (outcome.error, Call.objects.get().credits) == ("", 3)
+
+
+def test_a_column_name_that_is_no_text_is_said(importing_file):
+    outcome = importing_file(f"{HEADER},Se\xf1or\n".encode("latin-1"))
+    assert "Unknown columns: “se\ufffdor”." in outcome.refusal
+
+
+def test_the_outcome_of_recording_says_what_became_of_a_text(professional):
+    [outcome] = record_calls(records=[record(professional, agent="x" * 101)], now=NOW)
+    assert outcome.notes == (("agent", "is too long; it is shortened to 100 characters."),)
+    assert record_one(record(professional, agent="x" * 101)) == ("unchanged", 0)
