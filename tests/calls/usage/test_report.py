@@ -83,7 +83,7 @@ def test_columns_of_the_log_by_kind(account: Account) -> None:
     post(
         goodwill(account, 100, expires_at=at - timedelta(days=1)),
         call(account, "a", 3, at - timedelta(days=2)),
-        correction(account, "a", -2, at),
+        correction(account, "a", -2, at, revised_at=at),
         at=at - timedelta(days=2),
     )
     post(call(account, "b", 4, NOW))  # books the expiry of what was left first
