@@ -17,12 +17,11 @@ from typing import NamedTuple
 
 from django.db import transaction
 
-from billing import ledger
 from billing.bulk import among
 from billing.ledger import Posting, references
 from billing.models import Account, Kind
+from billing.plans import movements
 from billing.plans.rating import Tariff, rate
-from billing.plans.subscriptions import renew_due
 from billing.plans.tariffs import NoTariffError, TariffBook
 from calls import stored
 from calls.changes import changes_between
@@ -80,20 +79,19 @@ def record_calls(
     move them anywhere, and replace newer revisions and all legs.
 
     A call is rated by the tariff in force when it started. A correction keeps the tariff frozen
-    with the call, unless it moves the start. Billing cycles that are due begin first, so that the
-    calls use their plan credits before any others.
+    with the call, unless it moves the start. Booked through `billing.plans.movements`: billing
+    cycles that are due begin first, so that the calls use their plan credits before any others.
     """
     if not records:
         return []
     book = TariffBook({record.account_id for record in records})
-    renew_due(book=book, now=now)
     with transaction.atomic():
         merge = with_leg if are_legs else revised
         batch = _Batch(records, now, book, merge=merge, revise=revise)
         batch.insert_new()
         batch.correct_changed()
         # The table of calls has decided what is new, and each correction has its own number.
-        ledger.post(postings=batch.postings_in_order(), posted_at=now, references_are_new=True)
+        movements.post(postings=batch.postings_in_order(), now=now, references_are_new=True)
     return batch.outcomes_in_order()
 
 

@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from billing.models import Account, Membership
 from billing.notices.levels import CreditState, credit_state, low_level, thresholds_of
 from billing.plans.cycles import Cycle
-from billing.plans.subscriptions import NextCredits, cycle_of, next_credits
+from billing.plans.granting import NextCredits, cycle_of, next_credits
 from billing.plans.tariffs import Agreement, TariffBook, UpcomingAgreement
 
 

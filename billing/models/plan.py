@@ -141,12 +141,15 @@ class Subscription(models.Model):
         help_text="The account's when it subscribed: its cycles keep to that clock, so that no day "
         "is in two of them, or in none, when the account moves.",
     )
-    # What `billing.plans.subscriptions.renew` has done: known without looking at grants.
+    # Written by `billing.plans.subscriptions.renew`.
     begun_at = models.DateTimeField(
-        null=True, help_text="When it had begun, and the credits of the plan before had ended."
+        null=True, blank=True, help_text="When its beginning was booked. Empty: still to come."
     )
-    granted_until = models.DateTimeField(
-        null=True, help_text="End of the latest cycle that granted credits."
+    due_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="When it next has to be looked at: its beginning, then the next cycle or change "
+        "of terms that may grant credits. Empty: nothing is to come.",
     )
 
     class Meta:
@@ -154,6 +157,11 @@ class Subscription(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["account", "effective_from"], name="subscription_one_per_instant"
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["due_at"], name="subscription_due", condition=Q(due_at__isnull=False)
             ),
         ]
         triggers = [

@@ -8,13 +8,13 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from datetime import datetime
-from itertools import zip_longest
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 from django.db.models import OuterRef, Subquery
 
 from billing.ledger import references
 from billing.ledger.audit import Breach, Invariant
+from billing.ledger.references import CycleNamed
 from billing.models import (
     Account,
     CreditGrant,
@@ -24,22 +24,16 @@ from billing.models import (
     PlanTerms,
     Subscription,
 )
+from billing.plans.granting import first_not_among, granted_lately
+from billing.plans.tariffs import TariffBook
 from billing.zones import is_known
 
-
-class _Followed(NamedTuple):
-    """A subscription, and when the one that follows it begins."""
-
-    subscription: Subscription
-    changes_at: datetime | None
-
-
-Subscriptions: TypeAlias = dict[tuple[int, int], _Followed]  # by account and subscription id
+Subscriptions: TypeAlias = dict[tuple[int, int], Subscription]  # by account and subscription id
 
 
 def plan_credits_have_their_cycle() -> Iterator[Breach]:
     """Plan credits are those of a billing cycle of the account's subscription: granted at its
-    start, as many as its terms ever gave, until its end or the next change of plan before."""
+    start, as many as its terms ever gave, until its end, whatever became of the plan since."""
     subscriptions = _subscriptions()
     given = _credits_ever_given(subscriptions)
     grants = CreditGrant.objects.filter(account_id=OuterRef("account_id"), seq=OuterRef("seq"))
@@ -56,10 +50,9 @@ def _wrong_with(
 ) -> str:
     """What is wrong with ``entry``, which knows when its grant expires and expired; else empty."""
     named = references.cycle_in(entry.reference)
-    found = named and subscriptions.get((entry.account_id, named.subscription_id))
-    if not named or not found:
+    subscription = named and subscriptions.get((entry.account_id, named.subscription_id))
+    if not named or not subscription:
         return "belongs to no subscription of the account"
-    subscription = found.subscription
     if not is_known(subscription.time_zone):
         return f"is of a subscription in the unknown time zone “{subscription.time_zone}”"
     cycle = subscription.cycle_at(entry.occurred_at)
@@ -72,50 +65,69 @@ def _wrong_with(
     return f"can be used until {entry.expires_at}, but ends at {cycle.ends_at}"
 
 
-def subscriptions_know_what_they_granted() -> Iterator[Breach]:
-    """A subscription notes that it has begun, and until when it has granted credits, as the ledger
-    tells it: what it notes is not looked for again, so a wrong note would cost a cycle."""
-    latest: dict[tuple[int, int], datetime] = {}
-    entries = LedgerEntry.objects.filter(kind=Kind.PLAN_CREDITS)
-    for account_id, reference, occurred_at in entries.order_by("occurred_at").values_list(
-        "account_id", "reference", "occurred_at"
-    ):
-        if named := references.cycle_in(reference):
-            latest[account_id, named.subscription_id] = occurred_at
+def changes_of_plan_grant_once_a_month() -> Iterator[Breach]:
+    """The first credits after a change to a plan do not come within a month of others of it."""
+    subscriptions = _subscriptions()
+    granted: dict[tuple[int, int], list[datetime]] = defaultdict(list)  # by account and plan
     slugs = dict(Account.objects.values_list("pk", "slug"))
-    for key, followed in _subscriptions().items():
-        if message := _wrong_note(followed, latest.get(key)):
-            subscription = followed.subscription
-            slug = slugs[subscription.account_id]
-            yield Breach("subscriptions", slug, f"subscription {subscription.pk}", message)
+    for account_id, named, occurred_at in _cycles_granted():
+        subscription = subscriptions.get((account_id, named.subscription_id))
+        if subscription is None or not is_known(subscription.time_zone):
+            continue
+        before = granted[account_id, subscription.plan_id]
+        if named.number == 0 and granted_lately(subscription, before[-1] if before else None):
+            subject = f"subscription {subscription.pk}"
+            message = f"granted credits at {occurred_at}, within a month of those at {before[-1]}"
+            yield Breach("plan credits", slugs[account_id], subject, message)
+        before.append(occurred_at)
 
 
-def _wrong_note(followed: _Followed, granted_at: datetime | None) -> str:
-    """What a subscription that last granted credits at ``granted_at`` notes wrongly, else empty."""
-    subscription = followed.subscription
-    noted = subscription.granted_until
-    if granted_at is None:
-        return "" if noted is None else f"notes credits until {noted}, but granted none"
+def subscriptions_are_due_in_time() -> Iterator[Breach]:
+    """A subscription that has credits to grant, or has not begun, is looked at no later than that:
+    what it notes is all that is looked for, so a wrong note would cost a cycle."""
+    granted: dict[int, dict[CycleNamed, datetime]] = defaultdict(dict)
+    for account_id, named, occurred_at in _cycles_granted():
+        granted[account_id][named] = occurred_at
+    book = TariffBook(Account.objects.values_list("pk", flat=True))
+    slugs = dict(Account.objects.values_list("pk", "slug"))
+    for account_id in sorted(book.subscribed):
+        if not all(is_known(one.time_zone) for one, _ in book.subscriptions_of(account_id)):
+            continue
+        booked = granted[account_id]
+        latest = max(booked.values(), default=None)
+        owed = first_not_among(booked, book=book, account_id=account_id, after=latest)
+        for subscription, _ in book.subscriptions_of(account_id):
+            if message := _wrong_note(subscription, owed.get(subscription.pk), booked):
+                subject = f"subscription {subscription.pk}"
+                yield Breach("subscriptions", slugs[account_id], subject, message)
+
+
+def _wrong_note(
+    subscription: Subscription, owed_at: datetime | None, booked: Mapping[CycleNamed, datetime]
+) -> str:
+    """What a subscription notes wrongly that next has credits to grant at ``owed_at``."""
+    noted = subscription.due_at
     if subscription.begun_at is None:
-        return "granted credits, but notes that it has not begun"
-    if not is_known(subscription.time_zone):
+        if any(named.subscription_id == subscription.pk for named in booked):
+            return "granted credits, but notes that it has not begun"
+        owed_at = subscription.effective_from
+    if owed_at is None or (noted is not None and noted <= owed_at):
         return ""
-    cycle = subscription.cycle_at(granted_at)
-    is_right = noted in (cycle.ends_at, followed.changes_at or cycle.ends_at)
-    return "" if is_right else f"notes credits until {noted}, not {cycle.ends_at}"
+    return f"is to be looked at by {owed_at}, but notes {noted}"
+
+
+def _cycles_granted() -> Iterator[tuple[int, CycleNamed, datetime]]:
+    """Each cycle whose credits the ledger has, with its account and when they were granted."""
+    entries = LedgerEntry.objects.filter(kind=Kind.PLAN_CREDITS).order_by("occurred_at", "id")
+    for account_id, reference, occurred_at in entries.values_list(
+        "account_id", "reference", "occurred_at"
+    ).iterator():
+        if named := references.cycle_in(reference):
+            yield account_id, named, occurred_at
 
 
 def _subscriptions() -> Subscriptions:
-    subscriptions = list(Subscription.objects.order_by("account_id", "effective_from"))
-    return {
-        (one.account_id, one.pk): _Followed(
-            one,
-            following.effective_from
-            if following is not None and following.account_id == one.account_id
-            else None,
-        )
-        for one, following in zip_longest(subscriptions, subscriptions[1:])
-    }
+    return {(one.account_id, one.pk): one for one in Subscription.objects.all()}
 
 
 def _credits_ever_given(subscriptions: Subscriptions) -> dict[int, set[int | None]]:
@@ -123,16 +135,16 @@ def _credits_ever_given(subscriptions: Subscriptions) -> dict[int, set[int | Non
     of_plan: dict[int, set[int | None]] = defaultdict(set)
     for plan_id, credits in PlanTerms.objects.values_list("plan_id", "credits_per_cycle"):
         of_plan[plan_id].add(credits)
-    given = {
-        followed.subscription.pk: set(of_plan[followed.subscription.plan_id])
-        for followed in subscriptions.values()
-    }
-    for one, credits in CustomTerms.objects.values_list("subscription_id", "credits_per_cycle"):
-        given[one].add(credits)
+    given = {one.pk: set(of_plan[one.plan_id]) for one in subscriptions.values()}
+    for subscription_id, credits in CustomTerms.objects.values_list(
+        "subscription_id", "credits_per_cycle"
+    ):
+        given[subscription_id].add(credits)
     return given
 
 
 INVARIANTS: tuple[Invariant, ...] = (
     plan_credits_have_their_cycle,
-    subscriptions_know_what_they_granted,
+    changes_of_plan_grant_once_a_month,
+    subscriptions_are_due_in_time,
 )

@@ -1,16 +1,20 @@
-"""Movements of credits from outside: top-ups, an operator's adjustments, and the passing of time.
+"""The door: everything that moves credits from outside goes through `post`.
 
-A top-up or an adjustment is one posting with a reference, so asking twice posts once.
+Calls, top-ups, refunds and adjustments alike first find their accounts brought up to the moment of
+booking. A top-up or an adjustment is one posting with a reference, so asking twice posts once.
+Rule: "Where credits come from, and how long they last".
 """
 
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
+from django.db import transaction
+
 from billing import ledger
-from billing.ledger import NewGrant, Posting, references
+from billing.ledger import NewGrant, Posted, Posting, references
 from billing.models import Account, GrantSource, Kind
 from billing.plans.cycles import TOP_UP_VALID_MONTHS, add_months
-from billing.plans.subscriptions import renew_due
-from billing.plans.tariffs import TariffBook
+from billing.plans.subscriptions import due_for_renewal, renew
 from billing.refusals import Refusal
 from billing.texts import readable_reason
 
@@ -19,10 +23,44 @@ class AdjustmentError(Refusal):
     """An adjustment that can't be posted."""
 
 
+def post(
+    *, postings: Sequence[Posting], now: datetime, references_are_new: bool = False
+) -> list[Posted]:
+    """Book what came from outside at ``now``, after the accounts were brought up to that moment.
+
+    Cycles that are due begin, found by one query among the accounts of the ``postings``; credits
+    that are due expire. Otherwise as `billing.ledger.post`, which says what ``references_are_new``
+    spares. It holds the accounts' balances until the caller's transaction ends: call it last. No
+    provider is asked. Raises IntegrityError where a posting breaks a constraint.
+    """
+    if not postings:
+        return []
+    _begin_due_cycles({posting.account_id for posting in postings}, now)
+    return ledger.post(postings=postings, posted_at=now, references_are_new=references_are_new)
+
+
+def post_one(*, posting: Posting, now: datetime) -> bool:
+    """Book one posting as `post` does; return whether it was new."""
+    booked = post(postings=[posting], now=now)
+    return any(posted.posting is posting for posted in booked)
+
+
 def bring_up_to_date(*, account: Account, now: datetime) -> None:
     """Begin the account's billing cycles that are due, then expire its credits that are."""
-    renew_due(book=TariffBook([account.pk]), now=now)
+    _begin_due_cycles({account.pk}, now)
     ledger.expire(account_ids=[account.pk], at=now)
+
+
+def _begin_due_cycles(account_ids: Collection[int], now: datetime) -> None:
+    """`renew` those of the accounts that are due, so that their new credits are used first."""
+    due = due_for_renewal(now=now, account_ids=account_ids)
+    if not due:
+        return
+    with transaction.atomic():
+        # All at once, in order: one after the other could wait for somebody who waits for this.
+        ledger.lock_accounts(sorted(account_ids))
+        for account in Account.objects.filter(pk__in=due).order_by("pk"):
+            renew(account=account, now=now)
 
 
 def top_up_valid_until(*, account: Account, paid_at: datetime) -> datetime:
@@ -51,7 +89,7 @@ def credit_top_up(
         top_up_id=top_up_id,
         grant=NewGrant(GrantSource.TOP_UP, top_up_valid_until(account=account, paid_at=paid_at)),
     )
-    return ledger.post_one(posting=posting, posted_at=now)
+    return post_one(posting=posting, now=now)
 
 
 def adjust(
@@ -84,4 +122,4 @@ def adjust(
         remarks=reason,
         grant=NewGrant(GrantSource.ADJUSTMENT, expires_at) if credits > 0 else None,
     )
-    return ledger.post_one(posting=posting, posted_at=at)
+    return post_one(posting=posting, now=at)

@@ -1,44 +1,34 @@
 """Subscriptions: which plan an account is on, and the plan credits of each billing cycle.
 
 A cycle is a month from the subscription's start, in the zone that the account had then. Changing
-the plan starts a new cycle and ends the one before: what is left of its plan credits expires, as
-at any cycle's end. From when the change is planned, they are credits that expire then: whose end is
-known is warned of, and used first.
+the plan starts a new cycle. Plan credits that are left stay until the end of the cycle that they
+were granted for, beside the new plan's: a grant's end never moves.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from collections.abc import Collection, Sequence
+from datetime import datetime
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import QuerySet, Value
+from django.db.models.functions import Least
 
 from billing import ledger
+from billing.bulk import among
 from billing.ledger import NewGrant, Posting, references
 from billing.models import (
     Account,
     CustomTerms,
     GrantSource,
     Kind,
-    LedgerEntry,
     Plan,
     Subscription,
 )
-from billing.plans.cycles import Cycle
+from billing.plans.granting import cycle_credits, due_times
 from billing.plans.tariffs import TariffBook
 from billing.refusals import Refusal
 from billing.zones import local
 
-A_MOMENT = timedelta(microseconds=1)
 NOT_PLANNED = "That change of plan is not planned any more."
-
-
-@dataclass(frozen=True, slots=True)
-class NextCredits:
-    """Plan credits to come, and when."""
-
-    at: datetime
-    credits: int
 
 
 class SubscriptionError(Refusal):
@@ -56,8 +46,9 @@ def subscribe(
     """Put ``account`` on ``plan`` from ``at`` on, and grant the credits of cycles begun by ``now``.
 
     ``now`` is ``at`` where it isn't given; when ``at`` is later than ``now``, the change is planned
-    and `renew` grants its credits when their time comes. ``custom_terms`` (unsaved, without
-    subscription) replace the plan's own terms from ``at`` on.
+    and `renew` grants its credits when their time comes. The first cycle after a change grants
+    none where credits of ``plan`` were granted within the month before (`billing.plans.granting`).
+    ``custom_terms`` (unsaved, without subscription) replace the plan's own terms from ``at`` on.
     History stays: raises SubscriptionError where ``at`` is not after the account's latest change,
     and where that change was to the same plan, so that asking twice grants no credits twice.
     """
@@ -88,7 +79,11 @@ def subscribe(
                 "Plan credits were granted since then; a change before that would rewrite history."
             )
         subscription = Subscription.objects.create(
-            account=account, plan=plan, effective_from=at, time_zone=account.time_zone
+            account=account,
+            plan=plan,
+            effective_from=at,
+            time_zone=account.time_zone,
+            due_at=at,
         )
         if custom_terms is not None:
             custom_terms.subscription = subscription
@@ -99,20 +94,17 @@ def subscribe(
 
 
 def cancel_planned_change(*, subscription: Subscription, now: datetime) -> None:
-    """Delete a ``subscription`` that has not begun: the credits before it last as without it.
+    """Delete a ``subscription`` that has not begun: the account stays on the plan before it.
 
-    Raises SubscriptionError where it has begun or is cancelled already, where a clock ahead has
-    expired credits for it, and where the one that follows would then lead from a plan to itself.
+    Raises SubscriptionError where it has begun (also by a clock ahead) or is cancelled already, and
+    where the one that follows would then lead from a plan to itself.
     """
     with transaction.atomic():
         ledger.lock_accounts([subscription.account_id])
         stored = _history_of(subscription.account_id).filter(pk=subscription.pk).first()
         if stored is None:
             raise SubscriptionError(NOT_PLANNED)
-        expired = LedgerEntry.objects.filter(
-            account=stored.account, kind=Kind.EXPIRY, occurred_at=stored.effective_from
-        )
-        if stored.begun_at is not None or stored.effective_from <= now or expired.exists():
+        if stored.begun_at is not None or stored.effective_from <= now:
             raise SubscriptionError(
                 f"The account is on {stored.plan} since {_moment(stored)}: change its plan instead."
             )
@@ -136,176 +128,80 @@ def renew(*, account: Account, now: datetime) -> int:
     """Grant the plan credits of every cycle begun by ``now`` that lacks them; return how many.
 
     Missed cycles are granted in order, each expiring at its own end, and what is left of expired
-    ones is expired. Credits granted before end when `credits_end_at` says, as it is decided now.
-    Safe to repeat: a cycle's grant has a reference of its own.
+    ones is expired. Which cycles grant what is `billing.plans.granting`. Safe to repeat: a cycle's
+    grant has a reference of its own.
     """
-    granted = 0
     with transaction.atomic():
         ledger.lock_accounts([account.pk])
-        already = set(
-            account.entries.filter(kind=Kind.PLAN_CREDITS).values_list("reference", flat=True)
-        )
+        # Whoever changes terms marks these rows: either they wait, or their terms are read here.
+        own = Subscription.objects.select_for_update(no_key=True).filter(account=account)
+        stored = list(own.order_by("pk"))
         book = TariffBook([account.pk])
-        begun = list(_begun(book, account.pk, now))
-        for subscription, _, cycles in begun:
-            for cycle in cycles:
-                reference = _reference(subscription, cycle)
-                if reference not in already:
-                    until = min(now, cycle.ends_at - A_MOMENT)
-                    credits = credits_of(book, account.pk, cycle, until)
-                    if not credits:
-                        continue
-                    plan = book.at(account.pk, cycle.starts_at).plan
-                    posting = Posting(
-                        account_id=account.pk,
-                        kind=Kind.PLAN_CREDITS,
-                        credits=credits,
-                        reference=reference,
-                        occurred_at=cycle.starts_at,
-                        plan_name=plan.name,
-                        grant=NewGrant(GrantSource.PLAN, cycle.ends_at),
-                    )
-                    granted += ledger.post_one(posting=posting, posted_at=now)
-                subscription.granted_until = cycle.ends_at
-            subscription.begun_at = subscription.begun_at or now
-            subscription.save(update_fields=["begun_at", "granted_until"])
+        granted = _grant(book, account, now)
         ledger.expire(account_ids=[account.pk], at=now)
+        _note_due(book, account.pk, stored, now)
     return granted
 
 
-def credits_end_at(cycle: Cycle, *, changes_at: datetime | None) -> datetime:
-    """When the credits of ``cycle`` expire: with it, or with the next change of plan before.
-
-    ``changes_at`` is when the subscription that follows begins, also while it is only planned.
-    """
-    return cycle.ends_at if changes_at is None else min(cycle.ends_at, changes_at)
-
-
-def _begun(
-    book: TariffBook, account_id: int, now: datetime
-) -> Iterator[tuple[Subscription, datetime | None, list[Cycle]]]:
-    """Each subscription that has begun, when the next one begins, and its cycles begun so far."""
-    for subscription, changes_at in book.subscriptions_of(account_id):
-        if subscription.effective_from > now:
-            return
-        until = now if changes_at is None else min(now, changes_at - A_MOMENT)
-        yield subscription, changes_at, list(subscription.cycles(until=until))
-
-
-def renew_due(*, book: TariffBook, now: datetime) -> None:
-    """`renew` those accounts of ``book`` that are due.
-
-    So that what is used next uses the new cycle's credits first, also when beat is late.
-    """
-    for account in Account.objects.filter(pk__in=due_for_renewal(book=book, now=now)):
-        renew(account=account, now=now)
-
-
-def due_for_renewal(*, book: TariffBook, now: datetime) -> list[int]:
-    """The ids of the accounts of ``book`` for which `renew` has something to do at ``now``."""
-    return sorted(
-        account_id
-        for account_id in book.subscribed
-        if (subscription := book.subscription_at(account_id, now))
-        and _is_due(book, subscription, now)
-    )
-
-
-def _is_due(book: TariffBook, subscription: Subscription, now: datetime) -> bool:
-    """Whether it has not begun yet, or a cycle after the latest that granted credits may.
-
-    A plan that grants none, as a custom one may, is not due by that.
-    """
-    if subscription.begun_at is None:
-        return True
-    since = subscription.granted_until or subscription.effective_from
-    if since > now:
-        return False
-    account_id = subscription.account_id
-    changes = (since, *book.changes(account_id, after=since, until=now))
-    return any(_credits_per_cycle(book, account_id, at) for at in changes)
-
-
-def next_credits(*, book: TariffBook, account_id: int, now: datetime) -> NextCredits | None:
-    """What `renew` grants next after ``now``, and when, as plans and terms are decided now.
-
-    What is due by ``now`` counts as granted. None where nothing is to come.
-    """
-    for at in _chances_to_grant(book, account_id, now):
-        if credits := _credits_per_cycle(book, account_id, at):
-            return NextCredits(at, credits)
-    return None
-
-
-def _chances_to_grant(book: TariffBook, account_id: int, now: datetime) -> Iterator[datetime]:
-    """When a cycle that has no credits by ``now`` begins, or meets other terms, in order."""
-    for subscription, changes_at in book.subscriptions_of(account_id):
-        if changes_at is not None and changes_at <= now:
+def _grant(book: TariffBook, account: Account, now: datetime) -> int:
+    """Book the plan credits that are due and not booked yet; return of how many cycles."""
+    granted = 0
+    booked = set(account.entries.filter(kind=Kind.PLAN_CREDITS).values_list("reference", flat=True))
+    for subscription, cycle, _, credits in cycle_credits(book, account.pk, until=now):
+        reference = references.of_plan_credits(subscription.pk, cycle.number)
+        if reference in booked:
             continue
-        decided_until = max([now, *book.changes(account_id, after=now)])
-        # After the last decision one cycle is like the other: the first of them tells.
-        for cycle in subscription.cycles(until=subscription.cycle_at(decided_until).ends_at):
-            ends_at = credits_end_at(cycle, changes_at=changes_at)
-            if ends_at <= now or _has_credits(book, subscription, cycle, now):
-                continue
-            until = ends_at - A_MOMENT
-            chances = (
-                cycle.starts_at,
-                *book.changes(account_id, after=cycle.starts_at, until=until),
-            )
-            yield from (at for at in chances if now < at <= until)
+        posting = Posting(
+            account_id=account.pk,
+            kind=Kind.PLAN_CREDITS,
+            credits=credits,
+            reference=reference,
+            occurred_at=cycle.starts_at,
+            plan_name=book.at(account.pk, cycle.starts_at).plan.name,
+            grant=NewGrant(GrantSource.PLAN, cycle.ends_at),
+        )
+        granted += ledger.post_one(posting=posting, posted_at=now)
+    return granted
 
 
-def _has_credits(book: TariffBook, subscription: Subscription, cycle: Cycle, now: datetime) -> bool:
-    """Whether a cycle was granted its credits by ``now``, or is due to be."""
-    if cycle.starts_at > now:
-        return False
-    granted_until = subscription.granted_until
-    if granted_until is not None and cycle.ends_at <= granted_until:
-        return True
-    return bool(credits_of(book, subscription.account_id, cycle, now))
+def _note_due(
+    book: TariffBook, account_id: int, stored: Sequence[Subscription], now: datetime
+) -> None:
+    """Note of each subscription when it next needs `renew`. Their rows are locked."""
+    due = due_times(book=book, account_id=account_id, after=now)
+    for subscription in stored:
+        noted = (subscription.begun_at, subscription.due_at)
+        if subscription.effective_from > now and subscription.begun_at is None:
+            subscription.due_at = subscription.effective_from
+        else:
+            subscription.begun_at = subscription.begun_at or now
+            subscription.due_at = due.get(subscription.pk)
+        if noted != (subscription.begun_at, subscription.due_at):
+            subscription.save(update_fields=["begun_at", "due_at"])
 
 
-def cycle_of(*, book: TariffBook, account_id: int, at: datetime) -> Cycle | None:
-    """The billing cycle that an account is in at ``at``; None while it has no plan.
+def due_for_renewal(*, now: datetime, account_ids: Collection[int] | None = None) -> list[int]:
+    """The ids of the accounts for which `renew` may have something to do at ``now``.
 
-    A change of plan ends it, also one that is planned.
+    Among ``account_ids``, where they are given. One query, by the index of what is due.
     """
-    agreement = book.find(account_id, at)
-    if agreement is None:
-        return None
-    subscription = agreement.subscription
-    changes_at = dict(book.subscriptions_of(account_id))[subscription]
-    cycle = subscription.cycle_at(at)
-    return replace(cycle, ends_at=credits_end_at(cycle, changes_at=changes_at))
+    due = Subscription.objects.filter(due_at__lte=now)
+    if account_ids is not None:
+        due = due.filter(account_id__in=among(account_ids))
+    return sorted(set(due.values_list("account_id", flat=True)))
 
 
-def current_cycle(*, account: Account, at: datetime) -> Cycle | None:
-    """`cycle_of` one account whose plans have not been read."""
-    return cycle_of(book=TariffBook([account.pk]), account_id=account.pk, at=at)
+def mark_due(subscriptions: QuerySet[Subscription], *, at: datetime) -> None:
+    """Have `renew` look at ``subscriptions`` at ``at``, if it wouldn't before: from then on other
+    terms may give other credits."""
+    with transaction.atomic():
+        # In the order in which `renew` locks those of one account.
+        locked = subscriptions.select_for_update(no_key=True, of=("self",)).order_by("pk")
+        ids = list(locked.values_list("pk", flat=True))
+        marked = Subscription.objects.filter(pk__in=among(ids))
+        marked.update(due_at=Least("due_at", Value(at)))  # PostgreSQL's LEAST ignores nulls
 
 
 def _moment(subscription: Subscription) -> str:
     """When it begins, as people of its account say it."""
     return local(subscription.effective_from, subscription.account.zone)
-
-
-def _reference(subscription: Subscription, cycle: Cycle) -> str:
-    """What names the plan credits of a cycle in the ledger."""
-    return references.of_plan_credits(subscription.pk, cycle.number)
-
-
-def credits_of(book: TariffBook, account_id: int, cycle: Cycle, until: datetime) -> int:
-    """What the cycle grants: by the terms at its start, else by those in force at ``until``.
-
-    The second half lets an operator put an account on a custom plan first and enter the terms
-    afterwards, without the account waiting a month for its credits.
-    """
-    return _credits_per_cycle(book, account_id, cycle.starts_at) or _credits_per_cycle(
-        book, account_id, until
-    )
-
-
-def _credits_per_cycle(book: TariffBook, account_id: int, at: datetime) -> int:
-    agreement = book.find(account_id, at)
-    return (agreement.terms.credits_per_cycle or 0) if agreement else 0

@@ -4,18 +4,15 @@ from celery import shared_task
 from django.utils import timezone
 
 from billing import ledger
-from billing.models import Account
 from billing.plans import subscriptions
-from billing.plans.tariffs import TariffBook
 from billing.queue import for_each_account
 
 
 @shared_task
 def renew_subscriptions() -> None:
     """Begin the billing cycles that are due."""
-    book = TariffBook(Account.objects.values_list("pk", flat=True))
     for_each_account(
-        subscriptions.due_for_renewal(book=book, now=timezone.now()),
+        subscriptions.due_for_renewal(now=timezone.now()),
         lambda account: subscriptions.renew(account=account, now=timezone.now()),
     )
 

@@ -10,12 +10,12 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from typing import TypeVar
 
 from django.db import IntegrityError, transaction
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 
 from billing import ledger
 from billing.models import Account, CustomTerms, Plan, PlanTerms, Subscription, Terms
 from billing.plans.rating import Charge, Tariff, UsageType, rate
-from billing.plans.subscriptions import NOT_PLANNED, renew
+from billing.plans.subscriptions import NOT_PLANNED, mark_due, renew
 from billing.refusals import Refusal
 from billing.zones import local
 
@@ -108,9 +108,11 @@ def change_terms(
     where a number is out of range.
     """
     terms.plan = plan
-    return _store(
-        terms, effective_instant(effective_from, now=now, taken=instants(plan.terms.all()))
-    )
+    begins = effective_instant(effective_from, now=now, taken=instants(plan.terms.all()))
+    with transaction.atomic():
+        stored = _store(terms, begins)
+        mark_due(_subscriptions_under(terms), at=begins)
+    return stored
 
 
 def agree_terms(
@@ -159,16 +161,33 @@ def _agree(
 def amend_terms(*, terms: AnyTerms, effective_from: datetime | None, now: datetime) -> AnyTerms:
     """Store the changed numbers of ``terms`` that are still to come. Raises TermsError."""
     with transaction.atomic():
-        _locked_to_come(terms, now)
+        planned_for = _locked_to_come(terms, now).effective_from
         taken = instants(others_of(terms))
         begins = effective_instant(effective_from, now=now, taken=taken, zone=_zone_of(terms))
-        return _store(terms, begins)
+        stored = _store(terms, begins)
+        mark_due(_subscriptions_under(terms), at=min(planned_for, stored.effective_from))
+        return stored
 
 
 def withdraw_terms(*, terms: Terms, now: datetime) -> None:
     """Delete ``terms`` that are still to come. Raises TermsError where they have begun."""
     with transaction.atomic():
-        _locked_to_come(terms, now).delete()
+        stored = _locked_to_come(terms, now)
+        mark_due(_subscriptions_under(stored), at=stored.effective_from)
+        stored.delete()
+
+
+def _subscriptions_under(terms: Terms) -> QuerySet[Subscription]:
+    """The subscriptions that ``terms`` may give credits to: those that last until they begin."""
+    if isinstance(terms, CustomTerms):
+        return Subscription.objects.filter(pk=terms.subscription_id)
+    assert isinstance(terms, PlanTerms)
+    following = Subscription.objects.filter(
+        account=OuterRef("account"),
+        effective_from__gt=OuterRef("effective_from"),
+        effective_from__lte=terms.effective_from,
+    )
+    return Subscription.objects.filter(~Exists(following), plan=terms.plan_id)
 
 
 def others_of(terms: Terms) -> QuerySet:

@@ -8,7 +8,7 @@ from django.shortcuts import render
 from django.utils import timezone
 
 from billing.plans.cycles import Cycle
-from billing.plans.subscriptions import current_cycle
+from billing.plans.granting import current_cycle
 from calls.usage.counts import new_rows
 from calls.usage.export import TooManyFoundError, export_csv
 from calls.usage.periods import Preset

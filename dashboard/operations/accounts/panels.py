@@ -9,7 +9,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from billing.models import Account, CreditGrant, Kind, LedgerEntry, Subscription
-from billing.plans.subscriptions import current_cycle
+from billing.plans.granting import current_cycle
 from billing.plans.tariffs import in_force
 from billing.texts import grouped
 from billing.zones import local

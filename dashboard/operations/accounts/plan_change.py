@@ -11,6 +11,7 @@ from django.utils import timezone
 from unfold.widgets import UnfoldAdminSelectWidget
 
 from billing.models import Account, CustomTerms, Plan, Subscription
+from billing.plans.granting import credits_with_change, granted_within_a_month
 from billing.plans.subscriptions import NOT_PLANNED, cancel_planned_change, subscribe
 from billing.plans.tariffs import TariffBook
 from billing.plans.terms import effective_instant
@@ -52,7 +53,8 @@ class ChangePlanForm(OptionalTermsFields):
     """Another plan, from now or later, and the terms agreed along with it."""
 
     plan = PlanField(
-        help_text="A new billing cycle begins with it, and its credits are granted then.",
+        help_text="A new billing cycle begins with it, and its credits are granted then, unless "
+        "the account was granted credits of this plan within the month before.",
     )
     effective_from = InstantField(
         label="From", required=False, help_text="UTC. Empty: from now on. The past stays as it was."
@@ -93,8 +95,9 @@ class ChangePlan(AccountAction):
         return self.account_preview(
             title="Change plan",
             about=[
-                "Calls that started before keep their charge. What is left of the present plan's "
-                "credits expires with the change."
+                "Calls that started before keep their charge. Credits that are left keep their own "
+                "end, beside those of the new plan.",
+                *self._granted_lately(),
             ],
             button="Change plan",
             section=Section("increment_seconds", OPTIONAL_TERMS, OPTIONAL_TERMS_ABOUT),
@@ -104,12 +107,32 @@ class ChangePlan(AccountAction):
         account, now = self.record, self.now
         plan, at = form.cleaned_data["plan"], form.cleaned_data["effective_from"]
         terms = form.optional_terms()
-        subscribe(account=account, plan=plan, at=at, now=now, custom_terms=terms)
+        subscription = subscribe(account=account, plan=plan, at=at, now=now, custom_terms=terms)
         change = f"on {plan} from {local(at, account.zone)}"
         change += f", at {_in_words(terms)}" if terms else ""
+        credits = credits_with_change(book=TariffBook([account.pk]), subscription=subscription)
+        comes = f"{in_credits(credits) if credits else 'No credits'} come with the change."
         if at > now:
-            return Outcome(told=f"{account} will be {change}.", recorded=f"Planned {change}")
-        return Outcome(told=f"{account} is {change}.", recorded=f"Put {change}")
+            return Outcome(
+                told=f"{account} will be {change}. {comes}", recorded=f"Planned {change}"
+            )
+        return Outcome(told=f"{account} is {change}. {comes}", recorded=f"Put {change}")
+
+    def _granted_lately(self) -> list[str]:
+        """The plans to which a change now would grant no credits, each in a sentence."""
+        account = self.record
+        book = TariffBook([account.pk])
+        granted = granted_within_a_month(
+            book=book, account_id=account.pk, at=self.now, zone=account.zone
+        )
+        agreement = book.find(account.pk, self.now)
+        present = {agreement.plan.pk} if agreement else set()
+        plans = Plan.objects.filter(is_active=True, pk__in=granted.keys() - present)
+        return [
+            f"Credits of {plan} were granted on {local(granted[plan.pk], account.zone)}. A change "
+            "to it within a month of that grants none; the next ones come with its second cycle."
+            for plan in plans
+        ]
 
 
 class CancelPlannedChange(AccountAction):
@@ -140,8 +163,8 @@ class CancelPlannedChange(AccountAction):
             about=[
                 f"{account} would go to {subscription.plan} on "
                 f"{local(subscription.effective_from, account.zone)}. When you cancel that, it "
-                "stays on the plan before, whose credits then last to the end of their cycle, or "
-                "to the next planned change. Terms agreed for this one go with it."
+                "stays on the plan before, until the next planned change if there is one. Terms "
+                "agreed for this one go with it."
             ],
             button="Cancel the change",
         )

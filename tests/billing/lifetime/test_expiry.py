@@ -47,7 +47,7 @@ def test_they_expire_at_their_moment_and_not_one_before(account, clock):
     tasks.expire_credits()
     entry = LedgerEntry.objects.get(account=account, kind="expiry")
     assert (entry.credits, entry.occurred_at, entry.balance_after) == (-500, grant.expires_at, 0)
-    assert entry.remarks == "Top-up: 500 of 500 credits were not used and expired"
+    assert (entry.paid_by, entry.remarks) == (grant.seq, "")
 
 
 def test_a_week_late_they_still_expired_at_their_moment(account, clock):

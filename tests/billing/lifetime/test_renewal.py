@@ -9,17 +9,18 @@ import pytest
 from django.db import connection
 
 from billing.models import (
-    Account,
     Balance,
     CreditGrant,
+    CustomTerms,
     DailyUsage,
     Kind,
     LedgerEntry,
     Plan,
     PlanTerms,
+    Subscription,
 )
 from billing.plans import subscriptions, tasks
-from billing.plans.tariffs import TariffBook
+from billing.plans.terms import agree_terms, amend_terms, change_terms, withdraw_terms
 from tests.clock import local
 from tests.factories import AccountFactory
 from tests.movements import call, post
@@ -90,8 +91,7 @@ def test_a_cycle_that_began_on_a_leap_day_ends_on_the_29th(zone, clock):
 
 
 def due_at(now):
-    book = TariffBook(Account.objects.values_list("pk", flat=True))
-    return subscriptions.due_for_renewal(book=book, now=now)
+    return subscriptions.due_for_renewal(now=now)
 
 
 def test_a_plan_that_grants_no_credits_is_never_due(clock):
@@ -100,7 +100,7 @@ def test_a_plan_that_grants_no_credits_is_never_due(clock):
     assert due_at(clock.at) == []
 
 
-def test_a_planned_change_to_a_plan_without_credits_is_due_until_the_old_ones_have_ended(clock):
+def test_a_planned_change_to_a_plan_without_credits_is_due_until_it_has_begun(clock):
     account = company(since=(2026, 1, 31, 0, 0))
     change = local((2026, 2, 10, 0, 0), "Asia/Kolkata")
     enterprise = Plan.objects.get(name="Enterprise")
@@ -109,8 +109,8 @@ def test_a_planned_change_to_a_plan_without_credits_is_due_until_the_old_ones_ha
     assert due_at(change) == [account.pk]
     clock.at = change
     tasks.renew_subscriptions()
-    assert due_at(change) == []
-    assert movements(account) == [("plan_credits", 100), ("expiry", -100)]
+    assert due_at(change + 300 * DAY) == []
+    assert movements(account) == [("plan_credits", 100)]
 
 
 def test_a_cycle_missed_before_a_change_to_a_plan_without_credits_is_granted(clock):
@@ -123,21 +123,82 @@ def test_a_cycle_missed_before_a_change_to_a_plan_without_credits_is_granted(clo
     clock.at = change + DAY
     tasks.renew_subscriptions()
     assert starts(account) == ["2026-01-31 00:00", "2026-02-28 00:00"]
-    assert movements(account)[-1] == ("expiry", -100)
+    assert movements(account)[-1] == ("plan_credits", 100)
 
 
-def test_terms_lowered_to_no_credits_are_not_due_again_and_again(clock):
+def test_terms_lowered_to_no_credits_are_looked_at_once_and_not_again(clock):
     account = company(since=(2026, 1, 31, 0, 0))
-    PlanTerms.objects.create(
-        plan=Plan.objects.get(name="Base"),
-        effective_from=datetime(2026, 2, 10, tzinfo=UTC),
-        increment_seconds=60,
-        credits_per_increment=2,
-        credits_per_cycle=0,
-    )
+    lowered = datetime(2026, 2, 10, tzinfo=UTC)
+    change_terms(plan=base(), terms=terms(credits=0), effective_from=lowered, now=lowered - DAY)
+    assert due_at(lowered - MOMENT) == []
+    assert due_at(lowered) == [account.pk]
+    clock.at = lowered
+    tasks.renew_subscriptions()
     later = datetime(2026, 3, 20, tzinfo=UTC)
     assert due_at(later) == []
     assert subscriptions.renew(account=account, now=later) == 0
+
+
+def base():
+    return Plan.objects.get(name="Base")
+
+
+def terms(credits, cls=PlanTerms):
+    return cls(increment_seconds=60, credits_per_increment=2, credits_per_cycle=credits)
+
+
+def test_terms_that_are_planned_withdrawn_and_moved_are_looked_at_when_they_would_begin(clock):
+    account = company(since=(2026, 1, 31, 0, 0))
+    now = datetime(2026, 2, 1, tzinfo=UTC)
+    none = change_terms(plan=base(), terms=terms(0), effective_from=now + 20 * DAY, now=now)
+    subscriptions.renew(account=account, now=now)  # nothing is to come any more
+    assert due_at(now + 300 * DAY) == []
+    amend_terms(terms=none, effective_from=now + 50 * DAY, now=now)
+    clock.at = now + 40 * DAY
+    tasks.renew_subscriptions()
+    assert len(starts(account)) == 2
+    withdraw_terms(terms=none, now=clock.at)
+    clock.at = now + 60 * DAY
+    tasks.renew_subscriptions()
+    assert len(starts(account)) == 3
+
+
+def test_own_terms_agreed_for_later_are_looked_at_when_they_begin(clock):
+    account = company(plan="Enterprise", since=(2026, 1, 31, 0, 0))
+    now = datetime(2026, 2, 1, tzinfo=UTC)
+    own = agree_terms(
+        subscription=account.subscriptions.get(),
+        terms=terms(700, CustomTerms),
+        effective_from=now + 5 * DAY,
+        now=now,
+    )
+    assert due_at(now + 5 * DAY - MOMENT) == []
+    assert due_at(now + 5 * DAY) == [account.pk]
+    withdraw_terms(terms=own, now=now)
+    clock.at = now + 6 * DAY
+    tasks.renew_subscriptions()
+    assert due_at(now + 300 * DAY) == []
+    assert starts(account) == []
+
+
+@pytest.mark.parametrize("accounts", [1, 12])
+def test_what_is_due_is_found_by_one_query_among_any_number_of_accounts(
+    accounts, django_assert_num_queries
+):
+    for _ in range(accounts):
+        company(since=(2026, 1, 31, 0, 0))
+    with django_assert_num_queries(1):
+        assert due_at(datetime(2026, 2, 10, tzinfo=UTC)) == []
+    with django_assert_num_queries(1):
+        assert len(due_at(datetime(2026, 3, 10, tzinfo=UTC))) == accounts
+
+
+def test_what_is_due_is_found_by_its_index():
+    company(since=(2026, 1, 31, 0, 0))
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")  # a table of one row would be read whole
+    due = Subscription.objects.filter(due_at__lte=datetime(2026, 3, 10, tzinfo=UTC))
+    assert "subscription_due" in due.explain()
 
 
 @pytest.mark.parametrize("zone", ZONES)
@@ -284,10 +345,10 @@ def test_a_planned_change_of_plan_begins_its_cycle_when_its_time_comes(clock):
     assert balance_of(account) == 100
     clock.at = change
     tasks.renew_subscriptions()
-    assert balance_of(account) == 1_500
+    assert balance_of(account) == 1_600
 
 
-def test_a_cycle_that_was_missed_before_a_change_of_plan_ends_with_the_change():
+def test_a_cycle_that_was_missed_before_a_change_of_plan_has_its_own_end():
     account = company(since=(2026, 2, 1, 0, 0))
     change = datetime(2026, 3, 15, tzinfo=UTC)
     subscriptions.subscribe(account=account, plan=Plan.objects.get(name="Professional"), at=change)
@@ -295,7 +356,6 @@ def test_a_cycle_that_was_missed_before_a_change_of_plan_ends_with_the_change():
         ("plan_credits", 100),
         ("expiry", -100),
         ("plan_credits", 100),
-        ("expiry", -100),
         ("plan_credits", 1_500),
     ]
 

@@ -14,9 +14,10 @@ FAULTS = {
     # what the audit must say: SQL
     "belongs to no subscription of the account": (
         "INSERT INTO billing_ledgerentry (account_id, seq, kind, credits, balance_after, reference,"
-        " occurred_at, posted_at, remarks, call_id, usage_type, agent, billed_seconds)"
+        " occurred_at, posted_at, remarks, call_id, usage_type, agent, billed_seconds,"
+        " billable_us, increment_seconds, call_status, plan_name)"
         " SELECT account_id, 99, kind, 5, 0, 'plan-credits:0:0', now(), posted_at,"
-        " '', '', '', '', 0"
+        " '', '', '', '', 0, 0, 0, '', ''"
         " FROM billing_ledgerentry WHERE kind = 'plan_credits'"
     ),
     "is not at the start of cycle 7 of its subscription": (
@@ -35,22 +36,27 @@ FAULTS = {
         " SELECT account_id, plan_id, '2099-01-01 00:00Z', 'UTC' FROM billing_subscription)"
         " UPDATE billing_creditgrant SET expires_at = '2099-01-01 00:00Z' WHERE source = 'plan'"
     ),
-    "can be used until 20": (  # the end of its cycle, though the plan changes before
-        "INSERT INTO billing_subscription (account_id, plan_id, effective_from, time_zone)"
-        " SELECT account_id, plan_id, effective_from + interval '1 day', 'UTC'"
-        " FROM billing_subscription"
-    ),
     "is of a subscription in the unknown time zone “Nowhere/AtAll”": (
         "UPDATE billing_subscription SET time_zone = 'Nowhere/AtAll'"
     ),
     "granted credits, but notes that it has not begun": (
         "UPDATE billing_subscription SET begun_at = NULL"
     ),
-    "notes credits until None, not ": "UPDATE billing_subscription SET granted_until = NULL",
-    "notes credits until 2099-01-01": (
-        "UPDATE billing_subscription SET granted_until = '2099-01-01'"
+    ", but notes None": "UPDATE billing_subscription SET due_at = NULL",
+    ", but notes 2099-01-01 00:00:00+00:00": (
+        "UPDATE billing_subscription SET due_at = '2099-01-01 00:00Z'"
     ),
-    "but granted none": "DELETE FROM billing_ledgerentry WHERE kind = 'plan_credits'",
+    "within a month of those at": (
+        "WITH later AS (INSERT INTO billing_subscription"
+        " (account_id, plan_id, effective_from, time_zone, begun_at, due_at)"
+        " SELECT account_id, plan_id, effective_from + interval '1 day', 'UTC', now(), now()"
+        " FROM billing_subscription RETURNING id, account_id, effective_from)"
+        " INSERT INTO billing_ledgerentry (account_id, seq, kind, credits, balance_after,"
+        " reference, occurred_at, posted_at, remarks, call_id, usage_type, agent, billed_seconds,"
+        " billable_us, increment_seconds, call_status, plan_name)"
+        " SELECT account_id, 99, 'plan_credits', 1500, 0, 'plan-credits:' || id || ':0',"
+        " effective_from, now(), '', '', '', '', 0, 0, 0, '', '' FROM later"
+    ),
 }
 
 

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
 from billing.models import CustomTerms, Kind, LedgerEntry, Plan, PlanTerms
+from billing.plans.granting import next_credits
 from billing.plans.subscriptions import (
     SubscriptionError,
     cancel_planned_change,
-    next_credits,
     renew,
     subscribe,
 )

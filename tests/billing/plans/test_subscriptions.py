@@ -10,8 +10,9 @@ from django.db import connection, transaction
 from billing import ledger
 from billing.accounts.opening import change_time_zone
 from billing.models import Balance, CustomTerms, Kind, LedgerEntry, Plan, PlanTerms
-from billing.plans import subscriptions, tariffs
+from billing.plans import cycles, granting, subscriptions, tariffs
 from billing.plans.rating import Tariff
+from billing.plans.terms import agree_terms
 from tests.billing.waiting import WAIT_SECONDS, until_somebody_waits_for_a_lock
 from tests.movements import call, correction, post
 
@@ -151,15 +152,18 @@ def test_a_call_made_while_renewal_was_down_is_paid_by_the_missed_cycle(account)
     assert balance_of(account) == -50
 
 
-def test_changing_the_plan_starts_a_cycle_and_ends_the_one_before(account):
+def test_changing_the_plan_starts_a_cycle_beside_the_credits_that_are_left(account):
     subscriptions.subscribe(account=account, plan=plan("Base"), at=START)
     change = START + 10 * DAY
     subscriptions.subscribe(account=account, plan=plan("Professional"), at=change)
-    assert balance_of(account) == 1_500
-    assert movements(account, Kind.EXPIRY) == [(-100, change)]
-    cycle = subscriptions.current_cycle(account=account, at=change + DAY)
+    assert balance_of(account) == 1_600
+    assert movements(account, Kind.EXPIRY) == []
+    cycle = granting.current_cycle(account=account, at=change + DAY)
     assert cycle is not None
     assert (cycle.number, cycle.starts_at) == (0, change)
+    end = datetime(2026, 2, 28, 4, tzinfo=UTC)
+    subscriptions.renew(account=account, now=end)
+    assert movements(account, Kind.EXPIRY) == [(-100, end)]
 
 
 def test_a_change_before_the_latest_one_is_refused(account):
@@ -217,7 +221,7 @@ def test_cancelling_a_change_waits_for_who_begins_it_at_the_same_time(account, d
         begins.result()
         with pytest.raises(subscriptions.SubscriptionError, match="change its plan instead"):
             cancels.result()
-    assert balance_of(account) == 1_500
+    assert balance_of(account) == 1_600
 
 
 @pytest.mark.parametrize("used", [99, 100])
@@ -261,17 +265,80 @@ def test_a_custom_plan_whose_terms_come_later_grants_once_they_are_there(account
 
 def test_changing_the_plan_to_and_fro_never_adds_up_its_credits(account):
     subscriptions.subscribe(account=account, plan=plan("Base"), at=START)
-    for hours, name in enumerate(("Enterprise", "Base", "Enterprise", "Base"), start=1):
+    for hours, name in enumerate(("Professional", "Base", "Professional", "Base"), start=1):
         at = START + timedelta(hours=hours)
         subscriptions.subscribe(account=account, plan=plan(name), at=at)
-    assert balance_of(account) == 100
+    assert movements(account, Kind.PLAN_CREDITS) == [
+        (100, START),
+        (1_500, START + timedelta(hours=1)),
+    ]
+    subscriptions.renew(account=account, now=START + 27 * DAY)
+    assert balance_of(account) == 1_600
 
 
-def test_a_planned_change_ends_the_credits_before_it_when_it_comes(account):
+@pytest.mark.parametrize(
+    ("back_on", "granted"),
+    [
+        # By the account's calendar, in Kolkata: Base granted on 10 January at 09:30 there.
+        (datetime(2026, 2, 10, 3, 59, 59, tzinfo=UTC), 0),
+        (datetime(2026, 2, 10, 4, tzinfo=UTC), 100),
+        (datetime(2026, 2, 28, 4, tzinfo=UTC), 100),
+    ],
+)
+def test_going_back_to_a_plan_grants_its_credits_where_none_came_for_a_month(
+    account, back_on, granted
+):
+    subscriptions.subscribe(
+        account=account, plan=plan("Base"), at=datetime(2026, 1, 10, 4, tzinfo=UTC)
+    )
+    subscriptions.subscribe(
+        account=account, plan=plan("Professional"), at=datetime(2026, 1, 20, 4, tzinfo=UTC)
+    )
+    subscriptions.subscribe(account=account, plan=plan("Base"), at=back_on)
+    of_base = [credits for credits, _ in movements(account, Kind.PLAN_CREDITS) if credits == 100]
+    assert sum(of_base) == 100 + granted
+    next_cycle = cycles.add_months(back_on, 1, account.zone)
+    assert subscriptions.renew(account=account, now=next_cycle) == 1
+
+
+def test_terms_agreed_after_going_back_to_a_plan_grant_with_its_next_cycle(account):
+    own = {"increment_seconds": 6, "credits_per_increment": 1, "credits_per_cycle": 700}
+    subscriptions.subscribe(
+        account=account, plan=plan("Enterprise"), at=START, custom_terms=CustomTerms(**own)
+    )
+    subscriptions.subscribe(account=account, plan=plan("Base"), at=START + DAY)
+    back = subscriptions.subscribe(account=account, plan=plan("Enterprise"), at=START + 2 * DAY)
+    agree_terms(
+        subscription=back,
+        terms=CustomTerms(**own),
+        effective_from=START + 3 * DAY,
+        now=START + 3 * DAY,
+    )
+    assert balance_of(account) == 800
+    end = back.cycle_at(back.effective_from).ends_at
+    subscriptions.renew(account=account, now=end)
+    assert movements(account, Kind.PLAN_CREDITS)[-1] == (700, end)
+
+
+def test_a_planned_change_leaves_the_credits_before_it_their_time(account):
     subscriptions.subscribe(account=account, plan=plan("Base"), at=START)
     change = START + 10 * DAY
     subscriptions.subscribe(account=account, plan=plan("Professional"), at=change, now=START + DAY)
     assert balance_of(account) == 100
     subscriptions.renew(account=account, now=change + DAY)
-    assert balance_of(account) == 1_500
-    assert movements(account, Kind.EXPIRY) == [(-100, change)]
+    assert balance_of(account) == 1_600
+    assert movements(account, Kind.EXPIRY) == []
+
+
+def test_terms_that_gave_credits_for_a_while_grant_them_however_late_renewing_is(account):
+    subscription = subscriptions.subscribe(account=account, plan=plan("Enterprise"), at=START)
+    for days, credits in ((2, 9_000), (4, 0)):
+        CustomTerms.objects.create(
+            subscription=subscription,
+            effective_from=START + days * DAY,
+            increment_seconds=6,
+            credits_per_increment=1,
+            credits_per_cycle=credits,
+        )
+    subscriptions.renew(account=account, now=START + 6 * DAY)
+    assert balance_of(account) == 9_000

@@ -185,7 +185,7 @@ def test_changes_that_are_decided_are_announced(
         " From 23 Nov 2026, 19:00 : Professional, INR 9,999 a month, 1 credit per 15 s,"
         " 1,500 credits a cycle, 4 calls at once."
         " From 24 Nov 2026, 18:00 : Enterprise, 1 credit per 6 s, 9,000 credits a cycle."
-        " Plan credits that are left then expire."
+        ""
         " Credits that are left"
     ) in said
     offered = words(payer.get(PLANS))

@@ -137,7 +137,7 @@ def test_terms_are_agreed_for_a_planned_change(
     present = agreement_at(account=customer, at=timezone.now())
     assert (present.plan.name, present.tariff.increment_seconds) == ("Base", 60)
     renew(account=customer, now=to_enterprise.effective_from)
-    assert credits_of(customer) == 9_000
+    assert credits_of(customer) == 9_100
 
 
 def test_the_page_offers_the_plan_of_now_and_the_planned_one(

@@ -21,7 +21,20 @@ def test_a_plan_changed_now_grants_its_credits(
 ) -> None:
     staff.post(page(customer, "change-plan"), {"plan": professional.pk, "effective_from": ""})
     assert agreement_at(account=customer, at=timezone.now()).plan == professional
-    assert credits_of(customer) == 1_500
+    assert credits_of(customer) == 1_600
+
+
+def test_going_back_to_a_plan_within_a_month_grants_nothing_and_the_page_says_so(
+    staff: Client, customer: Account, base: Plan, professional: Plan
+) -> None:
+    said = "Credits of Base were granted on"
+    address = page(customer, "change-plan")
+    assert said not in staff.get(address).content.decode()
+    staff.post(address, {"plan": professional.pk, "effective_from": ""})
+    assert said in staff.get(address).content.decode()
+    response = staff.post(address, {"plan": base.pk, "effective_from": ""}, follow=True)
+    assert "No credits come with the change." in response.content.decode()
+    assert credits_of(customer) == 1_600
 
 
 def test_plans_are_offered_with_what_they_give(
@@ -46,7 +59,7 @@ def test_a_plan_changed_for_later_grants_its_credits_then(
     staff.post(page(customer, "change-plan"), {"plan": professional.pk, "effective_from": local})
     assert credits_of(customer) == 100
     renew(account=customer, now=later + timedelta(minutes=1))
-    assert credits_of(customer) == 1_500
+    assert credits_of(customer) == 1_600
 
 
 def test_times_are_those_of_the_account(
@@ -66,7 +79,7 @@ def test_sending_the_change_twice_grants_credits_once(
     staff.post(page(customer, "change-plan"), form)
     response = staff.post(page(customer, "change-plan"), form)
     assert "The account is on Professional already" in str(errors(response)["__all__"])
-    assert credits_of(customer) == 1_500
+    assert credits_of(customer) == 1_600
 
 
 @pytest.mark.parametrize(
@@ -193,7 +206,7 @@ def test_terms_of_ones_own_without_credits_are_said_to_grant_none(
     assert "Empty: none are granted." in staff.get(page(customer, "change-plan")).content.decode()
     change = {"plan": professional.pk, "increment_seconds": "6", "credits_per_increment": "1"}
     response = staff.post(page(customer, "change-plan"), change, follow=True)
-    assert ", at 1 per 6 s and 0 credits a cycle." in response.content.decode()
+    assert ", at 1 per 6 s and 0 credits a cycle. No credits come" in response.content.decode()
 
 
 def with_terms(plan: Plan, **changes: Any) -> dict[str, Any]:
@@ -213,7 +226,8 @@ def test_a_plan_is_changed_together_with_its_terms(
     staff: Client, customer: Account, enterprise: Plan
 ) -> None:
     response = staff.post(page(customer, "change-plan"), with_terms(enterprise), follow=True)
-    assert ", at 1 per 6 s and 9,000 credits a cycle." in response.content.decode()
+    said = ", at 1 per 6 s and 9,000 credits a cycle. 9,000 credits come with the change."
+    assert said in response.content.decode()
     in_force = agreement_at(account=customer, at=timezone.now()).terms
     assert isinstance(in_force, CustomTerms)
     assert (in_force.price_minor, in_force.currency, in_force.concurrent_calls) == (
@@ -221,7 +235,7 @@ def test_a_plan_is_changed_together_with_its_terms(
         "INR",
         12,
     )
-    assert credits_of(customer) == 9_000
+    assert credits_of(customer) == 9_100
     call_of(customer, "after", seconds=7, started_at=timezone.now())
     assert Call.objects.get().credits == 2
 
@@ -236,7 +250,7 @@ def test_a_planned_change_begins_with_the_terms_agreed_along_with_it(
     tariff = agreement_at(account=customer, at=began).tariff
     assert (tariff.increment_seconds, tariff.credits_per_increment) == (6, 1)
     renew(account=customer, now=began)
-    assert credits_of(customer) == 9_000
+    assert credits_of(customer) == 9_100
 
 
 def test_a_plan_changed_without_terms_has_those_of_everyone(
@@ -297,7 +311,7 @@ def test_sending_a_change_with_terms_twice_grants_credits_once(
     response = staff.post(page(customer, "change-plan"), with_terms(enterprise))
     assert "is on Enterprise already" in str(errors(response))
     assert customer.subscriptions.count() == 2
-    assert credits_of(customer) == 9_000
+    assert credits_of(customer) == 9_100
 
 
 def test_the_change_previews_typical_calls_beside_what_they_cost_now(
