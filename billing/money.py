@@ -4,6 +4,7 @@ How many decimals a currency has, and which currencies there are: ISO 4217, with
 funds, metals and tests, in which nobody pays. Pure, no Django.
 """
 
+from collections.abc import Mapping
 from decimal import Decimal
 
 DECIMALS = 2
@@ -47,6 +48,11 @@ def format_money(minor: int, currency: str) -> str:
     major = major_units(minor, currency)
     places = 0 if major == major.to_integral_value() else decimals(currency)
     return f"{currency} {major:,.{places}f}"
+
+
+def format_prices(prices: Mapping[str, int]) -> str:
+    """``GBP 19 · INR 1,999``: minor units by currency, in words."""
+    return " · ".join(format_money(minor, currency) for currency, minor in sorted(prices.items()))
 
 
 def decimals(currency: str) -> int:

@@ -141,6 +141,26 @@ def charges_follow_from_their_facts() -> Iterator[Breach]:
     )
 
 
+def history_is_what_started_before_the_first_subscription() -> Iterator[Breach]:
+    """A call is history, and free, just where it started before its account's first subscription.
+
+    Rule: "How credits are consumed", 8.
+    """
+    return breaches_of(
+        "history",
+        """
+        SELECT call.account_id, format('call %s', call.call_id),
+               format('started at %s and is %s, but the first subscription began at %s',
+                      call.started_at, CASE WHEN call.is_history THEN 'free' ELSE 'charged' END,
+                      first.began_at)
+          FROM calls_call call
+          JOIN (SELECT account_id, min(effective_from) AS began_at
+                  FROM billing_subscription GROUP BY account_id) first USING (account_id)
+         WHERE call.is_history <> (call.started_at < first.began_at)
+        """,
+    )
+
+
 def calls_have_an_account() -> Iterator[Breach]:
     """Calls belong to an account: the database does not check that key."""
     return breaches_of(
@@ -159,5 +179,6 @@ INVARIANTS: tuple[Invariant, ...] = (
     calls_agree_with_their_entries,
     usage_has_its_call,
     charges_follow_from_their_facts,
+    history_is_what_started_before_the_first_subscription,
     calls_have_an_account,
 )

@@ -78,7 +78,8 @@ def record_calls(
     (`calls.merging`). With ``revise`` the records are the last word about their calls: they may
     move them anywhere, and replace newer revisions and all legs.
 
-    A call is rated by the tariff in force when it started. A correction keeps the tariff frozen
+    A call is rated by the tariff in force when it started; one from before the account's first
+    subscription is history and costs nothing. A correction keeps the tariff frozen
     with the call, unless it moves the start. Booked through `billing.plans.movements`: billing
     cycles that are due begin first, so that the calls use their plan credits before any others.
     """
@@ -231,20 +232,25 @@ class _Batch:
             raise Rejected(
                 "account", f"can't be charged: {error}. Put it on a plan, then try again."
             ) from None
-        return _rate(record, agreement.plan.name, agreement.tariff)
+        is_history = self.book.is_history(record.account_id, record.started_at)
+        return _rate(record, agreement.plan.name, agreement.tariff, is_history=is_history)
 
     def _rate_again(self, call: StoredCall, record: CallRecord) -> RatedCall:
-        """By the frozen tariff; only a call that started at another time is priced anew."""
-        if record.started_at != call.record.started_at:
+        """By the frozen tariff. A call that started at another time is priced anew, and so is one
+        that is history no longer, or has become it."""
+        frozen = call.rated
+        is_history = self.book.is_history(record.account_id, record.started_at)
+        if record.started_at != call.record.started_at or is_history != frozen.is_history:
             return self._rate(record)
-        return _rate(record, call.rated.plan_name, call.rated.tariff)
+        return _rate(record, frozen.plan_name, frozen.tariff, is_history=is_history)
 
 
 def _rejection(rejected: Rejected) -> Outcome:
     return Outcome(Result.REJECTED, field=rejected.field, reason=rejected.reason)
 
 
-def _rate(record: CallRecord, plan_name: str, tariff: Tariff) -> RatedCall:
+def _rate(record: CallRecord, plan_name: str, tariff: Tariff, *, is_history: bool) -> RatedCall:
+    """Rate ``record`` by ``tariff``; history costs nothing. Rule: "How credits are consumed", 8."""
     charge = rate(
         tariff=tariff,
         usage_type=record.usage_type,
@@ -252,7 +258,9 @@ def _rate(record: CallRecord, plan_name: str, tariff: Tariff) -> RatedCall:
         connected_at=record.connected_at,
         ended_at=record.ended_at,
     )
-    return RatedCall(record, plan_name, tariff, charge)
+    if is_history:
+        charge = charge._replace(credits=0)
+    return RatedCall(record, plan_name, tariff, charge, is_history)
 
 
 def _charge_posting(call: RatedCall) -> Posting:

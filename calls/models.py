@@ -67,6 +67,11 @@ class Call(models.Model):
     billed_seconds = models.BigIntegerField()
     increments = models.BigIntegerField()
     credits = models.BigIntegerField()
+    is_history = models.BooleanField(
+        default=False,
+        help_text="Started before the account's first subscription: what it would have cost is "
+        "told, and it costs nothing.",
+    )
 
     recorded_at = models.DateTimeField(help_text="When its first record arrived.")
     corrections = models.PositiveIntegerField(
@@ -90,10 +95,13 @@ class Call(models.Model):
             models.CheckConstraint(
                 condition=Q(
                     billed_seconds=F("increments") * F("increment_seconds"),
-                    credits=F("increments") * F("credits_per_increment"),
                     increments__gte=0,
                     billable_seconds__gte=0,
                     billable_seconds__lte=F("billed_seconds"),
+                )
+                & (
+                    Q(is_history=True, credits=0)
+                    | Q(is_history=False, credits=F("increments") * F("credits_per_increment"))
                 ),
                 name="call_charge_adds_up",
             ),

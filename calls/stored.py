@@ -17,12 +17,16 @@ from calls.records import STORED, CallKey, CallRecord
 
 
 class RatedCall(NamedTuple):
-    """What is known of a call, its charge, and what the charge was computed from."""
+    """What is known of a call, its charge, and what the charge was computed from.
+
+    ``is_history``: it started before its account's first subscription, and costs no credits.
+    """
 
     record: CallRecord
     plan_name: str
     tariff: Tariff
     charge: Charge
+    is_history: bool
 
     @property
     def billable_seconds(self) -> str:
@@ -54,6 +58,7 @@ CHARGE = {
     "billed_seconds": "charge.billed_seconds",
     "increments": "charge.increments",
     "credits": "charge.credits",
+    "is_history": "is_history",
 }
 RATED = FACTS | CHARGE
 
@@ -161,5 +166,6 @@ def _stored(row: dict[str, Any]) -> StoredCall:
                 billed_seconds=row["billed_seconds"],
                 credits=row["credits"],
             ),
+            is_history=row["is_history"],
         ),
     )

@@ -1,8 +1,8 @@
 """What moves credits in tests, through the product's own doors: nothing here posts by itself.
 
 ``post(call(…), top_up(…), at=…)`` does one after the other, calls that follow each other in one
-batch. An account that was never on a plan is put on Enterprise first, which grants no credits and
-charges a credit for each 30 s, as Professional does: without a tariff no call can be charged.
+batch. An account that was never on a plan is put on Enterprise first, long before any call: it
+grants no credits and charges a credit for each 30 s, as Professional does.
 """
 
 from collections.abc import Callable, Sequence
@@ -23,6 +23,7 @@ from calls.records import CallRecord, validate
 
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
 SECONDS_PER_CREDIT = 30
+SINCE_EVER = datetime(2016, 1, 1, tzinfo=UTC)
 
 Movement = CallRecord | Callable[[datetime], object]
 
@@ -134,4 +135,4 @@ def _ensure_tariff(account: Account, at: datetime) -> None:
     try:
         agreement_at(account=account, at=at)
     except NoTariffError:
-        subscribe(account=account, plan=Plan.objects.get(name="Enterprise"), at=at)
+        subscribe(account=account, plan=Plan.objects.get(name="Enterprise"), at=SINCE_EVER, now=at)

@@ -11,11 +11,12 @@ from django.db import migrations
 SINCE_EVER = datetime(2000, 1, 1, tzinfo=UTC)
 
 PLANS = [
+    # Prices per cycle are in minor units.
     {
         "name": "Base",
         "description": "For a first agent and light traffic.",
         "terms": {
-            "price_minor": 199_900,
+            "prices": {"INR": 199_900},
             "credits_per_cycle": 100,
             "increment_seconds": 60,
             "credits_per_increment": 2,
@@ -26,7 +27,7 @@ PLANS = [
         "name": "Professional",
         "description": "For teams that call every day.",
         "terms": {
-            "price_minor": 999_900,
+            "prices": {"INR": 999_900},
             "credits_per_cycle": 1_500,
             "increment_seconds": 30,
             "credits_per_increment": 1,
@@ -37,7 +38,7 @@ PLANS = [
         "name": "Enterprise",
         "description": "Credits, increment, price and concurrency agreed with you.",
         "terms": {
-            "price_minor": None,
+            "prices": {},
             "credits_per_cycle": None,
             "increment_seconds": 30,
             "credits_per_increment": 1,
@@ -55,7 +56,7 @@ def install_plans(apps, schema_editor):
             name=plan["name"], description=plan["description"], order=order
         )
         PlanTerms.objects.create(
-            plan=created, effective_from=SINCE_EVER, currency="INR", **plan["terms"]
+            plan=created, effective_from=SINCE_EVER, **plan["terms"]
         )
 
 

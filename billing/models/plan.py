@@ -16,7 +16,7 @@ from django.db.models import Q
 from django.utils.functional import cached_property
 
 from billing.models.account import Account
-from billing.models.currency import currency_code
+from billing.models.currency import prices_in_minor_units
 from billing.models.look_again import look_again
 from billing.plans.cycles import Cycle, cycle_at, cycles
 from billing.plans.rating import Tariff
@@ -54,13 +54,14 @@ class Terms(models.Model):
     """The numbers of a plan from an instant on. An empty one is agreed with each account."""
 
     effective_from = models.DateTimeField(db_index=False)
-    price_minor = models.PositiveBigIntegerField(
-        "price per cycle, in minor units",
-        null=True,
+    prices = models.JSONField(
+        "prices per cycle",
+        default=dict,
         blank=True,
-        help_text="199900 is INR 1,999.00. Empty: agreed with each account.",
+        validators=[prices_in_minor_units],
+        help_text="In minor units, by currency: INR 199900 is INR 1,999.00. An account sees the "
+        "one in its own currency. Empty: agreed with each account.",
     )
-    currency = models.CharField(max_length=3, default="INR", validators=[currency_code])
     credits_per_cycle = models.PositiveBigIntegerField(
         null=True,
         blank=True,
@@ -94,6 +95,11 @@ class Terms(models.Model):
                 name="%(class)s_credits_per_increment_in_range",
             ),
         ]
+
+    def price_in(self, currency: str) -> int | None:
+        """The price per cycle in ``currency``, in minor units; None where one has to ask."""
+        price: int | None = self.prices.get(currency)
+        return price
 
     @cached_property
     def tariff(self) -> Tariff:

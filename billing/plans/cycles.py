@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
+MONTHS_OF_A_YEAR = 12
 TOP_UP_VALID_MONTHS = 12
 
 
@@ -21,7 +22,7 @@ def add_months(anchor: datetime, months: int, zone: ZoneInfo) -> datetime:
     A wall-clock time that a change of clocks skips or repeats is taken with the offset before it.
     """
     local = anchor.astimezone(zone)
-    years, month = divmod(local.month - 1 + months, 12)
+    years, month = divmod(local.month - 1 + months, MONTHS_OF_A_YEAR)
     year = local.year + years
     day = min(local.day, monthrange(year, month + 1)[1])
     moved = local.replace(year=year, month=month + 1, day=day, fold=local.fold if not months else 0)

@@ -23,6 +23,7 @@ from billing.models import (
     Plan,
     Subscription,
 )
+from billing.models.ledger import USAGE_KINDS
 from billing.plans.granting import cycle_credits, due_times
 from billing.plans.tariffs import TariffBook
 from billing.refusals import Refusal
@@ -73,6 +74,12 @@ def subscribe(
                 )
             raise SubscriptionError(
                 f"The account is on {plan} already, from {_moment(latest)}.{hint}"
+            )
+        earlier_calls = account.entries.filter(kind__in=USAGE_KINDS, occurred_at__gte=at)
+        if latest is None and earlier_calls.exists():
+            raise SubscriptionError(
+                "Calls since then were recorded without a charge; a beginning before them would "
+                "rewrite history."
             )
         if account.grants.filter(source=GrantSource.PLAN, granted_at__gte=at).exists():
             raise SubscriptionError(

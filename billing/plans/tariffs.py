@@ -1,8 +1,9 @@
 """Which tariff applies to an account at an instant: the one place that decides it.
 
 Custom terms of the subscription in force come before its plan's terms. Each is effective-dated:
-the latest that has begun is in force. Before the first one, the first one applies, so that records
-from before an account was opened here can be brought along (see docs/decisions.md).
+the latest that has begun is in force. Before the first subscription calls are history: what they
+would have cost is told by the terms of that subscription's plan, never by an account's own terms,
+which begin with their subscription at the earliest. Rules: "How credits are consumed", 4 and 8.
 """
 
 from bisect import bisect_right
@@ -82,7 +83,7 @@ class TariffBook:
             self._subscriptions[subscription.account_id].append(subscription)
             plan_ids.add(subscription.plan_id)
         self.subscribed = self._subscriptions.keys()
-        self._plans = Plan.objects.in_bulk(plan_ids)
+        self._plans: dict[int, Plan] = Plan.objects.in_bulk(plan_ids)
         for terms in PlanTerms.objects.filter(plan_id__in=plan_ids).order_by("effective_from"):
             self._plan_terms[terms.plan_id].append(terms)
         for custom in CustomTerms.objects.filter(
@@ -90,8 +91,21 @@ class TariffBook:
         ).order_by("effective_from"):
             self._custom_terms[custom.subscription_id].append(custom)
 
+    @classmethod
+    def of_new(cls, subscription: Subscription, custom_terms: CustomTerms | None) -> "TariffBook":
+        """The agreements of an account without a row yet, whose id is taken to be 0."""
+        book = cls([])
+        plan = subscription.plan
+        book._subscriptions[0] = [subscription]
+        book._plans = {plan.pk: plan}
+        book._plan_terms[plan.pk] = list(plan.terms.order_by("effective_from"))
+        if custom_terms is not None:
+            book._custom_terms[subscription.pk] = [custom_terms]
+        return book
+
     def at(self, account_id: int, at: datetime) -> Agreement:
-        """Return what ``account_id`` had agreed to at ``at``.
+        """Return what ``account_id`` had agreed to at ``at``; of history (`is_history`), its first
+        subscription and what everybody on that plan has.
 
         Raises NoTariffError where the account never had a plan, or its plan has no terms.
         """
@@ -117,6 +131,11 @@ class TariffBook:
     def subscription_at(self, account_id: int, at: datetime) -> Subscription | None:
         """Return the subscription in force at ``at``; None before the account's first."""
         return in_force(self._subscriptions.get(account_id, ()), at)
+
+    def is_history(self, account_id: int, at: datetime) -> bool:
+        """Whether ``at`` is before the account's first subscription: such calls cost nothing."""
+        first = next(iter(self._subscriptions.get(account_id, ())), None)
+        return first is not None and at < first.effective_from
 
     def subscriptions_of(self, account_id: int) -> list[tuple[Subscription, datetime | None]]:
         """Its subscriptions, oldest first, each with when the next one begins, if any does."""

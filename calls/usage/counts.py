@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from datetime import date
 
 from django.db import connection
-from django.db.models import Sum
+from django.db.models import Max, Min, Sum
 
 from billing.models import Account, Balance, DailyUsage, Kind
 from calls.usage.filters import UsageFilters
-from calls.usage.periods import Period
+from calls.usage.periods import Days, Period
 
 AGENTS_MAX = 500
 NEW_ENTRIES_MAX = 10_000
@@ -63,9 +63,11 @@ def counted_by_day(*, account: Account, period: Period, filters: UsageFilters) -
     ]
 
 
-def has_calls(*, account: Account) -> bool:
-    """Return whether ``account`` ever had a call."""
-    return DailyUsage.objects.filter(account=account, kind=Kind.CALL).exists()
+def days_with_calls(*, account: Account) -> Days | None:
+    """The days from the first call of ``account`` to its latest; None where there never was one."""
+    found = DailyUsage.objects.filter(account=account, kind=Kind.CALL)
+    first_day, last_day = found.aggregate(first=Min("day"), last=Max("day")).values()
+    return Days(first_day, last_day) if first_day is not None else None
 
 
 def agents_of(*, account: Account) -> list[str]:

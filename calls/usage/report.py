@@ -13,11 +13,11 @@ from billing.ledger.balances import balance_of
 from billing.models import Account
 from billing.snapshot import snapshot
 from calls.usage.bars import Bar, bars_of
-from calls.usage.counts import Counted, agents_of, counted_by_day, has_calls
+from calls.usage.counts import Counted, agents_of, counted_by_day, days_with_calls
 from calls.usage.filters import UsageFilters
 from calls.usage.log import LogRow
 from calls.usage.paging import pages_of_log
-from calls.usage.periods import Period
+from calls.usage.periods import DAY, PERIOD_YEARS_MAX, Days, Period, years_later
 from calls.usage.search import Search, count_found, pages_of_search, search_calls
 
 
@@ -38,7 +38,8 @@ class UsageReport:
     """What an account used. ``counted`` is what the bars are made of, ``rows`` one page of the log.
 
     ``last_seq`` names the state of the account that was read: rows booked later have a higher one.
-    ``has_calls``: whether there ever was a call.
+    ``has_calls``: whether there ever was a call. ``elsewhere``: where the calls are, as far as a
+    period reaches, if there are none in this one.
     """
 
     totals: Totals
@@ -48,6 +49,7 @@ class UsageReport:
     agents: Sequence[str]
     search: Search | None
     has_calls: bool
+    elsewhere: Days | None
     last_seq: int
 
     @property
@@ -76,7 +78,7 @@ def usage_report(
             pages = pages_of_log(account=account, period=period, filters=filters, counted=counted)
         rows = pages.get_page(page_number)
         agents = agents_of(account=account)
-        ever_had_calls = has_calls(account=account)
+        with_calls = days_with_calls(account=account)
     bars = bars_of(period=period, counted=counted)
     is_counted = search is None or not search.too_many
     return UsageReport(
@@ -90,6 +92,16 @@ def usage_report(
         rows=rows,
         agents=agents,
         search=search,
-        has_calls=ever_had_calls,
+        has_calls=with_calls is not None,
+        elsewhere=_elsewhere(with_calls, bars, filters),
         last_seq=balance.last_seq,
     )
+
+
+def _elsewhere(with_calls: Days | None, bars: Sequence[Bar], filters: UsageFilters) -> Days | None:
+    """The days ``with_calls``, the latest of them that one period can show, where ``bars`` of all
+    rows have no call."""
+    if with_calls is None or filters or any(bar.calls for bar in bars):
+        return None
+    earliest = years_later(with_calls.last_day, -PERIOD_YEARS_MAX) + DAY
+    return Days(max(with_calls.first_day, earliest), with_calls.last_day)

@@ -15,13 +15,14 @@ from django.db import transaction
 from billing.accounts.opening import open_account
 from billing.accounts.people import add_person
 from billing.ledger.balances import balance_of
-from billing.models import Account, CustomTerms, Membership, Plan, Role, User
+from billing.models import Account, CustomTerms, Membership, Plan, PlanTerms, Role, User
 from billing.payments import buying, pricing, settling
 from billing.plans.cycles import add_months, cycles
 from billing.plans.movements import adjust
 from billing.plans.rating import UsageType, rate
 from billing.plans.subscriptions import renew
 from billing.plans.tariffs import agreement_at
+from billing.plans.terms import change_terms
 from calls.charging import Result, record_calls
 from calls.models import Status
 from calls.records import CallRecord
@@ -156,9 +157,15 @@ COMPANIES = (
     ),
 )
 
+# Of plans, in minor units by currency; they stand in INR already.
+PRICES = {
+    "Base": {"GBP": 1_900, "USD": 2_400},
+    "Professional": {"GBP": 9_500, "USD": 11_900},
+}
+DAYS_OF_PRICES = 200
+
 HUDSON_TERMS = {
-    "price_minor": 90_000,
-    "currency": "USD",
+    "prices": {"USD": 90_000},
     "credits_per_cycle": 50_000,
     "increment_seconds": 6,
     "credits_per_increment": 1,
@@ -203,12 +210,30 @@ def seed(*, now: datetime) -> int:
             )
             for sign_in in sign_ins()
         }
+        _price_plans(now)
         stories = [Story(company, people, now) for company in COMPANIES]
         for story in stories:
             story.play()
         for story, role in ((stories[0], Role.MEMBER), (stories[-1], Role.ADMIN)):
             Membership.objects.create(user=people[CONSULTANT], account=story.account, role=role)
     return sum(story.calls for story in stories)
+
+
+def _price_plans(now: datetime) -> None:
+    """Give the plans prices in the currencies of the companies, from before the first one opens."""
+    long_ago = now - DAYS_OF_PRICES * ONE_DAY
+    for name, prices in PRICES.items():
+        plan = Plan.objects.get(name=name)
+        terms = plan.terms.filter(effective_from__lte=long_ago).first()
+        assert terms is not None
+        priced = PlanTerms(
+            prices=terms.prices | prices,
+            credits_per_cycle=terms.credits_per_cycle,
+            increment_seconds=terms.increment_seconds,
+            credits_per_increment=terms.credits_per_increment,
+            concurrent_calls=terms.concurrent_calls,
+        )
+        change_terms(plan=plan, terms=priced, effective_from=None, now=long_ago)
 
 
 def _people_of(company: Company) -> list[tuple[Role, str]]:
@@ -279,7 +304,7 @@ class Story:
             account=account,
             plan=plan,
             owner=self.owner,
-            at=self.opened_at,
+            now=self.opened_at,
             custom_terms=custom,
         )
         for role, email in emails.items():

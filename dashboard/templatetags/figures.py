@@ -11,6 +11,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
 from billing import texts
+from billing.models import Terms
 from billing.money import format_money
 
 register = template.Library()
@@ -58,6 +59,13 @@ def balance_in_words(credits: int) -> str:
 def money(minor: int, currency: str) -> str:
     """Minor units with their currency: ``199900|money:"INR"`` is "INR 1,999"."""
     return format_money(minor, currency)
+
+
+@register.filter
+def price_in(terms: Terms, currency: str) -> str:
+    """The price of ``terms`` in a currency, as in "GBP 19"; "" where they have none in it."""
+    minor = terms.price_in(currency)
+    return "" if minor is None else format_money(minor, currency)
 
 
 @register.filter

@@ -43,14 +43,14 @@ def insert_calls(account: Account, number: int, *, last_at: datetime, days: int 
                 account_id, call_id, usage_type, agent, from_number, to_number, started_at,
                 connected_at, ended_at, status, remarks, plan_name, increment_seconds,
                 credits_per_increment, billable_seconds, billed_seconds, increments, credits,
-                recorded_at, corrections
+                is_history, recorded_at, corrections
             )
             SELECT account_id, call_id, usage_type, agent, '', '', occurred_at,
                    CASE WHEN credits < 0 THEN occurred_at END,
                    occurred_at + billed_seconds * interval '1 s',
                    call_status,
                    remarks, 'Professional', 30, 1, billed_seconds, billed_seconds, -credits,
-                   -credits, posted_at, 0
+                   -credits, false, posted_at, 0
               FROM billing_ledgerentry WHERE account_id = %(account)s
             """,
             {"account": account.pk},

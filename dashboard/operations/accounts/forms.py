@@ -1,19 +1,24 @@
 """The forms that accounts are opened and changed with."""
 
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django import forms
 from django.contrib import admin
+from django.utils import timezone
 from unfold.widgets import (
     UnfoldAdminRelatedFieldWrapperWidget,
     UnfoldAdminSelect2Widget,
     UnfoldAdminSelectWidget,
 )
 
+from billing.accounts.opening import credits_of_opening, granted_in_words
 from billing.models import Account, Membership, Plan, User
 from billing.zones import place_names
 from dashboard.operations.accounts.members import FoundSelect
-from dashboard.operations.plans.fields import OptionalTermsFields
+from dashboard.operations.plans.fields import OptionalTermsFields, entered_but
+from dashboard.operations.plans.instants import InstantField
+from dashboard.refusals import refusals_beside
 
 
 class AccountForm(forms.ModelForm):
@@ -48,8 +53,16 @@ class OpenAccountForm(OptionalTermsFields, AccountForm):
     plan = forms.ModelChoiceField(
         Plan.objects.filter(is_active=True),
         widget=UnfoldAdminSelectWidget,
-        help_text="From now on.",
     )
+    starts_at = InstantField(
+        label="Start",
+        required=False,
+        help_text="On the account’s clock. Empty: now. With a start in the past, calls since then "
+        "are charged, and the billing cycles since then are granted and expired in order; what "
+        "that comes to is shown before anything is saved.",
+    )
+    # What the operator was told that the start grants: saved only if it is still so.
+    seen = forms.CharField(required=False, widget=forms.HiddenInput)
     owner = forms.ModelChoiceField(
         User.objects.filter(is_active=True),
         label="First superadmin",
@@ -73,9 +86,33 @@ class OpenAccountForm(OptionalTermsFields, AccountForm):
             can_add_related=True,
         )
         self.preview_beside(None)
+        self.now = timezone.now()
+        zone = str(self.data.get("time_zone", ""))
+        if zone in place_names():
+            start = self.fields["starts_at"]
+            assert isinstance(start, InstantField)
+            start.zone = ZoneInfo(zone)
 
     def clean(self) -> dict[str, Any]:
-        """Check the terms as entered, in the currency of the account."""
+        """Check the terms as entered, in the currency of the account, and what the start grants."""
         super().clean()
         self.check_optional_terms(currency=self.cleaned_data.get("currency"))
+        if self.cleaned_data.get("starts_at") and not self.errors:
+            with refusals_beside(self):
+                self._confirm_start()
         return self.cleaned_data
+
+    def _confirm_start(self) -> None:
+        """Tell what a start in the past grants, and take the form only once it was told."""
+        account = Account(time_zone=self.cleaned_data["time_zone"])
+        granted = credits_of_opening(
+            account=account,
+            plan=self.cleaned_data["plan"],
+            now=self.now,
+            starts_at=self.cleaned_data["starts_at"],
+            custom_terms=self.optional_terms(),
+        )
+        said = granted_in_words(granted, account)
+        if self.cleaned_data["seen"] != said:
+            self.add_error("starts_at", f"{said} Save again to open the account like this.")
+            self.data = entered_but(self, "seen", said)

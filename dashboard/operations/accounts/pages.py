@@ -117,7 +117,7 @@ class AccountAdmin(EditableAdmin):
         if obj:
             return [(None, {"fields": account})]
         return [
-            (None, {"fields": (*account, "plan", "owner")}),
+            (None, {"fields": (*account, ("plan", "starts_at"), "owner", "seen")}),
             (OPTIONAL_TERMS, {"fields": OPTIONAL_LAYOUT, "description": OPTIONAL_TERMS_ABOUT}),
         ]
 
@@ -135,7 +135,8 @@ class AccountAdmin(EditableAdmin):
                 account=obj,
                 plan=form.cleaned_data["plan"],
                 owner=form.cleaned_data["owner"],
-                at=timezone.now(),
+                now=form.now,
+                starts_at=form.cleaned_data["starts_at"],
                 custom_terms=form.optional_terms(),
             )
             return

@@ -16,7 +16,7 @@ from django.urls import URLPattern, path
 from django.utils import timezone
 
 from billing.models import Plan, PlanTerms
-from billing.money import format_money
+from billing.money import format_prices
 from billing.plans.terms import (
     TYPICAL_CALLS,
     change_terms,
@@ -148,9 +148,9 @@ class PlanAdmin(EditableAdmin):
     def price(self, plan: Plan) -> str:
         """In force now."""
         terms = self._terms(plan)
-        if terms is None or terms.price_minor is None:
+        if terms is None or not terms.prices:
             return AS_AGREED
-        return format_money(terms.price_minor, terms.currency)
+        return format_prices(terms.prices)
 
     @admin.display(description="Credits a cycle")
     def credits_per_cycle(self, plan: Plan) -> str:

@@ -10,10 +10,12 @@ from django.shortcuts import redirect
 from django.utils import timezone
 
 from billing.models import CustomTerms, PlanTerms, Terms
+from billing.money import format_prices
 from billing.plans.tariffs import in_force
 from billing.plans.terms import amend_terms, instants, others_of, withdraw_terms
 from dashboard.operations.base import EditableAdmin
 from dashboard.operations.plans.fields import LAYOUT, TermsFields
+from dashboard.operations.plans.terms_table import AS_AGREED
 
 
 class PlannedTermsForm(TermsFields, forms.ModelForm):
@@ -45,12 +47,12 @@ class PlannedTermsAdmin(EditableAdmin):
     allowed = frozenset({"change", "delete"})  # they are added on the page of the plan or account
     in_menu = False  # they are reached from there too
     form = PlannedTermsForm
+    readonly_fields = ("agreed_prices",)
     stored_fields: tuple[str, ...] = (
         "effective_from",
         "increment_seconds",
         "credits_per_increment",
-        "price_minor",
-        "currency",
+        "agreed_prices",
         "credits_per_cycle",
         "concurrent_calls",
     )
@@ -58,6 +60,11 @@ class PlannedTermsAdmin(EditableAdmin):
     def permits(self, request: HttpRequest, record: Terms) -> bool:
         """Those still to come; calls were charged by the others."""
         return record.effective_from > timezone.now()
+
+    @admin.display(description="Prices per cycle")
+    def agreed_prices(self, terms: Terms) -> str:
+        """In words."""
+        return format_prices(terms.prices) or AS_AGREED
 
     def get_fieldsets(self, request: HttpRequest, obj: Model | None = None) -> Any:
         if self.has_change_permission(request, obj):

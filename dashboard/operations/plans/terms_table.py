@@ -9,7 +9,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from billing.models import Terms
-from billing.money import format_money
+from billing.money import format_prices
 from billing.plans.tariffs import in_force
 from billing.plans.terms import TYPICAL_CALLS, typical_charges
 from billing.zones import local
@@ -35,9 +35,7 @@ def terms_table(terms: Sequence[Terms], *, now: datetime, zone: tzinfo = UTC) ->
             [
                 _state(one, current, now),
                 local(one.effective_from, zone),
-                AS_AGREED
-                if one.price_minor is None
-                else format_money(one.price_minor, one.currency),
+                format_prices(one.prices) or AS_AGREED,
                 _number(one.credits_per_cycle),
                 str(one.tariff),
                 *(f"{typical.charge.credits:,}" for typical in typical_charges(one.tariff)),

@@ -94,7 +94,7 @@ def test_a_posting_that_was_booked_before_is_booked_once(customer: Account) -> N
     assert left(customer) == [("plan", 90), ("top_up", 50)]
 
 
-def test_nothing_posted_asks_nothing(db: None, django_assert_num_queries) -> None:  # type: ignore[no-untyped-def]
+def test_nothing_posted_asks_nothing(db: None, django_assert_num_queries) -> None:
     with django_assert_num_queries(0):
         assert movements.post(postings=[], now=START) == []
 

@@ -39,20 +39,20 @@ def balance_of(account):
 
 
 @pytest.mark.parametrize(
-    ("name", "credits", "increment", "per_increment", "price", "concurrent"),
+    ("name", "credits", "increment", "per_increment", "prices", "concurrent"),
     [
-        ("Base", 100, 60, 2, 199_900, 1),
-        ("Professional", 1_500, 30, 1, 999_900, 4),
-        ("Enterprise", None, 30, 1, None, None),
+        ("Base", 100, 60, 2, {"INR": 199_900}, 1),
+        ("Professional", 1_500, 30, 1, {"INR": 999_900}, 4),
+        ("Enterprise", None, 30, 1, {}, None),
     ],
 )
 def test_a_new_installation_has_the_three_plans(
-    name, credits, increment, per_increment, price, concurrent
+    name, credits, increment, per_increment, prices, concurrent
 ):
     terms = plan(name).terms.get()
     assert terms.credits_per_cycle == credits
     assert terms.tariff == Tariff(increment, per_increment)
-    assert (terms.price_minor, terms.concurrent_calls) == (price, concurrent)
+    assert (terms.prices, terms.concurrent_calls) == (prices, concurrent)
 
 
 def test_subscribing_grants_the_credits_of_the_first_cycle(account):

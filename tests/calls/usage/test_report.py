@@ -217,6 +217,37 @@ def test_an_account_with_credits_and_no_call_is_told_so(account: Account) -> Non
     assert read(account).has_calls
 
 
+def test_a_period_without_calls_says_where_the_calls_are(account: Account) -> None:
+    assert read(account).elsewhere is None  # there are none
+    last_year = NOW - timedelta(days=400)
+    post(call(account, "a", 5, last_year), call(account, "b", 5, last_year + timedelta(days=30)))
+    days = read(account).elsewhere
+    assert days is not None
+    assert days.last_day - days.first_day == timedelta(days=30)
+    shown = read(account, Period(Preset.CUSTOM, days.first_day, days.last_day, account.zone))
+    assert (shown.totals.total_calls, shown.elsewhere) == (2, None)
+    assert read(account, agent="Asha").elsewhere is None  # the filters may be why
+    post(call(account, "c", 5, NOW))
+    assert read(account).elsewhere is None
+
+
+def test_of_calls_that_no_period_can_show_together_the_latest_are_linked(account: Account) -> None:
+    for years in (1, 9, 12):
+        post(call(account, f"{years}", 1, NOW - timedelta(days=365 * years)))
+    days = read(account).elsewhere
+    assert days is not None
+    chosen = choose_period(
+        preset="custom",
+        first=days.first_day.isoformat(),
+        last=days.last_day.isoformat(),
+        today=NOW.date(),
+        zone=account.zone,
+        cycle=None,
+    )
+    assert chosen.errors == {}
+    assert read(account, chosen.period).totals.total_calls == 2
+
+
 def test_an_account_without_anything(account: Account) -> None:
     page = read(account)
     assert page.is_new_account

@@ -75,6 +75,7 @@ def test_each_company_has_its_plan_zone_and_tariff(
     agreement = agreement_at(account=account, at=NOW)
     tariff = agreement.terms.tariff
     assert (agreement.plan.name, account.time_zone) == (plan, zone)
+    assert agreement.terms.price_in(account.currency)
     assert (tariff.increment_seconds, tariff.credits_per_increment) == (increment, credits)
 
 

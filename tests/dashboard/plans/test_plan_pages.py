@@ -74,7 +74,7 @@ def test_terms_to_come_are_announced_and_not_in_force(payer: Client) -> None:
 def test_terms_to_come_are_announced_for_the_own_plan_too(
     payer: Client, professional: Plan
 ) -> None:
-    announce(professional, credits_per_cycle=1_000, price_minor=888_800)
+    announce(professional, credits_per_cycle=1_000, prices={"INR": 888_800})
     said = words(payer.get(PLANS))
     assert (
         "New terms from 24 Nov 2026 : INR 8,888 a month, 1 credit per 30 s, 1,000 credits a cycle."
@@ -176,7 +176,7 @@ def test_changes_that_are_decided_are_announced(
     custom = CustomTerms(increment_seconds=6, credits_per_increment=1, credits_per_cycle=9_000)
     enterprise = Plan.objects.get(name="Enterprise")
     subscribe(account=account, plan=enterprise, at=TOMORROW, now=NOW, custom_terms=custom)
-    soon = {"increment_seconds": 15, "price_minor": 999_900, "concurrent_calls": 4}
+    soon = {"increment_seconds": 15, "prices": {"INR": 999_900}, "concurrent_calls": 4}
     announce(professional, at=NOW + timedelta(hours=1), **soon)
     announce(professional, at=TOMORROW + timedelta(hours=1))  # the account is gone by then
     said = words(payer.get(SUBSCRIPTION))
@@ -218,3 +218,32 @@ def test_history_lists_plans_newest_first(
         at=datetime(2026, 11, 10, tzinfo=UTC),
     )
     assert [past.plan.name for past in subscription_of(payer).history] == ["Base", "Professional"]
+
+
+# ── Prices ────────────────────────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize(
+    ("currency", "base", "next_up", "enterprise"),
+    [
+        ("INR", "INR 1,999 a month", "INR 9,999 a month", "By agreement"),
+        ("GBP", "GBP 19 a month", "Ask us for a price in GBP", "By agreement"),
+        ("JPY", "Ask us for a price in JPY", "Ask us for a price in JPY", "By agreement"),
+    ],
+)
+def test_an_account_sees_prices_in_its_own_currency_or_is_told_to_ask(
+    payer: Client,
+    account: Account,
+    professional: Plan,
+    currency: str,
+    base: str,
+    next_up: str,
+    enterprise: str,
+) -> None:
+    expected = [base, next_up, enterprise]
+    PlanTerms.objects.filter(plan__name="Base").update(prices={"INR": 199_900, "GBP": 1_900})
+    Account.objects.filter(pk=account.pk).update(currency=currency)
+    said = words(payer.get(PLANS))
+    shown = [said.index(price) for price in dict.fromkeys(expected)]
+    assert shown == sorted(shown)
+    if currency != "INR":
+        assert "INR" not in said
+        assert "INR" not in words(payer.get(SUBSCRIPTION))

@@ -293,3 +293,16 @@ def test_the_answer_is_a_file_with_a_name(client: Client, member: User, account:
     )
     assert response.streaming
     assert b"".join(response).startswith(b"\xef\xbb\xbf")
+
+
+def test_a_period_without_calls_links_to_the_days_that_have_them(
+    visitor: Client, account: Account
+) -> None:
+    post(call(account, "a", 1, NOW - timedelta(days=400)))
+    page = visitor.get(USAGE).content.decode()
+    assert "Your calls are from 19 Oct 2025 to 19 Oct 2025." in page
+    link = "?period=custom&amp;from=2025-10-19&amp;to=2025-10-19"
+    assert f'href="{link}"' in page
+    there = visitor.get(USAGE + link.replace("&amp;", "&"))
+    assert there.context["usage"].totals.total_calls == 1
+    assert "Your calls are from" not in there.content.decode()

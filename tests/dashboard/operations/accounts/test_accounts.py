@@ -3,6 +3,7 @@
 import re
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.db import connection
@@ -12,6 +13,7 @@ from django.utils import timezone
 
 from billing.models import Account, CreditThreshold, DailyUsage, Membership, Plan, Role, User
 from billing.notices import warnings
+from billing.plans.cycles import add_months
 from billing.plans.subscriptions import subscribe
 from billing.plans.tariffs import agreement_at
 from tests.dashboard.operations.conftest import call_of, credits_of
@@ -104,11 +106,7 @@ def test_a_new_account_may_have_terms_of_its_own(staff: Client) -> None:
     staff.post(f"{LIST}add/", new_account(enterprise, UserFactory(), **terms))
     account = Account.objects.get(slug="new-company")
     in_force = agreement_at(account=account, at=timezone.now()).terms
-    assert (in_force.increment_seconds, in_force.price_minor, in_force.currency) == (
-        6,
-        50_000,
-        "GBP",
-    )
+    assert (in_force.increment_seconds, in_force.prices) == (6, {"GBP": 50_000})
     assert (account.currency, credits_of(account)) == ("GBP", 9_000)
 
 
@@ -118,6 +116,45 @@ def test_a_new_account_with_half_of_its_terms_is_refused_beside_the_other_half(
     half = new_account(base, UserFactory(), increment_seconds="6")
     found = staff.post(f"{LIST}add/", half).context["adminform"].form.errors
     assert found.keys() == {"credits_per_increment"}
+    assert not Account.objects.exists()
+
+
+def test_a_start_in_the_past_says_what_it_grants_before_anything_is_saved(
+    staff: Client, base: Plan
+) -> None:
+    now = timezone.now()
+    start = add_months(now, -3, ZoneInfo("Europe/London")).astimezone(ZoneInfo("Europe/London"))
+    asked = new_account(base, UserFactory(), starts_at=f"{start:%Y-%m-%dT%H:%M}")
+    response = staff.post(f"{LIST}add/", asked)
+    form = response.context["adminform"].form
+    [said] = form.errors["starts_at"]
+    assert said.startswith("The credits of 4 billing cycles are granted: the first began on ")
+    assert "Of 400 credits, 300 will have expired and 100 can be used. Save again" in said
+    assert not Account.objects.exists()
+    told = form["seen"].value()
+    staff.post(f"{LIST}add/", {**asked, "seen": told, "plan": Plan.objects.get(order=2).pk})
+    assert not Account.objects.exists()  # another plan grants something else
+    staff.post(f"{LIST}add/", {**asked, "seen": told})
+    account = Account.objects.get(slug="new-company")
+    assert credits_of(account) == 100
+    assert account.subscriptions.get().effective_from == start.replace(second=0, microsecond=0)
+    assert account.created_at >= now
+
+
+@pytest.mark.parametrize(
+    ("start", "said"),
+    [
+        ("2099-01-01T00:00", "This is in the future. Leave it empty to begin now"),
+        ("1999-01-01T00:00", "more than 10 years ago"),
+        ("2026-02-30T00:00", "There is no such day or time"),
+        ("2026-03-29T01:30", "which never comes, because the clocks"),
+    ],
+)
+def test_a_start_that_can_not_be_is_refused_beside_its_field(
+    staff: Client, base: Plan, start: str, said: str
+) -> None:
+    response = staff.post(f"{LIST}add/", new_account(base, UserFactory(), starts_at=start))
+    assert said in str(response.context["adminform"].form.errors["starts_at"])
     assert not Account.objects.exists()
 
 

@@ -19,8 +19,7 @@ from tests.dashboard.operations.conftest import call_of, credits_of
 def terms(account: Account, **changes: Any) -> dict[str, Any]:
     in_force = agreement_at(account=account, at=timezone.now()).terms
     return {
-        "price": "",
-        "currency": "INR",
+        "prices": "",
         "increment_seconds": "6",
         "credits_per_increment": "1",
         "credits_per_cycle": "9000",

@@ -28,8 +28,7 @@ def filled(plan: Plan, **changes: Any) -> dict[str, Any]:
         "description": plan.description,
         "order": plan.order,
         "is_active": "on",
-        "price": "1999.00",
-        "currency": "INR",
+        "prices": "INR 1,999",
         "credits_per_cycle": terms.credits_per_cycle,
         "increment_seconds": terms.increment_seconds,
         "credits_per_increment": terms.credits_per_increment,
@@ -51,9 +50,9 @@ def errors(response: Any) -> dict[str, list[str]]:
 
 def test_the_form_starts_with_the_numbers_in_force(staff: Client, base: Plan) -> None:
     form = staff.get(page(base)).context["adminform"].form
-    assert {name: str(form[name].value()) for name in ("increment_seconds", "price")} == {
+    assert {name: str(form[name].value()) for name in ("increment_seconds", "prices")} == {
         "increment_seconds": "60",
-        "price": "1999.00",
+        "prices": "INR 1,999",
     }
 
 
@@ -71,13 +70,29 @@ def test_other_numbers_become_new_terms_from_now(staff: Client, base: Plan) -> N
 def test_the_terms_that_were_in_force_stay_as_they_were(staff: Client, base: Plan) -> None:
     old = PlanTerms.objects.filter(plan=base).values()
     kept = list(old)
-    staff.post(page(base), filled(base, increment_seconds=15, price="2500"))
+    staff.post(page(base), filled(base, increment_seconds=15, prices="INR 2500"))
     assert list(old.filter(pk=kept[0]["id"])) == kept
 
 
-def test_the_price_is_stored_in_minor_units(staff: Client, base: Plan) -> None:
-    staff.post(page(base), filled(base, price="2499.50"))
-    assert base.terms.first().price_minor == 249_950  # type: ignore[union-attr]
+def test_prices_are_stored_in_minor_units_of_each_currency(staff: Client, base: Plan) -> None:
+    staff.post(page(base), filled(base, prices="INR 2,499.50\r\nGBP 24\r\n\r\nJPY 4500\r\n"))
+    latest = base.terms.first()
+    assert latest is not None
+    assert latest.prices == {"INR": 249_950, "GBP": 2_400, "JPY": 4_500}
+    shown = staff.get("/admin/billing/plan/").content.decode()
+    assert "GBP 24 · INR 2,499.50 · JPY 4,500" in shown
+
+
+def test_a_price_in_another_currency_makes_new_terms_and_none_at_all_means_as_agreed(
+    staff: Client, base: Plan
+) -> None:
+    staff.post(page(base), filled(base, prices="INR 1,999\r\nGBP 19"))
+    staff.post(page(base), filled(base, prices=""))
+    assert [terms.prices for terms in base.terms.all()] == [
+        {},
+        {"INR": 199_900, "GBP": 1_900},
+        {"INR": 199_900},
+    ]
 
 
 def test_saving_without_other_numbers_adds_no_terms(staff: Client, base: Plan) -> None:
@@ -117,11 +132,15 @@ def test_a_minute_ago_means_now(staff: Client, base: Plan) -> None:
         ("credits_per_cycle", "-1", "greater than or equal to 0"),
         ("credits_per_cycle", "1000000000000", "less than or equal to 1000000000"),
         ("concurrent_calls", "0", "greater than or equal to 1"),
-        ("price", "-1", "greater than or equal to 0"),
-        ("price", "1999.001", "INR has 2 decimals"),
-        ("price", "NaN", "Enter a number"),
-        ("currency", "rupees", "Three capital letters"),
-        ("currency", "XYZ", "ISO 4217"),
+        ("prices", "INR -1", "“INR -1” is no price: write a currency and an amount"),
+        ("prices", "INR 1999.001", "INR has 2 decimals"),
+        ("prices", "INR NaN", "is no price"),
+        ("prices", "INR ,", "is no price"),
+        ("prices", "1999", "is no price"),
+        ("prices", "rupees 5", "is no price"),
+        ("prices", "XYZ 5", "ISO 4217"),
+        ("prices", "INR 5\nINR 6", "two prices in INR"),
+        ("prices", "INR 9999999999999", "too much"),
         ("effective_from", "2020-01-01T00:00", "This is in the past"),
         ("effective_from", "0001-01-01T00:00", "This is in the past"),
         ("effective_from", "9999-12-31T23:59", "more than 5 years ahead"),
@@ -219,9 +238,7 @@ def test_the_preview_is_for_staff(client: Client, owner: User) -> None:
 def planned(base: Plan) -> PlanTerms:
     return change_terms(
         plan=base,
-        terms=PlanTerms(
-            increment_seconds=30, credits_per_increment=2, credits_per_cycle=150, currency="INR"
-        ),
+        terms=PlanTerms(increment_seconds=30, credits_per_increment=2, credits_per_cycle=150),
         effective_from=FUTURE,
         now=datetime(2030, 1, 1, tzinfo=UTC),
     )
@@ -233,7 +250,6 @@ def planned_page(terms: PlanTerms, action: str = "change") -> str:
 
 def filled_planned(terms: PlanTerms, **changes: Any) -> dict[str, Any]:
     return {
-        "currency": "INR",
         "increment_seconds": terms.increment_seconds,
         "credits_per_increment": terms.credits_per_increment,
         "credits_per_cycle": terms.credits_per_cycle,
