@@ -3,10 +3,11 @@
 A top-up or an adjustment is one posting with a reference, so asking twice posts once.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from billing import ledger
-from billing.ledger import NewGrant, Posting, references
+from billing.ledger import NewGrant, Posted, Posting, references
 from billing.models import Account, GrantSource, Kind
 from billing.plans.cycles import TOP_UP_VALID_MONTHS, add_months
 from billing.plans.subscriptions import renew_due
@@ -23,6 +24,13 @@ def bring_up_to_date(*, account: Account, now: datetime) -> None:
     """Begin the account's billing cycles that are due, then expire its credits that are."""
     renew_due(book=TariffBook([account.pk]), now=now)
     ledger.expire(account_ids=[account.pk], at=now)
+
+
+def post(*, postings: Sequence[Posting], now: datetime) -> list[Posted]:
+    """Post what comes from outside: each account is brought up to ``now`` first."""
+    for account in Account.objects.filter(pk__in={posting.account_id for posting in postings}):
+        bring_up_to_date(account=account, now=now)
+    return ledger.post(postings=postings, posted_at=now)
 
 
 def top_up_valid_until(*, account: Account, paid_at: datetime) -> datetime:
