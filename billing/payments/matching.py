@@ -68,8 +68,8 @@ def _mismatch_of_checkout(
         return "The provider does not say what was paid."
     if top_up.payments.filter(status=Payment.Status.PAID).exists():
         return PAID_BEFORE
-    newest = payment.reviews.last()
-    is_closed = newest is not None and newest.decision == Review.Decision.CLOSED
+    decided = payment.reviews.exclude(decision="").last()
+    is_closed = decided is not None and decided.decision == Review.Decision.CLOSED
     return PAID_AFTER_CLOSING if is_closed else ""
 
 
