@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from billing.ledger import references
 from billing.ledger.audit import Breach, Invariant, breaches_of
 
-
 # A credited payment with what it bought, in the names of the account's log.
 _CREDITED = f"""
     SELECT payment.*, top_up.account_id, top_up.credits, top_up.currency AS asked_currency,

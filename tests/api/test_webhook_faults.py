@@ -21,7 +21,7 @@ from billing.models import PaymentEvent, TopUpState
 from billing.payments import tasks
 from billing.payments.gateways.signatures import sign
 from config.celery import BEAT_SCHEDULE
-from tests.billing.payments.purchases import balance_of, begin, now, stored
+from tests.billing.payments.purchases import balance_of, begin, now, state_of, stored
 from tests.child import child_environment
 from tests.dashboard.sandbox.customer import deliver, event, pay
 
@@ -181,7 +181,7 @@ def test_a_webhook_alone_credits_through_the_real_worker(payment, account, celer
 def test_a_payment_whose_webhook_never_came_is_found_by_the_sweeper(
     payment, account, celery_worker
 ):
-    type(payment).objects.update(checked_at=now() - timedelta(seconds=21))
+    type(payment).objects.update(next_check_at=now())
     tasks.sweep_payments.delay()
     celery_worker()
     assert balance_of(account) == 500

@@ -6,6 +6,7 @@ import time
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from django.db import Error, close_old_connections
+from django.utils import timezone
 
 from billing.models import Role
 from tests.factories import PASSWORD, AccountFactory, MembershipFactory
@@ -108,11 +109,15 @@ class Scenario:
         """Wait until nothing is on its way; return what still is, when patience ends."""
         deadline = time.monotonic() + SETTLING_SECONDS_MAX
         left = "everything"
+        is_asked = False
         while left and time.monotonic() < deadline:
             time.sleep(1)
             self._breaker.supervise()
             try:
                 close_old_connections()
+                if not is_asked:
+                    outcome.ask_about_all(now=timezone.now())
+                    is_asked = True
                 left = outcome.unsettled()
             except Error:  # recovering
                 continue
