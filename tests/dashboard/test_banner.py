@@ -28,7 +28,7 @@ def addresses(account, owner, professional):
         "row": {"seq": 1},
         "call": {"call_id": "a"},
         "top_up_status": {"public_id": payment.top_up.public_id},
-        "receipt": {"public_id": receipt.public_id},
+        "receipt": {"public_id": receipt.top_up.public_id},
     }
     return {
         name: reverse(f"dashboard:{name}", kwargs={"slug": "acme", **arguments.get(name, {})})

@@ -164,6 +164,7 @@ def test_what_was_used_becomes_debt_and_its_own_grant_goes_first(paid, account):
 
 def test_credits_that_come_back_last_as_long_as_they_had_left_when_they_were_taken(paid, account):
     end = CreditGrant.objects.get(account=account).expires_at
+    assert end is not None
     tell(paid, dispute_facts(paid, TOTAL), at=NOW + 100 * DAY)
     tell(paid, dispute_facts(paid, TOTAL, status=DisputeStatus.WON), at=NOW + 160 * DAY)
     assert CreditGrant.objects.latest("seq").expires_at == end + 60 * DAY
@@ -202,6 +203,7 @@ def test_credits_taken_after_their_end_come_back_for_a_year(paid, account):
     tell(paid, dispute_facts(paid, TOTAL, status=DisputeStatus.WON), at=later)
     grant = CreditGrant.objects.latest("seq")
     assert (balance_of(account), grant.remaining) == (100, 100)
+    assert grant.expires_at is not None
     assert grant.expires_at > later + 364 * DAY
 
 

@@ -185,6 +185,7 @@ def test_operators_see_until_when_a_dispute_can_be_answered(provider, client, pa
     take(client, created)
     dispute = Dispute.objects.get()
     due_by = created["data"]["object"]["evidence_details"]["due_by"]
+    assert dispute.due_by is not None
     assert (dispute.due_by.timestamp(), dispute.provider_status) == (due_by, "needs_response")
 
 
