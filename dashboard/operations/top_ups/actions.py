@@ -1,4 +1,5 @@
-"""What operators do about a top-up: refund it, decide about a parked payment, ask the provider."""
+"""What operators do about a top-up: refund it, decide about a payment under review,
+ask the provider."""
 
 from collections.abc import Callable
 from typing import Any
