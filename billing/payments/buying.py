@@ -23,6 +23,7 @@ from billing.payments.settling import (
     UNFINISHED,
     UNKNOWN_THERE,
     end,
+    locked,
     settle,
 )
 from billing.payments.states import ENDED, state_of
@@ -93,13 +94,11 @@ def start(
     except GatewayError as error:
         _note_refusal(payment, error, now)
         raise
-    Payment.objects.filter(pk=payment.pk).update(
-        checkout_id=checkout.checkout_id,
-        checkout_url=checkout.url,
-        failure_reason="",
-        checked_at=now,
-    )
-    payment.refresh_from_db()
+    with transaction.atomic():  # an event about the checkout may be settled at the same time
+        payment = locked(payment.pk)
+        payment.checkout_id, payment.checkout_url = checkout.checkout_id, checkout.url
+        payment.failure_reason, payment.checked_at = "", now
+        payment.save()
     return payment
 
 

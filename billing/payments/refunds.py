@@ -5,7 +5,7 @@ What is asked of the provider is a row before it is asked, with a key that makes
 harmless. The provider is asked outside of the top-up's lock.
 """
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import NamedTuple
 from uuid import uuid4
 
@@ -25,10 +25,6 @@ from billing.payments.matching import pays_another
 from billing.payments.pricing import TopUpError
 from billing.payments.states import Standing, standing_of
 from billing.texts import readable_reason
-
-# Providers forget the key of a request after a day; then the same key would pay back again.
-KEYS_LAST_FOR = timedelta(hours=23)
-NEVER_ARRIVED = "The provider has no such refund: our request did not reach it."
 
 
 class Received(NamedTuple):
@@ -241,9 +237,9 @@ def _request(
         asked = payment.refunds.filter(status=Refund.Status.REQUESTED).first()
         if asked is not None:
             is_same = asked.amount_minor == received.amount_minor
-            if is_same and now - asked.created_at < KEYS_LAST_FOR:
+            if is_same and now - asked.created_at < settling.KEYS_LAST_FOR:
                 return asked
-            asked.status, asked.failure_reason = Refund.Status.CANCELLED, NEVER_ARRIVED
+            asked.status, asked.failure_reason = Refund.Status.CANCELLED, settling.NEVER_ARRIVED
             asked.save()
         return Refund.objects.create(
             payment=payment,

@@ -8,6 +8,7 @@ Rule: "Top-up": credits are added only after the provider confirms the payment, 
 """
 
 import logging
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -33,6 +34,10 @@ logger = logging.getLogger(__name__)
 
 CHECKOUT_VALID_FOR = timedelta(hours=1)
 
+# Providers forget the key of a request after a day; then the same key would pay back again.
+KEYS_LAST_FOR = timedelta(hours=23)
+
+NEVER_ARRIVED = "The provider has no such refund: our request did not reach it."
 UNKNOWN_THERE = "The payment provider does not know this payment any more."
 NOT_IN_USE = "Its payment provider is not in use here any more."
 
@@ -84,9 +89,7 @@ def _reconcile_reversals(payment: Payment, now: datetime) -> Payment:
         *gateway.fetch_refunds(payment.payment_id),
         *gateway.fetch_disputes(payment.payment_id),
     ]
-    for facts in found:
-        payment = settle(payment_pk=payment.pk, facts=facts, now=now)
-    return payment
+    return _settle_all(payment.pk, found, now, is_complete=True)
 
 
 def _note_check(payment: Payment, now: datetime) -> None:
@@ -102,20 +105,43 @@ def settle(*, payment_pk: int, facts: Facts, now: datetime) -> Payment:
     Under the top-up's lock. A payment of another amount, currency or account is not credited: a
     review asks an operator to look.
     """
+    return _settle_all(payment_pk, [facts], now)
+
+
+def _settle_all(
+    payment_pk: int, found: Sequence[Facts], now: datetime, *, is_complete: bool = False
+) -> Payment:
+    """Settle all facts at once, so that credits move once. ``is_complete``: they are all the
+    refunds and disputes that the provider has."""
     with transaction.atomic():
         payment = locked(payment_pk)
-        mismatch = mismatch_of(payment, facts)
-        reason = ""
-        if mismatch:
-            _note_mismatch(payment, facts, mismatch, now)
-        elif isinstance(facts, CheckoutFacts):
-            _note_checkout(payment, facts, now)
-        elif isinstance(facts, RefundFacts):
-            reason = note_refund(payment, facts, now).reason
-        else:
-            _note_dispute(payment, facts, now)
-        follow(payment, reason=reason, now=now)
+        reasons = [_note(payment, facts, now) for facts in found]
+        if is_complete:
+            _give_up_requests(payment, now)
+        follow(payment, reason=next(filter(None, reasons), ""), now=now)
     return payment
+
+
+def _note(payment: Payment, facts: Facts, now: datetime) -> str:
+    """Keep what one fact says; return the reason of a refund that stands."""
+    mismatch = mismatch_of(payment, facts)
+    if mismatch:
+        _note_mismatch(payment, facts, mismatch, now)
+    elif isinstance(facts, CheckoutFacts):
+        _note_checkout(payment, facts, now)
+    elif isinstance(facts, RefundFacts):
+        refund = note_refund(payment, facts, now)
+        return refund.reason if refund.status in Refund.STANDING else ""
+    else:
+        _note_dispute(payment, facts, now)
+    return ""
+
+
+def _give_up_requests(payment: Payment, now: datetime) -> None:
+    """Cancel our requests that the provider does not have, once their keys are forgotten there."""
+    payment.refunds.filter(
+        status=Refund.Status.REQUESTED, created_at__lte=now - KEYS_LAST_FOR
+    ).update(status=Refund.Status.CANCELLED, failure_reason=NEVER_ARRIVED)
 
 
 def end(*, payment_pk: int, status: Payment.Status, reason: str, now: datetime) -> Payment:

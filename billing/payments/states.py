@@ -31,11 +31,8 @@ from billing.models import Dispute, Payment, Refund, Review, TopUp, TopUpState
 S = TopUpState
 # What `standing_of` reads, for lists.
 ROWS = ("payments__refunds", "payments__disputes", "payments__reviews")
-# The states in which a payment may still come from the customer.
-AWAITED = (S.UNOPENED, S.PENDING, S.PROCESSING)
 # The payment failed, or nobody paid: what was ordered is ordered anew.
 ENDED = (S.FAILED, S.CANCELLED, S.EXPIRED)
-CREDITED = (S.CREDITED, S.DISPUTED, S.PARTLY_REFUNDED, S.REFUNDED)
 
 _ENDS = {Payment.Status.FAILED: S.FAILED, Payment.Status.CANCELLED: S.CANCELLED}
 _Row = TypeVar("_Row", Payment, Review)

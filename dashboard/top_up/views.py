@@ -20,8 +20,8 @@ from billing.models import Kind, LedgerEntry, TopUp, TopUpState, User
 from billing.payments import buying
 from billing.payments.gateways import GatewayError, RefusedError
 from billing.payments.pricing import Quote
+from billing.payments.settling import UNFINISHED
 from billing.payments.states import (
-    AWAITED,
     ROWS,
     Standing,
     standing_of,
@@ -186,7 +186,8 @@ def _cancel(request: AccountRequest, public_id: UUID) -> HttpResponse:
             return _status(request, found, problem=UNREACHABLE_TO_CANCEL, status=503)
         found = standing_of(_top_up(request, public_id))
     is_paid = found.payment is not None and found.payment.paid_at is not None
-    if is_paid or found.state in AWAITED:
+    is_awaited = found.payment is not None and found.payment.status in UNFINISHED
+    if is_paid or is_awaited:
         return _status(request, found, problem=PAID_ALREADY if is_paid else ON_ITS_WAY, status=409)
     return redirect("dashboard:top_up_status", request.account.slug, public_id)
 

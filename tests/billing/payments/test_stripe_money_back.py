@@ -352,6 +352,30 @@ def test_our_own_refund_whose_answer_was_lost_is_one_row_with_its_reason(
     assert "By mistake" in LedgerEntry.objects.get(kind="refund").remarks
 
 
+def test_what_the_provider_has_changed_meanwhile_moves_credits_once(provider, account, paid):
+    """A refund has failed and a dispute has begun since it was asked last: all is gone still."""
+    provider.refund(paid.checkout_id, TOTAL)
+    settling.reconcile(payment_pk=paid.pk, now=now())
+    provider.fail_refund(provider.refunds[0])
+    provider.dispute(paid.checkout_id)
+    settling.reconcile(payment_pk=paid.pk, now=now())
+    assert (state_of(paid), balance_of(account)) == (TopUpState.DISPUTED, 0)
+    kinds = LedgerEntry.objects.order_by("seq").values_list("kind", flat=True)
+    assert list(kinds) == ["top_up", "refund"]
+
+
+def test_a_request_that_never_arrived_is_given_up_after_a_day(provider, account, paid):
+    provider.faults = ["", "", "", "drop", "drop"]
+    with pytest.raises(GatewayError):
+        refunds.refund(payment_pk=paid.pk, reason="By mistake", by=None, now=now())
+    provider.refunds.clear()  # as if it had not arrived
+    settling.reconcile(payment_pk=paid.pk, now=now())
+    assert Refund.objects.get().status == "requested"
+    settling.reconcile(payment_pk=paid.pk, now=now() + timedelta(days=1))
+    refund = Refund.objects.get()
+    assert (refund.status, refund.failure_reason) == ("cancelled", settling.NEVER_ARRIVED)
+
+
 def test_a_request_that_never_arrived_is_not_repeated_with_its_key_after_a_day(
     provider, account, paid
 ):
