@@ -11,8 +11,8 @@ from itertools import groupby
 from secrets import token_hex
 from typing import Any
 
-from billing.models import Account, Balance, Plan, TopUp
-from billing.payments.gateways import PaymentFacts, PaymentStatus
+from billing.models import Account, Balance, Payment, Plan, TopUp
+from billing.payments.gateways import CheckoutFacts, PaymentStatus
 from billing.payments.settling import settle
 from billing.plans.movements import adjust
 from billing.plans.subscriptions import subscribe
@@ -86,23 +86,27 @@ def top_up(account: Account, credits: int, paid_at: datetime | None = None) -> M
     """Credits that were bought: a purchase that its provider says is paid."""
 
     def buy(now: datetime) -> None:
+        at = paid_at or now
         bought = TopUp.objects.create(
             account=account,
-            account_reference=str(account.pk),
             idempotency_key=token_hex(16),
             credits=credits,
             price_minor=credits * 1_200,
             currency=account.currency,
-            gateway="sandbox",
-            created_at=paid_at or now,
+            created_at=at,
         )
-        facts = PaymentFacts(
+        payment = Payment.objects.create(top_up=bought, number=1, gateway="sandbox", created_at=at)
+        facts = CheckoutFacts(
             status=PaymentStatus.PAID,
+            reference=str(payment.request_key),
+            account_reference=str(account.pk),
+            checkout_id="",
+            payment_id=f"payment_{payment.pk}",
             amount_minor=bought.total_minor,
             currency=bought.currency,
-            paid_at=paid_at or now,
+            paid_at=at,
         )
-        settle(top_up_id=bought.pk, facts=facts, now=now)
+        settle(payment_pk=payment.pk, facts=facts, now=now)
 
     return buy
 

@@ -82,6 +82,7 @@ def install_packs(apps, schema_editor):
                 price_minor=price,
                 currency=currency,
                 order=order,
+                is_best_value=credits == CREDITS[-1],
             )
 
 

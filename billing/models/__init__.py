@@ -21,17 +21,10 @@ from billing.models.notice import (
     Notice,
     NoticeKind,
 )
+from billing.models.payment import Dispute, Payment, PaymentEvent, Refund, Review
 from billing.models.plan import CustomTerms, Plan, PlanTerms, Subscription, Terms
-from billing.models.top_up import (
-    Pack,
-    ParkedDecision,
-    PaymentDispute,
-    PaymentEvent,
-    SandboxCheckout,
-    TopUp,
-    TopUpPricing,
-    TopUpState,
-)
+from billing.models.pricing import Pack, TopUpPricing
+from billing.models.top_up import TopUp, TopUpState
 from billing.models.user import User
 
 __all__ = [
@@ -45,6 +38,7 @@ __all__ = [
     "CustomTerms",
     "DailyUsage",
     "Debt",
+    "Dispute",
     "GrantShare",
     "GrantSource",
     "GrantUse",
@@ -55,13 +49,13 @@ __all__ = [
     "Notice",
     "NoticeKind",
     "Pack",
-    "ParkedDecision",
-    "PaymentDispute",
+    "Payment",
     "PaymentEvent",
     "Plan",
     "PlanTerms",
+    "Refund",
+    "Review",
     "Role",
-    "SandboxCheckout",
     "Subscription",
     "Terms",
     "TopUp",

@@ -3,26 +3,35 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from django.db import transaction
 from django.db.models import Max
 
-from billing.models import Account, TopUp
+from billing.models import Account, Payment, TopUp, TopUpState
+from billing.payments.asking import UNFINISHED_AFTER
 from billing.payments.gateways import (
     GatewayError,
     Order,
-    PaymentFacts,
     PaymentStatus,
     UnavailableGatewayError,
     UnknownCheckoutError,
     configured_gateway,
     gateway_named,
 )
-from billing.payments.idempotency import note_refusal, numbered
 from billing.payments.pricing import Quote
-from billing.payments.settling import CHECKOUT_VALID_FOR, UNKNOWN_THERE, settle
-from billing.payments.transitions import AWAITED, CLOSED, S
+from billing.payments.settling import (
+    CHECKOUT_VALID_FOR,
+    UNFINISHED,
+    UNKNOWN_THERE,
+    end,
+    locked,
+    settle,
+)
+from billing.payments.states import ENDED, state_of
 
 # An older checkout is not gone on with: providers want half an hour left, and so do people.
 CONTINUED_FOR = timedelta(minutes=25)
+
+Status = Payment.Status
 
 
 def form_key(*, account: Account, user_id: int) -> str:
@@ -31,7 +40,9 @@ def form_key(*, account: Account, user_id: int) -> str:
     It changes when they have paid, and only then: all forms shown between two payments, in however
     many tabs and browsers, are the same form.
     """
-    paid = TopUp.objects.filter(account=account, created_by_id=user_id, paid_at__isnull=False)
+    paid = TopUp.objects.filter(
+        account=account, created_by_id=user_id, payments__paid_at__isnull=False
+    )
     return f"{user_id}-{paid.aggregate(last=Max('pk'))['last'] or 0}"
 
 
@@ -44,115 +55,154 @@ def start(
     form_key: str,
     return_url: str,
     now: datetime,
-) -> TopUp:
+) -> Payment:
     """Begin to buy what was ``quoted``, and open the provider's page for it.
 
     ``form_key`` comes with the form: the same key and the same choice are the same top-up, so a
     double click, the back button or a second tab does not buy twice. What was declined, cancelled
     or begun too long ago is begun anew. What the same person began and did not pay is closed, so
     that nobody pays for the choice they changed their mind about; have they paid, or are they
-    paying, for the same choice, that top-up is returned.
+    paying, for the same choice, the payment of that is returned.
     ``return_url`` holds ``{id}`` for the top-up's public id.
 
-    The top-up is stored before the provider hears of it. Raises GatewayError where the provider
-    can't be reached; sending the form again goes on where it stopped.
+    The payment is stored before the provider hears of it. Raises GatewayError where the provider
+    can't be reached or refuses; what it says is kept with the payment. Sending the form again goes
+    on where it stopped, after a refusal with a new attempt.
     """
-    top_up = _begun(account=account, user_id=user_id, quoted=quoted, form_key=form_key, now=now)
-    if top_up.state != S.PENDING or top_up.checkout_url:
-        return top_up
-    same = _close_others(top_up, now)
+    payment = _begun(account=account, user_id=user_id, quoted=quoted, form_key=form_key, now=now)
+    if payment.status != Status.OPEN or payment.checkout_url:
+        return payment
+    same = _close_others(payment, now)
     if same is not None:
-        cancel(top_up=top_up, now=now)
+        cancel(payment=payment, now=now)
         return same
+    top_up = payment.top_up
     address = return_url.replace("{id}", str(top_up.public_id))
     order = Order(
-        reference=str(top_up.public_id),
-        idempotency_key=numbered(str(top_up.public_id), top_up),
-        account_reference=top_up.account_reference,
+        reference=str(payment.request_key),
+        account_reference=str(account.pk),
         description=f"{top_up.credits:,} call credits for {account.name}",
         amount_minor=top_up.total_minor,
         currency=top_up.currency,
         customer_email=email,
         return_url=f"{address}?returned=1",
         cancel_url=f"{address}?returned=cancelled",
-        expires_at=top_up.created_at + CHECKOUT_VALID_FOR,
+        expires_at=payment.created_at + CHECKOUT_VALID_FOR,
     )
     try:
-        checkout = gateway_named(top_up.gateway).create_checkout(order)
+        checkout = gateway_named(payment.gateway).create_checkout(order)
     except GatewayError as error:
-        note_refusal(top_up, error)
+        _note_refusal(payment, error, now)
         raise
-    TopUp.objects.filter(pk=top_up.pk).update(
-        checkout_id=checkout.checkout_id, checkout_url=checkout.url, checked_at=now
-    )
-    top_up.refresh_from_db()
-    return top_up
+    with transaction.atomic():  # an event about the checkout may be settled at the same time
+        payment = locked(payment.pk)
+        payment.checkout_id, payment.checkout_url = checkout.checkout_id, checkout.url
+        payment.failure_reason, payment.checked_at = "", now
+        payment.save()
+    return payment
 
 
-def cancel(*, top_up: TopUp, now: datetime) -> TopUp:
-    """Close the provider's page of a top-up that nobody paid, and note what became of it.
+def cancel(*, payment: Payment, now: datetime) -> Payment:
+    """Close the provider's page of a payment that nobody made, and note what became of it.
 
-    One that stays pending, or is processing then, could not be closed: a payment is on its way.
+    One that stays open, or is processing then, could not be closed: a payment is on its way.
     """
-    if not top_up.checkout_id:
-        facts = PaymentFacts(status=PaymentStatus.CANCELLED)
-        return settle(top_up_id=top_up.pk, facts=facts, now=now)
-    gateway = gateway_named(top_up.gateway)
+    if not payment.checkout_id:
+        return end(payment_pk=payment.pk, status=Status.CANCELLED, reason="", now=now)
+    gateway = gateway_named(payment.gateway)
     try:
-        gateway.cancel_checkout(top_up.checkout_id)
-        facts = gateway.fetch_payment(top_up.checkout_id)
+        gateway.cancel_checkout(payment.checkout_id)
+        facts = gateway.fetch_checkout(payment.checkout_id)
     except UnknownCheckoutError:
-        facts = PaymentFacts(status=PaymentStatus.EXPIRED, reason=UNKNOWN_THERE)
-    else:
-        # Expired because we just asked for it: to the customer that is "cancelled".
-        if facts.status is PaymentStatus.EXPIRED:
-            facts = replace(facts, status=PaymentStatus.CANCELLED)
-    return settle(top_up_id=top_up.pk, facts=facts, now=now)
+        return end(payment_pk=payment.pk, status=Status.EXPIRED, reason=UNKNOWN_THERE, now=now)
+    # Expired because we just asked for it: to the customer that is "cancelled".
+    if facts.status is PaymentStatus.EXPIRED:
+        facts = replace(facts, status=PaymentStatus.CANCELLED)
+    return settle(payment_pk=payment.pk, facts=facts, now=now)
 
 
 def _begun(
     *, account: Account, user_id: int | None, quoted: Quote, form_key: str, now: datetime
-) -> TopUp:
-    """The top-up that the form stands for: the one begun with it, or else a new one.
+) -> Payment:
+    """The payment that the form stands for: the one begun with it, or else a new one.
 
-    Each attempt has its number in the key, so that two forms at once find the same new one.
+    Each order has its number in the key, so that two forms at once find the same new one.
     """
     gateway = configured_gateway().name
-    attempt = 0
+    order = 0
     while True:
-        attempt += 1
-        top_up, _ = TopUp.objects.get_or_create(
-            account=account,
-            idempotency_key=f"{form_key}.{attempt}:{quoted.credits}:{quoted.total_minor}"[-64:],
-            defaults={
-                "created_by_id": user_id,
-                "account_reference": str(account.pk),
-                "credits": quoted.credits,
-                "price_minor": quoted.price_minor,
-                "tax_minor": quoted.tax_minor,
-                "tax_name": quoted.tax_name,
-                "currency": quoted.currency,
-                "gateway": gateway,
-                "created_at": now,
-            },
-        )
-        is_old = now - top_up.created_at > CONTINUED_FOR or top_up.gateway != gateway
-        if top_up.state not in CLOSED and not (top_up.state == S.PENDING and is_old):
-            return top_up
+        order += 1
+        with transaction.atomic():
+            top_up, _ = TopUp.objects.get_or_create(
+                account=account,
+                idempotency_key=f"{form_key}.{order}:{quoted.credits}:{quoted.total_minor}"[-64:],
+                defaults={
+                    "created_by_id": user_id,
+                    "credits": quoted.credits,
+                    "price_minor": quoted.price_minor,
+                    "tax_minor": quoted.tax_minor,
+                    "tax_name": quoted.tax_name,
+                    "currency": quoted.currency,
+                    "created_at": now,
+                },
+            )
+            payment = _attempt(top_up, gateway, now)
+        state = state_of(top_up)
+        is_old = now - payment.created_at > CONTINUED_FOR or payment.gateway != gateway
+        is_unpaid = state in (TopUpState.UNOPENED, TopUpState.PENDING)
+        if state not in ENDED and not (is_unpaid and is_old):
+            return payment
 
 
-def _close_others(top_up: TopUp, now: datetime) -> TopUp | None:
-    """Close what the same person began and did not pay, so that nobody pays for a choice that they
-    changed their mind about; return the one that they have paid for the same choice already."""
-    others = TopUp.objects.filter(
-        account=top_up.account, created_by=top_up.created_by_id, state__in=AWAITED, parked_reason=""
+def _attempt(top_up: TopUp, gateway: str, now: datetime) -> Payment:
+    """The newest attempt to pay ``top_up``; a new one where there is none, or it was refused."""
+    newest = top_up.payments.last()
+    if newest is not None and not (newest.status == Status.FAILED and not newest.checkout_id):
+        return newest
+    payment, _ = Payment.objects.get_or_create(
+        top_up=top_up,
+        number=newest.number + 1 if newest is not None else 1,
+        defaults={
+            "gateway": gateway,
+            "created_at": now,
+            "next_check_at": now + UNFINISHED_AFTER,
+        },
     )
-    for other in others.exclude(pk=top_up.pk).exclude(created_by=None):
+    return payment
+
+
+def _note_refusal(payment: Payment, error: GatewayError, now: datetime) -> None:
+    """Keep why no page opened. A provider answers the same request with the same error, so an
+    attempt that was answered is over; one that was not answered is made again."""
+    over = {"status": Status.FAILED, "ended_at": now, "next_check_at": None}
+    Payment.objects.filter(pk=payment.pk, status=Status.OPEN, checkout_id="").update(
+        failure_reason=str(error)[:300], **(over if error.was_answered else {})
+    )
+
+
+def _close_others(payment: Payment, now: datetime) -> Payment | None:
+    """Close what the same person began and did not pay, so that nobody pays for a choice that they
+    changed their mind about; return what they have paid for the same choice already."""
+    top_up = payment.top_up
+    others = (
+        Payment.objects.filter(
+            top_up__account=top_up.account_id,
+            top_up__created_by=top_up.created_by_id,
+            status__in=UNFINISHED,
+        )
+        .exclude(top_up__created_by=None)
+        .exclude(pk=payment.pk)
+        .exclude(reviews__decision="")
+    )
+    for other in others.select_related("top_up"):
         try:
-            closed = other if other.state == S.PROCESSING else cancel(top_up=other, now=now)
+            closed = other if other.status == Status.PROCESSING else cancel(payment=other, now=now)
         except UnavailableGatewayError:
             continue  # nobody can pay it there either
-        same = (closed.credits, closed.total_minor) == (top_up.credits, top_up.total_minor)
-        if same and (closed.paid_at or closed.state in AWAITED):
+        same = (other.top_up.credits, other.top_up.total_minor) == (
+            top_up.credits,
+            top_up.total_minor,
+        )
+        if same and closed.status in (Status.PAID, *UNFINISHED):
             return closed
     return None

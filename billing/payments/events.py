@@ -4,6 +4,7 @@ Owns PaymentEvent. An event is proved by its signature before it is stored; from
 processed as often as need be, because `billing.payments.settling.settle` does not mind repetition.
 """
 
+import logging
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -12,16 +13,23 @@ from django.db import DataError, transaction
 from django.db.models import F
 
 from billing.backoff import due_again
-from billing.models import PaymentEvent, TopUp
+from billing.models import Payment, PaymentEvent, TopUp
 from billing.payments import settling
 from billing.payments.gateways import (
-    PaymentFacts,
+    CheckoutFacts,
+    DisputeFacts,
+    Facts,
+    GatewayError,
+    PaymentNamed,
+    RefundFacts,
     UnavailableGatewayError,
-    UnknownCheckoutError,
     WebhookError,
     gateway_named,
 )
 from billing.payments.matching import find
+from billing.payments.states import standing_of
+
+logger = logging.getLogger(__name__)
 
 # A refund or dispute can be reported before the payment that it is about: it waits this long.
 UNKNOWN_PAYMENT_WAITS = timedelta(days=1)
@@ -85,7 +93,7 @@ def unprocessed(*, now: datetime, limit: int = 500) -> list[int]:
 
 
 def _settle(event: PaymentEvent, now: datetime) -> str | None:
-    """Settle the top-up that the event is about; None where that has to wait."""
+    """Settle the payment that the event is about; None where that has to wait."""
     try:
         facts = gateway_named(event.gateway).facts_of(event.payload)
     except UnavailableGatewayError:
@@ -93,27 +101,57 @@ def _settle(event: PaymentEvent, now: datetime) -> str | None:
     except WebhookError as error:
         return f"Not understood: {error}."
     if facts is None:
-        return "Not about a payment of ours."
-    top_up = find(gateway=event.gateway, facts=facts)
-    if top_up is None:
-        if facts.reference or now - event.received_at > UNKNOWN_PAYMENT_WAITS:
+        return "Names no payment."
+    payment = find(gateway=event.gateway, facts=facts)
+    if payment is None:
+        if getattr(facts, "reference", "") or now - event.received_at > UNKNOWN_PAYMENT_WAITS:
             return "Names no top-up of ours."
         return None
-    facts = _asked_for(top_up, facts)
-    # The event may be older than the payment we already know: the worker can fall behind.
-    facts = replace(facts, paid_at=facts.paid_at or event.received_at)
-    settled = settling.settle(top_up_id=top_up.pk, facts=facts, now=now)
-    if settled.parked_reason:
-        return f"{settled.receipt_number} is parked: {settled.parked_reason}"
-    return f"{settled.receipt_number} is {settled.get_state_display().lower()}."
+    if isinstance(facts, PaymentNamed):
+        settling.reconcile(payment_pk=payment.pk, now=now)
+    else:
+        if isinstance(facts, CheckoutFacts):
+            # The event may be older than the payment we already know: the worker can fall behind.
+            facts = replace(facts, paid_at=facts.paid_at or event.received_at)
+        newest = _asked_for(payment, facts)
+        settling.settle(payment_pk=payment.pk, facts=newest, now=now)
+    return _outcome(payment.top_up)
 
 
-def _asked_for(top_up: TopUp, facts: PaymentFacts) -> PaymentFacts:
-    """The facts of an event; of one that is but a hint, what the provider answers now."""
-    if not facts.is_hint or not top_up.checkout_id:
-        return facts
+def _asked_for(payment: Payment, facts: Facts) -> Facts:
+    """What the provider answers now about the object of an event; where it can't be asked, what
+    the event says. An event is but a hint: it may be older than what is known."""
+    gateway = gateway_named(payment.gateway)
     try:
-        answer = gateway_named(top_up.gateway).fetch_payment(top_up.checkout_id)
-    except UnknownCheckoutError:
+        if isinstance(facts, RefundFacts):
+            refunds = gateway.fetch_refunds(facts.payment_id)
+            return next((each for each in refunds if each.refund_id == facts.refund_id), facts)
+        if isinstance(facts, DisputeFacts):
+            disputes = gateway.fetch_disputes(facts.payment_id)
+            return next((each for each in disputes if each.dispute_id == facts.dispute_id), facts)
+        if payment.checkout_id and payment.checkout_id != facts.checkout_id:
+            return facts  # does not fit, which is for an operator to see
+        answer = gateway.fetch_checkout(facts.checkout_id)
+        return replace(answer, paid_at=answer.paid_at or facts.paid_at)
+    except GatewayError as error:
+        if not error.was_answered and _is_known(payment, facts):
+            raise  # until it can be asked: what is known may be newer
+        logger.warning("%s was not asked about: %s", payment, error)
         return facts
-    return replace(answer, refund_failure=facts.refund_failure)
+
+
+def _is_known(payment: Payment, facts: Facts) -> bool:
+    """Whether the provider has told of this refund or dispute before."""
+    if isinstance(facts, RefundFacts):
+        return payment.refunds.filter(refund_id=facts.refund_id).exists()
+    if isinstance(facts, DisputeFacts):
+        return payment.disputes.filter(dispute_id=facts.dispute_id).exists()
+    return False  # nothing undoes a payment
+
+
+def _outcome(top_up: TopUp) -> str:
+    """What came of an event, in words for an operator."""
+    standing = standing_of(TopUp.objects.get(pk=top_up.pk))
+    if standing.open_review is not None:
+        return f"{top_up.receipt_number} waits for an operator: {standing.open_review.reason}"
+    return f"{top_up.receipt_number} is {standing.state.label.lower()}."

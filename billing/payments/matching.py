@@ -1,36 +1,54 @@
-"""Which top-up a provider speaks of, and whether what it says fits."""
+"""Which payment a provider speaks of, and whether what it says fits."""
 
 from uuid import UUID
 
 from django.db.models import Q
 
-from billing.models import ParkedDecision, TopUp
-from billing.payments.gateways import PaymentFacts, PaymentStatus
+from billing.models import Payment, Review
+from billing.payments.gateways import (
+    CheckoutFacts,
+    DisputeFacts,
+    Facts,
+    PaymentNamed,
+    PaymentStatus,
+    RefundFacts,
+)
+from billing.payments.states import money_of
 
 PAID_AFTER_CLOSING = "It was paid after it had been closed."
+PAID_BEFORE = "This top-up was paid before, by another payment."
 
 
-def find(*, gateway: str, facts: PaymentFacts) -> TopUp | None:
-    """The top-up that ``facts`` are about: by our reference, else by the provider's ids."""
-    top_ups = TopUp.objects.filter(gateway=gateway)
-    if facts.reference:
-        return top_ups.filter(public_id__in=_uuids(facts.reference)).first()
+def find(*, gateway: str, facts: Facts | PaymentNamed) -> Payment | None:
+    """The payment that ``facts`` are about: by our reference, else by the provider's ids."""
+    payments = Payment.objects.filter(gateway=gateway)
+    reference = getattr(facts, "reference", "")
+    if reference:
+        return payments.filter(request_key__in=_uuids(reference)).first()
     by_provider = Q(pk__in=[])
-    if facts.checkout_id:
+    if isinstance(facts, CheckoutFacts) and facts.checkout_id:
         by_provider |= Q(checkout_id=facts.checkout_id)
     if facts.payment_id:
         by_provider |= Q(payment_id=facts.payment_id)
-        by_provider |= Q(received_payment_id=facts.payment_id)
-    return top_ups.filter(by_provider).first()
+        by_provider |= Q(reviews__received_payment_id=facts.payment_id)
+    return payments.filter(by_provider).order_by("pk").first()
 
 
-def mismatch_of(top_up: TopUp, facts: PaymentFacts) -> str:
-    """Why the facts are not those of this top-up; empty where they are.
+def mismatch_of(payment: Payment, facts: Facts) -> str:
+    """Why the facts are not those of this payment; empty where they are."""
+    money = money_of(payment)
+    if isinstance(facts, CheckoutFacts):
+        return _mismatch_of_checkout(payment, facts, money.paid_minor, money.currency)
+    if facts.currency and facts.currency != money.currency:
+        return f"The provider reports {facts.currency}, the top-up is in {money.currency}."
+    return ""
 
-    What is unsaid is not wrong, except that a payment has to name its amount and currency.
-    """
-    due_minor, currency = top_up.paid_minor, top_up.paid_currency
-    if facts.account_reference and facts.account_reference != top_up.account_reference:
+
+def _mismatch_of_checkout(
+    payment: Payment, facts: CheckoutFacts, due_minor: int, currency: str
+) -> str:
+    top_up = payment.top_up
+    if facts.account_reference and facts.account_reference != str(top_up.account_id):
         return f"The provider names the account {facts.account_reference}."
     if facts.currency and facts.currency != currency:
         return f"The provider reports {facts.currency}, the top-up is in {currency}."
@@ -39,30 +57,46 @@ def mismatch_of(top_up: TopUp, facts: PaymentFacts) -> str:
             f"The provider reports an amount of {facts.amount_minor}, "
             f"the top-up costs {due_minor} (minor units)."
         )
-    if facts.checkout_id and top_up.checkout_id and facts.checkout_id != top_up.checkout_id:
+    if facts.checkout_id and payment.checkout_id and facts.checkout_id != payment.checkout_id:
         return "The provider names another checkout."
-    is_new = facts.payment_id and facts.payment_id != top_up.payment_id
-    if is_new and (top_up.payment_id or pays_another(top_up, facts.payment_id)):
+    is_new = facts.payment_id and facts.payment_id != payment.payment_id
+    if is_new and (payment.payment_id or pays_another(payment, facts.payment_id)):
         return "The provider names another payment."
-    if facts.status is not PaymentStatus.PAID or top_up.paid_at is not None:
+    if facts.status is not PaymentStatus.PAID or payment.paid_at is not None:
         return ""
     if facts.amount_minor is None or not facts.currency:
         return "The provider does not say what was paid."
-    return PAID_AFTER_CLOSING if top_up.decision == ParkedDecision.CLOSED else ""
+    if top_up.payments.filter(status=Payment.Status.PAID).exists():
+        return PAID_BEFORE
+    decided = payment.reviews.exclude(decision="").last()
+    is_closed = decided is not None and decided.decision == Review.Decision.CLOSED
+    return PAID_AFTER_CLOSING if is_closed else ""
 
 
-def pays_another(top_up: TopUp, payment_id: str) -> bool:
-    """Whether this payment is that of another top-up."""
-    others = TopUp.objects.filter(gateway=top_up.gateway, payment_id=payment_id)
-    return bool(payment_id) and others.exclude(pk=top_up.pk).exists()
+def pays_another(payment: Payment, payment_id: str) -> bool:
+    """Whether the provider's ``payment_id`` is that of another payment of ours."""
+    others = Payment.objects.filter(gateway=payment.gateway, payment_id=payment_id)
+    return bool(payment_id) and others.exclude(pk=payment.pk).exists()
 
 
-def is_decided(top_up: TopUp, facts: PaymentFacts, mismatch: str) -> bool:
+def is_decided(payment: Payment, facts: Facts, mismatch: str) -> bool:
     """Whether an operator has decided about these facts before, which were only repeated."""
-    if not top_up.decision:
-        return False
-    same_payment = bool(facts.payment_id) and facts.payment_id == top_up.received_payment_id
-    return mismatch == top_up.decided_about or (same_payment and facts.status is PaymentStatus.PAID)
+    is_paid = isinstance(facts, CheckoutFacts) and facts.status is PaymentStatus.PAID
+    return any(
+        review.reason == mismatch[: len(review.reason)]
+        or (is_paid and facts.payment_id and facts.payment_id == review.received_payment_id)
+        for review in payment.reviews.exclude(decision__in=["", Review.Decision.SETTLED])
+    )
+
+
+def takes_money(facts: Facts) -> bool:
+    """Whether the facts say that money has gone."""
+    match facts:
+        case RefundFacts():
+            return facts.status in ("pending", "succeeded")
+        case DisputeFacts():
+            return facts.status in ("open", "lost")
+    return False
 
 
 def _uuids(reference: str) -> list[UUID]:

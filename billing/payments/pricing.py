@@ -1,8 +1,11 @@
 """What credits cost: packs, a custom amount, and the tax on either."""
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from math import gcd
+from operator import attrgetter, itemgetter
 
 from django.db.models import QuerySet
 
@@ -18,14 +21,25 @@ class TopUpError(Refusal):
 
 
 @dataclass(frozen=True, slots=True)
+class Basis:
+    """How the price of a custom amount comes about: the rate of the pack of ``rate_of`` credits
+    (None: the custom rate), or the price of ``packs``, each with how many of it are meant."""
+
+    rate_of: int | None = None
+    packs: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Quote:
-    """What a number of credits costs: minor units of ``currency``."""
+    """What a number of credits costs: minor units of ``currency``. ``basis`` is that of a custom
+    amount, None for a pack."""
 
     credits: int
     price_minor: int
     tax_minor: int
     tax_name: str
     currency: str
+    basis: Basis | None = None
 
     @property
     def total_minor(self) -> int:
@@ -57,13 +71,76 @@ def _per_credit(pack: Pack) -> Fraction:
     return Fraction(pack.price_minor, pack.credits)
 
 
+def custom_price(
+    *, credits: int, packs: Sequence[Pack], pricing: TopUpPricing
+) -> tuple[int, Basis]:
+    """What a custom amount of ``credits`` costs in minor units, and how that comes about.
+
+    The price per credit of the largest pack that is not larger (below the smallest: the custom
+    rate), rounded up to a minor unit; never more than the cheapest set of packs that holds as many.
+    """
+    pack = max(
+        (each for each in packs if each.credits <= credits), key=attrgetter("credits"), default=None
+    )
+    if pack is None:
+        price_minor, basis = credits * pricing.price_minor_per_credit, Basis()
+    else:
+        price_minor = -(-credits * pack.price_minor // pack.credits)
+        basis = Basis(rate_of=pack.credits)
+    chosen = cheapest_set(credits=credits, packs=packs)
+    set_minor = sum(each.price_minor * times for each, times in chosen)
+    if chosen and set_minor <= price_minor:
+        price_minor = set_minor
+        basis = Basis(packs=tuple((each.credits, times) for each, times in chosen))
+    return price_minor, basis
+
+
+def cheapest_set(*, credits: int, packs: Sequence[Pack]) -> list[tuple[Pack, int]]:
+    """The packs that together hold ``credits`` or more for the least money, largest first, each
+    with how many of it; empty where there are no packs.
+
+    The pack with the best rate makes up nearly all of a large number: of the others fewer are
+    needed than it holds units, or as many of it would cost no more. So only the rest is searched.
+    """
+    if not packs:
+        return []
+    unit = gcd(*(pack.credits for pack in packs))
+    best = min(packs, key=lambda pack: (_per_credit(pack), -pack.credits))
+    needed = -(-credits // unit)
+    searched_max = (best.credits // unit) * max(pack.credits // unit for pack in packs)
+    whole = max(0, needed - searched_max) * unit // best.credits
+    counts = Counter(_cheapest_units(needed - whole * (best.credits // unit), packs, unit))
+    counts[best.pk] += whole
+    in_order = sorted(packs, key=attrgetter("credits"), reverse=True)
+    return [(pack, counts[pack.pk]) for pack in in_order if counts[pack.pk]]
+
+
+def _cheapest_units(needed: int, packs: Sequence[Pack], unit: int) -> Iterator[int]:
+    """The ids of the packs, one for each, that hold ``needed`` units or more for the least."""
+    costs, last = [0], [packs[0]]
+    for units in range(1, needed + 1):
+        cost, pack = min(
+            (
+                (costs[max(0, units - each.credits // unit)] + each.price_minor, each)
+                for each in packs
+            ),
+            key=itemgetter(0),
+        )
+        costs.append(cost)
+        last.append(pack)
+    while needed > 0:
+        yield last[needed].pk
+        needed -= last[needed].credits // unit
+
+
 def quote(*, account: Account, pack: Pack | None = None, credits: int | None = None) -> Quote:
     """Price a ``pack``, or a custom number of ``credits``, for ``account``.
 
-    Tax is rounded half up to a minor unit. Raises TopUpError where it is not on offer, or the
-    provider can't be asked for what it costs.
+    Rule: "A custom amount". Tax is rounded half up to a minor unit. Raises TopUpError where it is
+    not on offer, or the provider can't be asked for what it costs.
     """
     pricing = pricing_in(account.currency)
+    basis = None
     if pack is not None:
         if not pack.is_active or pack.currency != account.currency:
             raise TopUpError("This pack is no longer on offer. Choose another one.", field="pack")
@@ -76,7 +153,8 @@ def quote(*, account: Account, pack: Pack | None = None, credits: int | None = N
                 f"Enter a whole number from {pricing.credits_min:,} to {pricing.credits_max:,}.",
                 field="credits",
             )
-        price_minor = credits * pricing.price_minor_per_credit
+        packs = list(packs_in(account.currency))
+        price_minor, basis = custom_price(credits=credits, packs=packs, pricing=pricing)
     basis_points = pricing.tax_basis_points if pricing else 0
     quoted = Quote(
         credits=credits,
@@ -84,6 +162,7 @@ def quote(*, account: Account, pack: Pack | None = None, credits: int | None = N
         tax_minor=(price_minor * basis_points + BASIS_POINTS // 2) // BASIS_POINTS,
         tax_name=pricing.tax_name if pricing and basis_points else "",
         currency=account.currency,
+        basis=basis,
     )
     try:
         configured_gateway().check_amount(amount_minor=quoted.total_minor, currency=quoted.currency)

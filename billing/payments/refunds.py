@@ -1,170 +1,259 @@
-"""What an operator does about money that was received: pay a top-up back, or decide about one whose
-payment does not fit.
+"""What an operator does about money that was received: pay a top-up back, or decide about a payment
+that does not fit.
 
-Each is done once, under the top-up's lock; the provider is asked outside of it, with a key that
-makes asking twice harmless.
+What is asked of the provider is a row before it is asked, with a key that makes asking twice
+harmless. The provider is asked outside of the top-up's lock.
 """
 
 from datetime import datetime
+from typing import NamedTuple
+from uuid import uuid4
 
 from django.db import transaction
 
-from billing.models import ParkedDecision, TopUp, TopUpState
+from billing.models import Payment, Refund, Review, TopUp, TopUpState
 from billing.payments import settling
 from billing.payments.gateways import (
     GatewayError,
-    PaymentFacts,
-    PaymentStatus,
+    RefundFacts,
     RefundOrder,
+    RefundStatus,
+    RefusedError,
     gateway_named,
 )
-from billing.payments.idempotency import note_refusal, numbered
 from billing.payments.matching import pays_another
 from billing.payments.pricing import TopUpError
-from billing.payments.transitions import can_become, move
+from billing.payments.states import Standing, standing_of
 from billing.texts import readable_reason
 
-S = TopUpState
+
+class Received(NamedTuple):
+    """Money that a provider has for us: its payment, the amount in minor units, the currency."""
+
+    payment_id: str
+    amount_minor: int
+    currency: str
 
 
-def refund(*, top_up_id: int, reason: str, now: datetime) -> TopUp:
+def refund(*, payment_pk: int, reason: str, by: int | None, now: datetime) -> Standing:
     """Pay a credited top-up back for ``reason``, and take its credits off the balance.
 
-    Raises TopUpError where there is nothing to refund, GatewayError where the provider refuses.
-    Nothing has changed then, and trying again does not pay twice: what the provider has paid back
-    already is asked for first.
+    ``by`` is the id of the operator. Raises TopUpError where there is nothing to refund,
+    GatewayError where the provider refuses. Nothing has changed then, and trying again does not pay
+    twice: what the provider has paid back already is asked for first.
     """
     reason = _reason(reason)
-    _check_refundable(TopUp.objects.get(pk=top_up_id))
-    top_up = settling.reconcile(top_up_id=top_up_id, now=now)
-    if top_up.state == S.REFUNDED:
-        return top_up
-    _check_refundable(top_up)
-    amount_minor = top_up.paid_minor - top_up.paid_back_minor
-    done_at = _pay_back(top_up, top_up.payment_id, amount_minor, top_up.paid_currency, reason)
-    facts = PaymentFacts(
-        status=PaymentStatus.PAID,
-        refunded_minor=top_up.refunded_minor + amount_minor,
-        as_of=done_at,
-        reason=reason,
-    )
-    return settling.settle(top_up_id=top_up_id, facts=facts, now=now)
+    _check_refundable(_standing(payment_pk))
+    settling.reconcile(payment_pk=payment_pk, now=now)
+    standing = _standing(payment_pk)
+    if standing.state == TopUpState.REFUNDED:
+        return standing
+    _check_refundable(standing)
+    assert standing.payment is not None
+    money = standing.money
+    received = Received(standing.payment.payment_id, money.kept_minor, money.currency)
+    facts = _pay_back(standing.payment, received, reason, by, now)
+    settling.settle(payment_pk=payment_pk, facts=facts, now=now)
+    if facts.status in (RefundStatus.FAILED, RefundStatus.CANCELLED):
+        raise RefusedError(facts.failure_reason)
+    return _standing(payment_pk)
 
 
-def accept(*, top_up_id: int, reason: str, now: datetime) -> TopUp:
-    """Credit a parked top-up all the same: what was received is its price from now on.
+def accept(*, review_pk: int, reason: str, by: int | None, now: datetime) -> Standing:
+    """Credit a payment that does not fit: what was received is its price from now on.
 
-    Raises TopUpError where it is not parked, is credited already, or the payment is another's.
+    Raises TopUpError where it was decided about, is credited already, or the payment is another's.
     """
     reason = _reason(reason)
     with transaction.atomic():
-        top_up = _parked(top_up_id)
-        if top_up.credited_at is not None:
-            raise TopUpError(f"The credits of {top_up.receipt_number} were added already.")
-        payment_id = top_up.received_payment_id or top_up.payment_id
-        if pays_another(top_up, payment_id):
+        review, payment = _open(review_pk)
+        _check_uncredited(payment, "The credits of {} were added already.")
+        received = _received(review, payment)
+        if pays_another(payment, received.payment_id):
             raise TopUpError("This payment has paid another top-up.")
-        _decide(top_up, ParkedDecision.ACCEPTED, reason, now)
-        top_up.payment_id = payment_id
-        if can_become(top_up, S.PAID):
-            move(top_up, S.PAID, now)
-        settling.credit(top_up, now)
-        settling.follow_refunds(top_up, now=now)
-        top_up.save()
-    return top_up
+        _decide(review, Review.Decision.ACCEPTED, reason, by, now)
+        _take_received(payment, received, now)
+        settling.credit(payment, now)
+        settling.follow(payment, now=now)
+    return _standing(payment.pk)
 
 
-def close(*, top_up_id: int, reason: str, now: datetime) -> TopUp:
-    """Neither credit a parked top-up nor pay it back; one that is credited stays as it is.
+def close(*, review_pk: int, reason: str, by: int | None, now: datetime) -> Standing:
+    """Neither credit a payment that does not fit nor pay it back; what is credited stays.
 
-    Raises TopUpError where it is not parked.
+    Raises TopUpError where it was decided about.
     """
     reason = _reason(reason)
     with transaction.atomic():
-        top_up = _parked(top_up_id)
-        _decide(top_up, ParkedDecision.CLOSED, reason, now)
-        if can_become(top_up, S.CANCELLED):
-            move(top_up, S.CANCELLED, now)
-        top_up.save()
-    return top_up
+        review, payment = _open(review_pk)
+        _decide(review, Review.Decision.CLOSED, reason, by, now)
+    settling.end(payment_pk=payment.pk, status=Payment.Status.CANCELLED, reason="", now=now)
+    return _standing(payment.pk)
 
 
-def refund_parked(*, top_up_id: int, reason: str, now: datetime) -> TopUp:
-    """Pay back what was received for a parked top-up, all of it.
+def return_received(*, review_pk: int, reason: str, by: int | None, now: datetime) -> Standing:
+    """Pay back what was received that does not fit, all of it.
 
-    Raises TopUpError where it is not parked, is credited, or nobody knows what was received,
+    Raises TopUpError where it was decided about, is credited, or nobody knows what was received,
     GatewayError where the provider refuses: nothing has changed then.
     """
     reason = _reason(reason)
     with transaction.atomic():
-        top_up = _parked(top_up_id)
-    received, payment_id = top_up.received_minor, top_up.received_payment_id
-    if top_up.credited_at is not None:
-        raise TopUpError(f"{top_up.receipt_number} is credited: refund it instead.")
-    if not received or not payment_id:
-        raise TopUpError(
-            "The provider did not say what was received. Pay it back at the provider, then close "
-            "the top-up here.",
-        )
-    done_at = _pay_back(top_up, payment_id, received, top_up.received_currency, reason)
+        review, payment = _open(review_pk)
+    _check_uncredited(payment, "{} is credited: refund it instead.")
+    received = _received(review, payment, is_to_be_known=True)
+    facts = _pay_back(payment, received, reason, by, now)
+    if facts.status in (RefundStatus.FAILED, RefundStatus.CANCELLED):
+        raise RefusedError(facts.failure_reason)
     with transaction.atomic():
-        top_up = settling.locked(top_up_id)
-        if top_up.parked_reason:
-            _decide(top_up, ParkedDecision.RETURNED, reason, now)
-            if not pays_another(top_up, payment_id):
-                top_up.payment_id = payment_id
-            if can_become(top_up, S.PAID):
-                move(top_up, S.PAID, now)
+        payment = settling.locked(payment.pk)
+        review.refresh_from_db()
+        if not review.decision:
+            _decide(review, Review.Decision.RETURNED, reason, by, now)
+            if payment.status != Payment.Status.PAID:
+                _take_received(payment, received, now)
         # else it was decided, or a payment that fits has come, while the provider paid back
-        top_up.refunded_minor, top_up.refunds_as_of = top_up.paid_minor, done_at
-        top_up.refund_reason, top_up.refund_failure = reason, ""
-        settling.follow_refunds(top_up, now=now)
-        top_up.save()
-    return top_up
+        settling.follow(payment, reason=reason, now=now)
+    return _standing(payment.pk)
 
 
 def _reason(reason: str) -> str:
     return readable_reason(reason)[:300]
 
 
-def _check_refundable(top_up: TopUp) -> None:
-    if top_up.state != S.CREDITED:
-        raise TopUpError(
-            f"{top_up.receipt_number} is {top_up.get_state_display().lower()}: only a credited "
-            "top-up can be refunded.",
-        )
-    if top_up.disputed_minor:
+def _standing(payment_pk: int) -> Standing:
+    return standing_of(TopUp.objects.get(payments=payment_pk))
+
+
+def _check_refundable(standing: Standing) -> None:
+    number = standing.top_up.receipt_number
+    if standing.state == TopUpState.DISPUTED:
         raise TopUpError("The payment is disputed: the bank has the money until that is decided.")
+    if standing.state not in (TopUpState.CREDITED, TopUpState.PARTLY_REFUNDED):
+        raise TopUpError(
+            f"{number} is {standing.state.label.lower()}: only a credited top-up can be refunded.",
+        )
+    assert standing.payment is not None
+    if standing.payment.refunds.filter(status=Refund.Status.UNKNOWN).exists():
+        raise TopUpError(
+            f"A refund of {number} is in a state that we do not know. Look at it at the provider."
+        )
 
 
-def _parked(top_up_id: int) -> TopUp:
-    top_up = settling.locked(top_up_id)
-    if not top_up.parked_reason:
-        raise TopUpError(f"{top_up.receipt_number} does not wait for a decision any more.")
-    return top_up
+def _check_uncredited(payment: Payment, words: str) -> None:
+    if payment.credited_at is not None:
+        raise TopUpError(words.format(payment.top_up.receipt_number))
 
 
-def _decide(top_up: TopUp, decision: ParkedDecision, reason: str, now: datetime) -> None:
-    top_up.decision, top_up.decision_reason, top_up.decided_at = decision, reason, now
-    top_up.decided_about, top_up.parked_reason, top_up.parked_at = top_up.parked_reason, "", None
+# ── Reviews ───────────────────────────────────────────────────────────────────────────────────
+def _open(review_pk: int) -> tuple[Review, Payment]:
+    """The review and its payment, the top-up held until the end of the transaction."""
+    payment_pk = Review.objects.values_list("payment_id", flat=True).get(pk=review_pk)
+    payment = settling.locked(payment_pk)
+    review = Review.objects.get(pk=review_pk)
+    if review.decision:
+        number = payment.top_up.receipt_number
+        raise TopUpError(f"{number} does not wait for a decision any more.")
+    return review, payment
 
 
-def _pay_back(
-    top_up: TopUp, payment_id: str, amount_minor: int, currency: str, reason: str
-) -> datetime:
-    """Ask the provider to pay back; return by when it had."""
-    key = f"{top_up.public_id}-{top_up.refunded_minor}"
-    order = RefundOrder(
-        payment_id=payment_id,
-        reference=str(top_up.public_id),
-        idempotency_key=numbered(key, top_up),
-        amount_minor=amount_minor,
-        currency=currency,
-        reason=reason,
+def _decide(
+    review: Review, decision: Review.Decision, reason: str, by: int | None, now: datetime
+) -> None:
+    review.decision, review.decision_reason = decision, reason
+    review.decided_by_id, review.decided_at = by, now
+    review.save()
+
+
+def _received(review: Review, payment: Payment, *, is_to_be_known: bool = False) -> Received:
+    """What the provider has received; where it did not say, what was asked for."""
+    if payment.status == Payment.Status.PAID:
+        assert payment.amount_minor is not None
+        return Received(payment.payment_id, payment.amount_minor, payment.currency)
+    is_known = review.received_minor and review.received_payment_id and review.received_currency
+    if is_to_be_known and not is_known:
+        raise TopUpError(
+            "The provider did not say what was received. Pay it back at the provider, then close "
+            "the top-up here.",
+        )
+    return Received(
+        review.received_payment_id or payment.payment_id,
+        review.received_minor or payment.top_up.total_minor,
+        review.received_currency or payment.top_up.currency,
     )
+
+
+def _take_received(payment: Payment, received: Received, now: datetime) -> None:
+    """Let the payment be what was received (not saved); its id stays where it is another's."""
+    is_another = pays_another(payment, received.payment_id)
+    settling.mark_paid(
+        payment,
+        amount_minor=received.amount_minor,
+        currency=received.currency,
+        provider_payment_id=payment.payment_id if is_another else received.payment_id,
+        paid_at=payment.paid_at or now,
+        now=now,
+    )
+
+
+# ── Paying back ───────────────────────────────────────────────────────────────────────────────
+def _pay_back(
+    payment: Payment, received: Received, reason: str, by: int | None, now: datetime
+) -> RefundFacts:
+    """Ask the provider to pay back, and keep its answer. Raises GatewayError."""
+    gateway = gateway_named(payment.gateway)
+    asked = payment.refunds.filter(status=Refund.Status.REQUESTED).first()
+    if asked is not None:  # and nobody has answered: it may have been done
+        for facts in gateway.fetch_refunds(received.payment_id):
+            if facts.request_key == str(asked.request_key):
+                return _noted(payment, facts, now)
+    request = _request(payment, received, reason, by, now)
     try:
-        return gateway_named(top_up.gateway).refund(order)
+        facts = gateway.refund(
+            RefundOrder(
+                payment_id=received.payment_id,
+                request_key=str(request.request_key),
+                reference=str(payment.request_key),
+                amount_minor=received.amount_minor,
+                currency=received.currency,
+                reason=request.reason,
+            )
+        )
     except GatewayError as error:
-        note_refusal(top_up, error)
-        TopUp.objects.filter(pk=top_up.pk).update(refund_failure=str(error)[:300])
+        if error.was_answered:
+            Refund.objects.filter(pk=request.pk).update(
+                status=Refund.Status.FAILED, failure_reason=str(error)[:300]
+            )
         raise
+    return _noted(payment, facts, now)
+
+
+def _request(
+    payment: Payment, received: Received, reason: str, by: int | None, now: datetime
+) -> Refund:
+    """The row of our request: the unanswered one of the same amount, or a new one."""
+    with transaction.atomic():
+        settling.locked(payment.pk)
+        asked = payment.refunds.filter(status=Refund.Status.REQUESTED).first()
+        if asked is not None:
+            is_same = asked.amount_minor == received.amount_minor
+            if is_same and now - asked.created_at < settling.KEYS_LAST_FOR:
+                return asked
+            asked.status, asked.failure_reason = Refund.Status.CANCELLED, settling.NEVER_ARRIVED
+            asked.save()
+        return Refund.objects.create(
+            payment=payment,
+            gateway=payment.gateway,
+            request_key=uuid4(),
+            amount_minor=received.amount_minor,
+            status=Refund.Status.REQUESTED,
+            reason=reason,
+            requested_by_id=by,
+            created_at=now,
+        )
+
+
+def _noted(payment: Payment, facts: RefundFacts, now: datetime) -> RefundFacts:
+    with transaction.atomic():
+        settling.note_refund(settling.locked(payment.pk), facts, now)
+    return facts

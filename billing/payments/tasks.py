@@ -5,7 +5,7 @@ import logging
 from celery import shared_task
 from django.utils import timezone
 
-from billing.payments import events, settling
+from billing.payments import asking, events, settling
 from billing.payments.gateways import GatewayError, UnavailableGatewayError
 from billing.queue import RETRYING
 
@@ -21,19 +21,19 @@ def process_payment_event(event_id: int) -> None:
 
 
 @shared_task(**ASKING)
-def reconcile_top_up(top_up_id: int) -> None:
-    """Ask the provider about one top-up; one that is not in use is not asked again at once."""
+def reconcile_payment(payment_pk: int) -> None:
+    """Ask the provider about one payment; one that is not in use is not asked again at once."""
     try:
-        settling.reconcile(top_up_id=top_up_id, now=timezone.now())
+        settling.reconcile(payment_pk=payment_pk, now=timezone.now())
     except UnavailableGatewayError as error:
-        logger.warning("Top-up %s was not asked about: %s", top_up_id, error)
+        logger.warning("Payment %s was not asked about: %s", payment_pk, error)
 
 
 @shared_task
 def sweep_payments() -> None:
-    """Send the events and top-ups on their way again that lost theirs."""
+    """Process the events that lost their way, and ask about the payments that are due."""
     now = timezone.now()
     for event_id in events.unprocessed(now=now):
         process_payment_event.delay(event_id)
-    for top_up_id in settling.to_reconcile(now=now):
-        reconcile_top_up.delay(top_up_id)
+    for payment_pk in asking.payments_to_ask_about(now=now):
+        reconcile_payment.delay(payment_pk)

@@ -5,7 +5,7 @@ from typing import Any
 from django import forms
 
 from billing.models import CreditThreshold
-from billing.models.top_up import CREDITS_MAX
+from billing.models.pricing import CREDITS_MAX
 
 PERCENT_MAX = 100
 

@@ -366,7 +366,7 @@ class Story:
 
         credits = self.company.top_up_credits
         pack = pricing.packs_in(self.account.currency).filter(credits=credits).first()
-        top_up = buying.start(
+        payment = buying.start(
             account=self.account,
             user_id=self.owner.pk,
             email=self.owner.email,
@@ -376,8 +376,8 @@ class Story:
             now=at,
         )
         decision = Decision.DECLINE if is_declined else Decision.PAY
-        decide(checkout_id=top_up.checkout_id, decision=decision, now=at)
-        settling.reconcile(top_up_id=top_up.pk, now=at)
+        decide(checkout_id=payment.checkout_id, decision=decision, now=at)
+        settling.reconcile(payment_pk=payment.pk, now=at)
 
     def _goodwill(self, at: datetime) -> None:
         adjust(

@@ -8,6 +8,7 @@ from django.utils import timezone
 from billing.payments.gateways.signatures import sign
 from billing.queue import RETRYING
 from dashboard.sandbox import gateway
+from dashboard.sandbox.models import SandboxDispute, SandboxRefund
 
 # A provider reports to the address that an operator has entered there.
 WEBHOOK_PATH = "/webhooks/sandbox/"
@@ -21,7 +22,18 @@ def deliver_sandbox_event(checkout_id: str, event_id: str, as_status: str = "") 
     """
     checkout = gateway.checkout_now(checkout_id=checkout_id, now=timezone.now())
     checkout.status = as_status or checkout.status
-    body = gateway.event_body(checkout=checkout, event_id=event_id)
+    _post(gateway.event_body(about=checkout, event_id=event_id))
+
+
+@shared_task(**{**RETRYING, "max_retries": 8})
+def deliver_sandbox_reversal(kind: str, pk: int, event_id: str) -> None:
+    """Report how a ``refund`` or a ``dispute`` stands."""
+    books = SandboxRefund.objects if kind == "refund" else SandboxDispute.objects
+    about = books.select_related("checkout").get(pk=pk)
+    _post(gateway.event_body(about=about, event_id=event_id))
+
+
+def _post(body: bytes) -> None:
     signature = sign(body=body, secret=settings.SANDBOX_WEBHOOK_SECRET, at=timezone.now())
     requests.post(
         settings.SITE_URL + WEBHOOK_PATH,

@@ -13,11 +13,17 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 from kombu.exceptions import OperationalError
 
-from billing.models import SandboxCheckout
 from billing.money import format_money
 from billing.payments.gateways import GatewayError, PaymentStatus
-from dashboard.sandbox.gateway import Decision, checkout_now, decide
-from dashboard.sandbox.tasks import deliver_sandbox_event
+from dashboard.sandbox.gateway import (
+    Decision,
+    checkout_now,
+    decide,
+    dispute_payment,
+    refund_payment,
+)
+from dashboard.sandbox.models import SandboxCheckout, SandboxDispute, SandboxRefund
+from dashboard.sandbox.tasks import deliver_sandbox_event, deliver_sandbox_reversal
 
 logger = logging.getLogger(__name__)
 
@@ -48,6 +54,23 @@ class DecisionForm(forms.Form):
     silent = forms.BooleanField(label="Do not report at all", required=False)
 
 
+class ReversalForm(forms.Form):
+    """What happens to a payment that was made: it is paid back or disputed, and decided about."""
+
+    action = forms.ChoiceField(
+        choices=[
+            ("refund", "Pay back"),
+            ("fail_refund", "Let the newest refund fail"),
+            ("dispute", "Dispute"),
+            ("win", "Win the newest dispute"),
+            ("lose", "Lose the newest dispute"),
+            ("reinstate", "Reinstate a part of the newest dispute"),
+        ]
+    )
+    amount_minor = forms.IntegerField(label="Amount, in minor units", min_value=1, required=False)
+    silent = forms.BooleanField(label="Do not report at all", required=False)
+
+
 @require_http_methods(["GET", "HEAD", "POST"])
 def checkout(request: HttpRequest, checkout_id: str) -> HttpResponse:
     """Show one checkout, and do with it what the visitor decides."""
@@ -58,6 +81,8 @@ def checkout(request: HttpRequest, checkout_id: str) -> HttpResponse:
         found = checkout_now(checkout_id=checkout_id, now=now)
     except GatewayError as error:
         raise Http404 from error
+    if found.status == PaymentStatus.PAID and "action" in request.POST:
+        return _reverse(request, found)
     form = DecisionForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         was_open = _is_open(found)
@@ -77,6 +102,9 @@ def checkout(request: HttpRequest, checkout_id: str) -> HttpResponse:
         "form": form,
         "amount": format_money(found.amount_minor, found.currency),
         "is_open": _is_open(found),
+        "reversal": ReversalForm() if found.status == PaymentStatus.PAID else None,
+        "refunds": found.refunds.all(),
+        "disputes": found.disputes.all(),
     }
     response = render(request, "sandbox/checkout.html", context, status=status)
     response["Cache-Control"] = "no-store"
@@ -88,6 +116,48 @@ def checkout(request: HttpRequest, checkout_id: str) -> HttpResponse:
 
 def _is_open(found: SandboxCheckout) -> bool:
     return found.status == PaymentStatus.OPEN and found.pays_at is None
+
+
+def _reverse(request: HttpRequest, found: SandboxCheckout) -> HttpResponse:
+    """Pay back, dispute or decide, report it, and show the page again."""
+    form = ReversalForm(request.POST)
+    if not form.is_valid():
+        raise Http404
+    amount_minor = form.cleaned_data["amount_minor"] or None
+    changed = _changed(found, form.cleaned_data["action"], amount_minor)
+    if changed is not None and not form.cleaned_data["silent"]:
+        kind = "refund" if isinstance(changed, SandboxRefund) else "dispute"
+        try:
+            deliver_sandbox_reversal.delay(kind, changed.pk, _event_id())
+        except OperationalError:
+            logger.exception("The sandbox could not report on %s", changed)
+    return redirect(request.path)
+
+
+def _changed(
+    found: SandboxCheckout, action: str, amount_minor: int | None
+) -> SandboxRefund | SandboxDispute | None:
+    """Do what was asked for; None where there is nothing to do it to."""
+    refund, dispute = found.refunds.last(), found.disputes.last()
+    if action == "refund":
+        try:
+            return refund_payment(checkout=found, amount_minor=amount_minor or found.amount_minor)
+        except GatewayError:
+            return None
+    if action == "dispute":
+        return dispute_payment(checkout=found, now=timezone.now(), amount_minor=amount_minor)
+    if action == "fail_refund":
+        if refund is not None:
+            refund.status = "failed"
+            refund.save()
+        return refund
+    if dispute is not None:
+        if action == "reinstate":
+            dispute.returned_minor = min(amount_minor or dispute.amount_minor, dispute.amount_minor)
+        else:
+            dispute.status = {"win": "won", "lose": "lost"}[action]
+        dispute.save()
+    return dispute
 
 
 def _report(found: SandboxCheckout, form: DecisionForm, *, late_by: timedelta) -> None:

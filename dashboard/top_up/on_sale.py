@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from operator import attrgetter
 
 from billing.models import Account, Pack, TopUp, TopUpPricing
+from billing.money import format_money
 from billing.payments.pricing import Quote, cheapest, packs_in, pricing_in
+from billing.texts import grouped
 
 # What an address says of a choice.
 OWN = "own"
@@ -48,14 +50,17 @@ class OnSale:
             for pack in self.packs
         ]
 
-    def for_less(self, quoted: Quote) -> Offer | None:
-        """Return the cheapest pack with as many credits or more for less money, if there is one."""
+    def more_for_as_much(self, quoted: Quote) -> Offer | None:
+        """Return the largest pack with more credits for the same money, if there is one.
+
+        None is ever cheaper: a custom amount costs no more than the packs that hold as many.
+        """
         offers = (
             offer
             for offer in self.offers
-            if offer.credits >= quoted.credits and offer.price_minor < quoted.price_minor
+            if offer.credits > quoted.credits and offer.price_minor <= quoted.price_minor
         )
-        return min(offers, key=attrgetter("price_minor"), default=None)
+        return max(offers, key=attrgetter("credits"), default=None)
 
     @property
     def tax_words(self) -> str:
@@ -68,6 +73,25 @@ class OnSale:
 
     def __bool__(self) -> bool:
         return bool(self.packs) or self.pricing is not None
+
+
+def basis_in_words(quoted: Quote) -> str:
+    """How the price of a custom amount comes about; empty for a pack."""
+    basis = quoted.basis
+    if basis is None:
+        return ""
+    if basis.packs:
+        packs = [
+            f"{times:,} packs of {grouped(credits)}"
+            if times > 1
+            else f"a pack of {grouped(credits)}"
+            for credits, times in basis.packs
+        ]
+        return f"the price of {' and '.join(packs)}"
+    if basis.rate_of is not None:
+        return f"at the price per credit of the pack of {grouped(basis.rate_of)}"
+    each_minor = quoted.price_minor // quoted.credits
+    return f"{format_money(each_minor, quoted.currency)} per credit"
 
 
 def on_sale(account: Account) -> OnSale:

@@ -8,7 +8,8 @@ from urllib.parse import urlencode
 from django.http import QueryDict
 from django.urls import reverse
 
-from billing.models import Account, Kind, ParkedDecision, TopUp, TopUpState
+from billing.models import Account, Kind, TopUp, TopUpState
+from billing.payments.states import Standing
 from billing.plans.movements import top_up_valid_until
 from dashboard.top_up.on_sale import on_sale, same_again
 
@@ -41,14 +42,19 @@ class Face(StrEnum):
     CLOSED = "closed"
 
 
-_SETTLED = {
+_FACES = {
+    TopUpState.UNOPENED: Face.UNOPENED,
     TopUpState.PROCESSING: Face.PROCESSING,
+    TopUpState.CHECKING: Face.CHECKING,
     TopUpState.PAID: Face.CONFIRMING,
     TopUpState.CREDITED: Face.CREDITED,
+    TopUpState.PARTLY_REFUNDED: Face.CREDITED,
+    TopUpState.DISPUTED: Face.DISPUTED,
     TopUpState.REFUNDED: Face.REFUNDED,
     TopUpState.FAILED: Face.DECLINED,
     TopUpState.CANCELLED: Face.CANCELLED,
     TopUpState.EXPIRED: Face.EXPIRED,
+    TopUpState.CLOSED: Face.CLOSED,
 }
 _TRY_AGAIN = {Face.UNOPENED, Face.DECLINED, Face.CANCELLED, Face.EXPIRED}
 _HAS_CREDITS = {Face.CREDITED, Face.DISPUTED, Face.REFUNDED}
@@ -63,7 +69,7 @@ class StatusPage:
     ``asks_provider``: its last answer is from before the person came back, or gets old.
     """
 
-    top_up: TopUp
+    standing: Standing
     face: Face
     asks_provider: bool
     look_again_seconds: int
@@ -74,52 +80,45 @@ class StatusPage:
     log_url: str
 
 
-def face_of(*, top_up: TopUp, returned: str) -> Face:
-    """What the page of ``top_up`` looks like; ``returned`` is how the person came back from the
+def face_of(*, standing: Standing, returned: str) -> Face:
+    """What the page of a top-up looks like; ``returned`` is how the person came back from the
     provider: `RETURNED`, `RETURNED_UNPAID`, or empty when they did not."""
-    state = TopUpState(top_up.state)
-    if top_up.is_being_checked:
-        return Face.CHECKING
-    if top_up.decision == ParkedDecision.CLOSED and top_up.credited_at is None:
-        return Face.CLOSED
-    if state is TopUpState.CREDITED and top_up.disputed_minor:
-        return Face.DISPUTED
-    if state is not TopUpState.PENDING:
-        return _SETTLED[state]
-    if not top_up.checkout_url:
-        return Face.UNOPENED
-    return {RETURNED: Face.CONFIRMING, RETURNED_UNPAID: Face.LEFT}.get(returned, Face.WAITING)
+    waiting = {RETURNED: Face.CONFIRMING, RETURNED_UNPAID: Face.LEFT}.get(returned, Face.WAITING)
+    return _FACES.get(standing.state, waiting)
 
 
-def status_page(*, account: Account, top_up: TopUp, query: QueryDict, now: datetime) -> StatusPage:
-    """The page of ``top_up``; at most two queries."""
-    face = face_of(top_up=top_up, returned=query.get("returned", ""))
+def status_page(
+    *, account: Account, standing: Standing, query: QueryDict, now: datetime
+) -> StatusPage:
+    """The page of a top-up; at most two queries."""
+    face = face_of(standing=standing, returned=query.get("returned", ""))
     since = _since(query, now)
     seconds = _look_again_seconds(face, now - since)
-    address = reverse("dashboard:top_up_status", args=[account.slug, top_up.public_id])
+    address = reverse("dashboard:top_up_status", args=[account.slug, standing.top_up.public_id])
     again = {
         "returned": query.get("returned", ""),
         "since": int(since.timestamp()),
         "shown": shown(face, seconds),
     }
-    has_credits = face in _HAS_CREDITS and top_up.paid_at is not None
+    paid_at = standing.payment.paid_at if standing.payment is not None else None
+    has_credits = face in _HAS_CREDITS and paid_at is not None
     return StatusPage(
-        top_up=top_up,
+        standing=standing,
         face=face,
         asks_provider=(
-            _is_answer_old(top_up, face, since=since, now=now)
+            _is_answer_old(standing, face, since=since, now=now)
             and (not query.get("since") or _is_turn_to_ask(now - since, seconds))
         ),
         look_again_seconds=seconds,
         look_again_url=f"{address}?{urlencode(again)}" if seconds else "",
         takes_long=face is Face.CONFIRMING and now - since >= QUICK_FOR,
         valid_until=(
-            top_up_valid_until(account=account, paid_at=top_up.paid_at)
-            if has_credits and top_up.paid_at
+            top_up_valid_until(account=account, paid_at=paid_at)
+            if has_credits and paid_at
             else None
         ),
-        try_again_url=_try_again_url(account, top_up) if face in _TRY_AGAIN else "",
-        log_url=_log_url(account, top_up) if has_credits else "",
+        try_again_url=_try_again_url(account, standing.top_up) if face in _TRY_AGAIN else "",
+        log_url=_log_url(account, paid_at) if has_credits and paid_at else "",
     )
 
 
@@ -136,14 +135,14 @@ def _since(query: QueryDict, now: datetime) -> datetime:
     return min(datetime.fromtimestamp(int(text), tz=now.tzinfo), now)
 
 
-def _is_answer_old(top_up: TopUp, face: Face, *, since: datetime, now: datetime) -> bool:
+def _is_answer_old(standing: Standing, face: Face, *, since: datetime, now: datetime) -> bool:
     """Whether the provider has more to say about a payment that the person says they have made.
 
     Its own report may be lost: then its answer is waited for, not the next round of the sweeper.
     """
-    if face is not Face.CONFIRMING or top_up.state != TopUpState.PENDING:
+    if face is not Face.CONFIRMING or standing.state != TopUpState.PENDING:
         return False
-    answered_at = top_up.checked_at
+    answered_at = standing.payment.checked_at if standing.payment is not None else None
     return answered_at is None or answered_at < max(since, now - ANSWER_VALID_FOR)
 
 
@@ -172,9 +171,8 @@ def _try_again_url(account: Account, top_up: TopUp) -> str:
     return f"{reverse('dashboard:top_up', args=[account.slug])}?{query}"
 
 
-def _log_url(account: Account, top_up: TopUp) -> str:
+def _log_url(account: Account, paid_at: datetime) -> str:
     """The log of the day on which the credits came, of top-ups only."""
-    assert top_up.paid_at is not None
-    day = top_up.paid_at.astimezone(account.zone).date().isoformat()
+    day = paid_at.astimezone(account.zone).date().isoformat()
     query = urlencode({"from": day, "to": day, "kind": Kind.TOP_UP.value})
     return f"{reverse('dashboard:usage', args=[account.slug])}?{query}#log"

@@ -16,18 +16,26 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 
-from billing.ledger import references
 from billing.models import Kind, LedgerEntry, TopUp, TopUpState, User
-from billing.payments import buying, transitions
+from billing.payments import buying
 from billing.payments.gateways import GatewayError, RefusedError
 from billing.payments.pricing import Quote
-from billing.payments.tasks import reconcile_top_up
+from billing.payments.settling import UNFINISHED
+from billing.payments.states import (
+    ROWS,
+    Standing,
+    standing_of,
+    standings,
+    state_of,
+    with_state,
+)
+from billing.payments.tasks import reconcile_payment
 from billing.plans.movements import top_up_valid_until
 from billing.queue import enqueue
 from dashboard.access import AccountRequest, account_page
 from dashboard.pages import render_page, to_real_page, wants_part
 from dashboard.top_up.form import ChoiceForm, PaymentForm
-from dashboard.top_up.on_sale import OWN, OnSale, on_sale
+from dashboard.top_up.on_sale import OWN, OnSale, basis_in_words, on_sale
 from dashboard.top_up.status import shown, status_page
 
 logger = logging.getLogger(__name__)
@@ -75,7 +83,7 @@ def _buy(request: AccountRequest) -> HttpResponse:
         return _choose_or_review(request, request.POST, problem=OUTDATED, status=409)
     path = reverse("dashboard:top_up_status", args=[account.slug, NO_ID])
     try:
-        top_up = buying.start(
+        payment = buying.start(
             account=account,
             user_id=user.pk,
             email=user.email,
@@ -90,9 +98,9 @@ def _buy(request: AccountRequest) -> HttpResponse:
     except GatewayError as error:
         logger.warning("No payment page for %s: %s", account.slug, error)
         return _choose_or_review(request, request.POST, problem=UNREACHABLE, status=503)
-    if top_up.state == TopUpState.PENDING and not top_up.is_being_checked:
-        return redirect(top_up.checkout_url)
-    return redirect("dashboard:top_up_status", account.slug, top_up.public_id)
+    if state_of(payment.top_up) == TopUpState.PENDING:
+        return redirect(payment.checkout_url)
+    return redirect("dashboard:top_up_status", account.slug, payment.top_up.public_id)
 
 
 @account_page(pays=True, action=_buy)
@@ -134,7 +142,8 @@ def _review(request: AccountRequest, quoted: Quote, sale: OnSale) -> dict[str, A
     return {
         "sale": sale,
         "quoted": quoted,
-        "for_less": sale.for_less(quoted),
+        "basis": basis_in_words(quoted),
+        "more_for_as_much": sale.more_for_as_much(quoted),
         "balance_after": frame.balance + quoted.credits,
         "valid_until": top_up_valid_until(account=account, paid_at=frame.now),
         "form_key": buying.form_key(account=account, user_id=request.membership.user_id),
@@ -146,17 +155,14 @@ def _choices(request: AccountRequest, form: ChoiceForm, sale: OnSale) -> dict[st
     """Return what there is to choose from, and what was entered so far."""
     names = ("choice", "credits") if form.is_readable else ()
     chosen = {name: form.data.get(name, "") for name in names}
-    unpaid = TopUp.objects.filter(
-        account=request.account,
-        created_by=request.membership.user_id,
-        state=TopUpState.PENDING,
-        parked_reason="",
-    ).exclude(checkout_url="")
+    own = TopUp.objects.filter(account=request.account, created_by=request.membership.user_id)
+    custom_price = _custom_price(request, chosen.get("credits", ""), sale)
     return {
         "sale": sale,
         "chosen": chosen,
-        "custom_price": _custom_price(request, chosen.get("credits", ""), sale),
-        "unpaid": unpaid.order_by("-created_at").first(),
+        "custom_price": custom_price,
+        "basis": basis_in_words(custom_price) if custom_price is not None else "",
+        "unpaid": with_state(own).filter(state=TopUpState.PENDING).first(),
     }
 
 
@@ -169,38 +175,38 @@ def _custom_price(request: AccountRequest, typed: str, sale: OnSale) -> Quote | 
 # ── What became of it ─────────────────────────────────────────────────────────────────────────
 def _cancel(request: AccountRequest, public_id: UUID) -> HttpResponse:
     """Cancel a top-up that was not paid; its page shows how it stands then."""
-    found = _top_up(request, public_id)
-    if found.is_being_checked:
+    found = standing_of(_top_up(request, public_id))
+    if found.state == TopUpState.CHECKING:
         return _status(request, found, problem=BEING_CHECKED, status=409)
-    if found.state == TopUpState.PENDING:
+    if found.state in (TopUpState.PENDING, TopUpState.UNOPENED) and found.payment is not None:
         try:
-            buying.cancel(top_up=found, now=timezone.now())
+            buying.cancel(payment=found.payment, now=timezone.now())
         except GatewayError as error:
-            logger.warning("%s could not be cancelled: %s", found.receipt_number, error)
+            logger.warning("%s could not be cancelled: %s", found.top_up.receipt_number, error)
             return _status(request, found, problem=UNREACHABLE_TO_CANCEL, status=503)
-        found = _top_up(request, public_id)
-    if found.state in transitions.AWAITED or found.paid_at is not None:
-        problem = PAID_ALREADY if found.paid_at is not None else ON_ITS_WAY
-        return _status(request, found, problem=problem, status=409)
+        found = standing_of(_top_up(request, public_id))
+    is_paid = found.payment is not None and found.payment.paid_at is not None
+    is_awaited = found.payment is not None and found.payment.status in UNFINISHED
+    if is_paid or is_awaited:
+        return _status(request, found, problem=PAID_ALREADY if is_paid else ON_ITS_WAY, status=409)
     return redirect("dashboard:top_up_status", request.account.slug, public_id)
 
 
 @account_page(pays=True, action=_cancel)
 def top_up_status(request: AccountRequest, public_id: UUID) -> HttpResponse:
     """Show one top-up; to a page that looks again, only what is new, or nothing."""
-    found = _top_up(request, public_id)
-    return _status(request, found)
+    return _status(request, standing_of(_top_up(request, public_id)))
 
 
 def _status(
-    request: AccountRequest, found: TopUp, *, problem: str = "", status: int = 200
+    request: AccountRequest, found: Standing, *, problem: str = "", status: int = 200
 ) -> HttpResponse:
     page = status_page(
-        account=request.account, top_up=found, query=request.GET, now=request.frame.now
+        account=request.account, standing=found, query=request.GET, now=request.frame.now
     )
-    if page.asks_provider:
-        enqueue(reconcile_top_up, found.pk)
-    context = {"page": page, "problem": problem}
+    if page.asks_provider and found.payment is not None:
+        enqueue(reconcile_payment, found.payment.pk)
+    context = {"page": page, "standing": found, "problem": problem}
     if wants_part(request) and request.GET.get("shown") == shown(
         page.face, page.look_again_seconds
     ):
@@ -220,28 +226,27 @@ def _status(
 @account_page(pays=True)
 def top_ups(request: AccountRequest) -> HttpResponse:
     """List the account's top-ups, newest first."""
-    found = TopUp.objects.filter(account=request.account).order_by("-created_at", "-id")
+    own = TopUp.objects.filter(account=request.account).order_by("-created_at", "-id")
+    found = own.prefetch_related(*ROWS)
     page = Paginator(found, TOP_UPS_PER_PAGE).get_page(request.GET.get("page"))
     elsewhere = to_real_page(request, shown=page.number)
     if elsewhere is not None:
         return elsewhere
-    page.object_list = list(page.object_list)
-    return render(request, "dashboard/top_up/top_ups.html", {"page": page})
+    context = {"page": page, "standings": standings(page.object_list)}
+    return render(request, "dashboard/top_up/top_ups.html", context)
 
 
 @account_page(pays=True)
 def receipt(request: AccountRequest, public_id: UUID) -> HttpResponse:
     """Show the receipt of a top-up that was paid, to be printed."""
-    found = _top_up(request, public_id)
-    if found.paid_at is None:
+    found = standing_of(_top_up(request, public_id))
+    if found.payment is None or found.payment.paid_at is None:
         raise Http404("Not paid.")
-    valid_until = top_up_valid_until(account=request.account, paid_at=found.paid_at)
     context = {
-        "top_up": found,
-        "valid_until": valid_until,
-        "refunded_at": _refunded_at(found),
-        "is_refunded": found.paid_back_minor >= found.paid_minor,
-        "kept_minor": found.paid_minor - found.paid_back_minor,
+        "standing": found,
+        "valid_until": top_up_valid_until(account=request.account, paid_at=found.payment.paid_at),
+        "refunded_at": _refunded_at(found.top_up),
+        "is_refunded": not found.money.kept_minor,
     }
     return render(request, "dashboard/top_up/receipt.html", context)
 
@@ -249,6 +254,7 @@ def receipt(request: AccountRequest, public_id: UUID) -> HttpResponse:
 def _top_up(request: AccountRequest, public_id: UUID) -> TopUp:
     found = (
         TopUp.objects.select_related("created_by")
+        .prefetch_related(*ROWS)
         .filter(account=request.account, public_id=public_id)
         .first()
     )
@@ -258,12 +264,6 @@ def _top_up(request: AccountRequest, public_id: UUID) -> TopUp:
 
 
 def _refunded_at(found: TopUp) -> datetime | None:
-    """When it was paid back, or a part of it last; None where no credits were taken for it."""
-    if found.refunded_at or not found.paid_back_minor:
-        return found.refunded_at
-    refunds = LedgerEntry.objects.filter(
-        account=found.account_id,
-        kind=Kind.REFUND,
-        reference__startswith=references.of_refunds(found.pk),
-    )
-    return refunds.order_by("-occurred_at").values_list("occurred_at", flat=True).first()
+    """When credits were last taken because money went back; None where none were."""
+    refunds = LedgerEntry.objects.filter(account=found.account_id, kind=Kind.REFUND, top_up=found)
+    return refunds.order_by("-seq").values_list("occurred_at", flat=True).first()

@@ -21,7 +21,7 @@ from billing.models import PaymentEvent, TopUpState
 from billing.payments import tasks
 from billing.payments.gateways.signatures import sign
 from config.celery import BEAT_SCHEDULE
-from tests.billing.payments.purchases import balance_of, begin, now, stored
+from tests.billing.payments.purchases import balance_of, begin, now, state_of, stored
 from tests.child import child_environment
 from tests.dashboard.sandbox.customer import deliver, event, pay
 
@@ -45,10 +45,10 @@ print(response.status_code, time.monotonic() - began)
 
 
 @pytest.fixture
-def top_up(default_packs, account):
-    top_up = begin(account)
-    pay(top_up)
-    return top_up
+def payment(default_packs, account):
+    payment = begin(account)
+    pay(payment)
+    return payment
 
 
 @pytest.fixture(scope="module")
@@ -92,8 +92,8 @@ def test_who_sends_far_too_much_still_gets_an_answer(gunicorn, body):
         assert (answer.status, answer.read()) == (413, b"the body is too large")
 
 
-def test_the_same_event_from_all_sides_at_once_is_stored_once(top_up):
-    again = event(top_up, event_id="event_1")
+def test_the_same_event_from_all_sides_at_once_is_stored_once(payment):
+    again = event(payment, event_id="event_1")
     barrier = Barrier(THREADS)
 
     def work(_number):
@@ -110,8 +110,8 @@ def test_the_same_event_from_all_sides_at_once_is_stored_once(top_up):
     assert PaymentEvent.objects.count() == 1
 
 
-def test_a_database_that_fails_is_answered_with_500_so_that_the_provider_tries_again(top_up):
-    client, payload = Client(raise_request_exception=False), event(top_up)
+def test_a_database_that_fails_is_answered_with_500_so_that_the_provider_tries_again(payment):
+    client, payload = Client(raise_request_exception=False), event(payment)
     parameters = connection.get_connection_params()
     parameters = {key: parameters[key] for key in parameters if key != "cursor_factory"}
     with connection.cursor() as cursor:
@@ -145,41 +145,43 @@ def take_webhook(payload, redis_url):
 
 
 @pytest.mark.parametrize("broker", ["refuses", "is silent"])
-def test_without_a_broker_an_event_is_stored_and_answered_soon(top_up, broker):
+def test_without_a_broker_an_event_is_stored_and_answered_soon(payment, broker):
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         if broker == "is silent":
             listener.listen()
         port = listener.getsockname()[1]
-        status, seconds = take_webhook(event(top_up), f"redis://127.0.0.1:{port}/0")
+        status, seconds = take_webhook(event(payment), f"redis://127.0.0.1:{port}/0")
     assert status == 200
     assert seconds < 10
     assert stored().processed_at is None
 
 
 @pytest.mark.broker
-def test_what_the_broker_lost_is_processed_by_the_sweeper(top_up, account, celery_worker):
+def test_what_the_broker_lost_is_processed_by_the_sweeper(payment, account, celery_worker):
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
-        take_webhook(event(top_up), f"redis://127.0.0.1:{nobody.getsockname()[1]}/0")
+        take_webhook(event(payment), f"redis://127.0.0.1:{nobody.getsockname()[1]}/0")
     PaymentEvent.objects.update(received_at=now() - timedelta(seconds=11))
     tasks.sweep_payments.delay()
     celery_worker()
-    top_up.refresh_from_db()
-    assert (top_up.state, balance_of(account)) == (TopUpState.CREDITED, 500)
+    payment.refresh_from_db()
+    assert (state_of(payment), balance_of(account)) == (TopUpState.CREDITED, 500)
     assert stored().processed_at is not None
 
 
 @pytest.mark.broker
-def test_a_webhook_alone_credits_through_the_real_worker(top_up, account, celery_worker):
-    assert deliver(Client(), event(top_up)).status_code == 200
+def test_a_webhook_alone_credits_through_the_real_worker(payment, account, celery_worker):
+    assert deliver(Client(), event(payment)).status_code == 200
     celery_worker()
     assert balance_of(account) == 500
 
 
 @pytest.mark.broker
-def test_a_payment_whose_webhook_never_came_is_found_by_the_sweeper(top_up, account, celery_worker):
-    type(top_up).objects.update(checked_at=now() - timedelta(seconds=21))
+def test_a_payment_whose_webhook_never_came_is_found_by_the_sweeper(
+    payment, account, celery_worker
+):
+    type(payment).objects.update(next_check_at=now())
     tasks.sweep_payments.delay()
     celery_worker()
     assert balance_of(account) == 500

@@ -15,10 +15,10 @@ ENQUEUE = """
 import time
 import django
 django.setup()
-from billing.payments.tasks import reconcile_top_up
+from billing.payments.tasks import reconcile_payment
 from billing.queue import enqueue
 started = time.monotonic()
-enqueue(reconcile_top_up, 1)
+enqueue(reconcile_payment, 1)
 print(time.monotonic() - started)
 """
 

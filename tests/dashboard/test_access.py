@@ -12,8 +12,8 @@ from django.urls import URLResolver, reverse
 
 from billing.models import Account, Role, TopUp, User
 from billing.payments import buying, pricing, settling
-from billing.payments.gateways import PaymentFacts, PaymentStatus
 from dashboard import urls
+from tests.billing.payments.purchases import checkout_facts
 from tests.dashboard.conftest import NOW, call, post, top_up
 from tests.factories import MembershipFactory, UserFactory
 
@@ -70,14 +70,8 @@ def _something_to_see(account: Account) -> None:
         return_url="http://testserver/{id}/",
         now=NOW,
     )
-    facts = PaymentFacts(
-        status=PaymentStatus.PAID,
-        payment_id="payment_1",
-        amount_minor=begun.total_minor,
-        currency=begun.currency,
-    )
-    settling.settle(top_up_id=begun.pk, facts=facts, now=NOW)
-    TopUp.objects.filter(pk=begun.pk).update(public_id=TOP_UP)
+    settling.settle(payment_pk=begun.pk, facts=checkout_facts(begun), now=NOW)
+    TopUp.objects.filter(payments=begun).update(public_id=TOP_UP)
 
 
 def test_every_url_has_its_case() -> None:

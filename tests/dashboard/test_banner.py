@@ -21,14 +21,14 @@ TOPPING_UP = {"top_up", "top_up_status"}
 def addresses(account, owner, professional):
     """Every page of an account that has 200 of 1,500 credits left, and an unpaid top-up."""
     post(call(account, "a", 1_300, NOW))
-    top_up = begin(account, owner)
+    payment = begin(account, owner)
     receipt = paid(begin(account, owner, credits=10, form_key="paid"))
     post(call(account, "b", 10, NOW))
     arguments: dict[str, dict[str, Any]] = {
         "row": {"seq": 1},
         "call": {"call_id": "a"},
-        "top_up_status": {"public_id": top_up.public_id},
-        "receipt": {"public_id": receipt.public_id},
+        "top_up_status": {"public_id": payment.top_up.public_id},
+        "receipt": {"public_id": receipt.top_up.public_id},
     }
     return {
         name: reverse(f"dashboard:{name}", kwargs={"slug": "acme", **arguments.get(name, {})})
@@ -66,11 +66,11 @@ def test_the_review_says_it_and_what_is_wrong_with_a_choice_too(client, owner, a
 
 def test_it_goes_when_the_credits_come_while_the_page_waits(client, owner, account, professional):
     post(call(account, "a", 1_300, NOW))
-    top_up = begin(account, owner)
+    payment = begin(account, owner)
     client.force_login(owner)
-    page = client.get(reverse("dashboard:top_up_status", args=["acme", top_up.public_id]))
+    page = client.get(reverse("dashboard:top_up_status", args=["acme", payment.top_up.public_id]))
     address = page.context["page"].look_again_url
-    decide(top_up, "pay")
+    decide(payment, "pay")
     news = client.get(address, headers={"HX-Request": "true"}).content.decode()
     assert '<div hx-swap-oob="innerHTML:.balance-banner"></div>' in "".join(news.splitlines())
 

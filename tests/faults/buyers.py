@@ -20,6 +20,18 @@ import requests
 STEP_SECONDS_MAX = 120
 REQUEST_SECONDS_MAX = 15
 THINKING_SECONDS_MAX = 1.5
+# A tenth of all that the provider would report is lost on purpose.
+LOST_SHARE = 0.1
+# What happens to a payment after it was made: in its own order, each step maybe not reported.
+REVERSALS: dict[tuple[str, ...], int] = {
+    (): 60,
+    ("refund",): 10,
+    ("refund", "fail_refund"): 6,
+    ("dispute",): 6,
+    ("dispute", "win"): 8,
+    ("dispute", "lose"): 5,
+    ("dispute", "lose", "reinstate"): 5,
+}
 DECISIONS = {"pay": 66, "pay_late": 14, "decline": 10, "leave": 10}
 
 
@@ -100,6 +112,22 @@ class Buyer:
         if decision == "pay":
             self._diary.paid(urlsplit(checkout).path.strip("/").split("/")[-1])
         self._step("GET", urljoin(self._site, decided.headers["Location"]))
+        if decision == "pay":
+            self._reverse(checkout, chance)
+
+    def _reverse(self, checkout: str, chance: random.Random) -> None:
+        """Have the payment paid back or disputed at the provider, wholly or in part."""
+        steps = chance.choices(list(REVERSALS), weights=list(REVERSALS.values()))[0]
+        for action in steps:
+            page = self._step("GET", checkout)
+            amount = str(chance.randint(1, 9_000)) if chance.random() < 0.5 else ""
+            sent = {**hidden_fields(page.text), "action": action, "amount_minor": amount}
+            if chance.random() < LOST_SHARE:
+                sent["silent"] = "on"
+                self._diary.count("reports of refunds and disputes lost on purpose")
+            self._step("POST", checkout, data=sent)
+            self._diary.count(f"payments: {action.replace('_', ' ')}")
+            time.sleep(chance.uniform(0, THINKING_SECONDS_MAX))
 
     def _sign_in(self, email: str, password: str) -> None:
         address = f"{self._site}/accounts/login/"
@@ -139,7 +167,7 @@ class Buyer:
 def _options(chance: random.Random) -> dict[str, str]:
     """How the provider is to report: mostly at once, sometimes twice, late, in disorder or not."""
     options = {}
-    for name, share in (("repeat", 0.3), ("reorder", 0.3), ("silent", 0.1)):
+    for name, share in (("repeat", 0.3), ("reorder", 0.3), ("silent", LOST_SHARE)):
         if chance.random() < share:
             options[name] = "on"
     if chance.random() < 0.2:

@@ -12,10 +12,10 @@ import requests
 from django.conf import settings
 from django.db import Error, close_old_connections
 
-from billing.models import SandboxCheckout
 from billing.payments.gateways import PaymentStatus
 from billing.payments.gateways.signatures import sign
 from dashboard.sandbox import gateway
+from dashboard.sandbox.models import SandboxCheckout
 from tests.faults.buyers import Diary
 
 REMEMBERED = 50
@@ -51,7 +51,7 @@ class UnrulyProvider:
             secret = "guessed"
         if kind == "stale":
             at -= timedelta(minutes=6)
-        body = gateway.event_body(checkout=checkout, event_id=f"event_{secrets.token_urlsafe(9)}")
+        body = gateway.event_body(about=checkout, event_id=f"event_{secrets.token_urlsafe(9)}")
         if kind in ("now", "older"):
             self._sent.append(body)
         self._post(kind, body, secret=secret, at=at)

@@ -6,6 +6,7 @@ import time
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from django.db import Error, close_old_connections
+from django.utils import timezone
 
 from billing.models import Role
 from tests.factories import PASSWORD, AccountFactory, MembershipFactory
@@ -18,6 +19,8 @@ from tests.faults.stack import Stack
 BUYERS_MAX = 8
 BUYING_SECONDS_MAX = 1_500
 SETTLING_SECONDS_MAX = 240
+# While all settles, what is asked about again in hours or days is asked about this often.
+ASKING_SECONDS = 20
 PROVIDER_PAUSE_SECONDS_MAX = 0.6
 MENDED_FIRST = 0.75
 # Each person's purchases differ in credits, so that none can hide behind another.
@@ -108,11 +111,15 @@ class Scenario:
         """Wait until nothing is on its way; return what still is, when patience ends."""
         deadline = time.monotonic() + SETTLING_SECONDS_MAX
         left = "everything"
+        asked_at = 0.0
         while left and time.monotonic() < deadline:
             time.sleep(1)
             self._breaker.supervise()
             try:
                 close_old_connections()
+                if time.monotonic() - asked_at > ASKING_SECONDS:
+                    outcome.ask_about_all(now=timezone.now())
+                    asked_at = time.monotonic()
                 left = outcome.unsettled()
             except Error:  # recovering
                 continue

@@ -8,9 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from billing.models import SandboxCheckout, TopUp, TopUpState
-from billing.plans import movements
+from billing import ledger
+from billing.ledger import NewGrant, Posting, references
+from billing.models import GrantSource, Kind
+from billing.payments.settling import reconcile
 from dashboard.sandbox import gateway
+from dashboard.sandbox.models import SandboxCheckout
 from tests.billing.payments.purchases import begin, now
 from tests.dashboard.sandbox.customer import pay
 from tests.faults.buyers import Diary
@@ -45,24 +48,27 @@ def test_no_payment_is_lost_or_doubled_while_everything_breaks():
 # ── Controls: what the run must not overlook ──────────────────────────────────────────────────
 @pytest.fixture
 def paid(account):
-    """A top-up that the provider's books say is paid, and ours do not know of."""
-    top_up = begin(account)
-    pay(top_up)
-    return top_up
+    """A payment that the provider's books have, and ours do not know of."""
+    payment = begin(account)
+    pay(payment)
+    return payment
 
 
-def credit(top_up, reference=None):
-    movements.credit_top_up(
-        account=top_up.account,
-        credits=top_up.credits,
-        reference=reference or str(top_up.pk),
-        remarks="",
-        paid_at=now(),
-        now=now(),
+def credit(payment, at=None):
+    reconcile(payment_pk=payment.pk, now=at or now())
+
+
+def credit_again(payment, reference):
+    posting = Posting(
+        account_id=payment.top_up.account_id,
+        kind=Kind.TOP_UP,
+        credits=payment.top_up.credits,
+        reference=references.of_top_up(reference),
+        occurred_at=now(),
+        top_up_id=payment.top_up_id,
+        grant=NewGrant(GrantSource.TOP_UP, None),
     )
-    TopUp.objects.filter(pk=top_up.pk).update(
-        state=TopUpState.CREDITED, paid_at=now(), credited_at=now()
-    )
+    ledger.post_one(posting=posting, posted_at=now())
 
 
 @pytest.mark.django_db
@@ -74,17 +80,19 @@ def test_a_payment_that_was_credited_once_is_no_violation(paid):
 @pytest.mark.django_db
 def test_a_payment_that_was_not_credited_is_a_violation(paid):
     assert unsettled() == "1 payments not credited"
-    assert f"{paid.receipt_number} was paid and is credited 0 times" in list(violations(Diary()))
+    number = paid.top_up.receipt_number
+    assert f"{number} was paid and is credited 0 times" in list(violations(Diary()))
 
 
 @pytest.mark.broken_ledger
 @pytest.mark.django_db
+@pytest.mark.broken_ledger
 def test_a_payment_that_was_credited_twice_is_a_violation(paid):
     credit(paid)
-    credit(paid, reference="again")
+    credit_again(paid, "again")
     assert list(violations(Diary())) == [
         "the ledger has top-up:again, which is no top-up",
-        f"{paid.account.slug} paid for 500 credits and got 1000",
+        f"{paid.top_up.account.slug} paid for 500 credits and got 1000",
     ]
 
 
@@ -92,9 +100,18 @@ def test_a_payment_that_was_credited_twice_is_a_violation(paid):
 def test_credits_that_nobody_paid_for_are_a_violation(paid):
     credit(paid)
     SandboxCheckout.objects.update(status="failed")
-    assert f"{paid.receipt_number} was not paid and is credited 1 times" in list(
-        violations(Diary())
-    )
+    number = paid.top_up.receipt_number
+    assert f"{number} was not paid and is credited 1 times" in list(violations(Diary()))
+
+
+@pytest.mark.django_db
+def test_a_refund_that_was_not_heard_of_is_a_violation(paid):
+    credit(paid)
+    books = SandboxCheckout.objects.get()
+    gateway.refund_payment(checkout=books, amount_minor=books.amount_minor)
+    assert unsettled() == "1 refunds and disputes not known"
+    said = f"of the payment {books.payment_id} 500 credits are to be taken, and 0 were"
+    assert said in list(violations(Diary()))
 
 
 @pytest.mark.django_db
@@ -108,16 +125,16 @@ def test_a_purchase_that_was_begun_twice_is_a_violation(account):
 @pytest.mark.django_db
 def test_a_payment_that_the_provider_forgot_is_a_violation(account):
     diary = Diary()
-    top_up = begin(account)
-    diary.paid(top_up.checkout_id)
+    payment = begin(account)
+    diary.paid(payment.checkout_id)
     assert list(violations(diary)) == [
-        f"the provider took a payment for {top_up.checkout_id} and says open"
+        f"the provider took a payment for {payment.checkout_id} and says open"
     ]
 
 
 @pytest.mark.django_db
 def test_a_payment_that_comes_late_is_waited_for(account):
-    top_up = begin(account)
+    payment = begin(account)
     late = gateway.Decision.PAY_LATE
-    gateway.decide(checkout_id=top_up.checkout_id, decision=late, now=now())
+    gateway.decide(checkout_id=payment.checkout_id, decision=late, now=now())
     assert unsettled() == "1 late payments not made"

@@ -6,14 +6,18 @@ from django.utils.module_loading import import_string
 from billing.payments.gateways.base import (
     AmountError,
     Checkout,
-    Dispute,
+    CheckoutFacts,
+    DisputeFacts,
     DisputeStatus,
+    Facts,
     Gateway,
     GatewayError,
     Order,
-    PaymentFacts,
+    PaymentNamed,
     PaymentStatus,
+    RefundFacts,
     RefundOrder,
+    RefundStatus,
     RefusedError,
     UnavailableGatewayError,
     UnknownCheckoutError,
@@ -28,7 +32,7 @@ def configured_gateway() -> Gateway:
 
 
 def gateway_named(name: str) -> Gateway:
-    """The gateway that an existing top-up was opened with.
+    """The gateway that an existing payment was begun with.
 
     Raises UnavailableGatewayError where there is none of that name, or it is not in use here.
     """
@@ -41,14 +45,18 @@ def gateway_named(name: str) -> Gateway:
 __all__ = [
     "AmountError",
     "Checkout",
-    "Dispute",
+    "CheckoutFacts",
+    "DisputeFacts",
     "DisputeStatus",
+    "Facts",
     "Gateway",
     "GatewayError",
     "Order",
-    "PaymentFacts",
+    "PaymentNamed",
     "PaymentStatus",
+    "RefundFacts",
     "RefundOrder",
+    "RefundStatus",
     "RefusedError",
     "UnavailableGatewayError",
     "UnknownCheckoutError",

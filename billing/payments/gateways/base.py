@@ -1,8 +1,8 @@
 """What a payment provider must be able to do for us, and the words for what it says.
 
-A gateway talks to its provider and translates. It decides nothing: what follows from a payment is
-`billing.payments.settling`. So a provider's event and an answer of its API are the same thing here,
-`PaymentFacts`: what the provider confirms about one payment at that moment.
+A gateway talks to its provider and translates. It decides nothing: what follows from a fact is
+`billing.payments.settling`. A provider's event and an answer of its API are the same thing here:
+one of three facts, about a checkout, a refund or a dispute, as the provider saw it then.
 """
 
 from collections.abc import Mapping
@@ -51,7 +51,7 @@ class WebhookError(ValueError):
 
 
 class PaymentStatus(StrEnum):
-    """How a payment stands at the provider."""
+    """How a payment stands at the provider; a word that we do not know is `OPEN`, never paid."""
 
     OPEN = "open"
     PROCESSING = "processing"  # the customer has paid, and the money is on its way
@@ -61,16 +61,35 @@ class PaymentStatus(StrEnum):
     EXPIRED = "expired"
 
 
+class RefundStatus(StrEnum):
+    """How a refund stands at the provider."""
+
+    PENDING = "pending"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    UNKNOWN = "unknown"  # a word that we do not know
+
+
+class DisputeStatus(StrEnum):
+    """How a dispute stands at the provider; a word that we do not know is `OPEN`."""
+
+    INQUIRY = "inquiry"  # takes no money
+    PREVENTED = "prevented"  # took none
+    OPEN = "open"  # the provider holds the money back
+    LOST = "lost"
+    WON = "won"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
     """What to ask the customer to pay: ``amount_minor`` in minor units of ``currency``.
 
-    ``reference`` comes back in everything the provider says. Asking twice with the same
-    ``idempotency_key`` is harmless.
+    ``reference`` comes back in everything the provider says of the checkout. Asking twice with the
+    same reference and the same words opens one page.
     """
 
     reference: str
-    idempotency_key: str
     account_reference: str
     description: str
     amount_minor: int
@@ -83,31 +102,18 @@ class Order:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefundOrder:
-    """What to pay back of a payment, and why, under the reference of its order."""
+    """What to pay back of a payment, and why.
+
+    ``request_key`` comes back in what the provider says of the refund. Asking twice with the same
+    key pays back once.
+    """
 
     payment_id: str
+    request_key: str
     reference: str
-    idempotency_key: str
     amount_minor: int
     currency: str
     reason: str
-
-
-class DisputeStatus(StrEnum):
-    """How a dispute stands: while it is open the provider holds the money back."""
-
-    OPEN = "open"
-    LOST = "lost"
-    WON = "won"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Dispute:
-    """A customer's bank takes a payment back, at least until it is decided."""
-
-    dispute_id: str
-    amount_minor: int
-    status: DisputeStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,29 +125,73 @@ class Checkout:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PaymentFacts:
-    """What the provider confirms about a payment. Empty or None: it does not say.
+class CheckoutFacts:
+    """How a checkout and the payment made on it stand.
 
-    ``amount_minor`` and ``currency`` are what was or would be paid. ``refunded_minor`` is the sum
-    of all refunds ``as_of`` that time; without a time it may be older than what is known.
-    ``is_hint``: of refunds it only says that there is news, the provider has to be asked.
-    ``reference`` and ``account_reference`` are ours. ``paid_at`` is when it was paid.
+    ``reference`` and ``account_reference`` are ours, ``payment_id`` is empty until somebody pays.
+    ``amount_minor`` and ``currency`` are what was or would be paid; None or empty where the
+    provider named something that is no money, which never fits. ``paid_at`` is the provider's
+    clock, None where it has not been paid. ``reason`` says why it failed.
     """
 
     status: PaymentStatus
-    reference: str = ""
-    account_reference: str = ""
-    checkout_id: str = ""
-    payment_id: str = ""
-    amount_minor: int | None = None
-    currency: str = ""
+    reference: str
+    account_reference: str
+    checkout_id: str
+    payment_id: str
+    amount_minor: int | None
+    currency: str
     paid_at: datetime | None = None
-    refunded_minor: int | None = None
-    as_of: datetime | None = None
-    is_hint: bool = False
-    refund_failure: str = ""
-    dispute: Dispute | None = None
     reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefundFacts:
+    """How one refund of a payment stands.
+
+    ``request_key`` is that of our request, empty where the refund was made at the provider.
+    ``provider_status`` is the provider's own word. ``reason`` is what an operator typed.
+    """
+
+    refund_id: str
+    payment_id: str
+    amount_minor: int
+    currency: str
+    status: RefundStatus
+    provider_status: str
+    request_key: str = ""
+    reason: str = ""
+    failure_reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DisputeFacts:
+    """How one dispute of a payment stands: a bank takes the money back, at least for a while.
+
+    ``returned_minor`` is what of the money came back, whatever the status. ``due_by`` is until when
+    it can be answered, None where it can't. ``provider_status`` is the provider's own word.
+    """
+
+    dispute_id: str
+    payment_id: str
+    amount_minor: int
+    currency: str
+    status: DisputeStatus
+    provider_status: str
+    returned_minor: int = 0
+    opened_at: datetime | None = None
+    due_by: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentNamed:
+    """An event that only names a payment: no fact, but a reason to ask the provider."""
+
+    reference: str
+    payment_id: str
+
+
+Facts = CheckoutFacts | RefundFacts | DisputeFacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,20 +220,29 @@ class Gateway(Protocol):
     def cancel_checkout(self, checkout_id: str) -> None:
         """Close a page that nobody paid on, so that nobody can. Raises GatewayError."""
 
-    def fetch_payment(self, checkout_id: str) -> PaymentFacts:
-        """Ask how the payment of a checkout stands now.
+    def fetch_checkout(self, checkout_id: str) -> CheckoutFacts:
+        """Ask how a checkout and its payment stand now.
 
         Raises UnknownCheckoutError where there is none, GatewayError where nobody could be asked.
         """
 
+    def fetch_refunds(self, payment_id: str) -> list[RefundFacts]:
+        """Ask how all refunds of a payment stand now. Raises GatewayError."""
+
+    def fetch_disputes(self, payment_id: str) -> list[DisputeFacts]:
+        """Ask how all disputes of a payment stand now. Raises GatewayError."""
+
     def parse_webhook(self, *, body: bytes, headers: Mapping[str, str]) -> WebhookEvent:
         """Verify the signature over the raw ``body`` and read the event. Raises WebhookError."""
 
-    def facts_of(self, payload: Mapping[str, Any]) -> PaymentFacts | None:
-        """What a stored event says about a payment; None where it is not about one."""
+    def facts_of(self, payload: Mapping[str, Any]) -> Facts | PaymentNamed | None:
+        """What a stored event says; None where it can't be about a payment of ours.
 
-    def refund(self, refund: RefundOrder) -> datetime:
-        """Pay back, once per idempotency key; return by when it had been done.
+        Raises WebhookError where it can't be read.
+        """
+
+    def refund(self, refund: RefundOrder) -> RefundFacts:
+        """Ask to pay back, once per request key; return how the refund stands.
 
         Raises GatewayError.
         """

@@ -1,14 +1,13 @@
 """Stripe: Checkout Sessions through the ``stripe`` SDK.
 
 Amounts are translated by `billing.payments.gateways.stripe_amounts`. Our reference and account are
-sent as metadata of the session and of its payment intent, so that every object that Stripe reports
-about, refunds included, can be led back to its top-up.
+sent as metadata of the session and of its payment intent, so that objects that Stripe
+reports about can be led back to their payment.
 Source: https://docs.stripe.com/api/checkout/sessions and https://docs.stripe.com/webhooks
 """
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 import stripe
@@ -17,9 +16,13 @@ from stripe.params.checkout import SessionCreateParams
 
 from billing.payments.gateways.base import (
     Checkout,
+    CheckoutFacts,
+    DisputeFacts,
+    Facts,
     GatewayError,
     Order,
-    PaymentFacts,
+    PaymentNamed,
+    RefundFacts,
     RefundOrder,
     RefusedError,
     ServerError,
@@ -28,10 +31,15 @@ from billing.payments.gateways.base import (
     WebhookError,
     WebhookEvent,
 )
-from billing.payments.gateways.payloads import event_of, mapping
+from billing.payments.gateways.payloads import event_of
 from billing.payments.gateways.signatures import verify
-from billing.payments.gateways.stripe_amounts import stripe_amount
-from billing.payments.gateways.stripe_facts import event_facts, refund_failure, session_facts
+from billing.payments.gateways.stripe_amounts import check_minimum, stripe_amount
+from billing.payments.gateways.stripe_facts import (
+    dispute_facts,
+    event_facts,
+    refund_facts,
+    session_facts,
+)
 
 # Somebody waits for the page. What fails nevertheless is tried again by the sweeper.
 NETWORK_RETRIES = 1
@@ -47,7 +55,7 @@ REFUSALS = (
 # Too many requests, or one with the same key under way: this one was not begun.
 NOT_BEGUN = (409, 429)
 REASON_LENGTH_MAX = 500
-REFUNDS_READ = 100
+LISTED_MAX = 100
 
 
 class StripeGateway:
@@ -66,15 +74,16 @@ class StripeGateway:
         ).v1
 
     def check_amount(self, *, amount_minor: int, currency: str) -> None:
-        """Raise AmountError where it can't be expressed in Stripe's unit."""
+        """Raise AmountError where Stripe has no such amount, or it is below its least."""
+        check_minimum(amount_minor=amount_minor, currency=currency)
         stripe_amount(amount_minor=amount_minor, currency=currency)
 
     def create_checkout(self, order: Order) -> Checkout:
-        """Create a Checkout Session; Stripe answers the same one for the same idempotency key.
+        """Create a Checkout Session; Stripe answers the same one for the same reference.
 
         The price is paid in its own currency: converted ones would not be what was asked for.
         """
-        metadata = {"top_up": order.reference, "account": order.account_reference}
+        metadata = {"payment": order.reference, "account": order.account_reference}
         asked: SessionCreateParams = {
             "mode": "payment",
             "adaptive_pricing": {"enabled": False},
@@ -101,7 +110,7 @@ class StripeGateway:
             asked["customer_email"] = order.customer_email
         try:
             session = self._api.checkout.sessions.create(
-                asked, {"idempotency_key": f"checkout-{order.idempotency_key}"}
+                asked, {"idempotency_key": f"checkout-{order.reference}"}
             )
         except stripe.StripeError as error:
             raise _translated(error) from error
@@ -118,28 +127,35 @@ class StripeGateway:
         except stripe.StripeError as error:
             raise _translated(error) from error
 
-    def fetch_payment(self, checkout_id: str) -> PaymentFacts:
-        """Retrieve the session with its payment intent and latest charge, and its refunds."""
-        as_of = datetime.now(UTC)
+    def fetch_checkout(self, checkout_id: str) -> CheckoutFacts:
+        """Retrieve the session with its payment intent and latest charge."""
         try:
             answer = self._api.checkout.sessions.retrieve(
                 checkout_id, {"expand": ["payment_intent.latest_charge"]}
             )
-            session = json.loads(str(answer))
-            intent = mapping(session.get("payment_intent"))
-            refunds: list[Any] = []
-            if mapping(intent.get("latest_charge")).get("amount_refunded"):
-                found = self._api.refunds.list(
-                    {"payment_intent": intent["id"], "limit": REFUNDS_READ}
-                )
-                refunds = json.loads(str(found))["data"]
         except stripe.InvalidRequestError as error:
             if error.code == "resource_missing":
                 raise UnknownCheckoutError(_words(error)) from error
             raise _translated(error) from error
         except stripe.StripeError as error:
             raise _translated(error) from error
-        return session_facts(session, refunds=refunds, as_of=as_of)
+        return session_facts(json.loads(str(answer)))
+
+    def fetch_refunds(self, payment_id: str) -> list[RefundFacts]:
+        """List the refunds of the payment intent."""
+        try:
+            found = self._api.refunds.list({"payment_intent": payment_id, "limit": LISTED_MAX})
+        except stripe.StripeError as error:
+            raise _translated(error) from error
+        return [refund_facts(each) for each in json.loads(str(found))["data"]]
+
+    def fetch_disputes(self, payment_id: str) -> list[DisputeFacts]:
+        """List the disputes of the payment intent."""
+        try:
+            found = self._api.disputes.list({"payment_intent": payment_id, "limit": LISTED_MAX})
+        except stripe.StripeError as error:
+            raise _translated(error) from error
+        return [dispute_facts(each) for each in json.loads(str(found))["data"]]
 
     def parse_webhook(self, *, body: bytes, headers: Mapping[str, str]) -> WebhookEvent:
         """Verify ``Stripe-Signature`` and read the event."""
@@ -150,12 +166,12 @@ class StripeGateway:
             raise WebhookError("it is of Stripe's other mode, test or live, than the secret key")
         return event
 
-    def facts_of(self, payload: Mapping[str, Any]) -> PaymentFacts | None:
-        """What the event's object says; None for the types that are not about our payments."""
+    def facts_of(self, payload: Mapping[str, Any]) -> Facts | PaymentNamed | None:
+        """What the event's object says; None where it names no payment."""
         return event_facts(payload)
 
-    def refund(self, refund: RefundOrder) -> datetime:
-        """Refund the payment intent, once per idempotency key."""
+    def refund(self, refund: RefundOrder) -> RefundFacts:
+        """Refund the payment intent, once per request key."""
         try:
             made = self._api.refunds.create(
                 {
@@ -164,18 +180,16 @@ class StripeGateway:
                         amount_minor=refund.amount_minor, currency=refund.currency
                     ),
                     "metadata": {
-                        "top_up": refund.reference,
+                        "payment": refund.reference,
+                        "request": refund.request_key,
                         "reason": refund.reason[:REASON_LENGTH_MAX],
                     },
                 },
-                {"idempotency_key": f"refund-{refund.idempotency_key}"},
+                {"idempotency_key": f"refund-{refund.request_key}"},
             )
         except stripe.StripeError as error:
             raise _translated(error) from error
-        failure = refund_failure(json.loads(str(made)))
-        if failure:
-            raise RefusedError(failure)
-        return datetime.now(UTC)
+        return refund_facts(json.loads(str(made)))
 
 
 def _is_live_key() -> bool | None:

@@ -13,6 +13,24 @@ STRIPE_DECIMALS = {"MGA": 0, "ISK": 2, "UGX": 2}
 # The last digit of these must be 0. What else has three decimals can't be paid in at all.
 IN_TENS = ("BHD", "JOD", "KWD", "OMR", "TND")
 
+# The least that can be paid, in minor units of ISO 4217. Of other currencies Stripe asks for about
+# half a US dollar at the rate of the day, which only it can tell.
+LEAST_MINOR = {
+    **dict.fromkeys(("USD", "AUD", "BRL", "CAD", "CHF", "EUR", "INR", "NZD", "SGD"), 50),
+    **{"AED": 200, "CZK": 1_500, "DKK": 250, "GBP": 30, "HKD": 400, "HUF": 17_500, "JPY": 50},
+    **{"MXN": 1_000, "MYR": 200, "NOK": 300, "PLN": 200, "RON": 200, "SEK": 300, "THB": 1_000},
+}
+
+
+def check_minimum(*, amount_minor: int, currency: str) -> None:
+    """Raise AmountError where Stripe takes no payment as small as this."""
+    least_minor = LEAST_MINOR.get(currency, 0)
+    if amount_minor < least_minor:
+        raise AmountError(
+            f"{format_money(amount_minor, currency)} is too little to be paid: the least is "
+            f"{format_money(least_minor, currency)}."
+        )
+
 
 def stripe_amount(*, amount_minor: int, currency: str) -> int:
     """Our ``amount_minor`` in Stripe's smallest unit. Raises AmountError where it has none."""

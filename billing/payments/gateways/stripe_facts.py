@@ -1,21 +1,24 @@
 """What Stripe's objects say about a payment, in our words.
 
-Refunds are special: a sum in an event may be overtaken (a refund can fail days later), so an event
-about one is only a hint to ask for the list. A dispute is known from its events alone.
+Every status has a decided meaning here, also one that we do not know: a payment is not paid, a
+refund does not stand, a dispute holds the money back.
 Source: https://docs.stripe.com/api/checkout/sessions, /api/refunds and /api/disputes
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import datetime
 from functools import partial
 from typing import Any
 
 from billing.payments.gateways.base import (
-    Dispute,
+    CheckoutFacts,
+    DisputeFacts,
     DisputeStatus,
-    PaymentFacts,
+    Facts,
+    PaymentNamed,
     PaymentStatus,
+    RefundFacts,
+    RefundStatus,
     WebhookError,
 )
 from billing.payments.gateways.payloads import currency_of, instant, mapping, text, whole
@@ -23,34 +26,36 @@ from billing.payments.gateways.stripe_amounts import our_amount
 
 # How the intent of a completed session stands when the bank did not pay after all.
 GIVEN_UP = ("requires_payment_method", "canceled")
-# How a refund stands that did not reach the customer.
-NOT_REFUNDED = ("failed", "canceled")
-REFUNDED_THERE = "Refunded by the payment provider"
-DISPUTED = "The payment was disputed with the bank"
+REFUND_STATUSES = {
+    "pending": RefundStatus.PENDING,
+    "requires_action": RefundStatus.PENDING,
+    "succeeded": RefundStatus.SUCCEEDED,
+    "failed": RefundStatus.FAILED,
+    "canceled": RefundStatus.CANCELLED,
+}
+# An appeal (``appeal_…``) holds the money back again, as every word does that is not here.
+DISPUTE_STATUSES = {
+    "won": DisputeStatus.WON,
+    "lost": DisputeStatus.LOST,
+    "prevented": DisputeStatus.PREVENTED,
+}
 
 
-def event_facts(payload: Mapping[str, Any]) -> PaymentFacts | None:
-    """What the event's object says; None for the types that are not about our payments."""
+def event_facts(payload: Mapping[str, Any]) -> Facts | PaymentNamed | None:
+    """What the event's object says; None where it names no payment at all."""
     found = mapping(mapping(payload.get("data")).get("object"))
     if not found:
         raise WebhookError("the event has no object")
-    read = EVENTS.get(text(payload.get("type")))
-    facts = read(found) if read else None
-    # A session does not say when it was paid, but Stripe tells of it at once.
-    return facts and replace(facts, paid_at=facts.paid_at or instant(payload.get("created")))
+    read = EVENTS.get(text(payload.get("type")), _payment_named)
+    facts = read(found)
+    if isinstance(facts, CheckoutFacts):
+        # A session does not say when it was paid, but Stripe tells of it at once.
+        return replace(facts, paid_at=facts.paid_at or instant(payload.get("created")))
+    return facts
 
 
-def session_facts(
-    session: Mapping[str, Any],
-    *,
-    failed: bool = False,
-    refunds: Sequence[Mapping[str, Any]] | None = None,
-    as_of: datetime | None = None,
-) -> PaymentFacts:
-    """What a Checkout Session says; of its payment intent the most if that is expanded.
-
-    ``refunds`` are those of its payment as they stood ``as_of``; None: nobody asked.
-    """
+def session_facts(session: Mapping[str, Any], *, failed: bool = False) -> CheckoutFacts:
+    """What a Checkout Session says; of its payment intent the most if that is expanded."""
     intent = mapping(session.get("payment_intent"))
     metadata = mapping(session.get("metadata"))
     is_complete = session.get("status") == "complete"
@@ -64,89 +69,110 @@ def session_facts(
         status = PaymentStatus.PROCESSING
     else:
         status = PaymentStatus.OPEN
-    reason = ""
-    if status is PaymentStatus.FAILED:
-        reason = text(mapping(intent.get("last_payment_error")).get("message"))
-    made = [each for each in refunds or () if each.get("status") not in NOT_REFUNDED]
-    if made:  # the latest comes first
-        reason = text(mapping(made[0].get("metadata")).get("reason")) or REFUNDED_THERE
-    return PaymentFacts(
+    error = mapping(intent.get("last_payment_error"))
+    return CheckoutFacts(
         status=status,
-        reference=text(session.get("client_reference_id")) or text(metadata.get("top_up")),
+        reference=text(session.get("client_reference_id")) or text(metadata.get("payment")),
         account_reference=text(metadata.get("account")),
         checkout_id=text(session.get("id")),
         payment_id=text(intent.get("id")) or text(session.get("payment_intent")),
         amount_minor=_money(session, "amount_total"),
         currency=currency_of(session.get("currency")).upper(),
         paid_at=instant(mapping(intent.get("latest_charge")).get("created")),
-        refunded_minor=(
-            None if refunds is None else sum(_money(each, "amount") or 0 for each in made)
-        ),
-        as_of=as_of,
-        reason=reason,
+        reason=_failure_in_words(error) if status is PaymentStatus.FAILED else "",
     )
 
 
-def refund_failure(refund: Mapping[str, Any]) -> str:
-    """Why a refund did not reach the customer; empty where it did, or still may."""
-    if refund.get("status") not in NOT_REFUNDED:
-        return ""
-    why = text(refund.get("failure_reason")) or "no reason was given"
-    return f"The refund is {refund['status']} at Stripe: {why.replace('_', ' ')}."
-
-
-def _charge_facts(charge: Mapping[str, Any]) -> PaymentFacts:
-    """What a charge says: Stripe copies the metadata of its payment intent to it."""
-    metadata = mapping(charge.get("metadata"))
-    return PaymentFacts(
-        status=PaymentStatus.PAID if charge.get("paid") is True else PaymentStatus.OPEN,
-        reference=text(metadata.get("top_up")),
-        account_reference=text(metadata.get("account")),
-        payment_id=text(charge.get("payment_intent")),
-        amount_minor=_money(charge, "amount"),
-        currency=currency_of(charge.get("currency")).upper(),
-        paid_at=instant(charge.get("created")),
-        refunded_minor=_money(charge, "amount_refunded"),
-        is_hint=True,
-        reason=REFUNDED_THERE,
-    )
-
-
-def _refund_facts(refund: Mapping[str, Any]) -> PaymentFacts | None:
-    """What a refund says that failed; None while it is well."""
-    failure = refund_failure(refund)
-    if not failure:
-        return None
-    return PaymentFacts(
-        status=PaymentStatus.OPEN,  # a refund confirms no payment
-        payment_id=text(refund.get("payment_intent")),
+def refund_facts(refund: Mapping[str, Any]) -> RefundFacts:
+    """What a refund says. Raises WebhookError where it lacks its id or amount."""
+    metadata = mapping(refund.get("metadata"))
+    word = text(refund.get("status"))
+    status = REFUND_STATUSES.get(word, RefundStatus.UNKNOWN)
+    refund_id, amount_minor = text(refund.get("id")), _money(refund, "amount")
+    if not refund_id or amount_minor is None:
+        raise WebhookError("the refund has no id or no amount")
+    failure = ""
+    if status in (RefundStatus.FAILED, RefundStatus.CANCELLED):
+        why = text(refund.get("failure_reason")) or "no reason was given"
+        failure = f"The refund is {word} at Stripe: {why.replace('_', ' ')}."
+    return RefundFacts(
+        refund_id=refund_id,
+        payment_id=_id_of(refund.get("payment_intent")),
+        amount_minor=amount_minor,
         currency=currency_of(refund.get("currency")).upper(),
-        refund_failure=failure,
-        is_hint=True,
+        status=status,
+        provider_status=word,
+        request_key=text(metadata.get("request")),
+        reason=_long_text(metadata.get("reason")),
+        failure_reason=failure,
     )
 
 
-def _dispute_status(status: str) -> DisputeStatus | None:
-    """None for an inquiry (``warning_…``), which takes no money yet, so no credits."""
-    if status.startswith("warning_") or status == "prevented":
-        return None
-    return {"won": DisputeStatus.WON, "lost": DisputeStatus.LOST}.get(status, DisputeStatus.OPEN)
-
-
-def _dispute_facts(dispute: Mapping[str, Any], *, won: bool = False) -> PaymentFacts | None:
-    """What a dispute says: no metadata of ours, only the payment intent."""
-    status = DisputeStatus.WON if won else _dispute_status(text(dispute.get("status")))
-    dispute_id = text(dispute.get("id"))
-    amount_minor = _money(dispute, "amount")
-    if status is None or not dispute_id or amount_minor is None:
-        return None
-    return PaymentFacts(
-        status=PaymentStatus.OPEN,  # a dispute confirms no payment, it takes one back
-        payment_id=text(dispute.get("payment_intent")),
+def dispute_facts(dispute: Mapping[str, Any]) -> DisputeFacts:
+    """What a dispute says. Raises WebhookError where it lacks its id or amount."""
+    dispute_id, amount_minor = text(dispute.get("id")), _money(dispute, "amount")
+    if not dispute_id or amount_minor is None:
+        raise WebhookError("the dispute has no id or no amount")
+    word = text(dispute.get("status"))
+    is_inquiry = word.startswith("warning_")
+    return DisputeFacts(
+        dispute_id=dispute_id,
+        payment_id=_id_of(dispute.get("payment_intent")),
+        amount_minor=amount_minor,
         currency=currency_of(dispute.get("currency")).upper(),
-        dispute=Dispute(dispute_id=dispute_id, amount_minor=amount_minor, status=status),
-        reason=DISPUTED,
+        status=(
+            DisputeStatus.INQUIRY if is_inquiry else DISPUTE_STATUSES.get(word, DisputeStatus.OPEN)
+        ),
+        provider_status=word,
+        returned_minor=_returned_minor(dispute, amount_minor),
+        opened_at=instant(dispute.get("created")),
+        due_by=instant(mapping(dispute.get("evidence_details")).get("due_by")),
     )
+
+
+def _returned_minor(dispute: Mapping[str, Any], amount_minor: int) -> int:
+    """What of a dispute's money was reinstated, at most all of it.
+
+    Movements of funds are in the currency of settlement, so the part that came back counts: rounded
+    down.
+    """
+    movements = dispute.get("balance_transactions")
+    amounts = [
+        mapping(each).get("amount") for each in (movements if isinstance(movements, list) else ())
+    ]
+    numbers = [each for each in amounts if isinstance(each, int) and not isinstance(each, bool)]
+    withdrawn = -sum(each for each in numbers if each < 0)
+    returned = sum(each for each in numbers if each > 0)
+    return min(amount_minor, amount_minor * returned // withdrawn) if withdrawn else 0
+
+
+def _payment_named(found: Mapping[str, Any]) -> PaymentNamed | None:
+    """The payment that an object is or belongs to: Stripe copies the metadata of an intent to its
+    charge."""
+    is_intent = found.get("object") == "payment_intent"
+    payment_id = _id_of(found if is_intent else found.get("payment_intent"))
+    reference = text(mapping(found.get("metadata")).get("payment"))
+    if not payment_id and not reference:
+        return None
+    return PaymentNamed(reference=reference, payment_id=payment_id)
+
+
+def _failure_in_words(error: Mapping[str, Any]) -> str:
+    """Why a payment failed, with the codes that an operator looks up."""
+    codes = [text(error.get(name)) for name in ("decline_code", "code")]
+    code = next((each for each in codes if each), "")
+    message = _long_text(error.get("message"))
+    return " ".join(filter(None, (message, f"({code})" if code else "")))
+
+
+def _long_text(value: Any) -> str:
+    """A text for people, of any length."""
+    return value if isinstance(value, str) else ""
+
+
+def _id_of(value: Any) -> str:
+    """The id of an object, which is expanded or not."""
+    return text(mapping(value).get("id")) or text(value)
 
 
 def _money(found: Mapping[str, Any], name: str) -> int | None:
@@ -157,18 +183,19 @@ def _money(found: Mapping[str, Any], name: str) -> int | None:
 
 # What is listened to, and how each is read. Stripe sends what an endpoint subscribes to: the README
 # names these.
-EVENTS: dict[str, Callable[[Mapping[str, Any]], PaymentFacts | None]] = {
+EVENTS: dict[str, Callable[[Mapping[str, Any]], Facts | PaymentNamed | None]] = {
     "checkout.session.completed": session_facts,
     "checkout.session.async_payment_succeeded": session_facts,
     "checkout.session.async_payment_failed": partial(session_facts, failed=True),
     "checkout.session.expired": session_facts,
-    "charge.refunded": _charge_facts,
-    "charge.refund.updated": _refund_facts,
-    "refund.updated": _refund_facts,
-    "refund.failed": _refund_facts,
-    "charge.dispute.created": _dispute_facts,
-    "charge.dispute.updated": _dispute_facts,
-    "charge.dispute.closed": _dispute_facts,
-    "charge.dispute.funds_withdrawn": _dispute_facts,
-    "charge.dispute.funds_reinstated": partial(_dispute_facts, won=True),
+    "charge.refunded": _payment_named,
+    "charge.refund.updated": refund_facts,
+    "refund.created": refund_facts,
+    "refund.updated": refund_facts,
+    "refund.failed": refund_facts,
+    "charge.dispute.created": dispute_facts,
+    "charge.dispute.updated": dispute_facts,
+    "charge.dispute.closed": dispute_facts,
+    "charge.dispute.funds_withdrawn": dispute_facts,
+    "charge.dispute.funds_reinstated": dispute_facts,
 }

@@ -1,4 +1,5 @@
-"""What operators do about a top-up: refund it, decide about a parked payment, ask the provider."""
+"""What operators do about a top-up: refund it, decide about a payment under review,
+ask the provider."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,16 +8,18 @@ from django import forms
 from django.contrib import messages
 from unfold.widgets import UnfoldAdminRadioSelectWidget, UnfoldAdminTextInputWidget
 
-from billing.models import ParkedDecision, TopUp
+from billing.models import Review, TopUp
 from billing.money import format_money
 from billing.payments import refunds, settling
+from billing.payments.pricing import TopUpError
+from billing.payments.states import Standing, standing_of
 from billing.zones import local
 from dashboard.operations.record_actions import Outcome, Preview, RecordAction
 
-DECISIONS: dict[str, tuple[str, Callable[..., TopUp]]] = {
-    ParkedDecision.ACCEPTED: ("Credit it all the same", refunds.accept),
-    ParkedDecision.RETURNED: ("Pay back what was received", refunds.refund_parked),
-    ParkedDecision.CLOSED: ("Close it without either", refunds.close),
+DECISIONS: dict[str, tuple[str, Callable[..., Standing]]] = {
+    Review.Decision.ACCEPTED: ("Credit it all the same", refunds.accept),
+    Review.Decision.RETURNED: ("Pay back what was received", refunds.return_received),
+    Review.Decision.CLOSED: ("Close it without either", refunds.close),
 }
 
 NOT_REFUNDED = "The provider did not refund it: {error} Nothing changed; try again."
@@ -32,7 +35,7 @@ class ReasonForm(forms.Form):
     )
 
 
-class ParkedDecisionForm(ReasonForm):
+class ReviewForm(ReasonForm):
     """What to do about a payment that does not fit, and why."""
 
     decision = forms.ChoiceField(
@@ -42,11 +45,14 @@ class ParkedDecisionForm(ReasonForm):
     field_order = ("decision", "reason")
 
 
-def received_in_words(top_up: TopUp) -> str:
+def received_in_words(standing: Standing) -> str:
     """What the provider says was paid."""
-    if top_up.received_minor is None:
+    payment, review = standing.payment, standing.review
+    if payment is not None and payment.amount_minor is not None:
+        return format_money(payment.amount_minor, payment.currency)
+    if review is None or not review.received_minor or not review.received_currency:
         return "not known"
-    return format_money(top_up.received_minor, top_up.received_currency)
+    return format_money(review.received_minor, review.received_currency)
 
 
 class TopUpAction(RecordAction[TopUp]):
@@ -56,6 +62,19 @@ class TopUpAction(RecordAction[TopUp]):
 
     def record_name(self) -> str:
         return self.record.receipt_number
+
+    @property
+    def standing(self) -> Standing:
+        """Where the top-up stands now."""
+        return standing_of(self.record)
+
+    @property
+    def payment_pk(self) -> int:
+        """The payment that decides. Raises TopUpError where nobody has tried to pay."""
+        payment = self.standing.payment
+        if payment is None:
+            raise TopUpError(f"{self.record.receipt_number} has no payment.")
+        return payment.pk
 
     def subject(self, *facts: str) -> str:
         """The top-up in a line, with ``facts`` at its end."""
@@ -74,8 +93,8 @@ class RefundTopUp(TopUpAction):
         return ReasonForm(data)
 
     def preview(self) -> Preview:
-        left_minor = self.record.paid_minor - self.record.paid_back_minor
-        amount = format_money(left_minor, self.record.paid_currency)
+        money = self.standing.money
+        amount = format_money(money.kept_minor, money.currency)
         return Preview(
             title=f"Refund {self.record.receipt_number}",
             subject=self.subject(amount),
@@ -89,57 +108,65 @@ class RefundTopUp(TopUpAction):
 
     def do(self, form: ReasonForm) -> Outcome:
         reason = form.cleaned_data["reason"]
-        refunded = refunds.refund(top_up_id=self.record.pk, reason=reason, now=self.now)
+        refunds.refund(
+            payment_pk=self.payment_pk, reason=reason, by=self.request.user.pk, now=self.now
+        )
         return Outcome(
-            told=f"{refunded.receipt_number} is refunded.",
-            recorded=f"Refunded: {refunded.refund_reason}",
+            told=f"{self.record.receipt_number} is refunded.",
+            recorded=f"Refunded: {reason}",
         )
 
 
-class DecideAboutParked(TopUpAction):
+class DecideAboutReview(TopUpAction):
     """Credit a payment that does not fit, pay it back, or close it: once, for a reason."""
 
     name = "decide"
     path = "decide"
-    label = "Decide about a parked payment"
+    label = "Decide about a payment under review"
     provider_failure = NOT_REFUNDED
 
-    def form(self, data: Any) -> ParkedDecisionForm:
-        return ParkedDecisionForm(data)
+    def form(self, data: Any) -> ReviewForm:
+        return ReviewForm(data)
 
     def preview(self) -> Preview:
-        top_up = self.record
+        top_up, standing = self.record, self.standing
         return Preview(
             title=f"Decide about {top_up.receipt_number}",
             subject=self.subject(
                 f"asked for {format_money(top_up.total_minor, top_up.currency)}",
-                f"received {received_in_words(top_up)}",
+                f"received {received_in_words(standing)}",
             ),
-            about=self._about(),
-            button="Decide" if top_up.parked_reason else "",
+            about=_about(standing),
+            button="Decide" if standing.open_review is not None else "",
         )
 
-    def do(self, form: ParkedDecisionForm) -> Outcome:
+    def do(self, form: ReviewForm) -> Outcome:
         label, decide = DECISIONS[form.cleaned_data["decision"]]
         reason = form.cleaned_data["reason"]
-        decided = decide(top_up_id=self.record.pk, reason=reason, now=self.now)
+        number, review = self.record.receipt_number, self.standing.open_review
+        if review is None:
+            raise TopUpError(f"{number} does not wait for a decision any more.")
+        decide(review_pk=review.pk, reason=reason, by=self.request.user.pk, now=self.now)
+        decision = Review.Decision(form.cleaned_data["decision"]).label.lower()
         return Outcome(
-            told=f"{decided.receipt_number}: {decided.get_decision_display().lower()}.",
-            recorded=f"Parked: {decided.decided_about} Decided: {label}. {decided.decision_reason}",
+            told=f"{number}: {decision}.",
+            recorded=f"Under review: {review.reason} Decided: {label}. {reason}",
         )
 
-    def _about(self) -> list[str]:
-        top_up = self.record
-        if top_up.parked_reason:
-            return [
-                top_up.parked_reason,
-                "Crediting it takes what was received for its price. Paying back returns all of "
-                "that at the provider. Closing does neither. Each can be done once.",
-            ]
-        about = "This top-up does not wait for a decision."
-        if top_up.decision:
-            about += f" {top_up.get_decision_display()}: {top_up.decision_reason}"
-        return [about]
+
+def _about(standing: Standing) -> list[str]:
+    """Why a person has to look, or what became of it."""
+    review = standing.review
+    if standing.open_review is not None:
+        return [
+            standing.open_review.reason,
+            "Crediting it takes what was received for its price. Paying back returns all of that "
+            "at the provider. Closing does neither. Each can be done once.",
+        ]
+    about = "This top-up does not wait for a decision."
+    if review is not None:
+        about += f" {review.get_decision_display()}: {review.decision_reason}"
+    return [about]
 
 
 class AskProvider(TopUpAction):
@@ -150,22 +177,22 @@ class AskProvider(TopUpAction):
     label = "Ask the provider"
 
     def preview(self) -> Preview:
-        top_up = self.record
-        state = f"{top_up.get_state_display().lower()} here"
-        if top_up.checked_at:
-            state += f", last asked {local(top_up.checked_at, top_up.account.zone)}"
+        top_up, standing = self.record, self.standing
+        state = f"{standing.state.label.lower()} here"
+        if standing.payment is not None and standing.payment.checked_at:
+            state += f", last asked {local(standing.payment.checked_at, top_up.account.zone)}"
         return Preview(
             title=f"Ask the provider about {top_up.receipt_number}",
             subject=self.subject(state),
             about=[
                 "What the provider says is then true here too: a payment that it has and we do not "
-                "is credited, one that it paid back is taken off. Nothing happens where it says "
-                "the same."
+                "is credited, one that it paid back is taken off, and so with each refund and "
+                "dispute. Nothing happens where it says the same."
             ],
             button="Ask the provider",
         )
 
     def do(self, form: Any) -> Outcome:
-        settled = settling.reconcile(top_up_id=self.record.pk, now=self.now)
-        told = f"{settled.receipt_number}: {settled.get_state_display().lower()}."
+        settling.reconcile(payment_pk=self.payment_pk, now=self.now)
+        told = f"{self.record.receipt_number}: {self.standing.state.label.lower()}."
         return Outcome(told=told, level=messages.INFO)

@@ -65,7 +65,9 @@ class FakeStripe:
     intents: dict[str, Object] = field(default_factory=dict)
     charges: dict[str, Object] = field(default_factory=dict)
     refunds: list[Object] = field(default_factory=list)
+    disputes: list[Object] = field(default_factory=list)
     refunds_fail: bool = False
+    minimum: int = 1
     _answers: dict[str, tuple[Object, int, Object]] = field(default_factory=dict)
     _lock: threading.RLock = field(default_factory=threading.RLock)
     _made: int = 0
@@ -110,6 +112,10 @@ class FakeStripe:
                 intent_id = request.parameters["payment_intent"]
                 found = [each for each in self.refunds if each["payment_intent"] == intent_id]
                 return {"object": "list", "data": found[::-1], "has_more": False}
+            case "GET", ["disputes"]:
+                intent_id = request.parameters["payment_intent"]
+                found = [each for each in self.disputes if each["payment_intent"] == intent_id]
+                return {"object": "list", "data": found[::-1], "has_more": False}
         raise Refusal(404, "invalid_request_error", f"Unrecognized request URL ({request.path}).")
 
     def _create_session(self, parameters: Object) -> Object:
@@ -118,6 +124,9 @@ class FakeStripe:
         expires_at, currency = int(parameters["expires_at"]), item["price_data"]["currency"]
         if not HALF_AN_HOUR <= expires_at - time.time() + 5 <= A_DAY + 10:
             raise Refusal(400, "invalid_request_error", "The `expires_at` timestamp is not valid.")
+        if amount < self.minimum:
+            message = "The Checkout Session's total amount must convert to at least 50 cents."
+            raise Refusal(400, "invalid_request_error", message, "amount_too_small")
         if amount < 1 or currency != currency.lower() or len(currency) != 3:
             raise Refusal(400, "invalid_request_error", "Invalid amount or currency.")
         if parameters.get("customer_email") == "":
@@ -252,18 +261,34 @@ class FakeStripe:
             "amount": amount or charge["amount"],
             "charge": charge["id"],
             "currency": charge["currency"],
+            "balance_transactions": [],
+            "created": int(time.time()),
+            "evidence_details": {"due_by": int(time.time()) + A_DAY * 7},
             "is_charge_refundable": False,
             "metadata": {},
             "payment_intent": charge["payment_intent"],
             "reason": "fraudulent",
             "status": status,
         }
+        self.disputes.append(dispute)
         return self.event("charge.dispute.created", dispute)
 
     def decide_dispute(self, created: Object, status: str, kind: str = "closed") -> Object:
         """The bank decides the dispute of that event: ``won`` is for us, ``lost`` for them."""
-        dispute = {**created["data"]["object"], "status": status}
+        dispute_id = created["data"]["object"]["id"]
+        dispute = next(each for each in self.disputes if each["id"] == dispute_id)
+        dispute["status"] = status
         return self.event(f"charge.dispute.{kind}", dispute)
+
+    def reinstate(self, created: Object, amount: int, *, withdrawn: int | None = None) -> Object:
+        """A part of what was withdrawn comes back, whatever the status of the dispute is."""
+        dispute_id = created["data"]["object"]["id"]
+        dispute = next(each for each in self.disputes if each["id"] == dispute_id)
+        dispute["balance_transactions"] = [
+            {"amount": -(withdrawn or dispute["amount"]), "currency": "usd"},
+            {"amount": amount, "currency": "usd"},
+        ]
+        return self.event("charge.dispute.funds_reinstated", dispute)
 
     def event(self, kind: str, about: Object) -> Object:
         """An event of ``kind`` about an object as it is now."""
@@ -302,7 +327,11 @@ class FakeStripe:
         intent = self.intents[session["payment_intent"]]
         intent["status"] = intent_status
         if intent_status == "requires_payment_method":
-            intent["last_payment_error"] = {"message": "The bank refused the debit."}
+            intent["last_payment_error"] = {
+                "code": "payment_intent_payment_attempt_failed",
+                "decline_code": "insufficient_funds",
+                "message": "The bank refused the debit.",
+            }
         if intent_status == "succeeded":
             session["payment_status"] = "paid"
             charge_id = intent["latest_charge"] = self._id("ch")

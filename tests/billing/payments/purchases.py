@@ -1,12 +1,22 @@
-"""Top-ups to test with, and what became of them."""
+"""Top-ups to test with, what providers say of them, and what became of them."""
 
 import secrets
 from datetime import UTC, datetime
 
-from billing.models import Balance, PaymentEvent, TopUp
-from billing.payments import buying, pricing
+from billing.models import Balance, Payment, PaymentEvent, TopUp, TopUpState
+from billing.payments import buying, pricing, states
+from billing.payments.gateways import (
+    CheckoutFacts,
+    DisputeFacts,
+    DisputeStatus,
+    PaymentStatus,
+    RefundFacts,
+    RefundStatus,
+)
+from billing.payments.states import Standing
 
 RETURN_URL = "http://localhost/top-ups/{id}/"
+TOTAL = 599_900  # 500 credits: a custom amount costs as much as the pack of as many
 
 
 def now():
@@ -14,8 +24,8 @@ def now():
     return datetime.now(UTC)
 
 
-def begin(account, *, credits=500, form_key=None, user=None, at=None) -> TopUp:
-    """A top-up of ``credits`` that the provider has opened its page for."""
+def begin(account, *, credits=500, form_key=None, user=None, at=None) -> Payment:
+    """A payment of ``credits`` that the provider has opened its page for."""
     return buying.start(
         account=account,
         user_id=user.pk if user else None,
@@ -38,6 +48,64 @@ def balance_of(account) -> int:
     return balance.credits if balance else 0
 
 
-def state_of(top_up) -> str:
-    """The state of the top-up now."""
-    return str(TopUp.objects.get(pk=top_up.pk).state)
+def standing_of(payment: Payment) -> Standing:
+    """Where the top-up of ``payment`` stands now; the same in SQL."""
+    standing = states.standing_of(TopUp.objects.get(pk=payment.top_up_id))
+    [in_sql] = states.with_state(TopUp.objects.filter(pk=payment.top_up_id))
+    assert in_sql.state == standing.state
+    return standing
+
+
+def state_of(payment: Payment) -> TopUpState:
+    """The state of the top-up of ``payment`` now."""
+    return standing_of(payment).state
+
+
+def review_of(payment: Payment) -> str:
+    """Why an operator is asked to look; empty where none is."""
+    review = standing_of(payment).open_review
+    return review.reason if review is not None else ""
+
+
+# ── What a provider says ──────────────────────────────────────────────────────────────────────
+def checkout_facts(payment: Payment, **changed) -> CheckoutFacts:
+    """The payment of all that was asked for, with ``changed`` facts."""
+    said = {
+        "status": PaymentStatus.PAID,
+        "reference": str(payment.request_key),
+        "account_reference": str(payment.top_up.account_id),
+        "checkout_id": payment.checkout_id,
+        "payment_id": f"payment_{payment.checkout_id}",
+        "amount_minor": payment.top_up.total_minor,
+        "currency": payment.top_up.currency,
+        **changed,
+    }
+    return CheckoutFacts(**said)
+
+
+def refund_facts(payment: Payment, amount_minor: int, **changed) -> RefundFacts:
+    """A refund that stands, with ``changed`` facts."""
+    said = {
+        "refund_id": "refund_1",
+        "payment_id": f"payment_{payment.checkout_id}",
+        "amount_minor": amount_minor,
+        "currency": payment.top_up.currency,
+        "status": RefundStatus.SUCCEEDED,
+        "provider_status": "succeeded",
+        **changed,
+    }
+    return RefundFacts(**said)
+
+
+def dispute_facts(payment: Payment, amount_minor: int, **changed) -> DisputeFacts:
+    """An open dispute, with ``changed`` facts."""
+    said = {
+        "dispute_id": "dispute_1",
+        "payment_id": f"payment_{payment.checkout_id}",
+        "amount_minor": amount_minor,
+        "currency": payment.top_up.currency,
+        "status": DisputeStatus.OPEN,
+        "provider_status": "needs_response",
+        **changed,
+    }
+    return DisputeFacts(**said)

@@ -18,16 +18,17 @@ import django
 django.setup()
 
 # Django's set-up comes first.
-from billing.models import TopUp  # noqa: E402
+from billing import ledger  # noqa: E402
+from billing.ledger import NewGrant, Posting, references  # noqa: E402
+from billing.models import Account, GrantSource, Kind, Payment  # noqa: E402
 from billing.payments import events, settling  # noqa: E402
-from billing.plans import movements  # noqa: E402
 
 Job = dict[str, Any]
 
 
 def return_page(job: Job) -> object:
     """What the page does that the customer comes back to."""
-    return settling.reconcile(top_up_id=job["top_up"], now=datetime.now(UTC)).state
+    return settling.reconcile(payment_pk=job["payment"], now=datetime.now(UTC)).status
 
 
 def first_webhook(job: Job) -> object:
@@ -52,16 +53,27 @@ PARTS: dict[str, Callable[[Job], object]] = {
 }
 
 
-def find_unlocked(top_up_id: int) -> TopUp:
+def find_unlocked(payment_pk: int) -> Payment:
     """Instead of `settling.locked`: no lock, and as slow as a busy machine may be."""
-    found = TopUp.objects.select_related("account").get(pk=top_up_id)
+    found = Payment.objects.select_related("top_up__account").get(pk=payment_pk)
     time.sleep(0.03)
     return found
 
 
-def credit_under_any_reference(*, reference: str, **more: Any) -> bool:
+def credit_under_any_reference(
+    *, account: Account, credits: int, top_up_id: int, paid_at: datetime, now: datetime
+) -> bool:
     """Instead of `settling.credit_top_up`: each time another reference."""
-    return movements.credit_top_up(reference=f"{reference}-{uuid4()}", **more)
+    posting = Posting(
+        account_id=account.pk,
+        kind=Kind.TOP_UP,
+        credits=credits,
+        reference=f"{references.of_top_up(top_up_id)}-{uuid4()}",
+        occurred_at=paid_at,
+        top_up_id=top_up_id,
+        grant=NewGrant(GrantSource.TOP_UP, None),
+    )
+    return ledger.post_one(posting=posting, posted_at=now)
 
 
 GUARDS: dict[str, tuple[str, Callable[..., Any]]] = {
@@ -85,7 +97,7 @@ def without(guards: list[str]) -> Iterator[None]:
 
 if __name__ == "__main__":
     part = PARTS[sys.argv[1]]
-    TopUp.objects.exists()  # connects
+    Payment.objects.exists()  # connects
     print("ready", flush=True)
     for line in sys.stdin:
         job = json.loads(line)

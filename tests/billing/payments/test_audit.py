@@ -15,19 +15,28 @@ pytestmark = pytest.mark.django_db
 ENTRY = """
     INSERT INTO billing_ledgerentry (account_id, seq, kind, credits, balance_after, reference,
                                      occurred_at, posted_at, remarks, call_id, usage_type, agent,
-                                     billed_seconds)
-    SELECT account_id, 99, '{kind}', {credits}, 0, '{reference}', {at}, posted_at, '', '', '', '', 0
+                                     billed_seconds, billable_us, increment_seconds, call_status,
+                                     plan_name)
+    SELECT account_id, 99, '{kind}', {credits}, 0, '{reference}', {at}, posted_at, '', '', '', '',
+           0, 0, 0, '', ''
       FROM billing_ledgerentry WHERE kind = 'plan_credits'
 """
 FAULTS = {
     # what the audit must say: SQL
-    "purchases: account acme: entry 99 (top-up:0): belongs to no purchase that was credited": (
+    "purchases: account acme: entry 99 (top-up:0): belongs to no payment that was credited": (
         ENTRY.format(kind="top_up", credits=5, reference="top-up:0", at="now()")
     ),
     "adds 500 credits, 501 were bought": "UPDATE billing_topup SET credits = 501",
     "was credited, but has no entry": "DELETE FROM billing_ledgerentry WHERE kind = 'top_up'",
-    "refunds: account acme: purchase 0: is named by a refund, and not of the account": (
+    "was credited for 1 INR, it costs 599900 INR": "UPDATE billing_payment SET amount_minor = 1",
+    "refunds: account acme: top-up 0: is named by a refund, and not of the account": (
         ENTRY.format(kind="refund", credits=-5, reference="refund:0:1", at="now()")
+    ),
+    "of 599900 599900 are gone, and 0 of 500 credits were taken": (
+        "DELETE FROM billing_ledgerentry WHERE kind = 'refund'"
+    ),
+    "of 0 599900 are gone, and 500 of 500 credits were taken": (
+        "UPDATE billing_refund SET status = 'failed'"
     ),
     "but expires at ": "UPDATE billing_creditgrant SET expires_at = NULL WHERE source = 'top_up'",
     "validity: account acme: grant": (
@@ -41,10 +50,10 @@ def customer(account, default_plans, default_packs):
     """On a plan, with a purchase and one that was paid back."""
     subscribe(account=account, plan=Plan.objects.get(name="Professional"), at=now())
     for _ in range(2):
-        top_up = begin(account)
-        pay(top_up)
-        settling.reconcile(top_up_id=top_up.pk, now=now())
-    refunds.refund(top_up_id=top_up.pk, reason="By mistake", now=now())
+        payment = begin(account)
+        pay(payment)
+        settling.reconcile(payment_pk=payment.pk, now=now())
+    refunds.refund(payment_pk=payment.pk, reason="By mistake", by=None, now=now())
     return account
 
 

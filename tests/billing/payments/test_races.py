@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from django.db.models import Count
 
-from billing.models import LedgerEntry, PaymentEvent, TopUp, TopUpState
-from tests.billing.payments.purchases import balance_of, begin, now
+from billing.models import LedgerEntry, Payment, PaymentEvent, TopUpState
+from tests.billing.payments.purchases import balance_of, begin, now, state_of
 from tests.child import child_environment
 from tests.dashboard.sandbox.customer import event, pay
 
@@ -38,20 +38,20 @@ class Crowd:
         ]
         assert self.answers() == ["ready"] * len(PARTS)
 
-    def settle(self, top_up, *, without=()):
-        """Have all of them settle one top-up at once; return what each says."""
+    def settle(self, payment, *, without=()):
+        """Have all of them settle one payment at once; return what each says."""
         events = [
             PaymentEvent.objects.create(
                 gateway="sandbox",
-                event_id=f"event_{top_up.pk}_{number}",
+                event_id=f"event_{payment.pk}_{number}",
                 event_type="checkout.paid",
-                payload=event(top_up),
+                payload=event(payment),
                 received_at=now(),
             ).pk
             for number in range(2)
         ]
         at = time.time() + START_TOGETHER_SECONDS
-        job = {"top_up": top_up.pk, "events": events, "at": at, "without": list(without)}
+        job = {"payment": payment.pk, "events": events, "at": at, "without": list(without)}
         for process in self.processes:
             assert process.stdin
             process.stdin.write(json.dumps(job) + "\n")
@@ -76,13 +76,13 @@ def crowd(django_db_setup):
 
 
 @pytest.fixture
-def paid_top_ups(default_packs, account):
+def paid_payments(default_packs, account):
     """Makes so many purchases that were paid at the provider, of which we know nothing yet."""
 
     def make(number):
         made = [begin(account, credits=100) for _ in range(number)]
-        for top_up in made:
-            pay(top_up)
+        for payment in made:
+            pay(payment)
         return made
 
     return make
@@ -92,33 +92,33 @@ def credits_of_each(account):
     """How often each top-up was credited, the most first."""
     times = (
         LedgerEntry.objects.filter(account=account, kind="top_up")
-        .values("remarks")
+        .values("top_up")
         .annotate(times=Count("pk"))
     )
     return sorted((row["times"] for row in times), reverse=True)
 
 
-def test_all_at_once_credit_each_top_up_once(crowd, paid_top_ups, account):
-    for top_up in paid_top_ups(20):
-        answers = crowd.settle(top_up)
+def test_all_at_once_credit_each_top_up_once(crowd, paid_payments, account):
+    for payment in paid_payments(20):
+        answers = crowd.settle(payment)
         assert [answer for answer in answers if not answer.startswith("did ")] == []
     assert credits_of_each(account) == [1] * 20
     assert balance_of(account) == 2_000
-    assert set(TopUp.objects.values_list("state", flat=True)) == {TopUpState.CREDITED}
+    assert {state_of(payment) for payment in Payment.objects.all()} == {TopUpState.CREDITED}
     assert not PaymentEvent.objects.filter(processed_at=None).exists()
 
 
 @pytest.mark.broken_ledger
 @pytest.mark.parametrize("missing", ["lock", "reference"])
-def test_each_of_the_two_guards_alone_is_enough(crowd, paid_top_ups, account, missing):
-    for top_up in paid_top_ups(5):
-        crowd.settle(top_up, without=[missing])
+def test_each_of_the_two_guards_alone_is_enough(crowd, paid_payments, account, missing):
+    for payment in paid_payments(5):
+        crowd.settle(payment, without=[missing])
     assert credits_of_each(account) == [1] * 5
 
 
 @pytest.mark.broken_ledger
-def test_without_both_guards_top_ups_are_credited_again(crowd, paid_top_ups, account):
+def test_without_both_guards_top_ups_are_credited_again(crowd, paid_payments, account):
     """The control: the same work, and the test above would fail."""
-    for top_up in paid_top_ups(5):
-        crowd.settle(top_up, without=["lock", "reference"])
+    for payment in paid_payments(5):
+        crowd.settle(payment, without=["lock", "reference"])
     assert credits_of_each(account)[0] > 1

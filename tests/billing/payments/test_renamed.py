@@ -1,99 +1,87 @@
 """An account that is renamed while its payments are under way, and long after them."""
 
-from importlib import import_module
-from pathlib import Path
-
 import pytest
-from django.db import connection
 
-import billing.migrations
-from billing.models import Account, SandboxCheckout, TopUp, TopUpState
+from billing.models import Account, Payment, Review, TopUpState
 from billing.payments import settling
-from tests.billing.payments.purchases import balance_of, begin, now, state_of
+from dashboard.sandbox import gateway
+from dashboard.sandbox.models import SandboxCheckout
+from tests.billing.payments.purchases import (
+    TOTAL,
+    balance_of,
+    begin,
+    now,
+    review_of,
+    state_of,
+)
 from tests.billing.payments.stripe_events import take
 from tests.dashboard.sandbox.customer import pay
 
 pytestmark = pytest.mark.django_db
-
-TOTAL = 800_000  # 500 credits of one's own at INR 16
 
 
 def rename(account):
     Account.objects.filter(pk=account.pk).update(slug="renamed")
 
 
-def standing(top_up):
+def standing(payment):
     """The state, why it is parked, and the account's credits, after asking the provider."""
-    asked = settling.reconcile(top_up_id=top_up.pk, now=now())
-    return asked.state, asked.parked_reason, balance_of(asked.account)
+    asked = settling.reconcile(payment_pk=payment.pk, now=now())
+    return state_of(asked), review_of(asked), balance_of(asked.top_up.account)
 
 
 # ── The sandbox ───────────────────────────────────────────────────────────────────────────────
 def test_what_was_begun_before_a_renaming_is_credited_after_it(account):
-    top_up = begin(account)
+    payment = begin(account)
     rename(account)
-    pay(top_up)
-    assert standing(top_up) == (TopUpState.CREDITED, "", 500)
+    pay(payment)
+    assert standing(payment) == (TopUpState.CREDITED, "", 500)
 
 
 def test_what_was_credited_before_a_renaming_is_refunded_after_it(account):
-    top_up = begin(account)
-    pay(top_up)
-    assert standing(top_up) == (TopUpState.CREDITED, "", 500)
+    payment = begin(account)
+    pay(payment)
+    assert standing(payment) == (TopUpState.CREDITED, "", 500)
     rename(account)
-    SandboxCheckout.objects.update(refunded_minor=TOTAL)
-    assert standing(top_up) == (TopUpState.REFUNDED, "", 0)
-
-
-def test_a_payment_that_named_the_account_by_its_slug_still_fits(account):
-    top_up = begin(account)
-    SandboxCheckout.objects.update(account_reference=account.slug)
-    TopUp.objects.update(account_reference="")
-    [path] = Path(billing.migrations.__file__).parent.glob(
-        "*_top_ups_keep_the_account_they_named.py"
-    )
-    with connection.cursor() as cursor:
-        cursor.execute(import_module(f"billing.migrations.{path.stem}").FROM_SLUGS)
-    rename(account)
-    pay(top_up)
-    assert standing(top_up) == (TopUpState.CREDITED, "", 500)
+    gateway.refund_payment(checkout=SandboxCheckout.objects.get(), amount_minor=TOTAL)
+    assert standing(payment) == (TopUpState.REFUNDED, "", 0)
 
 
 def test_a_payment_that_names_an_account_which_took_the_slug_is_parked(account, other_account):
-    top_up = begin(account)
+    payment = begin(account)
     slug = account.slug
     rename(account)
     Account.objects.filter(pk=other_account.pk).update(slug=slug)
-    pay(top_up)
+    pay(payment)
     for another in (str(other_account.pk), slug):
         SandboxCheckout.objects.update(account_reference=another)
-        TopUp.objects.update(parked_reason="")
+        Review.objects.all().delete()
         reason = f"The provider names the account {another}."
-        assert standing(top_up) == (TopUpState.PENDING, reason, 0)
+        assert standing(payment) == (TopUpState.CHECKING, reason, 0)
 
 
 # ── Stripe ────────────────────────────────────────────────────────────────────────────────────
 def test_stripes_payment_and_refund_outlast_a_renaming(provider, client, account):
-    top_up = begin(account)
+    payment = begin(account)
     rename(account)
-    take(client, provider.pay(top_up.checkout_id))
-    assert (state_of(top_up), balance_of(account)) == (TopUpState.CREDITED, 500)
+    take(client, provider.pay(payment.checkout_id))
+    assert (state_of(payment), balance_of(account)) == (TopUpState.CREDITED, 500)
     Account.objects.filter(pk=account.pk).update(slug="renamed-again")
-    take(client, provider.refund(top_up.checkout_id, TOTAL))
-    assert standing(top_up) == (TopUpState.REFUNDED, "", 0)
+    take(client, provider.refund(payment.checkout_id, TOTAL))
+    assert standing(payment) == (TopUpState.REFUNDED, "", 0)
 
 
 def test_a_lost_answer_is_asked_for_again_in_the_same_words_after_a_renaming(provider, account):
-    top_up = begin(account, form_key="form")
-    TopUp.objects.update(checkout_id="", checkout_url="")
+    payment = begin(account, form_key="form")
+    Payment.objects.update(checkout_id="", checkout_url="")
     rename(account)
     account.refresh_from_db()
-    assert begin(account, form_key="form").checkout_id == top_up.checkout_id
+    assert begin(account, form_key="form").checkout_id == payment.checkout_id
 
 
 def test_stripes_payment_that_names_another_account_is_parked(provider, client, account):
-    top_up = begin(account)
-    provider.sessions[top_up.checkout_id]["metadata"]["account"] = "another"
-    take(client, provider.pay(top_up.checkout_id))
+    payment = begin(account)
+    provider.sessions[payment.checkout_id]["metadata"]["account"] = "another"
+    take(client, provider.pay(payment.checkout_id))
     reason = "The provider names the account another."
-    assert standing(top_up) == (TopUpState.PENDING, reason, 0)
+    assert standing(payment) == (TopUpState.CHECKING, reason, 0)

@@ -13,12 +13,19 @@ from pathlib import Path
 
 import pytest
 
-from billing.models import LedgerEntry, PaymentEvent, TopUp, TopUpPricing, TopUpState
-from billing.payments import pricing, refunds, settling
+from billing.models import LedgerEntry, Pack, Payment, PaymentEvent, TopUp, TopUpPricing, TopUpState
+from billing.payments import asking, pricing, refunds, settling
 from billing.payments.gateways import GatewayError, Order, RefusedError, stripe
 from billing.payments.gateways.stripe_facts import EVENTS
 from tests.billing.payments.fake_stripe import API_KEY, WEBHOOK_SECRET, signed
-from tests.billing.payments.purchases import balance_of, begin, now, state_of
+from tests.billing.payments.purchases import (
+    TOTAL,
+    balance_of,
+    begin,
+    now,
+    review_of,
+    state_of,
+)
 from tests.billing.payments.stripe_events import post, take
 from tests.factories import AccountFactory
 
@@ -26,19 +33,17 @@ pytestmark = pytest.mark.django_db
 
 HOUR = timedelta(hours=1)
 
-TOTAL = 800_000  # 500 credits of one's own at INR 16
-
 
 # ── Checkout ──────────────────────────────────────────────────────────────────────────────────
 def test_a_checkout_asks_for_exactly_what_was_quoted(provider, account):
-    top_up = begin(account)
+    payment = begin(account)
     [request] = provider.requests
-    metadata = {"top_up": str(top_up.public_id), "account": str(account.pk)}
+    metadata = {"payment": str(payment.request_key), "account": str(account.pk)}
     assert request.path == "/v1/checkout/sessions"
     assert request.parameters == {
         "mode": "payment",
         "adaptive_pricing": {"enabled": "false"},
-        "client_reference_id": str(top_up.public_id),
+        "client_reference_id": str(payment.request_key),
         "metadata": metadata,
         "payment_intent_data": {"metadata": metadata},
         "customer_email": "owner@example.com",
@@ -52,30 +57,29 @@ def test_a_checkout_asks_for_exactly_what_was_quoted(provider, account):
                 },
             }
         ],
-        "success_url": f"http://localhost/top-ups/{top_up.public_id}/?returned=1",
-        "cancel_url": f"http://localhost/top-ups/{top_up.public_id}/?returned=cancelled",
-        "expires_at": str(int((top_up.created_at + timedelta(hours=1)).timestamp())),
+        "success_url": f"http://localhost/top-ups/{payment.top_up.public_id}/?returned=1",
+        "cancel_url": f"http://localhost/top-ups/{payment.top_up.public_id}/?returned=cancelled",
+        "expires_at": str(int((payment.created_at + timedelta(hours=1)).timestamp())),
     }
-    assert top_up.checkout_id in provider.sessions
-    assert top_up.checkout_url.startswith("https://checkout.stripe.com/c/pay/")
+    assert payment.checkout_id in provider.sessions
+    assert payment.checkout_url.startswith("https://checkout.stripe.com/c/pay/")
 
 
 def test_the_idempotency_key_is_that_of_the_top_up(provider, account):
-    top_up = begin(account)
-    assert provider.requests[0].headers["Idempotency-Key"] == f"checkout-{top_up.public_id}"
+    payment = begin(account)
+    assert provider.requests[0].headers["Idempotency-Key"] == f"checkout-{payment.request_key}"
 
 
 def test_opening_the_same_checkout_again_gives_the_same_one(provider, account):
-    top_up = begin(account, form_key="form")
-    TopUp.objects.update(checkout_id="", checkout_url="")
-    assert begin(account, form_key="form").checkout_id == top_up.checkout_id
+    payment = begin(account, form_key="form")
+    Payment.objects.update(checkout_id="", checkout_url="")
+    assert begin(account, form_key="form").checkout_id == payment.checkout_id
     assert len(provider.sessions) == 1
 
 
 def test_an_order_of_another_amount_under_the_same_reference_is_refused(provider):
     order = Order(
         reference="r",
-        idempotency_key="r",
         account_reference="acme",
         description="x",
         amount_minor=100,
@@ -96,10 +100,10 @@ def test_an_order_of_another_amount_under_the_same_reference_is_refused(provider
 def test_a_currency_without_minor_units_is_asked_for_in_whole_ones(provider, client):
     TopUpPricing.objects.create(currency="JPY", price_minor_per_credit=25)
     account = AccountFactory(currency="JPY")
-    top_up = begin(account, credits=100)
-    session = provider.sessions[top_up.checkout_id]
+    payment = begin(account, credits=100)
+    session = provider.sessions[payment.checkout_id]
     assert (session["amount_total"], session["currency"]) == (2_500, "jpy")
-    take(client, provider.pay(top_up.checkout_id))
+    take(client, provider.pay(payment.checkout_id))
     assert balance_of(account) == 100
 
 
@@ -118,13 +122,13 @@ def test_a_currency_that_stripe_counts_otherwise_is_credited_and_refunded_exactl
 ):
     TopUpPricing.objects.create(currency=currency, price_minor_per_credit=price)
     account = AccountFactory(currency=currency)
-    top_up = begin(account, credits=100)
-    assert provider.sessions[top_up.checkout_id]["amount_total"] == asked
-    take(client, provider.pay(top_up.checkout_id))
+    payment = begin(account, credits=100)
+    assert provider.sessions[payment.checkout_id]["amount_total"] == asked
+    take(client, provider.pay(payment.checkout_id))
     assert balance_of(account) == 100
-    refunds.refund(top_up_id=top_up.pk, reason="x", now=now())
+    refunds.refund(payment_pk=payment.pk, reason="x", by=None, now=now())
     assert provider.refunds[0]["amount"] == asked
-    assert (state_of(top_up), balance_of(account)) == (TopUpState.REFUNDED, 0)
+    assert (state_of(payment), balance_of(account)) == (TopUpState.REFUNDED, 0)
 
 
 def test_what_was_refused_is_asked_for_again_with_another_key(provider, account, settings):
@@ -132,8 +136,31 @@ def test_what_was_refused_is_asked_for_again_with_another_key(provider, account,
     with pytest.raises(RefusedError, match="Invalid API Key"):
         begin(account, form_key="form")
     settings.STRIPE_SECRET_KEY = API_KEY
-    top_up = begin(account, form_key="form")
-    assert provider.requests[-1].headers["Idempotency-Key"] == f"checkout-{top_up.public_id}-1"
+    payment = begin(account, form_key="form")
+    keys = [request.headers["Idempotency-Key"] for request in provider.requests]
+    assert keys[-1] == f"checkout-{payment.request_key}"
+    assert (payment.number, len(set(keys)), TopUp.objects.count()) == (2, 2, 1)
+
+
+def test_why_the_provider_opened_no_page_is_kept_with_the_attempt(provider, account):
+    provider.minimum = 10**9
+    with pytest.raises(RefusedError, match="amount_too_small"):
+        begin(account)
+    payment = Payment.objects.get()
+    assert (payment.status, state_of(payment)) == ("failed", TopUpState.UNOPENED)
+    assert "at least 50 cents. (amount_too_small)" in payment.failure_reason
+
+
+@pytest.mark.parametrize(("currency", "least"), [("GBP", 30), ("USD", 50), ("JPY", 50)])
+def test_an_amount_below_the_least_of_the_provider_is_said_before_paying(provider, currency, least):
+    TopUpPricing.objects.filter(currency=currency).delete()
+    TopUpPricing.objects.create(currency=currency, price_minor_per_credit=1, credits_min=1)
+    Pack.objects.filter(currency=currency).delete()
+    account = AccountFactory(currency=currency)
+    with pytest.raises(pricing.TopUpError, match="is too little to be paid: the least is"):
+        begin(account, credits=least - 1)
+    assert not TopUp.objects.exists()
+    assert begin(account, credits=least).checkout_url
 
 
 def test_what_was_not_answered_is_asked_for_again_with_the_same_key(provider, account):
@@ -145,55 +172,63 @@ def test_what_was_not_answered_is_asked_for_again_with_the_same_key(provider, ac
 
 
 def test_a_session_that_stripe_does_not_know_expires(provider, account):
-    top_up = begin(account)
+    payment = begin(account)
     provider.sessions.clear()
     assert (
-        settling.reconcile(top_up_id=top_up.pk, now=now()).failure_reason == settling.UNKNOWN_THERE
+        settling.reconcile(payment_pk=payment.pk, now=now()).failure_reason
+        == settling.UNKNOWN_THERE
     )
 
 
 # ── Paid ──────────────────────────────────────────────────────────────────────────────────────
 def test_a_completed_session_is_credited_once_by_webhook_and_return_page(provider, client, account):
-    top_up = begin(account)
-    completed = provider.pay(top_up.checkout_id)
-    assert take(client, completed) == f"{top_up.receipt_number} is credited."
-    settling.reconcile(top_up_id=top_up.pk, now=now())
-    again = provider.event("checkout.session.completed", provider.sessions[top_up.checkout_id])
+    payment = begin(account)
+    completed = provider.pay(payment.checkout_id)
+    assert take(client, completed) == f"{payment.top_up.receipt_number} is credited."
+    settling.reconcile(payment_pk=payment.pk, now=now())
+    again = provider.event("checkout.session.completed", provider.sessions[payment.checkout_id])
     take(client, again)
     assert balance_of(account) == 500
-    assert LedgerEntry.objects.get(account=account).reference == f"top-up:{top_up.pk}"
-    top_up.refresh_from_db()
-    assert top_up.payment_id == completed["data"]["object"]["payment_intent"]
+    assert LedgerEntry.objects.get(account=account).reference == f"top-up:{payment.top_up_id}"
+    payment.refresh_from_db()
+    assert payment.payment_id == completed["data"]["object"]["payment_intent"]
 
 
 def test_the_return_page_alone_finds_the_payment(provider, account):
-    top_up = begin(account)
-    provider.pay(top_up.checkout_id)
-    assert settling.reconcile(top_up_id=top_up.pk, now=now()).state == TopUpState.CREDITED
-    assert provider.requests[-1].parameters == {"expand": ["payment_intent.latest_charge"]}
+    payment = begin(account)
+    provider.pay(payment.checkout_id)
+    assert state_of(settling.reconcile(payment_pk=payment.pk, now=now())) == TopUpState.CREDITED
+    payment.refresh_from_db()
+    intent = {"payment_intent": payment.payment_id, "limit": "100"}
+    assert [request.parameters for request in provider.requests[-3:]] == [
+        {"expand": ["payment_intent.latest_charge"]},
+        intent,
+        intent,
+    ]
 
 
 @pytest.fixture
 def begun(account):
     """A purchase that began three hours ago."""
-    top_up = begin(account)
-    TopUp.objects.update(created_at=now() - 3 * HOUR)
-    return top_up
+    payment = begin(account)
+    Payment.objects.update(created_at=now() - 3 * HOUR)
+    return payment
 
 
 @pytest.mark.parametrize("tells", ["event", "answer"])
 def test_it_was_paid_when_stripe_says(provider, client, begun, tells):
     an_hour_ago = (now() - HOUR).replace(microsecond=0)
     completed = provider.pay(begun.checkout_id)
-    if tells == "event":
+    if tells == "event":  # while nobody can be asked
+        provider.faults = ["500"] * (1 + stripe.NETWORK_RETRIES)
         completed["created"] = int(an_hour_ago.timestamp())
         take(client, completed)
     else:
         (charge,) = provider.charges.values()
         charge["created"] = int(an_hour_ago.timestamp())
-        settling.reconcile(top_up_id=begun.pk, now=now())
+        settling.reconcile(payment_pk=begun.pk, now=now())
     begun.refresh_from_db()
-    assert (begun.state, begun.paid_at) == (TopUpState.CREDITED, an_hour_ago)
+    assert (state_of(begun), begun.paid_at) == (TopUpState.CREDITED, an_hour_ago)
 
 
 @pytest.mark.parametrize(("created", "hours"), [(1, 3), (10**11, 0), (10**14, 0), ("x", 0)])
@@ -202,6 +237,7 @@ def test_a_time_of_payment_that_can_not_be_is_kept_between_order_and_now(
 ):
     completed = provider.pay(begun.checkout_id)
     completed["created"] = created
+    provider.faults = ["500"] * (1 + stripe.NETWORK_RETRIES)
     take(client, completed)
     begun.refresh_from_db()
     assert abs(now() - begun.paid_at - hours * HOUR) < timedelta(minutes=1)
@@ -223,19 +259,20 @@ def test_the_same_event_id_is_stored_once(provider, client, account):
         ({"id": "cs_test_another"}, "another checkout"),
     ],
 )
-def test_a_session_of_something_else_is_parked(provider, client, account, changed, reason):
-    top_up = begin(account)
-    completed = provider.pay(top_up.checkout_id)
+def test_a_session_of_something_else_is_reviewed(provider, client, account, changed, reason):
+    payment = begin(account)
+    completed = provider.pay(payment.checkout_id)
+    provider.sessions[payment.checkout_id].update(changed)
     completed["data"]["object"].update(changed)
-    assert "is parked" in take(client, completed)
-    top_up.refresh_from_db()
-    assert reason in top_up.parked_reason
-    assert (top_up.state, balance_of(account)) == (TopUpState.PENDING, 0)
+    assert "waits for an operator" in take(client, completed)
+    payment.refresh_from_db()
+    assert reason in review_of(payment)
+    assert (state_of(payment), balance_of(account)) == (TopUpState.CHECKING, 0)
 
 
 def test_an_event_of_a_type_of_no_concern_is_done_with(provider, client):
     assert take(client, provider.event("customer.created", {"id": "cus_1"})) == (
-        "Not about a payment of ours."
+        "Names no payment."
     )
 
 
@@ -250,30 +287,50 @@ def test_the_readme_subscribes_to_every_event_that_is_read_and_to_no_other():
 
 # ── Paid later, or never ──────────────────────────────────────────────────────────────────────
 def test_a_bank_payment_is_pending_until_it_succeeds(provider, client, account):
-    top_up = begin(account)
-    take(client, provider.pay_by_bank(top_up.checkout_id))
+    payment = begin(account)
+    take(client, provider.pay_by_bank(payment.checkout_id))
     a_day_later = now() + timedelta(days=1)
-    settling.reconcile(top_up_id=top_up.pk, now=a_day_later)
-    assert (state_of(top_up), balance_of(account)) == (TopUpState.PROCESSING, 0)
-    take(client, provider.bank_pays(top_up.checkout_id))
-    assert (state_of(top_up), balance_of(account)) == (TopUpState.CREDITED, 500)
+    settling.reconcile(payment_pk=payment.pk, now=a_day_later)
+    assert (state_of(payment), balance_of(account)) == (TopUpState.PROCESSING, 0)
+    take(client, provider.bank_pays(payment.checkout_id))
+    assert (state_of(payment), balance_of(account)) == (TopUpState.CREDITED, 500)
 
 
-def test_a_bank_payment_that_fails_says_so(provider, client, account):
-    top_up = begin(account)
-    take(client, provider.pay_by_bank(top_up.checkout_id))
-    take(client, provider.bank_refuses(top_up.checkout_id))
-    assert (state_of(top_up), balance_of(account)) == (TopUpState.FAILED, 0)
+def test_a_bank_payment_that_fails_says_so_and_why(provider, client, account):
+    """The event's session does not say why: the provider is asked for its payment."""
+    payment = begin(account)
+    take(client, provider.pay_by_bank(payment.checkout_id))
+    take(client, provider.bank_refuses(payment.checkout_id))
+    assert (state_of(payment), balance_of(account)) == (TopUpState.FAILED, 0)
+    payment.refresh_from_db()
+    assert payment.failure_reason == "The bank refused the debit. (insufficient_funds)"
+
+
+def test_a_status_that_nobody_knows_is_never_paid(provider, client, account):
+    payment = begin(account)
+    provider.sessions[payment.checkout_id].update(status="paused", payment_status="pondering")
+    settling.reconcile(payment_pk=payment.pk, now=now())
+    assert (state_of(payment), balance_of(account)) == (TopUpState.PENDING, 0)
+
+
+def test_an_event_about_our_payment_of_a_kind_that_is_not_read_is_not_said_to_be_of_others(
+    provider, client, account
+):
+    payment = begin(account)
+    take(client, provider.pay(payment.checkout_id))
+    (intent,) = (each for each in provider.intents.values() if each.get("id"))
+    said = take(client, provider.event("payment_intent.succeeded", intent))
+    assert said == f"{payment.top_up.receipt_number} is credited."
 
 
 def test_a_bank_payment_whose_failure_was_not_reported_is_found_by_asking(provider, account):
-    top_up = begin(account)
-    provider.pay_by_bank(top_up.checkout_id)
-    provider.bank_refuses(top_up.checkout_id)
-    top_up = settling.reconcile(top_up_id=top_up.pk, now=now())
-    assert (top_up.state, top_up.failure_reason) == (
+    payment = begin(account)
+    provider.pay_by_bank(payment.checkout_id)
+    provider.bank_refuses(payment.checkout_id)
+    payment = settling.reconcile(payment_pk=payment.pk, now=now())
+    assert (state_of(payment), payment.failure_reason) == (
         TopUpState.FAILED,
-        "The bank refused the debit.",
+        "The bank refused the debit. (insufficient_funds)",
     )
 
 
@@ -292,17 +349,17 @@ def test_another_purchase_closes_the_page_of_the_first(provider, account, owner)
 
 
 def test_a_session_that_nobody_paid_expires(provider, client, account):
-    top_up = begin(account)
-    take(client, provider.expire(top_up.checkout_id))
-    assert state_of(top_up) == TopUpState.EXPIRED
+    payment = begin(account)
+    take(client, provider.expire(payment.checkout_id))
+    assert state_of(payment) == TopUpState.EXPIRED
 
 
 def test_the_news_of_an_expired_page_does_not_undo_a_payment(provider, client, account):
-    top_up = begin(account)
-    session = dict(provider.sessions[top_up.checkout_id], status="expired", url=None)
-    take(client, provider.pay(top_up.checkout_id))
+    payment = begin(account)
+    session = dict(provider.sessions[payment.checkout_id], status="expired", url=None)
+    take(client, provider.pay(payment.checkout_id))
     take(client, provider.event("checkout.session.expired", session))
-    assert (state_of(top_up), balance_of(account)) == (TopUpState.CREDITED, 500)
+    assert (state_of(payment), balance_of(account)) == (TopUpState.CREDITED, 500)
 
 
 # ── Signatures ────────────────────────────────────────────────────────────────────────────────
@@ -352,20 +409,21 @@ def test_an_outage_leaves_a_purchase_that_the_same_form_goes_on_with(
     provider.faults = [fault] * (1 + stripe.NETWORK_RETRIES)
     with pytest.raises(GatewayError, match="Stripe: "):
         begin(account, form_key="form")
-    assert TopUp.objects.get().state == TopUpState.PENDING
+    assert state_of(Payment.objects.get()) == TopUpState.UNOPENED
+    assert Payment.objects.get().failure_reason
     provider.faults = []
     assert begin(account, form_key="form").checkout_url
     assert (TopUp.objects.count(), len(provider.sessions)) == (1, 1)
 
 
 def test_asking_during_an_outage_fails_and_later_finds_the_payment(provider, account):
-    top_up = begin(account)
-    provider.pay(top_up.checkout_id)
+    payment = begin(account)
+    provider.pay(payment.checkout_id)
     provider.faults = ["500"] * (1 + stripe.NETWORK_RETRIES)
     with pytest.raises(GatewayError):
-        settling.reconcile(top_up_id=top_up.pk, now=now())
-    assert settling.to_reconcile(now=now() + timedelta(seconds=21)) == [top_up.pk]
-    assert settling.reconcile(top_up_id=top_up.pk, now=now()).state == TopUpState.CREDITED
+        settling.reconcile(payment_pk=payment.pk, now=now())
+    assert asking.payments_to_ask_about(now=now() + timedelta(seconds=21)) == [payment.pk]
+    assert state_of(settling.reconcile(payment_pk=payment.pk, now=now())) == TopUpState.CREDITED
 
 
 def test_a_port_where_nobody_listens_is_a_gateway_error(provider, account, settings):
@@ -382,13 +440,13 @@ def test_a_wrong_key_is_a_gateway_error(provider, account, settings):
 
 def test_no_secret_is_ever_logged_or_stored(provider, client, account, caplog):
     caplog.set_level(logging.DEBUG)
-    top_up = begin(account)
-    completed = provider.pay(top_up.checkout_id)
+    payment = begin(account)
+    completed = provider.pay(payment.checkout_id)
     post(client, completed, secret="whsec_guessed")
     take(client, completed)
-    provider.faults = ["", *["500"] * (1 + stripe.NETWORK_RETRIES)]
+    provider.faults = ["", "", "", *["500"] * (1 + stripe.NETWORK_RETRIES)]
     with pytest.raises(GatewayError) as error:
-        refunds.refund(top_up_id=top_up.pk, reason="x", now=now())
+        refunds.refund(payment_pk=payment.pk, reason="x", by=None, now=now())
     stored = json.dumps(list(PaymentEvent.objects.values("payload", "outcome")))
     everything = caplog.text + str(error.value) + stored
     assert "/v1/refunds" in everything

@@ -18,14 +18,14 @@ from tests.billing.payments.purchases import now
 ADDRESS = "/webhooks/sandbox/"
 
 
-def pay(top_up) -> None:
+def pay(payment) -> None:
     """Pay on the sandbox's page."""
-    decide(checkout_id=top_up.checkout_id, decision=Decision.PAY, now=now())
+    decide(checkout_id=payment.checkout_id, decision=Decision.PAY, now=now())
 
 
-def event(top_up, *, event_id=None, **changed) -> dict:
-    """The sandbox's event that says how ``top_up`` stands, with ``changed`` facts."""
-    checkout = checkout_now(checkout_id=top_up.checkout_id, now=now())
+def event(payment, *, event_id=None, **changed) -> dict:
+    """The sandbox's event that says how ``payment`` stands, with ``changed`` facts."""
+    checkout = checkout_now(checkout_id=payment.checkout_id, now=now())
     return {
         "id": event_id or f"event_{secrets.token_hex(8)}",
         "type": f"checkout.{checkout.status}",

@@ -5,10 +5,10 @@ from datetime import timedelta
 import pytest
 from django.test import Client
 
-from billing.models import TopUp
+from billing.models import Payment, TopUp
 from billing.payments import buying, pricing
 from dashboard.sandbox import gateway
-from dashboard.sandbox.tasks import deliver_sandbox_event
+from dashboard.sandbox.tasks import deliver_sandbox_event, deliver_sandbox_reversal
 from tests.dashboard.conftest import NOW
 
 pytestmark = pytest.mark.usefixtures("now")
@@ -26,7 +26,7 @@ def page(account, owner):
         return_url="http://shop.example/{id}/",
         now=NOW,
     )
-    return TopUp.objects.get().checkout_url
+    return Payment.objects.get().checkout_url
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def reports(monkeypatch):
 
 
 def checkout():
-    return gateway.checkout_now(checkout_id=TopUp.objects.get().checkout_id, now=NOW)
+    return gateway.checkout_now(checkout_id=Payment.objects.get().checkout_id, now=NOW)
 
 
 def decide(client, page, decision, **options):
@@ -52,7 +52,7 @@ def decide(client, page, decision, **options):
 def test_the_page_says_that_no_money_moves(client, page):
     text = client.get(page).content.decode()
     assert "Sandbox: no money moves" in text
-    assert "Pay INR 8,000" in text
+    assert "Pay INR 5,999" in text
     assert "500 call credits for Acme Voice" in text
 
 
@@ -82,7 +82,7 @@ def test_paying_late_pays_late(client, page, reports, monkeypatch):
     assert checkout().status == "open"
     assert [countdown for _, countdown in reports] == [30]
     later = NOW + timedelta(seconds=30)
-    checkout_id = TopUp.objects.get().checkout_id
+    checkout_id = Payment.objects.get().checkout_id
     assert gateway.checkout_now(checkout_id=checkout_id, now=later).status == "paid"
 
 
@@ -135,11 +135,33 @@ def test_a_page_that_is_closed_says_so_and_leads_back(client, page, reports, dec
     text = client.get(page).content.decode()
     assert said in text
     assert "Back to the shop" in text
-    assert "<form" not in text
+    assert 'name="decision"' not in text
+    assert ('name="action"' in text) == (decision == "pay")
+
+
+@pytest.fixture
+def reversals(monkeypatch):
+    """What the sandbox would report of refunds and disputes."""
+    sent = []
+    monkeypatch.setattr(deliver_sandbox_reversal, "delay", lambda *ids: sent.append(ids))
+    return sent
+
+
+def test_a_payment_can_be_paid_back_and_disputed_on_the_page(client, page, reports, reversals):
+    decide(client, page, "pay")
+    client.post(page, {"action": "refund", "amount_minor": "100"})
+    client.post(page, {"action": "dispute", "silent": "on"})
+    client.post(page, {"action": "lose"})
+    client.post(page, {"action": "reinstate", "amount_minor": "100"})
+    assert [kind for kind, *_ in reversals] == ["refund", "dispute", "dispute"]
+    dispute = checkout().disputes.get()
+    assert (dispute.status, dispute.returned_minor) == ("lost", 100)
+    assert checkout().refunds.get().amount_minor == 100
+    assert "Dispute of 599900: lost, 100 came back" in client.get(page).content.decode()
 
 
 def test_a_page_cancelled_by_the_shop_is_closed(client, page):
-    buying.cancel(top_up=TopUp.objects.get(), now=NOW)
+    buying.cancel(payment=Payment.objects.get(), now=NOW)
     assert "This payment was cancelled" in client.get(page).content.decode()
 
 

@@ -7,11 +7,13 @@ import pytest
 from django.conf import settings as django_settings
 from django.urls import reverse
 
-from billing.models import Pack, SandboxCheckout, TopUp, TopUpPricing, TopUpState
+from billing.models import Pack, Payment, TopUp, TopUpPricing, TopUpState
 from billing.money import format_money
 from billing.payments import settling
 from billing.payments.gateways import GatewayError, RefusedError
 from dashboard.sandbox import gateway
+from dashboard.sandbox.models import SandboxCheckout
+from tests.billing.payments.purchases import state_of
 from tests.dashboard.conftest import NOW, call, post
 
 pytestmark = pytest.mark.usefixtures("now")
@@ -47,9 +49,9 @@ def pay(shop, form=None):
     return shop.post(PAGE, review(shop) if form is None else form)
 
 
-def decide(top_up, decision):
-    gateway.decide(checkout_id=top_up.checkout_id, decision=gateway.Decision(decision), now=NOW)
-    return settling.reconcile(top_up_id=top_up.pk, now=NOW)
+def decide(payment, decision):
+    gateway.decide(checkout_id=payment.checkout_id, decision=gateway.Decision(decision), now=NOW)
+    return settling.reconcile(payment_pk=payment.pk, now=NOW)
 
 
 def words(response):
@@ -95,13 +97,26 @@ def test_no_pack_is_marked_where_something_else_costs_as_little(shop):
     assert best_value(shop) == []
 
 
-def test_a_pack_that_gives_as_much_for_less_is_pointed_at(shop):
-    dear = shop.get(PAGE, {"choice": "own", "credits": "400"})
+def test_a_pack_that_gives_more_for_the_same_money_is_pointed_at(shop):
+    as_dear = shop.get(PAGE, {"choice": "own", "credits": "490"})
     pack = Pack.objects.get(currency="INR", credits=500)
-    assert "For less: the pack of 500 credits costs INR 5,999." in words(dear)
-    assert f"?choice=pack-{pack.pk}" in dear.content.decode()
+    more = "More for the same money: the pack of 500 credits costs INR 5,999 too."
+    assert more in words(as_dear)
+    assert f"?choice=pack-{pack.pk}" in as_dear.content.decode()
     for fine in ({"choice": "own", "credits": "300"}, {"choice": f"pack-{pack.pk}"}):
-        assert "For less" not in words(shop.get(PAGE, fine))
+        assert "More for the same" not in words(shop.get(PAGE, fine))
+
+
+@pytest.mark.parametrize(
+    ("credits", "said"),
+    [
+        ("10000", "How it is priced INR 89,998: the price of 2 packs of 5,000"),
+        ("7000", "How it is priced INR 62,998.60: at the price per credit of the pack of 5,000"),
+        ("50", "How it is priced INR 800: INR 16 per credit"),
+    ],
+)
+def test_the_review_says_how_the_price_of_a_custom_amount_comes_about(shop, credits, said):
+    assert said in words(shop.get(PAGE, {"choice": "own", "credits": credits}))
 
 
 @pytest.mark.parametrize(
@@ -120,7 +135,7 @@ def test_the_price_per_credit_is_rounded_half_up(shop, price_minor, credits, eac
 
 
 def test_an_own_number_is_offered_with_its_limits_and_price(shop):
-    assert "From 10 to 100,000, INR 16 per credit" in words(shop.get(PAGE))
+    assert "Below the smallest pack INR 16 per credit" in words(shop.get(PAGE))
 
 
 def test_without_a_price_per_credit_only_packs_are_offered(shop):
@@ -198,7 +213,7 @@ def test_nothing_is_chosen_beforehand(shop):
 
 @pytest.mark.parametrize("typed", ["1500", "1,500", "1 500", "1\u202f500"])
 def test_numbers_are_read_as_people_type_them(shop, typed):
-    assert review(shop, choice="own", credits=typed)["total_minor"] == "2400000"
+    assert review(shop, choice="own", credits=typed)["total_minor"] == "1499900"
 
 
 @pytest.mark.parametrize("typed", ["10,0", "1,5", "1.500", "1,50,00", ",500", "1500,", "1,500,0"])
@@ -232,8 +247,12 @@ def price_while_typing(shop, typed):
 @pytest.mark.parametrize(
     ("typed", "price"),
     [
-        ("1,000", "INR 18,880 for 1,000 credits, 18 % GST included"),
-        ("11", "INR 207.68 for 11 credits, 18 % GST included"),
+        (
+            "1,000",
+            "INR 14,157.64 for 1,000 credits, 18 % GST included: "
+            "the price of 2 packs of 500, before tax",
+        ),
+        ("11", "INR 207.68 for 11 credits, 18 % GST included: INR 16 per credit, before tax"),
         ("", ""),
         ("9", ""),
         ("100,001", ""),
@@ -247,7 +266,7 @@ def test_a_number_has_its_price_while_it_is_typed(shop, typed, price):
 
 
 def test_the_price_while_typing_names_no_tax_where_there_is_none(shop):
-    assert price_while_typing(shop, "50") == "INR 800 for 50 credits"
+    assert price_while_typing(shop, "50") == "INR 800 for 50 credits: INR 16 per credit"
 
 
 def test_nothing_has_a_price_where_only_packs_are_on_offer(shop):
@@ -288,10 +307,11 @@ def test_a_review_stores_nothing(shop):
 # ── Paying ────────────────────────────────────────────────────────────────────────────────────
 def test_paying_leads_to_the_providers_page(shop, account, owner):
     response = pay(shop)
-    top_up = TopUp.objects.get()
-    assert response["Location"] == top_up.checkout_url
+    payment = Payment.objects.get()
+    top_up = payment.top_up
+    assert response["Location"] == payment.checkout_url
     assert (top_up.account, top_up.created_by, top_up.credits) == (account, owner, 500)
-    assert (top_up.total_minor, top_up.state) == (599_900, TopUpState.PENDING)
+    assert (top_up.total_minor, state_of(payment)) == (599_900, TopUpState.PENDING)
 
 
 def test_one_comes_back_to_the_sites_own_address(shop, settings):
@@ -326,7 +346,7 @@ def test_a_double_click_buys_once(shop):
 def test_two_tabs_buy_once(shop):
     first, second = review(shop), review(shop)
     pay(shop, first)
-    decide(TopUp.objects.get(), "pay")
+    decide(Payment.objects.get(), "pay")
     response = pay(shop, second)
     assert response["Location"] == f"{PAGE}{TopUp.objects.get().public_id}/"
 
@@ -345,14 +365,14 @@ def test_reloading_the_review_keeps_the_form(shop):
 def test_going_back_and_paying_again_shows_the_purchase_that_was_paid(shop):
     form = review(shop)
     pay(shop, form)
-    decide(TopUp.objects.get(), "pay")
+    decide(Payment.objects.get(), "pay")
     assert pay(shop, form)["Location"].endswith(f"{TopUp.objects.get().public_id}/")
     assert TopUp.objects.count() == 1
 
 
 def test_after_a_purchase_is_paid_the_next_form_buys_again(shop):
     pay(shop)
-    decide(TopUp.objects.get(), "pay")
+    decide(Payment.objects.get(), "pay")
     pay(shop)
     assert TopUp.objects.count() == 2
 
@@ -360,16 +380,16 @@ def test_after_a_purchase_is_paid_the_next_form_buys_again(shop):
 def test_after_a_declined_payment_the_same_form_opens_a_new_one(shop):
     form = review(shop)
     pay(shop, form)
-    declined = decide(TopUp.objects.get(), "decline")
+    declined = decide(Payment.objects.get(), "decline")
     again = pay(shop, form)["Location"]
-    assert again == TopUp.objects.exclude(pk=declined.pk).get().checkout_url
+    assert again == Payment.objects.exclude(pk=declined.pk).get().checkout_url
     assert again == pay(shop, form)["Location"]
 
 
 def test_choosing_something_else_closes_what_was_not_paid(shop):
     pay(shop, review(shop, **choice(100)))
     pay(shop, review(shop, **choice(500)))
-    states = dict(TopUp.objects.values_list("credits", "state"))
+    states = {each.top_up.credits: state_of(each) for each in Payment.objects.all()}
     assert states == {100: TopUpState.CANCELLED, 500: TopUpState.PENDING}
 
 
@@ -445,8 +465,8 @@ def test_an_unreachable_provider_is_said_and_the_same_form_tries_again(shop, mon
     assert "Nothing was charged" in words(response)
     assert "No route to host" not in words(response)
     assert review(shop) == form
-    unopened = TopUp.objects.get()
-    assert pay(shop, form)["Location"] == TopUp.objects.get(pk=unopened.pk).checkout_url
+    unopened = Payment.objects.get()
+    assert pay(shop, form)["Location"] == Payment.objects.get(top_up=unopened.top_up).checkout_url
 
 
 def test_a_top_up_that_waits_for_payment_is_offered_to_continue(shop):

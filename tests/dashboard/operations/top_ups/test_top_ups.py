@@ -11,14 +11,18 @@ from django.utils import timezone
 from billing.models import (
     Account,
     Pack,
+    Payment,
     PaymentEvent,
-    SandboxCheckout,
+    Review,
     TopUp,
     TopUpPricing,
     TopUpState,
 )
 from billing.payments import buying, pricing, settling
+from billing.payments.gateways import DisputeStatus, RefundStatus
 from dashboard.sandbox import gateway
+from dashboard.sandbox.models import SandboxCheckout
+from tests.billing.payments.purchases import dispute_facts, refund_facts, state_of
 from tests.dashboard.operations.conftest import call_of, credits_of
 
 
@@ -34,7 +38,7 @@ def pack_form(**changes: str) -> dict[str, str]:
 
 
 @pytest.fixture
-def begun(customer: Account) -> TopUp:
+def begun(customer: Account) -> Payment:
     """A top-up of 500 credits that nobody has paid yet."""
     return buying.start(
         account=customer,
@@ -48,15 +52,15 @@ def begun(customer: Account) -> TopUp:
 
 
 @pytest.fixture
-def paid(begun: TopUp) -> TopUp:
+def paid(begun: Payment) -> Payment:
     """A credited top-up of 500 credits."""
     now = timezone.now()
     gateway.decide(checkout_id=begun.checkout_id, decision=gateway.Decision.PAY, now=now)
-    return settling.reconcile(top_up_id=begun.pk, now=now)
+    return settling.reconcile(payment_pk=begun.pk, now=now)
 
 
-def refund_page(top_up: TopUp) -> str:
-    return f"/admin/billing/topup/{top_up.pk}/refund/"
+def refund_page(payment: Payment) -> str:
+    return f"/admin/billing/topup/{payment.top_up_id}/refund/"
 
 
 def test_a_pack_is_priced_in_main_units(staff: Client):
@@ -169,27 +173,29 @@ def test_bad_pricing_is_refused_beside_its_field(staff: Client, field, value):
 
 
 def test_a_refund_needs_a_reason_and_then_takes_the_credits(
-    staff: Client, customer: Account, paid: TopUp
+    staff: Client, customer: Account, paid: Payment
 ):
     call_of(customer, "used", seconds=3600)
     before = credits_of(customer)
     response = staff.post(refund_page(paid), {"reason": "  "})
     assert "reason" in response.context["form"].errors
     assert staff.post(refund_page(paid), {"reason": "By mistake"}).status_code == 302
-    paid.refresh_from_db()
-    assert (paid.state, credits_of(customer)) == (TopUpState.REFUNDED, before - 500)
-    assert "By mistake" in LogEntry.objects.get(object_id=str(paid.pk)).change_message
+    assert (state_of(paid), credits_of(customer)) == (TopUpState.REFUNDED, before - 500)
+    assert paid.refunds.filter(requested_by__is_staff=True).exists()
+    assert "By mistake" in LogEntry.objects.get(object_id=str(paid.top_up_id)).change_message
 
 
 @pytest.mark.broken_ledger
-def test_all_times_of_a_top_up_and_its_event_are_read_alike(staff: Client, paid: TopUp):
+def test_all_times_of_a_top_up_and_its_event_are_read_alike(staff: Client, paid: Payment):
     at = datetime(2026, 11, 24, 8, 35, tzinfo=UTC)
-    TopUp.objects.update(created_at=at, paid_at=at, credited_at=at, checked_at=at)
+    TopUp.objects.update(created_at=at)
+    Payment.objects.update(created_at=at, paid_at=at, credited_at=at, checked_at=at)
     event = PaymentEvent.objects.create(
         gateway="sandbox", event_id="event_1", event_type="paid", payload={}, received_at=at
     )
-    page = staff.get(f"/admin/billing/topup/{paid.pk}/change/").content.decode()
-    assert page.count(">24 Nov 2026, 14:05 Asia/Kolkata<") == 4
+    page = staff.get(f"/admin/billing/topup/{paid.top_up_id}/change/").content.decode()
+    assert page.count(">24 Nov 2026, 14:05 Asia/Kolkata<") == 1
+    assert page.count(" 24 Nov 2026, 14:05 Asia/Kolkata") == 4
     assert (
         ">24 Nov 2026, 14:05 Asia/Kolkata<" in staff.get("/admin/billing/topup/").content.decode()
     )
@@ -198,7 +204,7 @@ def test_all_times_of_a_top_up_and_its_event_are_read_alike(staff: Client, paid:
         assert ">24 Nov 2026, 08:35 UTC<" in events
 
 
-def test_a_refund_sent_twice_says_that_it_is_done(staff: Client, customer: Account, paid: TopUp):
+def test_a_refund_sent_twice_says_that_it_is_done(staff: Client, customer: Account, paid: Payment):
     staff.post(refund_page(paid), {"reason": "x"})
     response = staff.post(refund_page(paid), {"reason": "x"})
     assert "only a credited" in response.content.decode()
@@ -206,28 +212,56 @@ def test_a_refund_sent_twice_says_that_it_is_done(staff: Client, customer: Accou
 
 
 def test_a_refund_that_the_provider_refuses_changes_nothing(
-    staff: Client, customer: Account, paid: TopUp
+    staff: Client, customer: Account, paid: Payment
 ):
-    TopUp.objects.filter(pk=paid.pk).update(payment_id="unknown")
+    SandboxCheckout.objects.update(payment_id="unknown")
     response = staff.post(refund_page(paid), {"reason": "x"})
     assert "did not refund it" in response.content.decode()
     assert credits_of(customer) == 600
 
 
-def test_a_parked_purchase_is_found(staff: Client, paid: TopUp):
-    TopUp.objects.filter(pk=paid.pk).update(parked_reason="Another amount")
+def test_what_needs_attention_is_found(staff: Client, paid: Payment, parked: Payment):
     page = "/admin/billing/topup/"
-    assert paid.receipt_number in staff.get(page, {"parked": "1"}).content.decode()
-    TopUp.objects.update(parked_reason="")
-    assert paid.receipt_number not in staff.get(page, {"parked": "1"}).content.decode()
+    numbers = [each.top_up.receipt_number for each in (paid, parked)]
+
+    def found(**query: str) -> list[bool]:
+        text = staff.get(page, query).content.decode()
+        return [number in text for number in numbers]
+
+    assert found(attention="review") == [False, True]
+    assert found(attention="dispute") == [False, False]
+    inquiry = dispute_facts(paid, 5, status=DisputeStatus.INQUIRY)
+    failed = refund_facts(paid, 5, status=RefundStatus.FAILED, failure_reason="Card closed")
+    for facts in (inquiry, failed):
+        settling.settle(payment_pk=paid.pk, facts=facts, now=timezone.now())
+    assert found(attention="dispute") == [True, False]
+    assert found(attention="refund") == [True, False]
+    assert found(state="credited") == [True, False]
+    assert found(state="checking") == [False, True]
+    assert found(state="nonsense", attention="nonsense") == [True, True]
 
 
-def test_a_purchase_is_found_by_the_providers_id(staff: Client, paid: TopUp):
-    found = staff.get("/admin/billing/topup/", {"q": paid.payment_id}).content.decode()
-    assert paid.receipt_number in found
+def test_why_the_provider_opened_no_page_is_shown(staff: Client, begun: Payment):
+    Payment.objects.update(
+        status="failed", checkout_id="", checkout_url="", failure_reason="Amount too small"
+    )
+    listed = staff.get("/admin/billing/topup/", {"attention": "refused"}).content.decode()
+    assert begun.top_up.receipt_number in listed
+    assert "No payment page: Amount too small" in listed
+    page = staff.get(f"/admin/billing/topup/{begun.top_up_id}/change/").content.decode()
+    assert "1. Failed · Amount too small" in page
 
 
-def test_top_ups_events_and_notices_cannot_be_changed(staff: Client, paid: TopUp):
+def test_a_top_up_is_found_by_each_id_of_the_provider(staff: Client, paid: Payment):
+    for facts in (refund_facts(paid, 5), dispute_facts(paid, 5)):
+        settling.settle(payment_pk=paid.pk, facts=facts, now=timezone.now())
+    number = paid.top_up.receipt_number
+    for term in (paid.payment_id, paid.checkout_id, "refund_1", "dispute_1"):
+        assert number in staff.get("/admin/billing/topup/", {"q": term}).content.decode()
+    assert number not in staff.get("/admin/billing/topup/", {"q": "x"}).content.decode()
+
+
+def test_top_ups_events_and_notices_cannot_be_changed(staff: Client, paid: Payment):
     event = PaymentEvent.objects.create(
         gateway="sandbox",
         event_id="e1",
@@ -235,7 +269,7 @@ def test_top_ups_events_and_notices_cannot_be_changed(staff: Client, paid: TopUp
         payload={},
         received_at=timezone.now() - timedelta(days=1),
     )
-    for path in (f"topup/{paid.pk}", f"paymentevent/{event.pk}"):
+    for path in (f"topup/{paid.top_up_id}", f"paymentevent/{event.pk}"):
         assert staff.get(f"/admin/billing/{path}/change/").status_code == 200
         assert staff.post(f"/admin/billing/{path}/change/", {"state": "x"}).status_code == 403
         assert staff.post(f"/admin/billing/{path}/delete/", {"post": "yes"}).status_code == 403
@@ -244,19 +278,18 @@ def test_top_ups_events_and_notices_cannot_be_changed(staff: Client, paid: TopUp
         assert staff.get(f"/admin/billing/{model}/add/").status_code == 403
 
 
-def test_only_staff_can_refund(client: Client, owner, paid: TopUp):
+def test_only_staff_can_refund(client: Client, owner, paid: Payment):
     client.force_login(owner)
     assert client.post(refund_page(paid), {"reason": "x"}).status_code == 302
-    paid.refresh_from_db()
-    assert paid.state == TopUpState.CREDITED
+    assert state_of(paid) == TopUpState.CREDITED
 
 
 # ── Payments that do not fit ──────────────────────────────────────────────────────────────────
 @pytest.fixture
-def parked(customer: Account) -> TopUp:
+def parked(customer: Account) -> Payment:
     """A top-up for which half of its price has come."""
     now = timezone.now()
-    top_up = buying.start(
+    payment = buying.start(
         account=customer,
         user_id=None,
         email="owner@example.com",
@@ -265,71 +298,71 @@ def parked(customer: Account) -> TopUp:
         return_url="http://localhost/{id}/",
         now=now,
     )
-    gateway.decide(checkout_id=top_up.checkout_id, decision=gateway.Decision.PAY, now=now)
-    SandboxCheckout.objects.filter(checkout_id=top_up.checkout_id).update(amount_minor=400_000)
-    return settling.reconcile(top_up_id=top_up.pk, now=now)
+    gateway.decide(checkout_id=payment.checkout_id, decision=gateway.Decision.PAY, now=now)
+    SandboxCheckout.objects.filter(checkout_id=payment.checkout_id).update(amount_minor=299_900)
+    return settling.reconcile(payment_pk=payment.pk, now=now)
 
 
-def decide_page(top_up: TopUp) -> str:
-    return f"/admin/billing/topup/{top_up.pk}/decide/"
+def decide_page(payment: Payment) -> str:
+    return f"/admin/billing/topup/{payment.top_up_id}/decide/"
 
 
 @pytest.mark.parametrize(
     ("decision", "state", "credits"),
-    [("accepted", "credited", 600), ("returned", "refunded", 100), ("closed", "cancelled", 100)],
+    [("accepted", "credited", 600), ("returned", "refunded", 100), ("closed", "closed", 100)],
 )
 def test_a_parked_payment_is_decided_about_once_and_the_history_says_why(
-    staff: Client, customer: Account, parked: TopUp, decision: str, state: str, credits: int
+    staff: Client, customer: Account, parked: Payment, decision: str, state: str, credits: int
 ):
     page = staff.get(decide_page(parked)).content.decode()
-    assert "asked for INR 8,000 · received INR 4,000" in page
+    assert "asked for INR 5,999 · received INR 2,999" in page
     form = {"decision": decision, "reason": "Agreed by phone"}
     assert staff.post(decide_page(parked), form).status_code == 302
-    parked.refresh_from_db()
-    assert (parked.state, credits_of(customer)) == (state, credits)
-    said = LogEntry.objects.get(object_id=str(parked.pk)).change_message
-    assert "an amount of 400000" in said
+    assert (state_of(parked), credits_of(customer)) == (state, credits)
+    assert Review.objects.filter(decided_by__is_staff=True).exists()
+    said = LogEntry.objects.get(object_id=str(parked.top_up_id)).change_message
+    assert "an amount of 299900" in said
     assert "Agreed by phone" in said
     again = staff.post(decide_page(parked), form)
     assert "does not wait for a decision any more" in again.content.decode()
     assert credits_of(customer) == credits
 
 
-def test_a_decision_needs_a_choice_and_a_reason(staff: Client, parked: TopUp):
+def test_a_decision_needs_a_choice_and_a_reason(staff: Client, parked: Payment):
     errors = staff.post(decide_page(parked), {"reason": " "}).context["form"].errors
     assert set(errors) == {"decision", "reason"}
 
 
-def test_the_operator_sees_what_was_received_and_why_a_refund_failed(staff: Client, parked: TopUp):
-    TopUp.objects.filter(pk=parked.pk).update(refund_failure="The card is closed")
-    page = staff.get(f"/admin/billing/topup/{parked.pk}/change/").content.decode()
-    assert "INR 4,000" in page
-    assert "The card is closed" in page
+def test_the_operator_sees_what_was_received_and_why_a_refund_failed(
+    staff: Client, parked: Payment
+):
+    failed = refund_facts(parked, 5, status=RefundStatus.FAILED, failure_reason="Card closed")
+    settling.settle(payment_pk=parked.pk, facts=failed, now=timezone.now())
+    page = staff.get(f"/admin/billing/topup/{parked.top_up_id}/change/").content.decode()
+    assert "INR 2,999" in page
+    assert "Card closed" in page
 
 
-def ask_page(top_up: TopUp) -> str:
-    return f"/admin/billing/topup/{top_up.pk}/ask-provider/"
+def ask_page(payment: Payment) -> str:
+    return f"/admin/billing/topup/{payment.top_up_id}/ask-provider/"
 
 
 def test_the_provider_is_asked_by_a_button_and_not_by_a_link(
-    staff: Client, customer: Account, begun: TopUp
+    staff: Client, customer: Account, begun: Payment
 ):
     gateway.decide(checkout_id=begun.checkout_id, decision=gateway.Decision.PAY, now=timezone.now())
     page = staff.get(ask_page(begun)).content.decode()
     assert "waiting for payment here" in page
-    begun.refresh_from_db()
-    assert begun.state == TopUpState.PENDING
+    assert state_of(begun) == TopUpState.PENDING
     assert staff.post(ask_page(begun)).status_code == 302
-    begun.refresh_from_db()
-    assert (begun.state, credits_of(customer)) == (TopUpState.CREDITED, 600)
+    assert (state_of(begun), credits_of(customer)) == (TopUpState.CREDITED, 600)
 
 
-def test_a_provider_that_does_not_answer_is_said_and_changes_nothing(staff: Client, begun: TopUp):
-    TopUp.objects.filter(pk=begun.pk).update(gateway="stripe")
+def test_a_provider_that_does_not_answer_is_said_and_changes_nothing(staff: Client, begun: Payment):
+    Payment.objects.update(gateway="stripe")
     page = staff.post(ask_page(begun))
     assert "The provider did not answer" in page.content.decode()
-    begun.refresh_from_db()
-    assert begun.state == TopUpState.PENDING
+    assert state_of(begun) == TopUpState.PENDING
 
 
 def test_asking_about_a_top_up_that_does_not_exist_is_not_found(staff: Client):

@@ -1,0 +1,142 @@
+"""Credits follow the money: what was paid back or is held back takes its part of them, and what
+returns gives it back.
+
+Only `billing.payments.settling` calls this, under the top-up's lock.
+Rule: "Money that goes back". Credits taken = ⌊credits × gone / paid⌋, always from the totals: what
+is posted is the difference to what the ledger has taken already.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from billing.ledger import NewGrant, Posting, references
+from billing.models import CreditGrant, GrantSource, Kind, LedgerEntry, TopUp
+from billing.payments.states import Money
+from billing.plans import movements
+from billing.plans.cycles import TOP_UP_VALID_MONTHS, add_months
+
+
+def follow_money(top_up: TopUp, *, money: Money, reason: str, now: datetime) -> None:
+    """Take the credits of a credited top-up whose money is gone, or give back those whose money
+    has returned. ``reason`` is what an operator typed.
+
+    What has expired is gone already, and is not taken again.
+    """
+    movements.bring_up_to_date(account=top_up.account, now=now)  # and hold the account
+    book = _Book(top_up)
+    due = top_up.credits * money.gone_minor // money.paid_minor
+    to_take = min(due - book.taken, top_up.credits - book.expired - book.taken)
+    if to_take > 0:
+        postings = list(book.takings(to_take, gone_minor=money.gone_minor, reason=reason, now=now))
+    elif due < book.taken:
+        postings = list(book.returns(book.taken - due, gone_minor=money.gone_minor, now=now))
+    else:
+        return
+    movements.post(postings=postings, now=now)
+
+
+@dataclass(frozen=True, slots=True)
+class _Taking:
+    """Credits that are taken and not given back; ``left`` is the life that they had then."""
+
+    credits: int
+    left: timedelta
+
+
+class _Book:
+    """What the ledger has of a top-up: its grants, and what was taken and given back."""
+
+    def __init__(self, top_up: TopUp) -> None:
+        self._top_up = top_up
+        entries = list(
+            LedgerEntry.objects.filter(account=top_up.account_id, top_up=top_up).order_by("seq")
+        )
+        opened = [entry.seq for entry in entries if entry.credits > 0]
+        self._grants = {
+            grant.seq: grant
+            for grant in CreditGrant.objects.filter(account=top_up.account_id, seq__in=opened)
+        }
+        bought = references.of_top_up(top_up.pk)
+        self._moved = [entry for entry in entries if entry.reference != bought]
+        self.taken = -sum(entry.credits for entry in self._moved)
+        self.expired = sum(grant.expired or 0 for grant in self._grants.values())
+
+    def takings(
+        self, credits: int, *, gone_minor: int, reason: str, now: datetime
+    ) -> Iterable[Posting]:
+        """Take ``credits``: from the top-up's own grants, newest first, then as any use."""
+        own = sorted((g for g in self._grants.values() if g.remaining), key=lambda g: -g.seq)
+        parts: list[tuple[int, int | None]] = []
+        for grant in own:
+            part = min(credits, grant.remaining)
+            if part:
+                parts.append((part, grant.seq))
+                credits -= part
+        if credits and len(parts) == 1:  # one movement, as its reader sees it
+            parts = [(parts[0][0] + credits, parts[0][1])]
+        elif credits:
+            parts.append((credits, None))
+        for number, (part, seq) in enumerate(parts, start=len(self._moved) + 1):
+            yield Posting(
+                account_id=self._top_up.account_id,
+                kind=Kind.REFUND,
+                credits=-part,
+                reference=references.of_refund(self._top_up.pk, number, gone_minor),
+                occurred_at=now,
+                remarks=reason,
+                top_up_id=self._top_up.pk,
+                takes_from=seq,
+            )
+
+    def returns(self, credits: int, *, gone_minor: int, now: datetime) -> Iterable[Posting]:
+        """Give ``credits`` back, those taken last first: each as long as it had left when taken.
+
+        Where it had nothing left, the credits are valid as those are that return to a grant which
+        has ended.
+        """
+        number = len(self._moved)
+        for taking in reversed(self._takings()):
+            part = min(credits, taking.credits)
+            if not part:
+                return
+            credits -= part
+            number += 1
+            lasting = taking.left > timedelta()
+            yield Posting(
+                account_id=self._top_up.account_id,
+                kind=Kind.TOP_UP,
+                credits=part,
+                reference=references.of_refund(self._top_up.pk, number, gone_minor),
+                occurred_at=now,
+                top_up_id=self._top_up.pk,
+                grant=NewGrant(
+                    GrantSource.TOP_UP,
+                    now + taking.left
+                    if lasting
+                    else add_months(now, TOP_UP_VALID_MONTHS, self._top_up.account.zone),
+                ),
+            )
+
+    def _takings(self) -> list[_Taking]:
+        """What was taken and not given back, first to last."""
+        takings: list[_Taking] = []
+        for entry in self._moved:
+            if entry.credits < 0:
+                takings.append(_Taking(-entry.credits, self._life_left(entry)))
+                continue
+            returned = entry.credits
+            while returned:
+                last = takings.pop()
+                part = min(returned, last.credits)
+                returned -= part
+                if part < last.credits:
+                    takings.append(_Taking(last.credits - part, last.left))
+        return takings
+
+    def _life_left(self, entry: LedgerEntry) -> timedelta:
+        """How long the credits that ``entry`` took could still have been used."""
+        before = [grant for seq, grant in self._grants.items() if seq < entry.seq]
+        grant = self._grants.get(entry.paid_by or 0) or max(before, key=lambda each: each.seq)
+        assert grant.expires_at is not None
+        return grant.expires_at - entry.posted_at

@@ -1,0 +1,120 @@
+"""Refunds and disputes in any order, with reports that are lost, repeated and late, and clocks that
+differ: after asking, the end is a function of the provider's last state."""
+
+from datetime import timedelta
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.django import TestCase
+
+from billing.models import Payment
+from billing.payments.gateways import gateway_named
+from billing.payments.settling import reconcile, settle
+from dashboard.sandbox.models import SandboxCheckout, SandboxDispute, SandboxRefund
+from tests.billing.payments.purchases import balance_of, begin, now, standing_of
+from tests.dashboard.sandbox.customer import pay
+from tests.factories import AccountFactory
+
+TOTAL = 599_900
+CREDITS = 500
+amounts = st.integers(1, TOTAL) | st.just(TOTAL)
+happenings = st.one_of(
+    st.tuples(st.just("refund"), amounts, st.sampled_from(["pending", "succeeded", "odd"])),
+    st.tuples(
+        st.just("refund again"),
+        st.integers(0, 3),
+        st.sampled_from(["pending", "succeeded", "failed", "cancelled"]),
+    ),
+    st.tuples(st.just("dispute"), amounts, st.sampled_from(["open", "inquiry", "odd"])),
+    st.tuples(
+        st.just("dispute again"),
+        st.integers(0, 3),
+        st.sampled_from(["open", "won", "lost", "prevented"]),
+    ),
+    st.tuples(st.just("reinstate"), st.integers(0, 3), amounts),
+    # Somebody tells what was true at some moment: 0 the newest, maybe again.
+    st.tuples(st.just("report"), st.integers(0, 8), st.integers(-3, 3)),
+    st.tuples(st.just("ask"), st.just(0), st.integers(-3, 3)),
+)
+
+
+class Provider:
+    """The sandbox's books of one payment, and all that was ever true of its reversals."""
+
+    def __init__(self, payment: Payment) -> None:
+        self.payment = payment
+        self.told: list[object] = []
+        self.books = SandboxCheckout.objects.get(checkout_id=payment.checkout_id)
+
+    def happen(self, kind: str, value: int, more: object) -> None:
+        """Change the books, report, or have us ask."""
+        refunds, disputes = list(self.books.refunds.all()), list(self.books.disputes.all())
+        if kind == "refund":
+            SandboxRefund.objects.create(
+                checkout=self.books,
+                refund_id=f"r{len(refunds)}-{self.books.pk}"[:64],
+                amount_minor=value,
+                status=str(more),
+            )
+        elif kind == "dispute":
+            SandboxDispute.objects.create(
+                checkout=self.books,
+                dispute_id=f"d{len(disputes)}-{self.books.pk}"[:64],
+                amount_minor=value,
+                status=str(more),
+                opened_at=now(),
+            )
+        elif kind == "refund again" and refunds:
+            SandboxRefund.objects.filter(pk=refunds[value % len(refunds)].pk).update(status=more)
+        elif kind == "dispute again" and disputes:
+            found = disputes[value % len(disputes)]
+            SandboxDispute.objects.filter(pk=found.pk).update(status=more)
+        elif kind == "reinstate" and disputes:
+            found = disputes[value % len(disputes)]
+            returned = min(int(str(more)), found.amount_minor)
+            SandboxDispute.objects.filter(pk=found.pk).update(returned_minor=returned)
+        elif kind == "report" and self.told:
+            facts = self.told[-1 - value % len(self.told)]
+            at = now() + timedelta(seconds=int(str(more)))
+            settle(payment_pk=self.payment.pk, facts=facts, now=at)  # type: ignore[arg-type]
+        elif kind == "ask":
+            at = now() + timedelta(seconds=int(str(more)))
+            reconcile(payment_pk=self.payment.pk, now=at)
+        self._remember()
+
+    def _remember(self) -> None:
+        sandbox = gateway_named("sandbox")
+        self.told += sandbox.fetch_refunds(self.books.payment_id)
+        self.told += sandbox.fetch_disputes(self.books.payment_id)
+
+    @property
+    def gone_minor(self) -> int:
+        """What of the money is gone by the books, in the rule's own words."""
+        gone = 0
+        for refund in self.books.refunds.all():
+            gone += refund.amount_minor if refund.status in ("pending", "succeeded") else 0
+        for dispute in self.books.disputes.all():
+            if dispute.status in ("open", "odd"):  # a word that nobody knows holds the money
+                gone += dispute.amount_minor
+            if dispute.status == "lost":
+                gone += dispute.amount_minor - dispute.returned_minor
+        return min(gone, TOTAL)
+
+
+class AnyOrder(TestCase):
+    """What a provider does and tells, in any order."""
+
+    @given(happened=st.lists(happenings, max_size=14))
+    @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+    def test_the_end_is_a_function_of_the_providers_last_state(self, happened):
+        account = AccountFactory()
+        payment = begin(account, at=now() - timedelta(minutes=1))
+        pay(payment)
+        payment = reconcile(payment_pk=payment.pk, now=now())
+        provider = Provider(payment)
+        for kind, value, more in happened:
+            provider.happen(kind, value, more)
+        reconcile(payment_pk=payment.pk, now=now())
+        gone_minor = provider.gone_minor
+        assert standing_of(payment).money.gone_minor == gone_minor
+        assert balance_of(account) == CREDITS - CREDITS * gone_minor // TOTAL
