@@ -3,9 +3,9 @@
 What other rooms call is here, and in `billing.ledger.references` and `billing.ledger.balances`.
 """
 
-from billing.ledger.flow import NewGrant, Posted, Posting
 from billing.ledger.grants import grants_due, lock_accounts
 from billing.ledger.posting import expire, post, post_one
+from billing.ledger.postings import NewGrant, Posted, Posting
 from billing.ledger.rollup import rebuild_daily_usage
 
 __all__ = [

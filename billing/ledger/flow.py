@@ -17,156 +17,28 @@ So after every posting: balance = what grants have left − what nobody has paid
 
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from heapq import merge
 from operator import attrgetter
-from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from billing.ledger import references
+from billing.ledger.postings import (
+    CallUses,
+    Debt,
+    Grant,
+    NewGrant,
+    Paid,
+    Posted,
+    Posting,
+    Share,
+    undo,
+)
 from billing.models import GrantSource, Kind
 from billing.plans.cycles import TOP_UP_VALID_MONTHS, add_months
 
-NEVER = datetime.max.replace(tzinfo=UTC)
 # How long after its end, or after the account was opened, an expiry can still be taken back.
 TAKEN_BACK_FOR = timedelta(days=35)
-
-
-@dataclass(frozen=True, slots=True)
-class NewGrant:
-    """Makes the credits of a posting usable until ``expires_at`` (None: for ever)."""
-
-    source: GrantSource
-    expires_at: datetime | None
-
-
-class Posting(NamedTuple):
-    """One movement of credits to be booked: negative ``credits`` are used, positive added.
-
-    ``reference`` is unique within the account and names the cause. ``grant`` goes with credits
-    added, except those that a call gives back. ``takes_from`` is the number of the entry whose
-    grant is used before any other. The rest are facts of the entry (`LedgerEntry`); ``changes`` is
-    JSON. (A named tuple, because a batch makes thousands.)
-    """
-
-    account_id: int
-    kind: Kind
-    credits: int
-    reference: str
-    occurred_at: datetime
-    remarks: str = ""
-    call_id: str = ""
-    usage_type: str = ""
-    agent: str = ""
-    billed_seconds: int = 0
-    billable_us: int = 0
-    increment_seconds: int = 0
-    call_status: str = ""
-    changes: str | None = None
-    plan_name: str = ""
-    top_up_id: int | None = None
-    grant: NewGrant | None = None
-    takes_from: int | None = None
-
-
-class Posted(NamedTuple):
-    """A posting as it was booked: its number, the balance it left, and the one grant that paid it
-    or got its credits back, if it was one."""
-
-    posting: Posting
-    seq: int
-    balance_after: int
-    paid_by: int | None
-
-
-class Share(NamedTuple):
-    """One grant's part in an entry, where it is not the only one, or pays later than the entry.
-
-    ``seq`` is the entry at whose posting it happened, ``use_seq`` the entry whose use it is.
-    ``credits``: positive were paid, negative returned. ``into_new_grant``: returned after the
-    grant had ended, so they are in a grant that the entry ``seq`` opened. Without a grant, nobody
-    had paid them yet: they are owed no longer.
-    """
-
-    account_id: int
-    seq: int
-    position: int
-    use_seq: int
-    grant_seq: int | None
-    credits: int
-    into_new_grant: bool = False
-
-
-@dataclass(slots=True)
-class Debt:
-    """What of the entry ``seq`` no grant has paid yet."""
-
-    account_id: int
-    seq: int
-    credits: int
-    stored: int = 0  # how much of it the database has
-
-
-@dataclass(slots=True)
-class Grant:
-    """A grant while its account is locked; ``seq`` is that of the entry that opened it.
-
-    ``expired`` is None until its expiry is booked, then what expired less what was taken back.
-    """
-
-    seq: int
-    account_id: int
-    source: str
-    credits: int
-    remaining: int
-    granted_at: datetime
-    expires_at: datetime | None
-    expired: int | None = None
-    is_new: bool = False
-    is_changed: bool = False
-
-    @property
-    def key(self) -> tuple[datetime, datetime, int]:
-        """Its place in the order of consumption: soonest end first, ties by age."""
-        return (self.expires_at or NEVER, self.granted_at, self.seq)
-
-    def was_valid_at(self, at: datetime) -> bool:
-        """Whether its credits could be used at ``at``."""
-        return self.granted_at <= at and (self.expires_at is None or at < self.expires_at)
-
-    def has_ended(self, at: datetime) -> bool:
-        """Whether nothing can return to it: at ``at`` it is over, or its expiry is booked, which a
-        machine whose clock runs ahead may have done already."""
-        return self.expired is not None or (self.expires_at is not None and self.expires_at <= at)
-
-    def change(self, credits: int) -> None:
-        """Add ``credits`` to what is left."""
-        self.remaining += credits
-        self.is_changed = True
-
-
-class Paid(NamedTuple):
-    """What a grant has paid of a call, in the order of payment."""
-
-    grant_seq: int
-    credits: int
-
-
-@dataclass(slots=True)
-class CallUses:
-    """The numbers of a call's entries, oldest first, and which grants have paid it so far, first
-    to last."""
-
-    entries: list[int]
-    payments: list[Paid]
-
-    def add(self, use: Paid) -> None:
-        """Add the next use. A negative one is a return: it undoes payments, the last one first."""
-        if use.credits > 0:
-            self.payments.append(use)
-        else:
-            _undo(self.payments, -use.credits)
 
 
 class LockedAccount:
@@ -381,7 +253,7 @@ class LockedAccount:
         left = posting.credits - sum(forgiven.values())
         if left > sum(paid.credits for paid in call.payments):
             raise ValueError(f"{posting.reference} gives back more than its call has used.")
-        undone = _undo(call.payments, left)
+        undone = undo(call.payments, left)
         by_seq = {grant.seq: grant for grant in (*self.grants, *self.lapsed)}
         ended = sum(paid.credits for paid in undone if by_seq[paid.grant_seq].has_ended(posted_at))
         if ended:
@@ -443,16 +315,3 @@ class LockedAccount:
         self.shares.append(
             Share(self.account_id, seq, position, use_seq, grant_seq, credits, into_new_grant)
         )
-
-
-def _undo(payments: list[Paid], credits: int) -> list[Paid]:
-    """Take ``credits`` off ``payments``, the last one first, and return what was taken off."""
-    undone = []
-    while credits:
-        last = payments.pop()
-        part = min(credits, last.credits)
-        if part < last.credits:
-            payments.append(last._replace(credits=last.credits - part))
-        undone.append(last._replace(credits=part))
-        credits -= part
-    return undone

@@ -14,15 +14,8 @@ from django.db import connection
 from django.db.models import Model
 
 from billing.bulk import among, arrays_of, as_array, copy_rows, read_rows
-from billing.ledger.flow import (
-    TAKEN_BACK_FOR,
-    CallUses,
-    Debt,
-    Grant,
-    LockedAccount,
-    Paid,
-    Share,
-)
+from billing.ledger.flow import TAKEN_BACK_FOR, LockedAccount
+from billing.ledger.postings import CallUses, Debt, Grant, Paid, Share
 from billing.models import Balance, CreditGrant, GrantShare
 from billing.models import Debt as StoredDebt
 

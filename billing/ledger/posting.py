@@ -14,7 +14,8 @@ from django.db import connection, transaction
 from billing import bulk
 from billing.bulk import arrays_of, copy_rows
 from billing.ledger import grants
-from billing.ledger.flow import LockedAccount, Posted, Posting
+from billing.ledger.flow import LockedAccount
+from billing.ledger.postings import Posted, Posting
 from billing.ledger.rollup import DailyTotals
 from billing.models import LedgerEntry
 

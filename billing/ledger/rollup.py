@@ -13,8 +13,8 @@ from django.db import connection, transaction
 from django.db.models import Max, Min, OuterRef, QuerySet, Subquery
 
 from billing.bulk import arrays_of, as_array, as_arrays
-from billing.ledger.flow import Posting
 from billing.ledger.grants import lock_accounts
+from billing.ledger.postings import Posting
 from billing.models import Account, DailyUsage, Kind, LedgerEntry
 from billing.models.ledger import USAGE_KINDS
 from billing.zones import offsets_between

@@ -1,18 +1,8 @@
 """The tables of billing, one concept a file."""
 
 from billing.models.account import Account, Membership, Role
-from billing.models.ledger import (
-    AppendOnlyError,
-    Balance,
-    CreditGrant,
-    DailyUsage,
-    Debt,
-    GrantShare,
-    GrantSource,
-    GrantUse,
-    Kind,
-    LedgerEntry,
-)
+from billing.models.grant import CreditGrant, Debt, GrantShare, GrantSource, GrantUse
+from billing.models.ledger import AppendOnlyError, Balance, DailyUsage, Kind, LedgerEntry
 from billing.models.notice import (
     CreditLook,
     CreditThreshold,

@@ -7,7 +7,7 @@ from django.db import models
 from django.db.models import Q
 
 from billing.models.account import Account
-from billing.models.ledger import CreditGrant
+from billing.models.grant import CreditGrant
 from billing.models.look_again import look_again
 
 
