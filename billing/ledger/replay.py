@@ -104,7 +104,7 @@ class _Account:
         self.taken_back: list[tuple[int, int]] = []
         self.owed: deque[_Owed] = deque()
         self.calls: dict[str, list[Part]] = {}
-        self.of_top_up: dict[int, _Grant] = {}
+        self.of_top_up: dict[int, list[_Grant]] = {}  # with what came back of it, newest first
 
     def find_first(self) -> None:
         self.first = next((grant for grant in self.grants if grant.left), None)
@@ -179,8 +179,9 @@ class _Account:
         return parts
 
     def _payers(self, entry: _Entry) -> Iterator[_Grant]:
-        if entry.kind == "refund" and (own := self.of_top_up.get(entry.top_up_id or 0)):
-            yield from [own] if own.left else []
+        if entry.kind == "refund":
+            own = self.of_top_up.get(entry.top_up_id or 0, [])
+            yield from (grant for grant in own if grant.left)
         if entry.kind in ("call", "correction"):
             for grant in self.grants:
                 was_valid = grant.begins <= entry.started < grant.ends
@@ -202,7 +203,8 @@ class _Account:
             raise Difference("opens no grant")
         self._add(_Grant(entry, entry.begins, entry.ends, entry.credits))
         if entry.kind == "top_up" and entry.top_up_id is not None:
-            self.of_top_up.setdefault(entry.top_up_id, self.grants_by_seq(entry.seq))
+            own = self.of_top_up.setdefault(entry.top_up_id, [])
+            own.insert(0, self.grants_by_seq(entry.seq))
         return self._pay_owed()
 
     def grants_by_seq(self, seq: int) -> _Grant:
