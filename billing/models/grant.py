@@ -144,16 +144,6 @@ class GrantUse(models.Model):
         managed = False
         db_table = "billing_grantuse"
 
-    SQL = """
-        CREATE VIEW billing_grantuse AS
-        SELECT account_id, seq, 0 AS position, seq AS use_seq, paid_by AS grant_seq,
-               -credits AS credits, false AS into_new_grant
-          FROM billing_ledgerentry WHERE paid_by IS NOT NULL
-         UNION ALL
-        SELECT account_id, seq, position, use_seq, grant_seq, credits, into_new_grant
-          FROM billing_grantshare WHERE grant_seq IS NOT NULL
-    """
-
     def __str__(self) -> str:
         return f"{self.credits} credits of grant {self.grant_seq}, entry {self.use_seq}"
 

@@ -5,6 +5,7 @@ what the operator is told after. The address, the permission, the page, the tran
 the record's history and the way back are the same for all of them and are here.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -79,7 +80,7 @@ class Outcome:
     level: int = messages.SUCCESS
 
 
-class RecordAction(Generic[AnyRecord]):
+class RecordAction(ABC, Generic[AnyRecord]):
     """One action, asked for by one request. ``now`` is the same throughout."""
 
     name: ClassVar[str]  # of its address, after that of the model
@@ -116,13 +117,13 @@ class RecordAction(Generic[AnyRecord]):
         """The form that asks, with ``data`` once it is sent; by default just the button."""
         return forms.Form(data)
 
+    @abstractmethod
     def preview(self) -> Preview:
         """What the page says before."""
-        raise NotImplementedError
 
+    @abstractmethod
     def do(self, form: Any) -> Outcome:
         """Do it by one call of the domain. Raises Refusal or GatewayError."""
-        raise NotImplementedError
 
     def record_name(self) -> str:
         """What the way back calls the record."""
