@@ -41,7 +41,7 @@ from billing.plans.subscriptions import subscribe
 from billing.plans.tariffs import agreement_at
 from calls.charging import record_calls
 from calls.models import Call
-from calls.records import CallRecord, validate
+from calls.records import STORED, CallRecord, validate
 from calls.stored import NEW_COLUMNS
 from tests.benchmarks.cores import CPU, can_hold, half_a_core
 
@@ -127,7 +127,7 @@ def record_naively(records: Sequence[CallRecord]) -> None:
                 connected_at=record.connected_at,
                 ended_at=record.ended_at,
             )
-            facts = record._asdict()
+            facts = {name: getattr(record, name) for name in STORED}
             _, created = Call.objects.get_or_create(
                 account=account,
                 call_id=facts.pop("call_id"),
