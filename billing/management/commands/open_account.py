@@ -1,9 +1,10 @@
 """``manage.py open_account``: open an account, if need be with a start in the past."""
 
 import inspect
+import re
 from argparse import ArgumentParser
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -13,6 +14,7 @@ from django.utils.dateparse import parse_date, parse_datetime
 
 from billing.accounts.opening import credits_of_opening, granted_in_words, open_account
 from billing.models import Account, CustomTerms, Plan, User
+from billing.models.currency import prices_in_minor_units
 from billing.money import minor_units
 from billing.refusals import Refusal
 
@@ -134,12 +136,22 @@ def _own_terms(options: dict[str, Any], account: Account) -> CustomTerms | None:
             raise CommandError(f"--{name.replace('_', '-')} is missing: own terms need it too.")
     terms = CustomTerms(**entered)
     if price is not None:
-        try:
-            terms.prices = {account.currency: minor_units(Decimal(price), account.currency)}
-        except (InvalidOperation, ValueError) as error:
-            raise CommandError(f"--price: {error or 'is no amount.'}") from error
+        terms.prices = {account.currency: _price_in_minor_units(price, account.currency)}
     terms.clean_fields(exclude={"effective_from", "subscription"})
     return terms
+
+
+def _price_in_minor_units(text: str, currency: str) -> int:
+    if re.fullmatch(r"\d+(\.\d+)?", text, re.ASCII) is None:
+        raise CommandError(f"--price: “{text[:40]}” is no amount; write it like 1999.00.")
+    try:
+        price = minor_units(Decimal(text), currency)
+        prices_in_minor_units({currency: price})
+    except ValueError as error:
+        raise CommandError(f"--price: {error}") from error
+    except ValidationError as error:
+        raise CommandError(f"--price: {' '.join(error.messages)}") from error
+    return price
 
 
 def _in_lines(error: ValidationError) -> str:

@@ -15,7 +15,7 @@ from unfold.widgets import (
 )
 
 from billing.models import CustomTerms, Subscription, Terms
-from billing.models.currency import currency_code
+from billing.models.currency import PRICE_MAX, currency_code
 from billing.models.plan import CREDITS_PER_CYCLE_MAX
 from billing.money import format_money, minor_units
 from billing.plans.terms import effective_instant
@@ -30,7 +30,6 @@ from dashboard.operations.plans.preview import (
 )
 from dashboard.refusals import refusals_beside
 
-PRICE_MAX = Decimal(10**12)
 CONCURRENT_CALLS_MAX = 100_000
 NUMBERS = (  # called like the fields of the model
     "prices",

@@ -140,6 +140,16 @@ def test_an_account_is_opened_by_command_with_a_start_and_terms_of_its_own(db: N
             ["--increment-seconds=6", "--credits-per-increment=1", "--price=5.001"],
             "--price: INR has 2 decimals",
         ),
+        *(
+            (["--increment-seconds=6", "--credits-per-increment=1", f"--price={price}"], said)
+            for price, said in (
+                ("inf", "--price: “inf” is no amount; write it like 1999.00"),
+                ("nan", "--price: “nan” is no amount"),
+                ("-3", "--price: “-3” is no amount"),
+                ("1,999", "--price: “1,999” is no amount"),
+                ("9999999999999", "--price: The price in INR is too much"),
+            )
+        ),
     ],
 )
 def test_a_command_that_can_not_be_done_says_what_to_do_and_opens_nothing(
