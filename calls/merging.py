@@ -9,6 +9,7 @@ call with a reused ID". Such a record is rejected by itself; the call and its ot
 
 from collections.abc import Callable, Iterable
 from datetime import timedelta
+from operator import attrgetter
 from typing import NamedTuple, TypeAlias
 
 from calls.legs import joined
@@ -115,10 +116,11 @@ def _has_other_party(known: CallRecord, record: CallRecord) -> bool:
 
 
 def _overlap(one: CallRecord, other: CallRecord) -> bool:
-    """Whether both were under way at some instant."""
-    return one.started_at <= (other.ended_at or other.started_at) and other.started_at <= (
-        one.ended_at or one.started_at
-    )
+    """Whether both were under way at some time; a call that begins where the other ends is not."""
+    first, second = sorted((one, other), key=attrgetter("started_at"))
+    if first.started_at == second.started_at:
+        return True
+    return first.ended_at is not None and second.started_at < first.ended_at
 
 
 def with_leg(known: CallRecord, leg: CallRecord) -> CallRecord | None:

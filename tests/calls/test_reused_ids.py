@@ -73,6 +73,22 @@ def test_with_overlap_another_number_is_a_correction(professional):
     ]
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "result"),
+    [
+        ({}, {"started_at": after(70)}, Result.REJECTED),  # begins in the moment the first ends
+        ({}, {"started_at": after(70) - A_MOMENT}, Result.CORRECTED),
+        ({"status": "busy", "connected_at": None, "ended_at": None}, {}, Result.CORRECTED),
+    ],
+)
+@pytest.mark.parametrize("order", [1, -1])
+def test_calls_that_only_meet_do_not_overlap(professional, first, second, result, order):
+    told = [record(professional, to_number="+911", **first)]
+    told.append(record(professional, to_number="+912", **second))
+    assert results(told[::order][0]) == [Result.CREATED]
+    assert results(told[::order][1]) == [result]
+
+
 def test_unanswered_calls_without_an_end_are_told_apart_as_well(professional):
     results(unanswered(professional, to_number="+911", ended_at=None))
     other = unanswered(professional, to_number="+912", ended_at=None, started_at=after(1_200))
