@@ -56,8 +56,8 @@ UNCHANGED = Outcome(Result.UNCHANGED)
 
 LONG = Note(
     "ended_at",
-    f"is more than {LONG_CALL // timedelta(hours=1)} hours after the start of the call; it is "
-    "charged, but check that it is true.",
+    f"is more than {LONG_CALL // timedelta(hours=1)} hours after the start of the call; it "
+    "counts in full, but check that it is true.",
 )
 
 

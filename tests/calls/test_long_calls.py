@@ -50,6 +50,6 @@ def test_an_import_says_how_many_calls_are_long_and_which_was_the_first(importin
     )
     assert outcome.out.startswith("3 created, 0 unchanged, 0 corrected, 0 rejected")
     assert outcome.error == (
-        "ended_at is more than 12 hours after the start of the call; it is charged, but check that "
-        "it is true. 2 calls, the first: c2\n"
+        "ended_at is more than 12 hours after the start of the call; it counts in full, but check "
+        "that it is true. 2 calls, the first: c2\n"
     )
