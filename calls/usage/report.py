@@ -38,8 +38,8 @@ class UsageReport:
     """What an account used. ``counted`` is what the bars are made of, ``rows`` one page of the log.
 
     ``last_seq`` names the state of the account that was read: rows booked later have a higher one.
-    ``has_calls``: whether there ever was a call. ``elsewhere``: where the calls are, as far as a
-    period reaches, if there are none in this one.
+    ``with_calls``: the days from the first call that there ever was to the latest.
+    ``elsewhere``: those of them that one period can show, if there are no calls in this one.
     """
 
     totals: Totals
@@ -48,9 +48,14 @@ class UsageReport:
     rows: Page[LogRow]
     agents: Sequence[str]
     search: Search | None
-    has_calls: bool
+    with_calls: Days | None
     elsewhere: Days | None
     last_seq: int
+
+    @property
+    def has_calls(self) -> bool:
+        """Whether there ever was a call."""
+        return self.with_calls is not None
 
     @property
     def is_new_account(self) -> bool:
@@ -92,7 +97,7 @@ def usage_report(
         rows=rows,
         agents=agents,
         search=search,
-        has_calls=with_calls is not None,
+        with_calls=with_calls,
         elsewhere=_elsewhere(with_calls, bars, filters),
         last_seq=balance.last_seq,
     )

@@ -306,3 +306,16 @@ def test_a_period_without_calls_links_to_the_days_that_have_them(
     there = visitor.get(USAGE + link.replace("&amp;", "&"))
     assert there.context["usage"].totals.total_calls == 1
     assert "Your calls are from" not in there.content.decode()
+
+
+def test_where_the_calls_are_is_told_even_if_no_period_can_show_all_of_them(
+    visitor: Client, account: Account
+) -> None:
+    post(
+        call(account, "a", 1, NOW - timedelta(days=16 * 365)),
+        call(account, "b", 1, NOW - timedelta(days=400)),
+    )
+    page = visitor.get(USAGE).content.decode()
+    assert "Your calls are from 27 Nov 2010 to 19 Oct 2025." in page
+    assert "?period=custom&amp;from=2015-10-20&amp;to=2025-10-19" in page
+    assert "Show the latest of them" in page
