@@ -45,6 +45,14 @@ FAULTS = {
     "UPDATE calls_call SET increments = 4, credits = 4, billed_seconds = 120,"
     " billable_seconds = 120 WHERE call_id = 'c1'": "rating: account acme: call c1: "
     "125 s by increments of 30 s make 5 increments, not 4 (120 s)",
+    "UPDATE billing_subscription SET effective_from = '2026-03-11Z'": "history: account acme: call "
+    "c1: started at 2026-03-10 09:30:00+00 and is charged, but the first subscription began at "
+    "2026-03-11 00:00:00+00",
+    "UPDATE billing_ledgerentry SET credits = -1 WHERE reference = 'call:c2'": "charge: account "
+    "acme: call c2: costs 0 credits, but its entries used 1",
+    "UPDATE calls_call SET is_history = true, credits = 0 WHERE call_id = 'c1'": "history: account "
+    "acme: call c1: started at 2026-03-10 09:30:00+00 and is free, but the first subscription "
+    "began at 2026-03-01 00:00:00+00",
     "UPDATE calls_call SET account_id = 987654 WHERE call_id = 'c2'": "account: account id 987654: "
     "calls: belong to no account",
 }
