@@ -2,8 +2,8 @@
 
 Custom terms of the subscription in force come before its plan's terms. Each is effective-dated:
 the latest that has begun is in force. Before the first subscription calls are history: what they
-would have cost is told by the terms of that subscription's plan, never by an account's own terms,
-which begin with their subscription at the earliest. Rules: "How credits are consumed", 4 and 8.
+would have cost is told by the tariff that subscription began with.
+Rules: "How credits are consumed", 4 and 8.
 """
 
 from bisect import bisect_right
@@ -104,14 +104,15 @@ class TariffBook:
         return book
 
     def at(self, account_id: int, at: datetime) -> Agreement:
-        """Return what ``account_id`` had agreed to at ``at``; of history (`is_history`), its first
-        subscription and what everybody on that plan has.
+        """Return what ``account_id`` had agreed to at ``at``; for history (`is_history`), what its
+        first subscription began with.
 
         Raises NoTariffError where the account never had a plan, or its plan has no terms.
         """
         subscription = in_force_or_first(self._subscriptions.get(account_id, ()), at)
         if subscription is None:
             raise NoTariffError("the account has no plan")
+        at = max(at, subscription.effective_from)
         plan = self._plans[subscription.plan_id]
         custom = in_force(self._custom_terms.get(subscription.id, ()), at)
         if custom is not None:

@@ -64,14 +64,14 @@ def test_own_terms_count_from_the_beginning_of_their_subscription(starts_at, exp
     assert [outcome.credits for outcome in outcomes] == [credits for credits, _ in expected]
 
 
-def test_history_is_told_by_the_plans_terms_and_not_by_the_accounts_own():
+def test_history_is_told_with_the_tariff_that_the_first_subscription_began_with():
     account = opened(increment_seconds=6, credits_per_increment=1)
     record_one(record(account, seconds=65, started_at=OPENED - HOUR), now=NOW)
     call = Call.objects.get()
-    assert (call.plan_name, call.increment_seconds, call.increments) == ("Enterprise", 30, 3)
+    assert (call.plan_name, call.increment_seconds, call.increments) == ("Enterprise", 6, 11)
     assert words.in_full(call) == (
         "65 s, before your subscription began, not charged. "
-        "It would have been 3 × 30 s at 1 credit = 3 credits, plan Enterprise."
+        "It would have been 11 × 6 s at 1 credit = 11 credits, plan Enterprise."
     )
     entry = LedgerEntry.objects.get(call_id=call.call_id)
     assert (entry.credits, entry.balance_after) == (0, 0)
@@ -122,7 +122,7 @@ def test_a_correction_of_history_costs_nothing_however_long_the_call_becomes():
     for seconds in (20, 3_600):
         record_one(record(account, seconds=seconds, started_at=OPENED - 2 * HOUR), now=NOW)
     assert charged() == [(0, True)]
-    assert Call.objects.get().increments == 120
+    assert Call.objects.get().increments == 600
 
 
 def test_own_terms_agreed_later_count_from_their_date_and_between_the_plans_do(professional):
