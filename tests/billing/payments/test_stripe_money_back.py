@@ -210,12 +210,15 @@ def test_an_event_is_believed_where_the_provider_will_not_be_asked(
     assert (state_of(paid), balance_of(account)) == (TopUpState.DISPUTED, 0)
 
 
-def test_an_old_event_waits_while_the_provider_can_not_be_asked(provider, client, account, paid):
+@pytest.mark.parametrize("fault", ["drop", "500"])
+def test_an_old_event_waits_while_the_provider_can_not_be_asked(
+    provider, client, account, paid, fault
+):
     created = provider.dispute(paid.checkout_id)
     take(client, created)
     take(client, provider.decide_dispute(created, "won"))
     late = provider.event("charge.dispute.created", created["data"]["object"])
-    provider.faults = ["drop"] * (1 + stripe.NETWORK_RETRIES)
+    provider.faults = [fault] * (1 + stripe.NETWORK_RETRIES)
     with pytest.raises(GatewayError):
         take(client, late)
     assert balance_of(account) == 500
