@@ -160,17 +160,18 @@ def _state(payment: Payment | None, review: Review | None, money: Money) -> TopU
     if payment is None:
         return S.UNOPENED
     is_under_review = review is not None and not review.decision
+    is_closed = review is not None and review.decision == Review.Decision.CLOSED
     if payment.status == Payment.Status.PAID:
         if money.paid_back_minor >= money.paid_minor:
             return S.REFUNDED
         if payment.credited_at is None:
-            return S.CHECKING if is_under_review else S.PAID
+            return S.CHECKING if is_under_review else S.CLOSED if is_closed else S.PAID
         if money.disputed_minor:
             return S.DISPUTED
         return S.PARTLY_REFUNDED if money.paid_back_minor else S.CREDITED
     if review is not None and is_under_review and not _has_ended_since(payment, review.created_at):
         return S.CHECKING
-    if review is not None and review.decision == Review.Decision.CLOSED:
+    if is_closed:
         return S.CLOSED
     if payment.status == Payment.Status.PROCESSING:
         return S.PROCESSING
@@ -252,6 +253,7 @@ _STATE = Case(
     When(_payment__isnull=True, then=Value(S.UNOPENED)),
     When(_status="paid", _paid_back__gte=F("_paid"), then=Value(S.REFUNDED)),
     When(Q(_status="paid", _credited_at__isnull=True) & _UNDER_REVIEW, then=Value(S.CHECKING)),
+    When(_status="paid", _credited_at__isnull=True, _decision="closed", then=Value(S.CLOSED)),
     When(_status="paid", _credited_at__isnull=True, then=Value(S.PAID)),
     When(_status="paid", _is_disputed=True, then=Value(S.DISPUTED)),
     When(_status="paid", _paid_back__gt=0, then=Value(S.PARTLY_REFUNDED)),

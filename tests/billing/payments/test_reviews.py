@@ -245,6 +245,15 @@ def test_paying_back_that_fails_later_waits_for_an_operator_again(
     assert (state_of(parked_there), balance_of(account)) == (TopUpState.CREDITED, 500)
 
 
+def test_a_payment_that_could_not_be_paid_back_can_be_closed(
+    provider, client, account, parked_there
+):
+    decide(refunds.return_received, parked_there)
+    take(client, provider.fail_refund(provider.refunds[0]))
+    decide(refunds.close, parked_there, "Paid back by bank transfer")
+    assert (state_of(parked_there), balance_of(account)) == (TopUpState.CLOSED, 0)
+
+
 def test_an_event_of_a_provider_not_in_use_waits_quietly(provider, client, account, settings):
     payment = begin(account)
     completed = provider.pay(payment.checkout_id)
