@@ -2,9 +2,9 @@
 
 - An unfinished checkout: after 20 seconds, then whenever its age has grown by an eighth.
 - A checkout that ended without payment: the same, for 3 days. Money can come late.
-- A payment: for 120 days from the day on which it was paid or a dispute of it was decided, each
-  time after a quarter of that time, but at least 6 hours and at most 7 days later. A dispute that
-  was won can be lost on appeal.
+- A payment: for 120 days from the day on which it was paid, a refund of it was made or a dispute of
+  it was decided, each time after a quarter of that time, but at least 6 hours and at most 7 days
+  later. A refund that succeeded can still fail, a dispute that was won can be lost on appeal.
 - While a refund is under way or a dispute is open: at least once a day.
 
 So a payment is asked about some 31 times, each with 3 requests (checkout, refunds, disputes). With
@@ -47,11 +47,13 @@ def payments_to_ask_about(*, now: datetime, limit: int = 500) -> list[int]:
 
 def _next_of_paid(payment: Payment, now: datetime) -> datetime | None:
     assert payment.paid_at is not None
-    disputes = list(payment.disputes.all())
+    disputes, refunds = list(payment.disputes.all()), list(payment.refunds.all())
     is_under_way = any(each.status in Dispute.UNDECIDED for each in disputes) or any(
-        each.status in Refund.UNDER_WAY for each in payment.refunds.all()
+        each.status in Refund.UNDER_WAY for each in refunds
     )
-    since = max([payment.paid_at, *(each.decided_at for each in disputes if each.decided_at)])
+    refunded = [each.created_at for each in refunds]
+    decided = [each.decided_at for each in disputes if each.decided_at]
+    since = max([payment.paid_at, *refunded, *decided])
     age = max(now - since, timedelta())
     if age >= PAID_WATCHED_FOR and not is_under_way:
         return None

@@ -22,6 +22,7 @@ from billing.payments.gateways import (
     GatewayError,
     PaymentNamed,
     RefundFacts,
+    RefusedError,
     UnavailableGatewayError,
     WebhookError,
     gateway_named,
@@ -134,8 +135,8 @@ def _asked_for(payment: Payment, facts: Facts) -> Facts:
         answer = gateway.fetch_checkout(facts.checkout_id)
         return replace(answer, paid_at=answer.paid_at or facts.paid_at)
     except GatewayError as error:
-        if not error.was_answered and _is_known(payment, facts):
-            raise  # until it can be asked: what is known may be newer
+        if not isinstance(error, RefusedError) and _is_known(payment, facts):
+            raise  # until it answers: what is known may be newer
         logger.warning("%s was not asked about: %s", payment, error)
         return facts
 

@@ -1,11 +1,11 @@
 """What credits cost: packs, a custom amount, and the tax on either."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from math import gcd
-from operator import attrgetter, itemgetter
+from heapq import heappop, heappush
+from operator import attrgetter
 
 from django.db.models import QuerySet
 
@@ -99,38 +99,40 @@ def cheapest_set(*, credits: int, packs: Sequence[Pack]) -> list[tuple[Pack, int
     """The packs that together hold ``credits`` or more for the least money, largest first, each
     with how many of it; empty where there are no packs.
 
-    The pack with the best rate makes up nearly all of a large number: of the others fewer are
-    needed than it holds units, or as many of it would cost no more. So only the rest is searched.
+    The pack with the best rate fills up whatever the others leave. So what is searched is how much
+    the others hold: in the order of what they waste, which is what they cost above that rate, until
+    no more waste can pay off. Held credits that differ by whole packs of the best rate are alike.
     """
     if not packs:
         return []
-    unit = gcd(*(pack.credits for pack in packs))
     best = min(packs, key=lambda pack: (_per_credit(pack), -pack.credits))
-    needed = -(-credits // unit)
-    searched_max = (best.credits // unit) * max(pack.credits // unit for pack in packs)
-    whole = max(0, needed - searched_max) * unit // best.credits
-    counts = Counter(_cheapest_units(needed - whole * (best.credits // unit), packs, unit))
-    counts[best.pk] += whole
+    waste_of = [each.price_minor * best.credits - each.credits * best.price_minor for each in packs]
+    cheapest_minor, cheapest_held = None, 0
+    added_last: dict[int, Pack] = {}
+    least_held: dict[int, int] = {}
+    waiting = [(0, 0, 0)]
+    while waiting:
+        waste, held, number = heappop(waiting)
+        least = waste + credits * best.price_minor
+        if cheapest_minor is not None and least >= cheapest_minor * best.credits:
+            break
+        if least_held.get(held % best.credits, held + 1) <= held:
+            continue
+        least_held[held % best.credits], added_last[held] = held, packs[number]
+        times = -(-max(0, credits - held) // best.credits)
+        cost_minor = (waste + held * best.price_minor) // best.credits + times * best.price_minor
+        if cheapest_minor is None or cost_minor < cheapest_minor:
+            cheapest_minor, cheapest_held = cost_minor, held
+        if held < credits:
+            for index, pack in enumerate(packs):
+                if pack is not best:
+                    heappush(waiting, (waste + waste_of[index], held + pack.credits, index))
+    counts = Counter({best.pk: -(-max(0, credits - cheapest_held) // best.credits)})
+    while cheapest_held:
+        counts[added_last[cheapest_held].pk] += 1
+        cheapest_held -= added_last[cheapest_held].credits
     in_order = sorted(packs, key=attrgetter("credits"), reverse=True)
     return [(pack, counts[pack.pk]) for pack in in_order if counts[pack.pk]]
-
-
-def _cheapest_units(needed: int, packs: Sequence[Pack], unit: int) -> Iterator[int]:
-    """The ids of the packs, one for each, that hold ``needed`` units or more for the least."""
-    costs, last = [0], [packs[0]]
-    for units in range(1, needed + 1):
-        cost, pack = min(
-            (
-                (costs[max(0, units - each.credits // unit)] + each.price_minor, each)
-                for each in packs
-            ),
-            key=itemgetter(0),
-        )
-        costs.append(cost)
-        last.append(pack)
-    while needed > 0:
-        yield last[needed].pk
-        needed -= last[needed].credits // unit
 
 
 def quote(*, account: Account, pack: Pack | None = None, credits: int | None = None) -> Quote:

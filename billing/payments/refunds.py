@@ -62,12 +62,15 @@ def refund(*, payment_pk: int, reason: str, by: int | None, now: datetime) -> St
 def accept(*, review_pk: int, reason: str, by: int | None, now: datetime) -> Standing:
     """Credit a payment that does not fit: what was received is its price from now on.
 
-    Raises TopUpError where it was decided about, is credited already, or the payment is another's.
+    Raises TopUpError where it was decided about, the top-up is credited already, or the payment is
+    another's.
     """
     reason = _reason(reason)
     with transaction.atomic():
         review, payment = _open(review_pk)
-        _check_uncredited(payment, "The credits of {} were added already.")
+        top_up = payment.top_up
+        if top_up.payments.filter(credited_at__isnull=False).exists():
+            raise TopUpError(f"The credits of {top_up.receipt_number} were added already.")
         received = _received(review, payment)
         if pays_another(payment, received.payment_id):
             raise TopUpError("This payment has paid another top-up.")
@@ -100,7 +103,8 @@ def return_received(*, review_pk: int, reason: str, by: int | None, now: datetim
     reason = _reason(reason)
     with transaction.atomic():
         review, payment = _open(review_pk)
-    _check_uncredited(payment, "{} is credited: refund it instead.")
+    if payment.credited_at is not None:
+        raise TopUpError(f"{payment.top_up.receipt_number} is credited: refund it instead.")
     received = _received(review, payment, is_to_be_known=True)
     facts = _pay_back(payment, received, reason, by, now)
     if facts.status in (RefundStatus.FAILED, RefundStatus.CANCELLED):
@@ -138,11 +142,6 @@ def _check_refundable(standing: Standing) -> None:
         raise TopUpError(
             f"A refund of {number} is in a state that we do not know. Look at it at the provider."
         )
-
-
-def _check_uncredited(payment: Payment, words: str) -> None:
-    if payment.credited_at is not None:
-        raise TopUpError(words.format(payment.top_up.receipt_number))
 
 
 # ── Reviews ───────────────────────────────────────────────────────────────────────────────────

@@ -31,8 +31,8 @@ from billing.models import Dispute, Payment, Refund, Review, TopUp, TopUpState
 S = TopUpState
 # What `standing_of` reads, for lists.
 ROWS = ("payments__refunds", "payments__disputes", "payments__reviews")
-# The payment failed, or nobody paid: what was ordered is ordered anew.
-ENDED = (S.FAILED, S.CANCELLED, S.EXPIRED)
+# The payment failed, nobody paid, or an operator closed it: what was ordered is ordered anew.
+ENDED = (S.FAILED, S.CANCELLED, S.EXPIRED, S.CLOSED)
 
 _ENDS = {Payment.Status.FAILED: S.FAILED, Payment.Status.CANCELLED: S.CANCELLED}
 _Row = TypeVar("_Row", Payment, Review)
@@ -70,24 +70,24 @@ class Money:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Where a top-up stands, with the payment that decides about it, and its newest review."""
+    """Where a top-up stands, with the payment that decides about it, and its newest review.
+
+    ``open_review`` waits for an operator. It can be that of another payment of the top-up: one
+    that was made although the top-up had been paid.
+    """
 
     top_up: TopUp
     state: TopUpState
     payment: Payment | None
     money: Money
     review: Review | None
+    open_review: Review | None = None
 
     @property
     def is_paid_as_asked(self) -> bool:
         """Whether the payment is of the total that was asked for: price and tax add up to it."""
         asked_for = (self.top_up.total_minor, self.top_up.currency)
         return (self.money.paid_minor, self.money.currency) == asked_for
-
-    @property
-    def open_review(self) -> Review | None:
-        """The review that waits for an operator."""
-        return self.review if self.review is not None and not self.review.decision else None
 
     @property
     def refund_reason(self) -> str:
@@ -104,10 +104,13 @@ class Standing:
 
 def standing_of(top_up: TopUp) -> Standing:
     """Where ``top_up`` stands. No query where `ROWS` are prefetched."""
-    payment = deciding(top_up.payments.all())
+    payments = list(top_up.payments.all())
+    payment = deciding(payments)
     review = _newest(payment.reviews.all()) if payment is not None else None
     money = money_of(payment) if payment else Money(top_up.total_minor, top_up.currency)
-    return Standing(top_up, _state(payment, review, money), payment, money, review)
+    waiting = [each for one in payments for each in one.reviews.all() if not each.decision]
+    state = _state(payment, review, money)
+    return Standing(top_up, state, payment, money, review, open_review=_newest(waiting))
 
 
 def state_of(top_up: TopUp) -> TopUpState:
@@ -157,17 +160,18 @@ def _state(payment: Payment | None, review: Review | None, money: Money) -> TopU
     if payment is None:
         return S.UNOPENED
     is_under_review = review is not None and not review.decision
+    is_closed = review is not None and review.decision == Review.Decision.CLOSED
     if payment.status == Payment.Status.PAID:
         if money.paid_back_minor >= money.paid_minor:
             return S.REFUNDED
         if payment.credited_at is None:
-            return S.CHECKING if is_under_review else S.PAID
+            return S.CHECKING if is_under_review else S.CLOSED if is_closed else S.PAID
         if money.disputed_minor:
             return S.DISPUTED
         return S.PARTLY_REFUNDED if money.paid_back_minor else S.CREDITED
     if review is not None and is_under_review and not _has_ended_since(payment, review.created_at):
         return S.CHECKING
-    if review is not None and review.decision == Review.Decision.CLOSED:
+    if is_closed:
         return S.CLOSED
     if payment.status == Payment.Status.PROCESSING:
         return S.PROCESSING
@@ -249,6 +253,7 @@ _STATE = Case(
     When(_payment__isnull=True, then=Value(S.UNOPENED)),
     When(_status="paid", _paid_back__gte=F("_paid"), then=Value(S.REFUNDED)),
     When(Q(_status="paid", _credited_at__isnull=True) & _UNDER_REVIEW, then=Value(S.CHECKING)),
+    When(_status="paid", _credited_at__isnull=True, _decision="closed", then=Value(S.CLOSED)),
     When(_status="paid", _credited_at__isnull=True, then=Value(S.PAID)),
     When(_status="paid", _is_disputed=True, then=Value(S.DISPUTED)),
     When(_status="paid", _paid_back__gt=0, then=Value(S.PARTLY_REFUNDED)),

@@ -33,11 +33,13 @@ REFUND_STATUSES = {
     "failed": RefundStatus.FAILED,
     "canceled": RefundStatus.CANCELLED,
 }
-# An appeal (``appeal_…``) holds the money back again, as every word does that is not here.
+# An appeal (``appeal_…``) holds the money back again, as every word does that is not here, save
+# those of an inquiry (``warning_…``). One that was closed is over and took nothing.
 DISPUTE_STATUSES = {
     "won": DisputeStatus.WON,
     "lost": DisputeStatus.LOST,
     "prevented": DisputeStatus.PREVENTED,
+    "warning_closed": DisputeStatus.PREVENTED,
 }
 
 
@@ -114,15 +116,13 @@ def dispute_facts(dispute: Mapping[str, Any]) -> DisputeFacts:
     if not dispute_id or amount_minor is None:
         raise WebhookError("the dispute has no id or no amount")
     word = text(dispute.get("status"))
-    is_inquiry = word.startswith("warning_")
+    unknown = DisputeStatus.INQUIRY if word.startswith("warning_") else DisputeStatus.OPEN
     return DisputeFacts(
         dispute_id=dispute_id,
         payment_id=_id_of(dispute.get("payment_intent")),
         amount_minor=amount_minor,
         currency=currency_of(dispute.get("currency")).upper(),
-        status=(
-            DisputeStatus.INQUIRY if is_inquiry else DISPUTE_STATUSES.get(word, DisputeStatus.OPEN)
-        ),
+        status=DISPUTE_STATUSES.get(word, unknown),
         provider_status=word,
         returned_minor=_returned_minor(dispute, amount_minor),
         opened_at=instant(dispute.get("created")),

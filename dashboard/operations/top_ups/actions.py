@@ -6,9 +6,10 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
+from django.http import HttpResponse
 from unfold.widgets import UnfoldAdminRadioSelectWidget, UnfoldAdminTextInputWidget
 
-from billing.models import Review, TopUp
+from billing.models import Payment, Review, TopUp
 from billing.money import format_money
 from billing.payments import refunds, settling
 from billing.payments.pricing import TopUpError
@@ -36,8 +37,10 @@ class ReasonForm(forms.Form):
 
 
 class ReviewForm(ReasonForm):
-    """What to do about a payment that does not fit, and why."""
+    """What to do about a payment that does not fit, and why. ``review`` is the one that the page
+    showed."""
 
+    review = forms.IntegerField(widget=forms.HiddenInput)
     decision = forms.ChoiceField(
         choices=[(decision, label) for decision, (label, _) in DECISIONS.items()],
         widget=UnfoldAdminRadioSelectWidget,
@@ -45,9 +48,8 @@ class ReviewForm(ReasonForm):
     field_order = ("decision", "reason")
 
 
-def received_in_words(standing: Standing) -> str:
-    """What the provider says was paid."""
-    payment, review = standing.payment, standing.review
+def received_in_words(payment: Payment | None, review: Review | None) -> str:
+    """What the provider says was paid by ``payment``, or what ``review`` knows of it."""
     if payment is not None and payment.amount_minor is not None:
         return format_money(payment.amount_minor, payment.currency)
     if review is None or not review.received_minor or not review.received_currency:
@@ -125,16 +127,27 @@ class DecideAboutReview(TopUpAction):
     label = "Decide about a payment under review"
     provider_failure = NOT_REFUNDED
 
+    def instead(self) -> HttpResponse | None:
+        """Lead back from a page that has been open since another review was decided about."""
+        waiting = self.standing.open_review
+        is_sent = self.request.method == "POST"
+        if not is_sent or waiting is None or self.request.POST.get("review") == str(waiting.pk):
+            return None
+        return self.back(f"{self.record.receipt_number} waits for another decision now.")
+
     def form(self, data: Any) -> ReviewForm:
-        return ReviewForm(data)
+        waiting = self.standing.open_review
+        return ReviewForm(data, initial={"review": waiting.pk if waiting is not None else 0})
 
     def preview(self) -> Preview:
         top_up, standing = self.record, self.standing
+        review = standing.open_review or standing.review
+        payment = review.payment if review is not None else standing.payment
         return Preview(
             title=f"Decide about {top_up.receipt_number}",
             subject=self.subject(
                 f"asked for {format_money(top_up.total_minor, top_up.currency)}",
-                f"received {received_in_words(standing)}",
+                f"received {received_in_words(payment, review)}",
             ),
             about=_about(standing),
             button="Decide" if standing.open_review is not None else "",
@@ -193,6 +206,7 @@ class AskProvider(TopUpAction):
         )
 
     def do(self, form: Any) -> Outcome:
-        settling.reconcile(payment_pk=self.payment_pk, now=self.now)
+        for payment in self.record.payments.all():
+            settling.reconcile(payment_pk=payment.pk, now=self.now)
         told = f"{self.record.receipt_number}: {self.standing.state.label.lower()}."
         return Outcome(told=told, level=messages.INFO)

@@ -155,7 +155,8 @@ class TopUpAdmin(RecordAdmin):
     @admin.display(description="Received")
     def received(self, top_up: TopUp) -> str:
         """What the provider says was paid."""
-        return received_in_words(standing_of(top_up))
+        standing = standing_of(top_up)
+        return received_in_words(standing.payment, standing.review)
 
     @admin.display(description="Payments")
     def payments(self, top_up: TopUp) -> SafeString | str:

@@ -2,10 +2,12 @@
 
 import pytest
 
-from billing.models import LedgerEntry, PaymentEvent, Refund, Review, TopUpState
+from billing.models import LedgerEntry, Payment, PaymentEvent, Refund, Review, TopUpState
 from billing.payments import buying, events, pricing, refunds, settling
-from billing.payments.gateways import GatewayError, PaymentStatus, RefusedError
+from billing.payments.gateways import GatewayError, PaymentStatus, RefusedError, gateway_named
+from billing.payments.gateways.base import ServerError
 from billing.texts import ReasonError
+from dashboard.sandbox.gateway import SandboxGateway
 from dashboard.sandbox.models import SandboxCheckout, SandboxRefund
 from tests.billing.payments.purchases import (
     TOTAL,
@@ -93,6 +95,54 @@ def test_closing_ends_it_and_the_same_payment_does_not_ask_again(parked, account
     settling.settle(payment_pk=parked.pk, facts=fits, now=now())
     assert (state_of(parked), review_of(parked)) == (TopUpState.CLOSED, "")
     assert balance_of(account) == 0
+
+
+def test_what_was_closed_can_be_bought_anew(account, owner):
+    first = begin(account, user=owner, form_key="form")
+    pay(first)
+    SandboxCheckout.objects.update(amount_minor=HALF)
+    settling.reconcile(payment_pk=first.pk, now=now())
+    decide(refunds.close, first)
+    second = begin(account, user=owner, form_key="form")
+    assert (state_of(first), state_of(second)) == (TopUpState.CLOSED, TopUpState.PENDING)
+    assert begin(account, user=owner, form_key="form") == second
+
+
+@pytest.fixture
+def paid_twice(account, monkeypatch):
+    """A top-up whose first attempt was answered by an error, though its page had been opened. Both
+    pages were paid on: return the payment that came last and is not credited."""
+    create = SandboxGateway.create_checkout
+
+    def open_but_fail(sandbox, order):
+        create(sandbox, order)
+        raise ServerError("Something went wrong")
+
+    monkeypatch.setattr(SandboxGateway, "create_checkout", open_but_fail)
+    with pytest.raises(ServerError):
+        begin(account, form_key="form")
+    monkeypatch.setattr(SandboxGateway, "create_checkout", create)
+    first, second = Payment.objects.get(), begin(account, form_key="form")
+    first.checkout_id = SandboxCheckout.objects.get(reference=first.request_key).checkout_id
+    for payment in (second, first):
+        pay(payment)
+        facts = gateway_named("sandbox").fetch_checkout(payment.checkout_id)
+        settling.settle(payment_pk=payment.pk, facts=facts, now=now())
+    return first
+
+
+def test_a_second_payment_of_a_top_up_waits_for_an_operator_who_finds_it(paid_twice, account):
+    standing = standing_of(paid_twice)
+    assert (standing.state, balance_of(account)) == (TopUpState.CREDITED, 500)
+    assert standing.open_review is not None
+    assert standing.open_review.payment == paid_twice
+    with pytest.raises(pricing.TopUpError, match="added already"):
+        decide(refunds.accept, paid_twice)
+    decide(refunds.return_received, paid_twice, "Paid twice")
+    assert SandboxRefund.objects.get().checkout.reference == str(paid_twice.request_key)
+    standing = standing_of(paid_twice)
+    assert (standing.state, standing.open_review) == (TopUpState.CREDITED, None)
+    assert balance_of(account) == 500
 
 
 def test_another_payment_after_closing_waits_for_an_operator(parked, account):
@@ -193,6 +243,15 @@ def test_paying_back_that_fails_later_waits_for_an_operator_again(
     assert "lost or stolen card" in standing_of(parked_there).refund_failure
     decide(refunds.accept, parked_there, "It was theirs")
     assert (state_of(parked_there), balance_of(account)) == (TopUpState.CREDITED, 500)
+
+
+def test_a_payment_that_could_not_be_paid_back_can_be_closed(
+    provider, client, account, parked_there
+):
+    decide(refunds.return_received, parked_there)
+    take(client, provider.fail_refund(provider.refunds[0]))
+    decide(refunds.close, parked_there, "Paid back by bank transfer")
+    assert (state_of(parked_there), balance_of(account)) == (TopUpState.CLOSED, 0)
 
 
 def test_an_event_of_a_provider_not_in_use_waits_quietly(provider, client, account, settings):

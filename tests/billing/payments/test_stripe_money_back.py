@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from billing.models import Dispute, LedgerEntry, PaymentEvent, Refund, TopUpState
-from billing.payments import events, pricing, refunds, settling
+from billing.payments import asking, events, pricing, refunds, settling
 from billing.payments.gateways import GatewayError, RefusedError, stripe
 from tests.billing.payments.purchases import (
     TOTAL,
@@ -170,6 +170,18 @@ def test_an_inquiry_takes_nothing_and_is_not_said_to_be_of_others(
     assert balance_of(account) == 500
 
 
+def test_an_inquiry_that_was_closed_is_over(provider, client, paid):
+    created = provider.dispute(paid.checkout_id, "warning_needs_response")
+    take(client, created)
+    assert Dispute.objects.get().status in Dispute.UNDECIDED
+    take(client, provider.decide_dispute(created, "warning_closed"))
+    dispute = Dispute.objects.get()
+    assert (dispute.status, dispute.provider_status) == ("prevented", "warning_closed")
+    later = now() + asking.PAID_WATCHED_FOR
+    paid.refresh_from_db()
+    assert asking.next_check_at(paid, now=later + timedelta(days=1)) is None
+
+
 def test_a_dispute_in_a_state_that_nobody_knows_holds_the_money_until_one_does(
     provider, client, account, paid
 ):
@@ -210,12 +222,15 @@ def test_an_event_is_believed_where_the_provider_will_not_be_asked(
     assert (state_of(paid), balance_of(account)) == (TopUpState.DISPUTED, 0)
 
 
-def test_an_old_event_waits_while_the_provider_can_not_be_asked(provider, client, account, paid):
+@pytest.mark.parametrize("fault", ["drop", "500"])
+def test_an_old_event_waits_while_the_provider_can_not_be_asked(
+    provider, client, account, paid, fault
+):
     created = provider.dispute(paid.checkout_id)
     take(client, created)
     take(client, provider.decide_dispute(created, "won"))
     late = provider.event("charge.dispute.created", created["data"]["object"])
-    provider.faults = ["drop"] * (1 + stripe.NETWORK_RETRIES)
+    provider.faults = [fault] * (1 + stripe.NETWORK_RETRIES)
     with pytest.raises(GatewayError):
         take(client, late)
     assert balance_of(account) == 500

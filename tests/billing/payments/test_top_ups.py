@@ -393,9 +393,18 @@ def test_a_refund_under_way_is_asked_about_after_120_days_too(account):
     payment = paid(account)
     later = NOW + 200 * DAY
     pending = refund_facts(payment, 5, status=RefundStatus.PENDING)
+    settling.settle(payment_pk=payment.pk, facts=pending, now=NOW)
     payment = settling.settle(payment_pk=payment.pk, facts=pending, now=later)
     assert payment.next_check_at == later + DAY
-    payment = settling.settle(payment_pk=payment.pk, facts=refund_facts(payment, 5), now=later)
+
+
+def test_a_refund_that_was_made_late_is_asked_about_for_120_days_because_it_can_fail(account):
+    payment = paid(account)
+    made = NOW + 200 * DAY
+    facts = refund_facts(payment, 5)
+    payment = settling.settle(payment_pk=payment.pk, facts=facts, now=made)
+    assert payment.next_check_at == made + timedelta(hours=6)
+    payment = settling.settle(payment_pk=payment.pk, facts=facts, now=made + 120 * DAY)
     assert payment.next_check_at is None
 
 

@@ -22,7 +22,13 @@ from billing.payments import buying, pricing, settling
 from billing.payments.gateways import DisputeStatus, RefundStatus
 from dashboard.sandbox import gateway
 from dashboard.sandbox.models import SandboxCheckout
-from tests.billing.payments.purchases import dispute_facts, refund_facts, state_of
+from tests.billing.payments.purchases import (
+    checkout_facts,
+    dispute_facts,
+    refund_facts,
+    review_of,
+    state_of,
+)
 from tests.dashboard.operations.conftest import call_of, credits_of
 
 
@@ -307,6 +313,12 @@ def decide_page(payment: Payment) -> str:
     return f"/admin/billing/topup/{payment.top_up_id}/decide/"
 
 
+def decision_about(payment: Payment, decision: str) -> dict[str, object]:
+    """The form as the page that shows the newest review sends it."""
+    review = Review.objects.filter(payment=payment.pk).latest("pk")
+    return {"decision": decision, "reason": "Agreed by phone", "review": review.pk}
+
+
 @pytest.mark.parametrize(
     ("decision", "state", "credits"),
     [("accepted", "credited", 600), ("returned", "refunded", 100), ("closed", "closed", 100)],
@@ -316,7 +328,7 @@ def test_a_parked_payment_is_decided_about_once_and_the_history_says_why(
 ):
     page = staff.get(decide_page(parked)).content.decode()
     assert "asked for INR 5,999 · received INR 2,999" in page
-    form = {"decision": decision, "reason": "Agreed by phone"}
+    form = decision_about(parked, decision)
     assert staff.post(decide_page(parked), form).status_code == 302
     assert (state_of(parked), credits_of(customer)) == (state, credits)
     assert Review.objects.filter(decided_by__is_staff=True).exists()
@@ -328,8 +340,26 @@ def test_a_parked_payment_is_decided_about_once_and_the_history_says_why(
     assert credits_of(customer) == credits
 
 
+def test_a_page_from_before_decides_nothing_about_another_review(
+    staff: Client, customer: Account, parked: Payment
+):
+    shown = decision_about(parked, "accepted")
+    assert (
+        f'name="review" value="{shown["review"]}"'
+        in staff.get(decide_page(parked)).content.decode()
+    )
+    staff.post(decide_page(parked), {**shown, "decision": "closed"})
+    other = checkout_facts(parked, payment_id="payment_other")
+    settling.settle(payment_pk=parked.pk, facts=other, now=timezone.now())
+    answer = staff.post(decide_page(parked), shown, follow=True)
+    assert "waits for another decision now" in answer.content.decode()
+    assert review_of(parked)
+    assert credits_of(customer) == 100
+
+
 def test_a_decision_needs_a_choice_and_a_reason(staff: Client, parked: Payment):
-    errors = staff.post(decide_page(parked), {"reason": " "}).context["form"].errors
+    form = {"reason": " ", "review": Review.objects.get().pk}
+    errors = staff.post(decide_page(parked), form).context["form"].errors
     assert set(errors) == {"decision", "reason"}
 
 
