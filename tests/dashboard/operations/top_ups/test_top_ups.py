@@ -63,6 +63,15 @@ def refund_page(payment: Payment) -> str:
     return f"/admin/billing/topup/{payment.top_up_id}/refund/"
 
 
+def test_the_page_of_a_refund_that_is_not_possible_says_why_and_has_no_button(
+    staff: Client, begun: Payment
+):
+    page = staff.get(refund_page(begun)).content.decode()
+    assert "only a credited top-up can be refunded" in page
+    assert "Refund INR" not in page
+    assert 'name="reason"' not in page
+
+
 def test_a_pack_is_priced_in_main_units(staff: Client):
     assert staff.post("/admin/billing/pack/add/", pack_form()).status_code == 302
     assert Pack.objects.get(credits=750).price_minor == 849_950
