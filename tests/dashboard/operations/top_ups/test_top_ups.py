@@ -330,7 +330,7 @@ def test_a_parked_payment_is_decided_about_once_and_the_history_says_why(
     assert (state_of(parked), credits_of(customer)) == (state, credits)
     assert Review.objects.filter(decided_by__is_staff=True).exists()
     said = LogEntry.objects.get(object_id=str(parked.top_up_id)).change_message
-    assert "an amount of 299900" in said
+    assert "reports INR 2,999, the top-up costs INR 5,999." in said
     assert "Agreed by phone" in said
     again = staff.post(decide_page(parked), form)
     assert "does not wait for a decision any more" in again.content.decode()
