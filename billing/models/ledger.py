@@ -13,6 +13,7 @@ from django.db.models import F, Q
 
 from billing.models.account import Account
 from billing.plans.rating import UsageType
+from billing.texts import in_credits
 
 APPEND_ONLY = "Ledger entries are append-only: post a correction or an adjustment instead."
 
@@ -232,7 +233,7 @@ class Balance(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.credits} credits"
+        return in_credits(self.credits)
 
     @property
     def debt(self) -> int:
@@ -286,4 +287,4 @@ class DailyUsage(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.day} {self.kind}: {self.entries} entries"
+        return f"{self.get_kind_display()} of {self.day:%-d %b %Y}"

@@ -51,6 +51,7 @@ class TopUp(models.Model):
     created_at = models.DateTimeField()
 
     class Meta:
+        verbose_name = "top-up"
         ordering = ["-created_at", "-id"]
         constraints = [
             models.UniqueConstraint(

@@ -36,6 +36,22 @@ def follow_money(top_up: TopUp, *, money: Money, reason: str, now: datetime) -> 
     movements.post(postings=postings, now=now)
 
 
+def valid_until(top_up: TopUp) -> datetime | None:
+    """When the credits of ``top_up`` expire: the first of those left, else the last ones added.
+
+    Credits that came back with a won dispute expire later than those bought. None where none were
+    added, or they never expire. Two queries.
+    """
+    opened = LedgerEntry.objects.filter(
+        account=top_up.account_id, top_up=top_up, credits__gt=0
+    ).values_list("seq", flat=True)
+    grants = list(
+        CreditGrant.objects.filter(account=top_up.account_id, seq__in=list(opened)).order_by("seq")
+    )
+    left = [grant.expires_at for grant in grants if grant.remaining and grant.expires_at]
+    return min(left) if left else (grants[-1].expires_at if grants else None)
+
+
 @dataclass(frozen=True, slots=True)
 class _Taking:
     """Credits that are taken and not given back; ``left`` is the life that they had then."""

@@ -5,6 +5,7 @@ from uuid import UUID
 from django.db.models import Q
 
 from billing.models import Payment, Review
+from billing.money import format_money
 from billing.payments.gateways import (
     CheckoutFacts,
     DisputeFacts,
@@ -53,10 +54,9 @@ def _mismatch_of_checkout(
     if facts.currency and facts.currency != currency:
         return f"The provider reports {facts.currency}, the top-up is in {currency}."
     if facts.amount_minor is not None and facts.amount_minor != due_minor:
-        return (
-            f"The provider reports an amount of {facts.amount_minor}, "
-            f"the top-up costs {due_minor} (minor units)."
-        )
+        reported = format_money(facts.amount_minor, currency)
+        due = format_money(due_minor, currency)
+        return f"The provider reports {reported}, the top-up costs {due}."
     if facts.checkout_id and payment.checkout_id and facts.checkout_id != payment.checkout_id:
         return "The provider names another checkout."
     is_new = facts.payment_id and facts.payment_id != payment.payment_id

@@ -43,12 +43,12 @@ def refund(*, payment_pk: int, reason: str, by: int | None, now: datetime) -> St
     twice: what the provider has paid back already is asked for first.
     """
     reason = _reason(reason)
-    _check_refundable(_standing(payment_pk))
+    check_refundable(_standing(payment_pk))
     settling.reconcile(payment_pk=payment_pk, now=now)
     standing = _standing(payment_pk)
     if standing.state == TopUpState.REFUNDED:
         return standing
-    _check_refundable(standing)
+    check_refundable(standing)
     assert standing.payment is not None
     money = standing.money
     received = Received(standing.payment.payment_id, money.kept_minor, money.currency)
@@ -129,7 +129,8 @@ def _standing(payment_pk: int) -> Standing:
     return standing_of(TopUp.objects.get(payments=payment_pk))
 
 
-def _check_refundable(standing: Standing) -> None:
+def check_refundable(standing: Standing) -> None:
+    """Raise TopUpError, which says why, where the top-up can't be refunded now."""
     number = standing.top_up.receipt_number
     if standing.state == TopUpState.DISPUTED:
         raise TopUpError("The payment is disputed: the bank has the money until that is decided.")

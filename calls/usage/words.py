@@ -232,7 +232,7 @@ def _of_top_up(entry: Entry) -> str:
     receipt_number = TopUp(pk=entry.top_up_id).receipt_number
     if entry.reference == references.of_top_up(entry.top_up_id or 0):
         return f"Top-up of {in_credits(entry.credits)}, receipt {receipt_number}"
-    return f"Top-up {receipt_number}: the payment is back, its credits too"
+    return f"Credits of top-up {receipt_number} returned with its payment"
 
 
 def _of_refund(entry: Entry) -> str:

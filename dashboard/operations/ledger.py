@@ -164,16 +164,21 @@ class CreditGrantAdmin(RecordAdmin):
 class BalanceAdmin(RecordAdmin):
     """What each account has now."""
 
-    list_display = ("account", "credits", "owed", "last_seq")
+    list_display = ("account", "available", "owed", "last_seq")
     list_filter = (("account", AutocompleteSelectFilter), StandingFilter)
     list_filter_submit = True
     ordering_within_account = ("-pk",)
-    fields = ("account", "credits", "owed", "last_seq")
+    fields = ("account", "available", "owed", "last_seq")
+
+    @admin.display(description="Credits")
+    def available(self, balance: Balance) -> str:
+        """What is left, with a minus where some are owed."""
+        return grouped(balance.credits)
 
     @admin.display(description="Owed")
-    def owed(self, balance: Balance) -> int:
+    def owed(self, balance: Balance) -> str:
         """Credits below zero."""
-        return balance.debt
+        return grouped(balance.debt)
 
 
 @admin.register(DailyUsage)

@@ -9,8 +9,8 @@ from django.http import QueryDict
 from django.urls import reverse
 
 from billing.models import Account, Kind, TopUp, TopUpState
+from billing.payments.credits import valid_until
 from billing.payments.states import Standing
-from billing.plans.movements import top_up_valid_until
 from dashboard.top_up.on_sale import on_sale, same_again
 
 RETURNED = "1"
@@ -90,7 +90,7 @@ def face_of(*, standing: Standing, returned: str) -> Face:
 def status_page(
     *, account: Account, standing: Standing, query: QueryDict, now: datetime
 ) -> StatusPage:
-    """The page of a top-up; at most two queries."""
+    """The page of a top-up; at most four queries."""
     face = face_of(standing=standing, returned=query.get("returned", ""))
     since = _since(query, now)
     seconds = _look_again_seconds(face, now - since)
@@ -112,11 +112,7 @@ def status_page(
         look_again_seconds=seconds,
         look_again_url=f"{address}?{urlencode(again)}" if seconds else "",
         takes_long=face is Face.CONFIRMING and now - since >= QUICK_FOR,
-        valid_until=(
-            top_up_valid_until(account=account, paid_at=paid_at)
-            if has_credits and paid_at
-            else None
-        ),
+        valid_until=valid_until(standing.top_up) if has_credits else None,
         try_again_url=_try_again_url(account, standing.top_up) if face in _TRY_AGAIN else "",
         log_url=_log_url(account, paid_at) if has_credits and paid_at else "",
     )

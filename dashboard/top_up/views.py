@@ -16,8 +16,9 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 
-from billing.models import Kind, LedgerEntry, TopUp, TopUpState, User
+from billing.models import Kind, LedgerEntry, Refund, TopUp, TopUpState, User
 from billing.payments import buying
+from billing.payments.credits import valid_until
 from billing.payments.gateways import GatewayError, RefusedError
 from billing.payments.pricing import Quote
 from billing.payments.settling import UNFINISHED
@@ -244,9 +245,11 @@ def receipt(request: AccountRequest, public_id: UUID) -> HttpResponse:
         raise Http404("Not paid.")
     context = {
         "standing": found,
-        "valid_until": top_up_valid_until(account=request.account, paid_at=found.payment.paid_at),
-        "refunded_at": _refunded_at(found.top_up),
+        "valid_until": valid_until(found.top_up)
+        or top_up_valid_until(account=request.account, paid_at=found.payment.paid_at),
+        "refunded_at": _refunded_at(found),
         "is_refunded": not found.money.kept_minor,
+        "is_held": found.money.gone_minor == found.money.paid_minor,
     }
     return render(request, "dashboard/top_up/receipt.html", context)
 
@@ -263,7 +266,12 @@ def _top_up(request: AccountRequest, public_id: UUID) -> TopUp:
     return found
 
 
-def _refunded_at(found: TopUp) -> datetime | None:
-    """When credits were last taken because money went back; None where none were."""
-    refunds = LedgerEntry.objects.filter(account=found.account_id, kind=Kind.REFUND, top_up=found)
-    return refunds.order_by("-seq").values_list("occurred_at", flat=True).first()
+def _refunded_at(found: Standing) -> datetime | None:
+    """When money last went back: as credits were taken for it, or else as it was refunded."""
+    top_up, payment = found.top_up, found.payment
+    entries = LedgerEntry.objects.filter(
+        account=top_up.account_id, kind=Kind.REFUND, top_up=top_up
+    ).order_by("-seq")
+    refunds = payment.refunds.all() if payment is not None else []
+    made = [refund.created_at for refund in refunds if refund.status in Refund.STANDING]
+    return entries.values_list("occurred_at", flat=True).first() or max(made, default=None)

@@ -268,7 +268,7 @@ def test_an_event_about_no_top_up_of_ours_is_done_with_and_says_so(client, payme
     [
         ({"account_reference": "other"}, "names the account other"),
         ({"currency": "USD"}, "reports USD"),
-        ({"amount_minor": 1}, "an amount of 1"),
+        ({"amount_minor": 1}, "reports INR 0.01, the top-up costs INR"),
         ({"currency": ""}, "does not say what was paid"),
     ],
 )

@@ -48,7 +48,12 @@ class AccountForm(forms.ModelForm):
 
 
 class OpenAccountForm(OptionalTermsFields, AccountForm):
-    """A new account: its first plan with the terms agreed, and the person who owns it."""
+    """A new account: its first plan with the terms agreed, and the person who owns it.
+
+    ``asks_to_confirm``: nothing is wrong, but the operator has not seen yet what the start grants.
+    """
+
+    asks_to_confirm = False
 
     plan = forms.ModelChoiceField(
         Plan.objects.filter(is_active=True),
@@ -114,5 +119,6 @@ class OpenAccountForm(OptionalTermsFields, AccountForm):
         )
         said = granted_in_words(granted, account)
         if self.cleaned_data["seen"] != said:
+            self.asks_to_confirm = True
             self.add_error("starts_at", f"{said} Save again to open the account like this.")
             self.data = entered_but(self, "seen", said)

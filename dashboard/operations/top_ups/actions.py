@@ -23,6 +23,11 @@ DECISIONS: dict[str, tuple[str, Callable[..., Standing]]] = {
     Review.Decision.CLOSED: ("Close it without either", refunds.close),
 }
 
+REFUND_ABOUT = (
+    "The provider pays back all that is left of the payment. What is left of the credits is "
+    "removed; what was used of them is taken from other credits, and becomes debt where there are "
+    "none."
+)
 NOT_REFUNDED = "The provider did not refund it: {error} Nothing changed; try again."
 
 
@@ -97,16 +102,21 @@ class RefundTopUp(TopUpAction):
     def preview(self) -> Preview:
         money = self.standing.money
         amount = format_money(money.kept_minor, money.currency)
+        refusal = self._refusal()
         return Preview(
             title=f"Refund {self.record.receipt_number}",
             subject=self.subject(amount),
-            about=[
-                "The provider pays the whole amount back. What is left of the credits is removed; "
-                "what was used of them is taken from other credits, and becomes debt where there "
-                "are none."
-            ],
-            button=f"Refund {amount}",
+            about=[refusal or REFUND_ABOUT],
+            button="" if refusal else f"Refund {amount}",
         )
+
+    def _refusal(self) -> str:
+        """Why it can't be refunded now; empty where it can."""
+        try:
+            refunds.check_refundable(self.standing)
+        except TopUpError as refusal:
+            return refusal.message
+        return ""
 
     def do(self, form: ReasonForm) -> Outcome:
         reason = form.cleaned_data["reason"]

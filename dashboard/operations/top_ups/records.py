@@ -178,7 +178,7 @@ class TopUpAdmin(RecordAdmin):
                         ("credited", each.credited_at),
                         ("ended", each.ended_at),
                         ("asked", each.checked_at),
-                        ("is asked again", each.next_check_at),
+                        ("to be asked again", each.next_check_at),
                     )
                 ),
             )

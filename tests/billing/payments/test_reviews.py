@@ -3,6 +3,7 @@
 import pytest
 
 from billing.models import LedgerEntry, Payment, PaymentEvent, Refund, Review, TopUpState
+from billing.money import format_money
 from billing.payments import buying, events, pricing, refunds, settling
 from billing.payments.gateways import GatewayError, PaymentStatus, RefusedError, gateway_named
 from billing.payments.gateways.base import ServerError
@@ -57,7 +58,7 @@ def test_accepting_credits_once_and_what_was_received_is_the_price(parked, accou
     assert standing.money.paid_minor == HALF
     review = Review.objects.get()
     assert (review.decision_reason, review.decided_by) == ("Agreed by phone", owner)
-    assert f"amount of {HALF}" in review.reason
+    assert f"reports {format_money(HALF, 'INR')}, the top-up costs INR" in review.reason
     for act in (refunds.accept, refunds.close, refunds.return_received):
         with pytest.raises(pricing.TopUpError, match="does not wait"):
             decide(act, parked)

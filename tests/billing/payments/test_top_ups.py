@@ -237,8 +237,8 @@ def test_older_news_does_not_undo_a_payment(account, state):
 @pytest.mark.parametrize(
     ("changed", "reason"),
     [
-        ({"amount_minor": 1}, "an amount of 1"),
-        ({"amount_minor": 10**12}, "an amount of"),
+        ({"amount_minor": 1}, "reports INR 0.01, the top-up costs INR"),
+        ({"amount_minor": 10**12}, "reports INR 10,000,000,000, the top-up costs INR"),
         ({"currency": "USD"}, "reports USD"),
         ({"account_reference": "other"}, "names the account other"),
         ({"checkout_id": "another"}, "another checkout"),

@@ -204,7 +204,7 @@ def test_credits_taken_back_and_given_back_name_the_top_up() -> None:
     returned = entry(kind="top_up", credits=310, top_up_id=7, reference="refund:7:2-0")
     assert [words.of_entry(each, grants={}, zone=UTC) for each in (taken, returned)] == [
         "Credits of top-up TU-000007 taken back: Bought by mistake",
-        "Top-up TU-000007: the payment is back, its credits too",
+        "Credits of top-up TU-000007 returned with its payment",
     ]
 
 

@@ -104,12 +104,17 @@ def test_terms_agreed_with_the_account_are_those_of_its_plan(
         plan=Plan.objects.get(name="Enterprise"),
         at=NOW - timedelta(days=1),
         custom_terms=CustomTerms(
-            increment_seconds=6, credits_per_increment=1, credits_per_cycle=5_000
+            prices={account.currency: 9_000_000},
+            increment_seconds=6,
+            credits_per_increment=1,
+            credits_per_cycle=5_000,
         ),
     )
     offer = offers_of(payer)["Enterprise"]
     assert [example.charge.credits for example in offer.examples] == [4, 11, 50]
     assert subscription_of(payer).is_custom
+    said = words(payer.get(SUBSCRIPTION))
+    assert "Enterprise INR 90,000 a month, with terms agreed for you" in said
 
 
 def test_a_plan_without_terms_does_not_break_the_page(payer: Client) -> None:

@@ -135,7 +135,7 @@ def test_the_price_per_credit_is_rounded_half_up(shop, price_minor, credits, eac
 
 
 def test_an_own_number_is_offered_with_its_limits_and_price(shop):
-    assert "Below the smallest pack INR 16 per credit" in words(shop.get(PAGE))
+    assert "below the smallest pack, at INR 16 per credit." in words(shop.get(PAGE))
 
 
 def test_without_a_price_per_credit_only_packs_are_offered(shop):

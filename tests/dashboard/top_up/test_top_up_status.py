@@ -10,8 +10,9 @@ from django.urls import reverse
 
 from billing.models import LedgerEntry, Payment, Review, TopUpPricing, TopUpState
 from billing.payments import buying, pricing, refunds, settling
-from billing.payments.gateways import GatewayError, PaymentStatus, RefundStatus
+from billing.payments.gateways import DisputeStatus, GatewayError, PaymentStatus, RefundStatus
 from dashboard.sandbox import gateway
+from dashboard.sandbox.models import SandboxCheckout
 from tests.billing.payments.purchases import (
     checkout_facts,
     dispute_facts,
@@ -503,6 +504,37 @@ def test_the_receipt_says_why_all_was_paid_back_and_promises_no_validity(shop, p
     assert "Refunded INR 5,999 Refunded on 23 Nov 2026, 18:00" in text
     assert "Reason for the refund Bought twice by mistake" in text
     assert "valid until" not in text
+
+
+def test_the_receipt_says_when_what_was_never_credited_was_paid_back(shop, payment):
+    """No entry says so: no credits were taken."""
+    SandboxCheckout.objects.update(amount_minor=299_900)
+    decide(payment, "pay")
+    refunds.return_received(review_pk=review_pk(payment), reason="Too little", by=None, now=NOW)
+    text = words(receipt_of(shop, payment))
+    assert "never added" in text
+    assert "Refunded INR 2,999 Refunded on 23 Nov 2026, 18:00" in text
+
+
+def test_what_is_disputed_is_not_said_to_be_valid(shop, payment):
+    paid(payment, dispute_facts(payment, 599_900))
+    text = words(receipt_of(shop, payment))
+    assert "500 credits, off the balance until the bank has decided" in text
+    assert "valid until" not in text
+
+
+def test_credits_that_came_back_are_valid_as_long_as_their_grant_says(shop, payment):
+    """The days of the dispute are added: 23 Nov 2027 is no longer their end."""
+    paid(payment, dispute_facts(payment, 599_900))
+    settling.settle(
+        payment_pk=payment.pk,
+        facts=dispute_facts(payment, 599_900, status=DisputeStatus.WON),
+        now=NOW + timedelta(days=30),
+    )
+    for page in (receipt_of(shop, payment), look(shop, payment)):
+        text = words(page)
+        assert "valid until 23 Dec 2027" in text
+        assert "23 Nov 2027" not in text
 
 
 def test_the_receipt_of_the_sandbox_says_that_no_money_was_moved(shop, payment):

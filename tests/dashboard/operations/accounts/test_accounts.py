@@ -130,6 +130,9 @@ def test_a_start_in_the_past_says_what_it_grants_before_anything_is_saved(
     [said] = form.errors["starts_at"]
     assert said.startswith("The credits of 4 billing cycles are granted: the first began on ")
     assert "Of 400 credits, 300 will have expired and 100 can be used. Save again" in said
+    page = response.content.decode()
+    assert "Nothing is saved yet." in page
+    assert "Please correct" not in page
     assert not Account.objects.exists()
     told = form["seen"].value()
     staff.post(f"{LIST}add/", {**asked, "seen": told, "plan": Plan.objects.get(order=2).pk})

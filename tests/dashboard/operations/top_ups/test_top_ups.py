@@ -69,6 +69,15 @@ def refund_page(payment: Payment) -> str:
     return f"/admin/billing/topup/{payment.top_up_id}/refund/"
 
 
+def test_the_page_of_a_refund_that_is_not_possible_says_why_and_has_no_button(
+    staff: Client, begun: Payment
+):
+    page = staff.get(refund_page(begun)).content.decode()
+    assert "only a credited top-up can be refunded" in page
+    assert "Refund INR" not in page
+    assert 'name="reason"' not in page
+
+
 def test_a_pack_is_priced_in_main_units(staff: Client):
     assert staff.post("/admin/billing/pack/add/", pack_form()).status_code == 302
     assert Pack.objects.get(credits=750).price_minor == 849_950
@@ -333,7 +342,7 @@ def test_a_parked_payment_is_decided_about_once_and_the_history_says_why(
     assert (state_of(parked), credits_of(customer)) == (state, credits)
     assert Review.objects.filter(decided_by__is_staff=True).exists()
     said = LogEntry.objects.get(object_id=str(parked.top_up_id)).change_message
-    assert "an amount of 299900" in said
+    assert "reports INR 2,999, the top-up costs INR 5,999." in said
     assert "Agreed by phone" in said
     again = staff.post(decide_page(parked), form)
     assert "does not wait for a decision any more" in again.content.decode()
