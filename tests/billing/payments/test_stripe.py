@@ -252,7 +252,7 @@ def test_the_same_event_id_is_stored_once(provider, client, account):
 @pytest.mark.parametrize(
     ("changed", "reason"),
     [
-        ({"amount_total": TOTAL - 1}, "an amount of"),
+        ({"amount_total": TOTAL - 1}, "reports INR 5,998.99, the top-up costs INR 5,999."),
         ({"amount_total": None}, "does not say what was paid"),
         ({"currency": "usd"}, "reports USD"),
         ({"metadata": {"account": "other"}}, "names the account other"),
