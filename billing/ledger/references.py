@@ -19,7 +19,6 @@ ADJUSTMENT = "adjustment:"
 
 PREFIXES = (CALL, CORRECTION, TOP_UP, REFUND, EXPIRY, TAKEN_BACK, PLAN_CREDITS, ADJUSTMENT)
 
-_ABOUT_TOP_UP = re.compile(rf"{TOP_UP}(?P<bought>\d{{1,18}})|{REFUND}(?P<refunded>\d{{1,18}}):.*")
 _OF_CYCLE = re.compile(rf"{PLAN_CREDITS}(?P<subscription>\d{{1,18}}):(?P<cycle>-?\d{{1,18}})")
 
 
@@ -71,12 +70,6 @@ def of_refund(top_up_id: int, number: int, gone_minor: int) -> str:
 def of_refunds(top_up_id: int) -> str:
     """How the references of all refunds of a top-up begin."""
     return f"{REFUND}{top_up_id}:"
-
-
-def top_up_id_in(reference: str) -> int | None:
-    """The top-up that a reference is about, refunds included; None for any other."""
-    named = _ABOUT_TOP_UP.fullmatch(reference)
-    return int(named["bought"] or named["refunded"]) if named else None
 
 
 def of_top_up_sql(top_up_id: str) -> str:

@@ -166,10 +166,15 @@ def _decide(
 
 
 def _received(review: Review, payment: Payment, *, is_to_be_known: bool = False) -> Received:
-    """What the provider has received; where it did not say, what was asked for."""
+    """What the provider has received; where it did not say, what was asked for.
+
+    Raises TopUpError where it says that it has received nothing.
+    """
     if payment.status == Payment.Status.PAID:
         assert payment.amount_minor is not None
         return Received(payment.payment_id, payment.amount_minor, payment.currency)
+    if review.received_minor == 0:
+        raise TopUpError("The provider received nothing. Close the top-up here.")
     is_known = review.received_minor and review.received_payment_id and review.received_currency
     if is_to_be_known and not is_known:
         raise TopUpError(

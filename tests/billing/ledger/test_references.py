@@ -78,23 +78,6 @@ def test_prose_is_no_reference(source: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("reference", "top_up_id"),
-    [
-        (references.of_top_up(7), 7),
-        (references.of_refund(7, 1, 1_999_00), 7),
-        (references.of_expiry(grant_seq=7, entry_seq=9), None),
-        (references.of_expiry_taken_back(grant_seq=7, entry_seq=9), None),
-        (references.of_call("top-up:7"), None),
-        (references.of_plan_credits(7, 0), None),
-        (references.of_top_up("seven"), None),
-        ("", None),
-    ],
-)
-def test_a_reference_names_its_top_up(reference: str, top_up_id: int | None) -> None:
-    assert references.top_up_id_in(reference) == top_up_id
-
-
-@pytest.mark.parametrize(
     ("reference", "cycle"),
     [
         (references.of_plan_credits(7, 12), (7, 12)),

@@ -182,6 +182,16 @@ def test_a_payment_of_another_top_up_can_not_be_accepted(parked, account):
         decide(refunds.accept, parked)
 
 
+@pytest.mark.parametrize("act", [refunds.accept, refunds.return_received])
+def test_where_nothing_was_received_nothing_is_credited_or_paid_back(account, act):
+    payment = begin(account)
+    facts = checkout_facts(payment, amount_minor=0)
+    settling.settle(payment_pk=payment.pk, facts=facts, now=now())
+    with pytest.raises(pricing.TopUpError, match="received nothing"):
+        decide(act, payment)
+    assert not LedgerEntry.objects.exists()
+
+
 @pytest.mark.parametrize("status", [PaymentStatus.FAILED, PaymentStatus.EXPIRED])
 def test_a_final_word_ends_the_customers_wait_and_not_the_operators(parked, status):
     facts = checkout_facts(parked, status=status)
