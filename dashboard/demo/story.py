@@ -7,7 +7,6 @@ be, so that the demonstration cannot show what the product cannot do. It ends at
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import transaction
@@ -19,14 +18,15 @@ from billing.models import Account, CustomTerms, Membership, Plan, PlanTerms, Ro
 from billing.payments import buying, pricing, settling
 from billing.plans.cycles import add_months, cycles
 from billing.plans.movements import adjust
-from billing.plans.rating import UsageType, rate
+from billing.plans.rating import rate
 from billing.plans.subscriptions import renew
 from billing.plans.tariffs import agreement_at
 from billing.plans.terms import change_terms
 from calls.charging import Result, record_calls
 from calls.models import Status
 from calls.records import CallRecord
-from dashboard.demo.traffic import SATURDAY, Agent, Traffic, calls_of_day, latest_calls
+from dashboard.demo.companies import COMPANIES, Company
+from dashboard.demo.traffic import SATURDAY, calls_of_day, latest_calls
 
 PASSWORD = "try-call-credits"  # noqa: S105 - printed for everybody who starts the demonstration
 OPERATOR = "operator@demo.example"
@@ -47,115 +47,6 @@ LATEST_MINUTES_AGO = (9, 34, 71, 128)
 LAST_DAYS = 5
 LOW_AT_THE_END = range(10, 19)
 SHORT_ENOUGH_TO_LENGTHEN = 18  # hours: a call that began later might reach into the next day
-
-
-@dataclass(frozen=True, slots=True)
-class Company:
-    """One company of the demonstration.
-
-    It tops up ``top_up_credits`` in the morning when it has less than ``tops_up_below``. Its
-    present billing cycle began ``cycle_days`` ago. ``runs_low``: it ends with few credits.
-    """
-
-    slug: str
-    name: str
-    currency: str
-    plan: str
-    traffic: Traffic
-    cycle_days: int
-    tops_up_below: int
-    top_up_credits: int
-    superadmin: str
-    admin: str
-    member: str
-    runs_low: bool = False
-    has_campaign: bool = False
-    goodwill_credits: int = 0
-    correction_seconds: int = 0
-
-
-COMPANIES = (
-    Company(
-        slug="lotus",
-        name="Lotus Travel Desk",
-        currency="INR",
-        plan="Professional",
-        traffic=Traffic(
-            code="call_",
-            zone=ZoneInfo("Asia/Kolkata"),
-            agents=(
-                Agent("Asha (bookings)", UsageType.OUTBOUND, 38),
-                Agent("Reminder line", UsageType.OUTBOUND, 22),
-                Agent("Kiran (support)", UsageType.INBOUND, 30),
-                Agent("Interpreter", UsageType.TRANSLATION, 10),
-            ),
-            calls_a_working_day=(165, 235),
-            weekend_percent=14,
-            own_number="+12025550142",
-            numbers=("+141555501{:02d}", "+121255501{:02d}", "+131255501{:02d}"),
-        ),
-        cycle_days=11,
-        tops_up_below=3_000,
-        top_up_credits=5_000,
-        superadmin="Priya Nair",
-        admin="Arjun Mehta",
-        member="Sana Iqbal",
-        has_campaign=True,
-        goodwill_credits=250,
-        correction_seconds=73,
-    ),
-    Company(
-        slug="thames",
-        name="Thames Dental Care",
-        currency="GBP",
-        plan="Base",
-        traffic=Traffic(
-            code="asterisk",
-            zone=ZoneInfo("Europe/London"),
-            agents=(
-                Agent("Front desk", UsageType.INBOUND, 70),
-                Agent("Recall", UsageType.OUTBOUND, 30),
-            ),
-            calls_a_working_day=(2, 4),
-            weekend_percent=20,
-            own_number="+442079460018",
-            numbers=("+4420794609{:02d}", "+4477009001{:02d}", "+4477009007{:02d}"),
-        ),
-        cycle_days=24,
-        tops_up_below=60,
-        top_up_credits=50,
-        superadmin="Grace Holloway",
-        admin="Tom Whitfield",
-        member="Ellie Marsh",
-        runs_low=True,
-    ),
-    Company(
-        slug="hudson",
-        name="Hudson Freight",
-        currency="USD",
-        plan="Enterprise",
-        traffic=Traffic(
-            code="uuid",
-            zone=ZoneInfo("America/New_York"),
-            agents=(
-                Agent("Dispatch", UsageType.OUTBOUND, 45),
-                Agent("Driver hotline", UsageType.INBOUND, 35),
-                Agent("Customs interpreter", UsageType.TRANSLATION, 20),
-            ),
-            calls_a_working_day=(70, 110),
-            weekend_percent=25,
-            own_number="+16465550119",
-            numbers=("+120155501{:02d}", "+161755501{:02d}", "+130555501{:02d}"),
-        ),
-        cycle_days=17,
-        tops_up_below=3_000,
-        top_up_credits=10_000,
-        superadmin="Marcus Bell",
-        admin="Dana Ruiz",
-        member="Leo Park",
-        correction_seconds=-40,
-    ),
-)
 
 # Of plans, in minor units by currency; they stand in INR already.
 PRICES = {

@@ -12,7 +12,8 @@ from billing.models import (
     LedgerEntry,
 )
 from billing.notices.levels import CreditState
-from dashboard.demo.story import COMPANIES, PASSWORD, Story
+from dashboard.demo.companies import COMPANIES
+from dashboard.demo.story import PASSWORD, Story
 from dashboard.demo.traffic import calls_of_day
 from tests.dashboard.demo.standing import credit_state_of
 from tests.factories import AccountFactory
