@@ -4,6 +4,7 @@ from config.settings import HOST, PORT, WEB_CONCURRENCY
 
 bind = f"{HOST}:{PORT}"
 workers = WEB_CONCURRENCY
+worker_class = "config.buffering.BufferingWorker"
 threads = 4
 timeout = 30
 graceful_timeout = 20

@@ -19,6 +19,9 @@ class HeadMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Pass everything on, and keep back what HEAD did not ask for."""
         response = self.get_response(request)
+        if not response.streaming and not response.has_header("Content-Length"):
+            # Without it the server has to close the connection.
+            response["Content-Length"] = str(len(cast(HttpResponse, response).content))
         if request.method == "HEAD":
             if response.streaming:
                 cast(StreamingHttpResponse, response).streaming_content = ()

@@ -83,9 +83,8 @@ def pieces(number):
         yield b"x" * 1024 * 1024
 
 
-@pytest.mark.parametrize("body", [b"x" * 20 * 1024 * 1024, pieces(20)], ids=["length", "chunks"])
+@pytest.mark.parametrize("body", [b"x" * 1024 * 1024, pieces(1)], ids=["length", "chunks"])
 def test_who_sends_far_too_much_still_gets_an_answer(gunicorn, body):
-    # Unlike other clients this one does not look for an answer when its sending is cut short.
     with closing(HTTPConnection("127.0.0.1", gunicorn, timeout=30)) as sender:
         sender.request("POST", "/webhooks/sandbox/", body)
         answer = sender.getresponse()
@@ -110,16 +109,16 @@ def test_the_same_event_from_all_sides_at_once_is_stored_once(payment):
     assert PaymentEvent.objects.count() == 1
 
 
-def test_a_database_that_fails_is_answered_with_500_so_that_the_provider_tries_again(payment):
+def test_a_database_that_fails_is_answered_with_503_so_that_the_provider_tries_again(payment):
     client, payload = Client(raise_request_exception=False), event(payment)
     parameters = connection.get_connection_params()
-    parameters = {key: parameters[key] for key in parameters if key != "cursor_factory"}
+    parameters = {key: parameters[key] for key in parameters if "factory" not in key}
     with connection.cursor() as cursor:
         cursor.execute("SET lock_timeout = '100ms'")
     try:
         with closing(psycopg2.connect(**parameters)) as other, other.cursor() as cursor:
             cursor.execute("LOCK TABLE billing_paymentevent IN ACCESS EXCLUSIVE MODE")
-            assert deliver(client, payload).status_code == 500
+            assert deliver(client, payload).status_code == 503
     finally:
         with connection.cursor() as cursor:
             cursor.execute("RESET lock_timeout")

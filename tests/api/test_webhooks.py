@@ -1,12 +1,10 @@
 """Where providers report to: what is believed, what is refused, and that nothing is lost."""
 
-import io
 import json
 import logging
 from datetime import timedelta
 
 import pytest
-from django.conf import settings as live_settings
 from django.test import Client, override_settings
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -93,21 +91,6 @@ def test_an_older_event_after_a_newer_one_takes_nothing_back(client, payment, ac
 
 def test_an_event_of_almost_five_minutes_ago_is_believed(client, payment):
     assert deliver(client, event(payment), at=now() - 290 * SECONDS).status_code == 200
-
-
-def test_a_body_without_length_is_read_where_the_server_knows_its_end(client, payment):
-    assert chunked(client, json.dumps(event(payment)).encode()).status_code == 200
-
-
-def chunked(client, body):
-    """Post as a server hands on what came with Transfer-Encoding: chunked."""
-    signature = sign(body=body, secret=live_settings.SANDBOX_WEBHOOK_SECRET, at=now())
-    return client.generic(
-        "POST",
-        ADDRESS,
-        headers={"Sandbox-Signature": signature},
-        **{"wsgi.input": io.BytesIO(body), "wsgi.input_terminated": True, "CONTENT_LENGTH": ""},
-    )
 
 
 # ── Refused ───────────────────────────────────────────────────────────────────────────────────
@@ -224,11 +207,6 @@ def test_a_type_that_is_very_long_is_stored_cut_off(client, payment):
 def test_a_body_that_is_too_large_is_refused_by_its_length(client, payment, caplog):
     body = json.dumps({**event(payment), "note": "a" * BODY_BYTES_MAX}).encode()
     assert refused(deliver(client, body), 413, caplog)
-
-
-def test_a_body_that_is_too_large_is_refused_without_a_length(client, payment, caplog):
-    body = json.dumps({**event(payment), "note": "a" * BODY_BYTES_MAX}).encode()
-    assert refused(chunked(client, body), 413, caplog)
 
 
 def test_the_largest_body_is_read_whole(client, payment):
