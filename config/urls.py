@@ -26,4 +26,6 @@ urlpatterns = [
     path("", include("dashboard.urls")),
 ]
 
+handler400 = "config.errors.bad_request"
 handler404 = "dashboard.access.not_found"
+handler500 = "config.errors.server_error"
