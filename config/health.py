@@ -1,4 +1,10 @@
-"""Answers /health/: can this process reach its database and its broker? Reveals nothing else."""
+"""Answers probes. Reveals nothing else, and needs no page of the site to work.
+
+``/health/live/``: this process answers. A process that does not is to be started again.
+``/health/``: it can serve: database and broker work. Traffic stays away while they do not. It also
+tells how old the oldest event of a payment is that no worker has processed: who watches the site
+sees by it that workers are behind or away, which is no fault of the process that answers.
+"""
 
 from collections.abc import Callable
 from functools import cache
@@ -7,9 +13,15 @@ import redis
 from django.conf import settings
 from django.db import Error, connection
 from django.http import HttpRequest, HttpResponseBase, JsonResponse
+from django.utils import timezone
+
+from billing.payments.events import oldest_unprocessed
 
 PATH = "/health/"
+LIVE_PATH = "/health/live/"
 TIMEOUT_SECONDS = 3
+
+OK, DOWN, FULL = "ok", "down", "full"
 
 
 @cache
@@ -19,42 +31,57 @@ def _broker() -> redis.Redis:
     )
 
 
-def database_answers() -> bool:
+def database_state() -> str:
     """Ask the database for a constant."""
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
-            return bool(cursor.fetchone() == (1,))
+            return OK if cursor.fetchone() == (1,) else DOWN
     except Error:
-        return False
+        return DOWN
 
 
-def broker_answers() -> bool:
-    """Ping the broker."""
+def broker_state() -> str:
+    """Write to the broker: one whose memory is full still answers, but takes no work."""
     try:
-        return bool(_broker().ping())
+        _broker().set(f"{settings.REDIS_KEY_PREFIX}:health", "", ex=60)
+    except redis.exceptions.OutOfMemoryError:
+        return FULL
     except redis.RedisError:
-        return False
+        return DOWN
+    return OK
+
+
+def oldest_work_seconds() -> int | None:
+    """How long the oldest event of a payment has waited; 0 where none waits, None if unknown."""
+    try:
+        received_at = oldest_unprocessed()
+    except Error:
+        return None
+    return 0 if received_at is None else max(0, int((timezone.now() - received_at).total_seconds()))
 
 
 def health() -> JsonResponse:
-    """Return 200 when every part answers, else 503 with the part that does not."""
-    parts = {"database": database_answers(), "broker": broker_answers()}
+    """Return 200 when every part works, else 503 with the part that does not."""
+    parts = {"database": database_state(), "broker": broker_state()}
+    age = oldest_work_seconds() if parts["database"] == OK else None
     return JsonResponse(
-        {name: "ok" if answers else "down" for name, answers in parts.items()},
-        status=200 if all(parts.values()) else 503,
+        {**parts, "oldest_unprocessed_seconds": age},
+        status=200 if set(parts.values()) == {OK} else 503,
         headers={"Cache-Control": "no-store"},
     )
 
 
 class HealthMiddleware:
-    """Serves `PATH` before the host check and the redirect to HTTPS, which would refuse a probe."""
+    """Serves probes before the host check and the redirect to HTTPS, which would refuse them."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Answer a probe, pass everything else on."""
+        if request.path_info == LIVE_PATH:
+            return JsonResponse({"process": OK}, headers={"Cache-Control": "no-store"})
         if request.path_info == PATH:
             return health()
         return self.get_response(request)

@@ -114,6 +114,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "config.policy.ContentSecurityPolicyMiddleware",
+    "config.bodies.BodyMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -123,6 +124,9 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
+
+# A file is taken by the views that say so.
+FILE_UPLOAD_HANDLERS = ["config.bodies.NoFiles"]
 
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
@@ -147,7 +151,9 @@ TEMPLATES = [
 # ── Data ──────────────────────────────────────────────────────────────────────────────────────
 DATABASES: dict[str, Any] = {
     "default": {
-        **dj_database_url.parse(DATABASE_URL, conn_max_age=60, conn_health_checks=True),
+        **dj_database_url.parse(
+            DATABASE_URL, engine="config.postgres", conn_max_age=60, conn_health_checks=True
+        ),
         # Each domain function opens its own transaction: a lock lives no longer than needed.
         "ATOMIC_REQUESTS": False,
     }
@@ -344,5 +350,7 @@ LOGGING = {
         "django.server": {"handlers": [], "propagate": True},
         # Every 4xx of a browser is one line here; the access log has them already.
         "django.request": {"level": "ERROR"},
+        # It names each moment at which all threads are busy.
+        "waitress.queue": {"level": "ERROR"},
     },
 }

@@ -93,6 +93,12 @@ def unprocessed(*, now: datetime, limit: int = 500) -> list[int]:
     return list(due.values_list("pk", flat=True)[:limit])
 
 
+def oldest_unprocessed() -> datetime | None:
+    """When the event arrived that has waited longest; None where none waits. One indexed query."""
+    waiting = PaymentEvent.objects.filter(processed_at=None).order_by("received_at")
+    return waiting.values_list("received_at", flat=True).first()
+
+
 def _settle(event: PaymentEvent, now: datetime) -> str | None:
     """Settle the payment that the event is about; None where that has to wait."""
     try:

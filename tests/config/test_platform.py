@@ -1,6 +1,7 @@
 """The site as a whole: health, headers, sign-in, static files."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -9,9 +10,10 @@ from django.conf import settings
 from django.contrib.staticfiles import finders
 from django.core.cache import cache
 from django.test import Client
+from django.utils import timezone
 from playwright.sync_api import Page, expect
 
-from billing.models import User
+from billing.models import PaymentEvent, User
 from config import checks, health
 
 pytestmark = pytest.mark.django_db
@@ -20,7 +22,35 @@ pytestmark = pytest.mark.django_db
 def test_health_says_that_database_and_broker_answer(client: Client) -> None:
     response = client.get("/health/", headers={"host": "10.1.2.3"})
     assert response.status_code == 200
-    assert response.json() == {"database": "ok", "broker": "ok"}
+    assert response.json() == {"database": "ok", "broker": "ok", "oldest_unprocessed_seconds": 0}
+
+
+def test_health_tells_how_long_an_event_has_waited_for_a_worker(client: Client) -> None:
+    received_at = timezone.now() - timedelta(minutes=10)
+    PaymentEvent.objects.create(
+        gateway="sandbox", event_id="1", event_type="paid", payload={}, received_at=received_at
+    )
+    answer = client.get("/health/")
+    assert answer.status_code == 200
+    assert 600 <= answer.json()["oldest_unprocessed_seconds"] < 660
+
+
+def test_health_is_503_and_says_that_the_broker_is_full(client: Client) -> None:
+    broker = health._broker()
+    before = broker.config_get("maxmemory", "maxmemory-policy")
+    broker.config_set("maxmemory-policy", "noeviction")
+    broker.config_set("maxmemory", 1)
+    try:
+        answer = client.get("/health/")
+    finally:
+        for name, value in before.items():
+            broker.config_set(name, value)
+    assert (answer.status_code, answer.json()["broker"]) == (503, "full")
+
+
+def test_a_process_is_alive_whatever_its_broker_does(client: Client, settings: Any) -> None:
+    settings.REDIS_URL = "redis://127.0.0.1:1/0"
+    assert client.get("/health/live/").json() == {"process": "ok"}
 
 
 def test_health_is_503_and_names_a_broker_that_is_down(client: Client, settings: Any) -> None:
@@ -31,7 +61,7 @@ def test_health_is_503_and_names_a_broker_that_is_down(client: Client, settings:
     finally:
         health._broker.cache_clear()
     assert response.status_code == 503
-    assert response.json() == {"database": "ok", "broker": "down"}
+    assert response.json()["broker"] == "down"
 
 
 def test_pages_allow_no_inline_script_or_style(client: Client) -> None:

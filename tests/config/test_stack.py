@@ -133,7 +133,11 @@ def stack(tmp_path: Path) -> Iterator[Stack]:
 def test_it_serves_until_a_signal_and_leaves_no_process(stack: Stack, number: int) -> None:
     stack.start()
     with urllib.request.urlopen(f"http://127.0.0.1:{stack.port}/health/") as response:
-        assert json.load(response) == {"database": "ok", "broker": "ok"}
+        assert json.load(response) == {
+            "database": "ok",
+            "broker": "ok",
+            "oldest_unprocessed_seconds": 0,
+        }
     assert stack.signal(number) == 0
     assert stack.alive() == []
     assert not (stack.state / "processes.json").exists()

@@ -17,7 +17,17 @@ def suspicious(request: HttpRequest) -> HttpResponse:
     raise SuspiciousOperation("cut off")
 
 
-urlpatterns = [path("offline/", offline), path("suspicious/", suspicious)]
+def broken(request: HttpRequest) -> HttpResponse:
+    raise ZeroDivisionError
+
+
+urlpatterns = [
+    path("offline/", offline),
+    path("suspicious/", suspicious),
+    path("broken/", broken),
+]
+handler400 = "config.errors.bad_request"
+handler500 = "config.errors.server_error"
 
 
 @pytest.fixture
@@ -28,6 +38,14 @@ def browser_of_a_stranger() -> Client:
 @override_settings(ROOT_URLCONF=__name__)
 def test_a_database_that_is_away_is_answered_with_words(browser_of_a_stranger):
     answer = browser_of_a_stranger.get("/offline/")
+    assert answer.status_code == 503
+    assert answer.headers["Retry-After"] == "10"
+    assert "The database does not answer" in answer.content.decode()
+
+
+@override_settings(ROOT_URLCONF=__name__)
+def test_a_fault_of_ours_is_answered_with_words(browser_of_a_stranger):
+    answer = browser_of_a_stranger.post("/broken/", {"a": "form"})
     assert answer.status_code == 500
     assert "Something went wrong here" in answer.content.decode()
 

@@ -1,0 +1,86 @@
+"""Django's PostgreSQL backend with an end to each wait, which the option ``wait_seconds`` sets.
+
+Sites set it to a few seconds (`config.wsgi`), so that a database that hangs costs a visitor a page
+that says so. Without it, in commands and workers, nothing is changed.
+"""
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import psycopg2.extensions
+from django.db.backends.postgresql import base
+
+from config.postgres.patience import Gate, patience
+
+
+class PatientConnection(psycopg2.extensions.connection):
+    """A connection whose waits end after ``wait_seconds``; None: they do not."""
+
+    wait_seconds: float | None = None
+
+    def wait(self) -> AbstractContextManager[None]:
+        """Limit how long this block may wait for the server."""
+        if self.wait_seconds is None:
+            return nullcontext()
+        return patience.limited(self.fileno(), self.wait_seconds)
+
+    def commit(self) -> None:
+        """Commit."""
+        with self.wait():
+            super().commit()
+
+    def rollback(self) -> None:
+        """Roll back."""
+        with self.wait():
+            super().rollback()
+
+
+class PatientCursor(psycopg2.extensions.cursor):
+    """A cursor that waits no longer than its connection allows."""
+
+    connection: PatientConnection
+
+    def execute(self, *args: Any) -> None:
+        """Run a statement."""
+        with self.connection.wait():
+            super().execute(*args)
+
+    def executemany(self, *args: Any) -> None:
+        """Run a statement for each set of parameters."""
+        with self.connection.wait():
+            super().executemany(*args)
+
+    def copy_expert(self, *args: Any) -> None:
+        """Copy rows in or out."""
+        with self.connection.wait():
+            super().copy_expert(*args)
+
+    def fetchmany(self, *args: Any) -> list[Any]:
+        """Return the next rows; of a cursor in the server, ask for them."""
+        with nullcontext() if self.name is None else self.connection.wait():
+            return super().fetchmany(*args)
+
+
+gate = Gate()
+patience.on_hang_up = gate.close
+
+
+class DatabaseWrapper(base.DatabaseWrapper):
+    """Django's wrapper, whose connections are patient ones."""
+
+    wait_seconds: float | None = None
+
+    def get_connection_params(self) -> dict[str, Any]:
+        """Keep our option from the library, which does not know it."""
+        parameters: dict[str, Any] = super().get_connection_params()
+        self.wait_seconds = parameters.pop("wait_seconds", None)
+        parameters["connection_factory"] = PatientConnection
+        parameters["cursor_factory"] = PatientCursor
+        return parameters
+
+    def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
+        """Connect, and limit the waits from then on."""
+        with nullcontext() if self.wait_seconds is None else gate.passing():
+            connection = super().get_new_connection(conn_params)
+        connection.wait_seconds = self.wait_seconds
+        return connection
