@@ -20,6 +20,7 @@ import psycopg2
 from psycopg2 import sql
 
 from config.local.embedded_server import START_SECONDS, ServerDidNotStart, failure, package_dir
+from config.local.notes import Note
 from config.local.processes import Program, Running, Supervisor
 
 DATABASE = "call_credits"
@@ -68,6 +69,14 @@ def _postgres_programs(home: Path) -> Path:
     return copy / installed.relative_to(package.parent) / "bin"
 
 
+def _require_owner(data: Path, user: int) -> None:
+    if data.stat().st_uid != user:
+        raise ServerDidNotStart(
+            f"{data} belongs to another user than the server's ({pwd.getpwuid(user).pw_name}). "
+            "A copy must keep its owners (cp -a); or begin anew with `make reset`."
+        )
+
+
 def _forget_dead_postmaster(data: Path) -> None:
     """Remove the pid file of a server that is gone: its number may be another process's by now."""
     pid_file = data / "postmaster.pid"
@@ -94,6 +103,7 @@ def start_postgres(supervisor: Supervisor, *, state: Path, durable: bool) -> str
     data = home / "postgres"
     if not data.exists():
         _initialize(data, programs, user=user, durable=durable)
+    _require_owner(data, os.geteuid() if user is None else user)
     _forget_dead_postmaster(data)
     # A socket's path has room for 107 bytes, less than the path of many a checkout.
     sockets = _socket_dir(state, user)
@@ -174,11 +184,9 @@ def _wait_for_database(process: Running, log: Path, sockets: Path) -> None:
 
 
 def _socket_dir(state: Path, user: int | None) -> Path:
-    note = state / "sockets"
-    if note.exists():
-        shutil.rmtree(note.read_text(), ignore_errors=True)
+    forget_sockets(state)
     sockets = Path(tempfile.mkdtemp(prefix="cc-", dir="/tmp"))
-    note.write_text(str(sockets))
+    Note(state, "sockets").write(str(sockets))
     if user is not None:
         os.chown(sockets, user, -1)
     return sockets
@@ -186,10 +194,10 @@ def _socket_dir(state: Path, user: int | None) -> Path:
 
 def forget_sockets(state: Path) -> None:
     """Remove the socket directory of a stopped server."""
-    note = state / "sockets"
-    if note.exists():
-        shutil.rmtree(note.read_text(), ignore_errors=True)
-        note.unlink()
+    note = Note(state, "sockets")
+    if sockets := note.read():
+        shutil.rmtree(sockets, ignore_errors=True)
+    note.forget()
 
 
 def _make_database(sockets: Path) -> None:

@@ -4,23 +4,24 @@ So `manage.py import_calls …` works on the same data without any setting.
 """
 
 import contextlib
-import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+
+from config.local.notes import Note
+
+NAME = "environment.json"
 
 
 @contextlib.contextmanager
 def lent(state: Path, environment: Mapping[str, str], names: Iterable[str]) -> Iterator[None]:
     """Keep these variables where `borrow` finds them, readable by their owner only."""
-    path = _file(state)
-    path.unlink(missing_ok=True)
-    path.touch(mode=0o600)
-    path.write_text(json.dumps({name: environment[name] for name in names if name in environment}))
+    note = Note(state, NAME)
+    note.write({name: environment[name] for name in names if name in environment})
     try:
         yield
     finally:
-        path.unlink(missing_ok=True)
+        note.forget()
 
 
 def borrow(state: Path) -> None:
@@ -30,10 +31,6 @@ def borrow(state: Path) -> None:
     """
     if "DATABASE_URL" in os.environ:
         return
-    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-        for name, value in json.loads(_file(state).read_text()).items():
+    if state.is_dir():
+        for name, value in (Note(state, NAME).read() or {}).items():
             os.environ.setdefault(name, value)
-
-
-def _file(state: Path) -> Path:
-    return state / "environment.json"

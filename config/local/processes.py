@@ -6,7 +6,6 @@ be up before the first process starts.
 """
 
 import contextlib
-import json
 import os
 import pwd
 import signal
@@ -21,6 +20,8 @@ from pathlib import Path
 from typing import IO
 
 import psutil
+
+from config.local.notes import Note
 
 GRACE_SECONDS = 20
 POLL_SECONDS = 0.1
@@ -85,17 +86,14 @@ class Supervisor:
     """Owns the processes of one state directory."""
 
     def __init__(self, state: Path) -> None:
-        self.record = state / "processes.json"
+        self.record = Note(state, "processes.json")
         self.running: list[Running] = []
 
     def recover(self) -> None:
         """End what an earlier supervisor of this directory left running when it was killed."""
-        if not self.record.exists():
-            return
-        try:
-            entries = json.loads(self.record.read_text())
-        except ValueError:  # killed in the middle of writing: nothing was started after it
-            entries = []
+        if self.record.is_foreign():
+            say("The list of processes was copied from another directory, and is ignored.")
+        entries = self.record.read() or []
         for entry in reversed(entries):
             pid, started_at = entry["pid"], entry["started_at"]
             # The same number may belong to another process by now; the start time tells.
@@ -107,7 +105,7 @@ class Supervisor:
             while _started_at(pid) == started_at and time.monotonic() < deadline:
                 time.sleep(POLL_SECONDS)
             signal_group(pid, signal.SIGKILL)
-        self.record.unlink()
+        self.record.forget()
 
     def start(self, program: Program) -> Running:
         """Start a program in a process group of its own."""
@@ -160,7 +158,7 @@ class Supervisor:
                 process.popen.wait()
                 self.running = [other for other in self.running if other is not process]
                 self._write_record()
-        self.record.unlink(missing_ok=True)
+        self.record.forget()
 
     def _write_record(self) -> None:
         entries = [
@@ -172,9 +170,11 @@ class Supervisor:
             }
             for process in self.running
         ]
-        unfinished = self.record.with_suffix(".new")
-        unfinished.write_text(json.dumps(entries))
-        unfinished.replace(self.record)
+        try:
+            self.record.write(entries)
+        except OSError as error:
+            # What runs goes on, and is stopped in order. Only after a crash nobody finds it.
+            say(f"The list of processes can't be kept ({error.strerror}).")
 
 
 def _launch(program: Program) -> Running:

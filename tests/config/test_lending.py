@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import stat
 from pathlib import Path
 
@@ -27,7 +28,7 @@ def test_the_environment_is_known_while_it_runs_and_to_its_owner_only(tmp_path: 
     with lent(tmp_path, {**SERVERS, "HOME": "h"}, [*SERVERS, "EMAIL_URL"]):
         path = tmp_path / "environment.json"
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
-        assert json.loads(path.read_text()) == SERVERS
+        assert json.loads(path.read_text())["value"] == SERVERS
     assert not path.exists()
 
 
@@ -45,6 +46,15 @@ def test_servers_that_are_named_come_first(
         borrow(tmp_path)
     assert os.environ["DATABASE_URL"] == "postgres:///mine"
     assert "REDIS_URL" not in os.environ
+
+
+def test_a_copied_directory_lends_nothing_of_the_original(tmp_path: Path, unset: None) -> None:
+    original, copy = tmp_path / "original", tmp_path / "copy"
+    original.mkdir()
+    with lent(original, SERVERS, SERVERS):
+        shutil.copytree(original, copy)
+        borrow(copy)
+    assert "DATABASE_URL" not in os.environ
 
 
 def test_with_nothing_running_nothing_is_set(tmp_path: Path, unset: None) -> None:

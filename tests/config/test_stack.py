@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -15,6 +16,8 @@ from pathlib import Path
 
 import psutil
 import pytest
+
+from config.local.embedded_postgres import postgres_home
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_SECONDS = 120
@@ -83,7 +86,13 @@ class Stack:
         """Run a command to its end beside this stack."""
         command, env = self.command(name, **more)
         return subprocess.run(
-            command, env=env, cwd=ROOT, capture_output=True, text=True, check=False
+            command,
+            env=env,
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=PATIENCE_SECONDS,
         )
 
     def manage(self, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -105,7 +114,7 @@ class Stack:
 
     def pid(self, name: str) -> int:
         """Return the pid of one of the processes."""
-        entries = json.loads((self.state / "processes.json").read_text())
+        entries = json.loads((self.state / "processes.json").read_text())["value"]
         return next(int(entry["pid"]) for entry in entries if entry["name"] == name)
 
     def alive(self) -> list[str]:
@@ -198,6 +207,35 @@ def test_a_start_after_a_crash_ends_what_was_left_and_keeps_the_data(stack: Stac
     assert (stack.state / "secret_key").read_text() == key
     assert stack.signal(signal.SIGINT) == 0
     assert stack.alive() == []
+
+
+def test_a_copy_of_a_running_directory_leaves_the_original_alone(stack: Stack) -> None:
+    stack.start()
+    before = {name: stack.pid(name) for name in ("postgres", "valkey", "worker", "web")}
+    copy = Stack(stack.state.parent / "copied" / "state")
+    copy.state.mkdir(parents=True)
+    for name in ("processes.json", "sockets", "environment.json", "secret_key"):
+        shutil.copy(stack.state / name, copy.state)
+    done = copy.once("reset")
+    assert (done.returncode, stack.is_healthy()) == (0, True)
+    assert {name: stack.pid(name) for name in before} == before
+    assert "was copied from another directory, and is ignored" in done.stdout
+    assert stack.signal(signal.SIGINT) == 0
+
+
+def test_a_copy_with_other_owners_is_refused_in_one_line(stack: Stack) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can make files of another user")
+    data = postgres_home(stack.state) / "postgres"
+    data.mkdir(parents=True)
+    os.chown(data, 1, -1)
+    try:
+        done = stack.once("run")
+    finally:
+        shutil.rmtree(data)
+    assert done.returncode == 1
+    assert "postgres belongs to another user than the server's" in done.stdout.splitlines()[-1]
+    assert "Traceback" not in done.stdout + done.stderr
 
 
 def test_a_taken_port_is_said_with_the_way_out(stack: Stack) -> None:
