@@ -114,6 +114,8 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "config.policy.ContentSecurityPolicyMiddleware",
+    # It pads what it compresses by a random length, so that sizes tell nothing (BREACH).
+    "django.middleware.gzip.GZipMiddleware",
     "config.privacy.PrivateMiddleware",
     "config.bodies.BodyMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

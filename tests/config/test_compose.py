@@ -77,7 +77,7 @@ def environment(db: None, tmp_path: Path) -> Iterator[dict[str, str]]:
 
     def execute(statement: str) -> None:
         with contextlib.closing(
-            psycopg2.connect(**{k: v for k, v in parameters.items() if k != "cursor_factory"})
+            psycopg2.connect(**{k: v for k, v in parameters.items() if "factory" not in k})
         ) as other:
             other.autocommit = True
             other.cursor().execute(statement)
@@ -152,7 +152,7 @@ def dockerfile() -> str:
 
 def test_every_service_of_ours_runs_the_same_image_and_settings() -> None:
     services = compose()["services"]
-    assert {*OURS, "db", "redis"} == set(services)
+    assert {*OURS, "db", "redis", "proxy"} == set(services)
     for key in ("build", "image", "environment", "read_only", "security_opt"):
         assert len({repr(services[name][key]) for name in OURS}) == 1
 
@@ -192,10 +192,10 @@ def test_data_is_on_named_volumes_and_every_server_is_checked() -> None:
     declared = compose()
     used = {
         volume.partition(":")[0]
-        for name in ("db", "redis")
+        for name in ("db", "redis", "proxy")
         for volume in declared["services"][name]["volumes"]
     }
-    assert used == set(declared["volumes"])
+    assert used - {"./config/Caddyfile"} == set(declared["volumes"])
     for name, one in declared["services"].items():
         assert name == "migrate" or one["healthcheck"]["test"][0] == "CMD"
 

@@ -129,3 +129,19 @@ def test_the_sign_in_page_works_and_is_accessible(
     page.get_by_label("Password").fill("long-and-odd-7")
     page.get_by_role("button", name="Sign In").click()
     expect(page).not_to_have_url(f"{page.url.split('/accounts')[0]}/accounts/login/")
+
+
+def test_pages_are_compressed_by_lengths_that_tell_nothing(client: Client) -> None:
+    sizes = set()
+    for _ in range(20):
+        answer = client.get("/accounts/login/", headers={"accept-encoding": "gzip"})
+        assert answer.headers["Content-Encoding"] == "gzip"
+        sizes.add(len(answer.content))
+    whole = client.get("/accounts/login/")
+    assert max(sizes) < len(whole.content) * 0.6
+    assert len(sizes) > 1
+
+
+def test_nobody_keeps_a_page_that_a_person_saw(admin_client: Client) -> None:
+    for address in ("/admin/", "/accounts/password/change/", "/"):
+        assert "no-store" in admin_client.get(address).headers["Cache-Control"]
