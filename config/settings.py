@@ -225,6 +225,12 @@ ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 # An operator adds people to their account, and vouches for the address.
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_LOGOUT_REDIRECT_URL = LOGIN_URL
+# Nobody gets a mail because somebody else typed their address here, nor is told who has an account.
+ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
+ACCOUNT_EMAIL_NOTIFICATIONS = True  # of each change of password or second step
+ACCOUNT_EMAIL_SUBJECT_PREFIX = "Call Credits: "
+ACCOUNT_RATE_LIMITS = {"reset_password": "20/h/ip,3/h/key"}
+PASSWORD_RESET_TIMEOUT = 24 * 60 * 60
 # Attempts are counted by the visitor's address; without this it would be the proxy's.
 ALLAUTH_TRUSTED_PROXY_COUNT = TRUSTED_PROXY_COUNT
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]

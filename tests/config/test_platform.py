@@ -44,7 +44,7 @@ def test_health_is_503_and_says_that_the_broker_is_full(client: Client) -> None:
         answer = client.get("/health/")
     finally:
         for name, value in before.items():
-            broker.config_set(name, str(value))
+            broker.config_set(str(name), str(value))
     assert (answer.status_code, answer.json()["broker"]) == (503, "full")
 
 
