@@ -1,0 +1,5 @@
+"""The tables of calls, one concept a file."""
+
+from calls.models.call import NUMBER_LENGTH_MAX, UNCONNECTED, Call, Status
+
+__all__ = ["NUMBER_LENGTH_MAX", "UNCONNECTED", "Call", "Status"]
