@@ -1,70 +1,63 @@
-"""Asterisk's ``Master.csv``, as its module ``cdr_csv`` writes it: 16 to 18 columns, no header.
+"""Asterisk's call detail records, however its modules and FreePBX write them.
 
-The first 16 are always there. ``uniqueid`` and ``userfield`` are optional, each for itself; a 17th
-column alone is the ``uniqueid`` where it looks like one. Without it a call gets an ID made from its
-line, the same each time. Lines with the same ``uniqueid`` that follow each other (a call that was
-transferred) are one call, also when they stand in different files: `calls.legs`. Nothing in the
-file says who called whom: the import names the direction, as a whole or by dialplan context.
+``Master.csv`` of ``cdr_csv`` (16 to 21 columns, no header), the samples of ``cdr_custom``, its
+records as JSON lines, FreePBX's “CSV File”, and the table ``cdr`` as databases give it out, with
+or without a header. Names and values tell which column is what, never their number alone.
 
-Times are whole seconds on the wall clock of the import's time zone (UTC for ``usegmtime=yes``).
-They decide; ``duration`` and ``billsec`` must agree with them to a second, as Asterisk truncates.
-The ``disposition`` is that of the last attempt to reach somebody: a line with an ``answer`` and
-seconds of talk was answered, whatever became of that attempt. Without talk the disposition decides.
+A call is told by its ``linkedid`` where the file has one, else by its ``uniqueid`` (the linkedid is
+the uniqueid of the call's first channel, so a call of one line has the same ID either way). Without
+both it gets an ID made from its line, the same each time. Lines of one call (transfers, parallel
+rings) are one call, also when they stand in different files: `calls.legs`. Nothing in the file says
+who called whom: the import names the direction, as a whole or by dialplan context; with FreePBX's
+column ``did``, a call to one is inbound.
+
+Times are on the wall clock of the import's time zone (UTC for ``usegmtime=yes``) or epoch seconds.
+They decide; ``duration`` and ``billsec`` must agree with them to a second. The ``disposition`` is
+that of the last attempt to reach somebody: a line with seconds of talk was answered, whatever
+became of that attempt. Without talk the disposition decides. Asterisk itself writes no record that
+is longer than 1,024 bytes: such calls are missing from Master.csv, and can't be imported.
 """
 
 import hashlib
-import re
-from collections.abc import Collection, Iterator, Sequence
-from datetime import datetime, timedelta
-from itertools import product
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import datetime
 from operator import attrgetter
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 from zoneinfo import ZoneInfo
 
 from django.template.defaultfilters import pluralize
 
 from billing.plans.rating import UsageType
-from billing.texts import storable
 from calls.legs import joined
-from calls.models import Status
 from calls.notations import BadFileError, RawRecord
-from calls.notations.clock import meanings, read_time
 from calls.notations.delimited import DelimitedReader, Row
-from calls.records import CallRecord, Instant, Rejected, not_one_of, validate
-from calls.sources import Option, Read, Source
-
-COLUMNS = (
-    "accountcode",
-    "src",
-    "dst",
-    "dcontext",
-    "clid",
-    "channel",
-    "dstchannel",
-    "lastapp",
-    "lastdata",
-    "start",
-    "answer",
-    "end",
-    "duration",
-    "billsec",
-    "disposition",
-    "amaflags",
+from calls.records import CallRecord, Rejected, validate
+from calls.sources import Ignored, Option, Read, Source
+from calls.sources.asterisk.columns import (
+    BASE,
+    COLUMNS_MAX,
+    COLUMNS_MIN,
+    UNIQUEID,
+    fits,
+    is_header,
+    named,
+    names_of,
+    order_of,
 )
-COLUMNS_MAX = len(COLUMNS) + 2
+from calls.sources.asterisk.records import (
+    DAY_FIRST,
+    MONTH_FIRST,
+    STATUSES,
+    YEAR_FIRST,
+    leg_of,
+    looks_internal,
+    value,
+)
 
-# Seconds since 1970 and a counter, perhaps after the system's name: pbx1-1270167992.0
-UNIQUEID = re.compile(r"(?:.+-)?\d{9,}\.\d+")
+COLUMNS = BASE
 
-STATUSES = {
-    "ANSWERED": Status.COMPLETED,
-    "NO ANSWER": Status.NO_ANSWER,
-    "BUSY": Status.BUSY,
-    "FAILED": Status.FAILED,
-    "CONGESTION": Status.FAILED,
-}
-
-TOLERANCE = timedelta(seconds=1)
+# What to do with calls in which nobody outside took part.
+CHARGE, IGNORE = "charge", "ignore"
 
 # What the rules of a record call by our names, in the names of the file.
 FIELDS = {
@@ -78,38 +71,35 @@ FIELDS = {
     "remarks": "userfield",
 }
 
+IDS = frozenset({"uniqueid", "linkedid"})
 
-class _Leg(NamedTuple):
-    """The instants of one line: a call, or the part of it before or after a transfer."""
+# Where one of these is cut off, nothing is charged otherwise.
+HARMLESS = frozenset({"userfield", "sequence", "recordingfile"})
 
-    started_at: Instant
-    connected_at: Instant | None
-    ended_at: Instant | None
-    status: Status
+INTERNAL = "is between extensions, or a feature code: nobody outside took part."
+
+__all__ = ["COLUMNS", "STATUSES", "AsteriskCsv"]
 
 
 class _ReadLine(NamedTuple):
     """A line with what it says."""
 
-    raw: RawRecord[Row]
+    raw: RawRecord[Any]
     record: CallRecord
+    agrees: bool | None
+    ignored: str  # why it is no call by itself; empty where it is one
 
 
-class _Optional(NamedTuple):
-    """The columns that not every file has; empty where it does not."""
+class AsteriskCsv(Source[Any]):
+    """Reads records of one account. One is a part of a call, never a correction of another.
 
-    uniqueid: str = ""
-    userfield: str = ""
-
-
-class AsteriskCsv(Source[Row]):
-    """Reads Master.csv for one account. A line is a part of a call, never a correction of another.
-
-    Calls are of ``usage_type``, except those from ``inbound_contexts``, which are inbound.
+    Calls are of ``usage_type``, except those from ``inbound_contexts``, which are inbound. A call
+    of ``ignored_contexts`` alone is ignored; with ``internal_calls`` "ignore", so is one in which
+    nobody outside took part. ``dates`` is the order that a spreadsheet gave to days and months.
     """
 
     name = "asterisk"
-    label = "Asterisk's Master.csv"
+    label = "Asterisk's Master.csv and its other records"
     options = (
         Option(
             name="usage_type",
@@ -124,6 +114,26 @@ class AsteriskCsv(Source[Row]):
             metavar="NAME",
             is_list=True,
         ),
+        Option(
+            name="ignored_contexts",
+            argument="--ignored-context",
+            help="calls from this dialplan context are no calls for billing. Can be repeated.",
+            metavar="NAME",
+            is_list=True,
+        ),
+        Option(
+            name="internal_calls",
+            argument="--internal-calls",
+            help="whether calls between extensions, and feature codes, are charged or ignored "
+            "(charge).",
+            choices=(CHARGE, IGNORE),
+        ),
+        Option(
+            name="dates",
+            argument="--dates",
+            help="the order of day, month and year, where a spreadsheet changed it (ymd).",
+            choices=(YEAR_FIRST, DAY_FIRST, MONTH_FIRST),
+        ),
     )
     tells_legs = True
 
@@ -135,13 +145,22 @@ class AsteriskCsv(Source[Row]):
         now: datetime,
         usage_type: str = UsageType.OUTBOUND,
         inbound_contexts: Collection[str] = (),
+        ignored_contexts: Collection[str] = (),
+        internal_calls: str = CHARGE,
+        dates: str = YEAR_FIRST,
     ) -> None:
         super().__init__(account_id=account_id, zone=zone, now=now)
         self._usage_type = UsageType(usage_type)
         self._inbound_contexts = frozenset(inbound_contexts)
+        self._ignored_contexts = frozenset(ignored_contexts)
+        self._ignores_internal = internal_calls == IGNORE
+        self._dates = dates
+        self._header: tuple[str, ...] | None = None
+        self._order: tuple[str, ...] = ()  # of the row before
+        self._first: tuple[str, ...] = ()  # of the first row
 
     def reader(self, file: BinaryIO) -> DelimitedReader:
-        """Text without a header, delimited by commas."""
+        """Text with or without a header, delimited by commas."""
         return DelimitedReader(
             file,
             delimiters=",",
@@ -150,125 +169,138 @@ class AsteriskCsv(Source[Row]):
         )
 
     def may_be_torn(self, last: Sequence[str], is_closed: bool) -> bool:
-        """Whether a uniqueid may be missing in the ``last`` line, in part or as a whole.
+        """Whether an ID may be missing in the ``last`` line, in part or as a whole.
 
         Without it, or with a part of it, the call would be another one, and charged once more when
         its whole line comes.
         """
-        return len(last) < COLUMNS_MAX - 1 or (len(last) == COLUMNS_MAX - 1 and not is_closed)
+        order: Sequence[str] = self._header or self._first
+        if len(last) > len(order):
+            order = order_of(last) or ()
+        if not IDS.intersection(order):
+            # The optional columns are all missing, or not yet written.
+            return len(last) <= COLUMNS_MIN or not is_closed
+        if IDS.intersection(order[len(last) :]):
+            return True
+        return not is_closed and order[len(last) - 1] not in HARMLESS
 
     def takes_as_header(self, first: Sequence[str]) -> bool:
-        """Where somebody has added one; a first line with other columns is no Master.csv."""
-        if not len(COLUMNS) <= len(first) <= COLUMNS_MAX:
+        """Whether it names the columns; a first line with other columns is not Asterisk's."""
+        names = names_of(first)
+        if is_header(names):
+            self._header = names
+            return True
+        self._first = order_of(first) or ()
+        if self._first:
+            return False
+        if not COLUMNS_MIN <= len(first) <= COLUMNS_MAX:
             raise BadFileError(
-                f"The first line has {len(first)} columns; Asterisk's Master.csv has "
-                f"{len(COLUMNS)} to {COLUMNS_MAX}."
+                f"The first line has {len(first)} column{pluralize(len(first))}; Asterisk's "
+                f"Master.csv has {COLUMNS_MIN} to {COLUMNS_MAX}."
             )
-        return tuple(name.strip().lower() for name in first[: len(COLUMNS)]) == COLUMNS
+        raise BadFileError(
+            "The first line is no record by Asterisk: its times, its seconds and its disposition "
+            "are not where they should be."
+        )
 
     def field_name(self, field: str) -> str:
         """The name in Asterisk's documentation."""
         return FIELDS.get(field, field)
 
-    def call_id(self, values: Row) -> str:
-        """The uniqueid, or an ID made from the 16 columns that are always there."""
-        if uniqueid := _optional(values).uniqueid:
-            return uniqueid
-        line = "\x1f".join(values[: len(COLUMNS)]).encode(errors="surrogatepass")
+    def call_id(self, values: Row | Mapping[str, str]) -> str:
+        """The linkedid, the uniqueid, or an ID made from the columns that are always there."""
+        cdr = self._named(values)
+        for name in ("linkedid", "uniqueid"):
+            found: str = cdr.get(name, "")
+            if found and (name == "uniqueid" or UNIQUEID.fullmatch(found)):
+                return found
+        told = (cdr[name] for name in COLUMNS if name in cdr)
+        line = "\x1f".join(told).encode(errors="surrogatepass")
         return f"asterisk-{hashlib.sha256(line).hexdigest()[:32]}"
 
-    def read(self, raw: Sequence[RawRecord[Row]]) -> Iterator[Read[Row]]:
-        """Lines that follow each other are one call; if one can't be read, none is.
+    def read(self, raw: Sequence[RawRecord[Any]]) -> Iterator[Read[Any]]:
+        """All lines are one call; if one can't be read, none is.
 
         Recording the others would charge a part of the call as if it were all. A line that is far
-        from the rest is rejected by itself: it has the ID of a call that it is no part of.
+        from the rest is rejected by itself: it has the ID of a call that it is no part of. A call
+        is ignored where all of its lines are.
         """
         legs = []
         unreadable = {}
         for line in raw:
             try:
-                legs.append(_ReadLine(line, self._record(line.values)))
+                legs.append(self._read_line(line))
             except Rejected as rejected:
                 unreadable[line.number] = rejected
         if unreadable:
             because = _because_of(unreadable)
             yield from (Read([line], unreadable.get(line.number, because)) for line in raw)
             return
+        if legs and all(leg.ignored for leg in legs):
+            yield Read(raw, Ignored(legs[0].ignored))
+            return
         legs.sort(key=attrgetter("record.started_at"))
-        (first, call), *rest = legs
+        first, *rest = legs
+        call = first.record
         joining = [first]
-        for line, record in rest:
+        for leg in rest:
             try:
-                call = joined(call, record)
-                joining.append(line)
+                call = joined(call, leg.record)
+                joining.append(leg)
             except Rejected as rejected:
-                yield Read([line], rejected)
-        yield Read(sorted(joining, key=attrgetter("number")), call)
+                yield Read([leg.raw], rejected)
+        agree = [leg.agrees for leg in joining]
+        yield Read(
+            sorted((leg.raw for leg in joining), key=attrgetter("number")),
+            call,
+            None if None in agree else all(agree),
+        )
 
-    def _record(self, values: Row) -> CallRecord:
-        leg = self._leg(values)
-        row = dict(zip(COLUMNS, values, strict=False))
-        inbound = row["dcontext"] in self._inbound_contexts
-        return validate(
+    def _named(self, values: Row | Mapping[str, str]) -> Mapping[str, str]:
+        """The values by Asterisk's names; where there is no header the values tell the order."""
+        if isinstance(values, Mapping):
+            return dict(zip(names_of(tuple(values)), values.values(), strict=True))
+        if self._header is not None:
+            return named(self._header, values)
+        if not (self._order and fits(self._order, values)):
+            self._order = order_of(values) or (
+                (*COLUMNS, "uniqueid", "userfield")[: len(values)]
+                if COLUMNS_MIN <= len(values) <= COLUMNS_MAX
+                else ()
+            )
+        return named(self._order, values)
+
+    def _read_line(self, line: RawRecord[Any]) -> _ReadLine:
+        cdr = self._named(line.values)
+        if not cdr or len(cdr) > len(line.values):
+            count = len(line.values)
+            raise Rejected(
+                "line",
+                f"has {count} column{pluralize(count)} instead of {COLUMNS_MIN} to {COLUMNS_MAX}.",
+            )
+        leg = leg_of(cdr, zone=self.zone, dates=self._dates)
+        inbound = bool(value(cdr, "did")) or cdr.get("dcontext") in self._inbound_contexts
+        record = validate(
             account_id=self.account_id,
-            call_id=self.call_id(values),
+            call_id=self.call_id(line.values),
             usage_type=UsageType.INBOUND if inbound else self._usage_type,
             status=leg.status,
             started_at=leg.started_at,
             connected_at=leg.connected_at,
             ended_at=leg.ended_at,
-            from_number=row["src"],
-            to_number=row["dst"],
-            remarks=_optional(values).userfield,
+            from_number=cdr.get("src", ""),
+            to_number=(value(cdr, "did") if inbound else "") or cdr.get("dst", ""),
+            remarks=cdr.get("userfield", ""),
             revised_at=leg.ended_at,  # when Asterisk wrote the line
             now=self.now,
         )
+        return _ReadLine(line, record, leg.agrees, self._ignored(cdr))
 
-    def _leg(self, values: Row) -> _Leg:
-        if not len(COLUMNS) <= len(values) <= COLUMNS_MAX:
-            raise Rejected(
-                "line",
-                f"has {len(values)} column{pluralize(len(values))} instead of {len(COLUMNS)} to "
-                f"{COLUMNS_MAX}.",
-            )
-        row = dict(zip(COLUMNS, values, strict=False))
-        status = STATUSES.get(row["disposition"].strip().upper())
-        if status is None:
-            raise Rejected("disposition", not_one_of(row["disposition"].strip(), STATUSES))
-        duration = _seconds("duration", row["duration"])
-        billsec = _seconds("billsec", row["billsec"])
-        for field in ("start", "end"):
-            if not row[field]:
-                raise Rejected(field, "is missing.")
-        if status is Status.COMPLETED and not row["answer"]:
-            raise Rejected("answer", "is missing, although the call was ANSWERED.")
-        if status is not Status.COMPLETED and row["answer"]:
-            if billsec:
-                status = Status.COMPLETED
-            else:
-                row["answer"] = ""
-        error: Rejected | None = None
-        # Where clocks were set back a time means one of two instants: the durations tell which.
-        for started_at, connected_at, ended_at in product(
-            self._instants("start", row["start"]),
-            self._instants("answer", row["answer"]),
-            self._instants("end", row["end"]),
-        ):
-            assert started_at is not None
-            try:
-                _check("duration", duration, "start", started_at, ended_at)
-                _check("billsec", billsec, "answer", connected_at, ended_at)
-            except Rejected as rejected:
-                error = error or rejected
-            else:
-                return _Leg(started_at, connected_at, ended_at, status)
-        assert error is not None
-        raise error
-
-    def _instants(self, field: str, text: str) -> Sequence[Instant | None]:
-        if not text:
-            return [None]
-        return meanings(field, read_time(field, text), self.zone)
+    def _ignored(self, cdr: Mapping[str, str]) -> str:
+        context = cdr.get("dcontext", "")
+        if context in self._ignored_contexts:
+            return f"is of the dialplan context “{context}”, which is not charged."
+        return INTERNAL if self._ignores_internal and looks_internal(cdr) else ""
 
 
 def _because_of(lines: Collection[int]) -> Rejected:
@@ -279,33 +311,3 @@ def _because_of(lines: Collection[int]) -> Rejected:
         f"is of the same call as line{pluralize(len(lines))} {numbers}, which can't be read; a "
         "part of a call is not charged as if it were all.",
     )
-
-
-def _optional(values: Row) -> _Optional:
-    more = values[len(COLUMNS) : COLUMNS_MAX]
-    if len(more) == 1 and not UNIQUEID.fullmatch(more[0]):
-        return _Optional(userfield=more[0])
-    return _Optional(*more)
-
-
-def _seconds(field: str, text: str) -> timedelta:
-    if not re.fullmatch(r"-?\d{1,9}", text, re.ASCII):
-        raise Rejected(field, f"is “{storable(text[:40])}”, not a number of seconds.")
-    if text.startswith("-"):
-        raise Rejected(field, f"is negative ({text}).")
-    return timedelta(seconds=int(text))
-
-
-def _check(
-    field: str, told: timedelta, since: str, begun: Instant | None, ended: Instant | None
-) -> None:
-    """Hold the number of seconds told against the times that it should be between."""
-    measured = timedelta() if begun is None or ended is None else ended.at - begun.at
-    if measured < timedelta():
-        raise Rejected("end", f"is before the {since}.")
-    if abs(measured - told) > TOLERANCE:
-        raise Rejected(
-            field,
-            f"is {told.total_seconds():.0f} s, but from {since} to end are "
-            f"{measured.total_seconds():.0f} s.",
-        )

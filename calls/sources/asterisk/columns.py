@@ -119,13 +119,14 @@ def order_of(row: Sequence[str]) -> tuple[str, ...] | None:
 
     A comma at the end of the row, with nothing behind it, is left out where that fits better.
     """
-    lengths = {len(row), len(row) - 1} if row and not row[-1].strip() else {len(row)}
     best, most = None, 0
     for place in _PLACES:
-        if len(place.order) not in lengths:
+        left_out = len(row) - len(place.order)
+        if left_out not in (0, 1) or (left_out and row[-1].strip()):
             continue
         shows = _shows(place, row)
-        if shows >= _ENOUGH and (score := 10 * shows + _ids_score(place, row)) > most:
+        score = 10 * shows + _ids_score(place, row) - 3 * left_out
+        if shows >= _ENOUGH and score > most:
             best, most = place.order, score
     return best
 
@@ -178,7 +179,7 @@ def is_header(names: Collection[str]) -> bool:
     ``names`` are as `names_of` returns them.
     """
     known = set(names)
-    return NEEDED <= known and bool(known & set(STARTS)) and len(known & TYPICAL) >= 2
+    return known >= NEEDED and bool(known & set(STARTS)) and len(known & TYPICAL) >= 2
 
 
 def named(order: Sequence[str], row: Sequence[str]) -> Mapping[str, str]:

@@ -45,7 +45,8 @@ YEAR_FIRST, DAY_FIRST, MONTH_FIRST = "ymd", "dmy", "mdy"
 
 EPOCH = re.compile(r"(\d{9,11})(?:\.(\d{1,9}))?", re.ASCII)
 SPREADSHEET = re.compile(
-    r"(\d{1,2})[-./](\d{1,2})[-./](\d{4}|\d{2}),? +(\d{1,2}):(\d\d)(?::(\d\d))?(?: ?([AP])\.?M\.?)?",
+    r"(\d{1,2})[-./](\d{1,2})[-./](\d{4}|\d{2}),? +"
+    r"(\d{1,2}):(\d\d)(?::(\d\d))?(?: ?([AP])\.?M\.?)?",
     re.ASCII | re.IGNORECASE,
 )
 CUT_TO_MINUTES = re.compile(r".*[T ]\d{1,2}:\d\d(?: ?[AP]M)?", re.ASCII | re.IGNORECASE)
