@@ -21,18 +21,16 @@ is longer than 1,024 bytes: such calls are missing from Master.csv, and can't be
 import hashlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
-from operator import attrgetter
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO
 from zoneinfo import ZoneInfo
 
 from django.template.defaultfilters import pluralize
 
 from billing.plans.rating import UsageType
-from calls.legs import joined
 from calls.notations import BadFileError, RawRecord
 from calls.notations.delimited import DelimitedReader, Row
-from calls.records import CallRecord, Rejected, validate
-from calls.sources import Ignored, Option, Read, Source
+from calls.records import Rejected, validate
+from calls.sources import Leg, Option, Read, Source, read_legs
 from calls.sources.asterisk.columns import (
     BASE,
     COLUMNS_MAX,
@@ -79,15 +77,6 @@ HARMLESS = frozenset({"userfield", "sequence", "recordingfile"})
 INTERNAL = "is between extensions, or a feature code: nobody outside took part."
 
 __all__ = ["COLUMNS", "STATUSES", "AsteriskCsv"]
-
-
-class _ReadLine(NamedTuple):
-    """A line with what it says."""
-
-    raw: RawRecord[Any]
-    record: CallRecord
-    agrees: bool | None
-    ignored: str  # why it is no call by itself; empty where it is one
 
 
 class AsteriskCsv(Source[Any]):
@@ -219,42 +208,8 @@ class AsteriskCsv(Source[Any]):
         return f"asterisk-{hashlib.sha256(line).hexdigest()[:32]}"
 
     def read(self, raw: Sequence[RawRecord[Any]]) -> Iterator[Read[Any]]:
-        """All lines are one call; if one can't be read, none is.
-
-        Recording the others would charge a part of the call as if it were all. A line that is far
-        from the rest is rejected by itself: it has the ID of a call that it is no part of. A call
-        is ignored where all of its lines are.
-        """
-        legs = []
-        unreadable = {}
-        for line in raw:
-            try:
-                legs.append(self._read_line(line))
-            except Rejected as rejected:
-                unreadable[line.number] = rejected
-        if unreadable:
-            because = _because_of(unreadable)
-            yield from (Read([line], unreadable.get(line.number, because)) for line in raw)
-            return
-        if legs and all(leg.ignored for leg in legs):
-            yield Read(raw, Ignored(legs[0].ignored))
-            return
-        legs.sort(key=attrgetter("record.started_at"))
-        first, *rest = legs
-        call = first.record
-        joining = [first]
-        for leg in rest:
-            try:
-                call = joined(call, leg.record)
-                joining.append(leg)
-            except Rejected as rejected:
-                yield Read([leg.raw], rejected)
-        agree = [leg.agrees for leg in joining]
-        yield Read(
-            sorted((leg.raw for leg in joining), key=attrgetter("number")),
-            call,
-            None if None in agree else all(agree),
-        )
+        """All lines are one call."""
+        return read_legs(raw, self._leg)
 
     def _named(self, values: Row | Mapping[str, str]) -> Mapping[str, str]:
         """The values by Asterisk's names; where there is no header the values tell the order."""
@@ -270,7 +225,7 @@ class AsteriskCsv(Source[Any]):
             )
         return named(self._order, values)
 
-    def _read_line(self, line: RawRecord[Any]) -> _ReadLine:
+    def _leg(self, line: RawRecord[Any]) -> Leg:
         cdr = self._named(line.values)
         if not cdr or len(cdr) > len(line.values):
             count = len(line.values)
@@ -294,20 +249,10 @@ class AsteriskCsv(Source[Any]):
             revised_at=leg.ended_at,  # when Asterisk wrote the line
             now=self.now,
         )
-        return _ReadLine(line, record, leg.agrees, self._ignored(cdr))
+        return Leg(record, leg.agrees, self._ignored(cdr))
 
     def _ignored(self, cdr: Mapping[str, str]) -> str:
         context = cdr.get("dcontext", "")
         if context in self._ignored_contexts:
             return f"is of the dialplan context “{context}”, which is not charged."
         return INTERNAL if self._ignores_internal and looks_internal(cdr) else ""
-
-
-def _because_of(lines: Collection[int]) -> Rejected:
-    """Why a line is rejected that is well by itself."""
-    numbers = ", ".join(map(str, lines))
-    return Rejected(
-        "line",
-        f"is of the same call as line{pluralize(len(lines))} {numbers}, which can't be read; a "
-        "part of a call is not charged as if it were all.",
-    )
