@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 from billing.texts import storable
 from calls.models import Status
 from calls.notations.clock import meanings, read_time
+from calls.notations.times import time_reader
 from calls.records import Instant, Rejected, not_one_of
 from calls.sources.asterisk.columns import NOTHING
 
@@ -44,11 +45,6 @@ TOLERANCE = timedelta(seconds=1)
 YEAR_FIRST, DAY_FIRST, MONTH_FIRST = "ymd", "dmy", "mdy"
 
 EPOCH = re.compile(r"(\d{9,11})(?:\.(\d{1,9}))?", re.ASCII)
-SPREADSHEET = re.compile(
-    r"(\d{1,2})[-./](\d{1,2})[-./](\d{4}|\d{2}),? +"
-    r"(\d{1,2}):(\d\d)(?::(\d\d))?(?: ?([AP])\.?M\.?)?",
-    re.ASCII | re.IGNORECASE,
-)
 CUT_TO_MINUTES = re.compile(r".*[T ]\d{1,2}:\d\d(?: ?[AP]M)?", re.ASCII | re.IGNORECASE)
 
 # A number that only extensions of the same switch have; feature codes and names of the dialplan.
@@ -192,10 +188,11 @@ def _microseconds(decimals: str | None) -> int:
 def _instants(field: str, text: str, zone: ZoneInfo, dates: str) -> Sequence[Instant | None]:
     if not text:
         return [None]
-    return meanings(field, read_instant(field, text, dates), zone)
+    instant = read_instant(field, text, zone, dates)
+    return [None] if instant is None else meanings(field, instant, zone)
 
 
-def read_instant(field: str, text: str, dates: str) -> Instant:
+def read_instant(field: str, text: str, zone: ZoneInfo, dates: str) -> Instant | None:
     """Read a time as Asterisk or a spreadsheet writes it; an epoch second is aware.
 
     Raises Rejected, also where the day and the month are not in the order of ``dates``.
@@ -203,19 +200,9 @@ def read_instant(field: str, text: str, dates: str) -> Instant:
     if epoch := EPOCH.fullmatch(text):
         at = datetime.fromtimestamp(int(epoch[1]), UTC)
         return Instant(at + timedelta(microseconds=int((epoch[2] or "").ljust(9, "0")) // 1_000))
-    if dates == YEAR_FIRST or not (found := SPREADSHEET.fullmatch(text)):
+    if dates == YEAR_FIRST or text[:4].isdigit():
         return read_time(field, text)
-    first, second, year, hour = (int(found[place]) for place in (1, 2, 3, 4))
-    day, month = (first, second) if dates == DAY_FIRST else (second, first)
-    if half := found[7]:
-        hour = hour % 12 + (12 if half in "Pp" else 0)
-    minute, seconds = int(found[5]), int(found[6] or 0)
-    try:
-        return Instant(
-            datetime(year + 2000 if year < 100 else year, month, day, hour, minute, seconds)
-        )
-    except ValueError:
-        raise Rejected(field, f"is “{text[:40]}”: there is no such day or time.") from None
+    return time_reader(dates)(field, text, zone)
 
 
 def _check(

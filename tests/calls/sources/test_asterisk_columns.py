@@ -8,6 +8,13 @@ from tests.calls.sources.asterisk_rows import row_of
 NAMES = ["+".join(order[len(BASE) :]) or "16" for order in ORDERS]
 
 
+def found_in(row):
+    """The values of ``row`` by the names that are found for them."""
+    order = order_of(row)
+    assert order is not None
+    return dict(zip(order, row, strict=False))
+
+
 @pytest.mark.parametrize("order", ORDERS, ids=range(len(ORDERS)))
 def test_every_order_is_told_by_its_values(order):
     assert order_of(row_of(order)) == order
@@ -16,8 +23,8 @@ def test_every_order_is_told_by_its_values(order):
 @pytest.mark.parametrize("order", ORDERS, ids=range(len(ORDERS)))
 def test_every_order_is_told_where_nobody_answered(order):
     row = row_of(order, answer="", billsec="0", disposition="NO ANSWER", userfield="")
-    assert order_of(row)[:16] == order[:16]
-    found = dict(zip(order_of(row), row, strict=False))
+    assert list(found_in(row))[:16] == list(order[:16])
+    found = found_in(row)
     for name in ("uniqueid", "linkedid"):
         assert found.get(name, "") == (row_of(order)[order.index(name)] if name in order else "")
 
@@ -29,7 +36,7 @@ TOLD_BY_IDS = [order for order in ORDERS if "uniqueid" in order or "userfield" n
 @pytest.mark.parametrize("order", TOLD_BY_IDS)
 def test_a_comma_at_the_end_of_the_row_changes_nothing(order):
     row = [*row_of(order), ""]
-    found = dict(zip(order_of(row), row, strict=False))
+    found = found_in(row)
     assert {name: found[name] for name in order} == dict(zip(order, row, strict=False))
 
 
