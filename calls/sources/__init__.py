@@ -112,6 +112,8 @@ def read_legs(
     unreadable: dict[int, Rejected] = {}
     for one in raw:
         try:
+            if one.defect:
+                raise Rejected("line", one.defect)
             legs.append((one, read_leg(one)))
         except Rejected as rejected:
             unreadable[one.number] = rejected

@@ -148,6 +148,8 @@ class CanonicalCsv(Source[Row]):
         """Read each row by itself."""
         for row in raw:
             try:
+                if row.defect:
+                    raise Rejected("line", row.defect)
                 yield Read([row], self._record(row.values))
             except Rejected as rejected:
                 yield Read([row], rejected)

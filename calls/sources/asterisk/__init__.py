@@ -198,6 +198,8 @@ class AsteriskCsv(Source[Any]):
 
     def call_id(self, values: Row | Mapping[str, str]) -> str:
         """The linkedid, the uniqueid, or an ID made from the columns that are always there."""
+        if not values:
+            return ""
         cdr = self._named(values)
         for name in ("linkedid", "uniqueid"):
             found: str = cdr.get(name, "")
