@@ -64,7 +64,7 @@ def proven_zone(pairs: Sequence[Pair], *, account_zone: ZoneInfo) -> Proven | No
     offset, most = max([*offsets.items(), (timedelta(), in_utc)], key=lambda one: one[1])
     if most >= SHARE_MIN * len(pairs):
         name = zone_of_offset(offset)
-        return Proven(name, offset_in_words(offset)) if name else None
+        return Proven(name, offset_in_words(offset) if offset else "UTC") if name else None
     for name in CHANGING:
         if _agree(pairs, ZoneInfo(name)):
             return Proven(name, name)
