@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from billing.plans.rating import UsageType
 from billing.texts import storable
@@ -45,7 +45,7 @@ def answered(profile: Profile, topic: str, value: str) -> Profile:
     if topic == "dates":
         if value not in ("dmy", "mdy"):
             raise ProfileError("Choose whether the day or the month comes first.", field=topic)
-        changed = {
+        changed: dict[str, Any] = {
             name: replace(moment, form=value)
             for name in TIMES
             if (moment := getattr(profile, name)) is not None and moment.form in ("dmy", "mdy")
@@ -56,7 +56,13 @@ def answered(profile: Profile, topic: str, value: str) -> Profile:
         raise ProfileError("Choose one of the answers.", field=topic)
     choice: Choice = getattr(profile, field)
     if not word:
-        return replace(profile, **{field: replace(choice, otherwise=value)})
-    words = {ours: theirs for ours, theirs in choice.words}
+        return _with(profile, field, replace(choice, otherwise=value))
+    words = dict(choice.words)
     words[value] = (*words.get(value, ()), word)
-    return replace(profile, **{field: replace(choice, words=tuple(words.items()))})
+    return _with(profile, field, replace(choice, words=tuple(words.items())))
+
+
+def _with(profile: Profile, field: str, choice: Choice) -> Profile:
+    if field == "status":
+        return replace(profile, status=choice)
+    return replace(profile, usage_type=choice)

@@ -4,12 +4,16 @@ No column is taken for two parts, save a column of dates that goes with several 
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final
+from typing import Final, TypeAlias
 
+from calls.notations import RawRecord
 from calls.notations.nothing import telephone_number
 from calls.sources.mapped.columns import Column
 from calls.sources.mapped.naming import BEHIND_SYNONYMS, rank
 from calls.sources.mapped.vocabulary import status_meant, usage_meant
+
+Sample: TypeAlias = Sequence[RawRecord[Mapping[str, str]]]
+Parts: TypeAlias = Mapping[str, tuple[Column, ...]]  # the columns of each part of a call
 
 TIMES: Final = ("started_at", "ended_at", "connected_at")
 LENGTHS: Final = ("talk", "waiting", "total")
