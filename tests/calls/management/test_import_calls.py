@@ -80,10 +80,10 @@ def test_no_records_after_the_header_are_no_fault_but_are_said(
         ),
         (
             {"usage_type": "inbound"},
-            "--usage-type goes with --format asterisk, not with csv.",
+            "--usage-type goes with --format asterisk or freeswitch, not with csv.",
         ),
         ({"format": "Asterix"}, "There is no format “Asterix”. Did you mean: asterisk?"),
-        ({"format": "zzz"}, "There is no format “zzz”. Known are: csv, asterisk."),
+        ({"format": "zzz"}, f"There is no format “zzz”. Known are: {', '.join(SOURCES)}."),
         ({"batch_size": 0}, "--batch-size must be at least 1."),
     ],
 )
