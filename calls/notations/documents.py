@@ -29,7 +29,6 @@ from calls.notations.lines import SHOWN_MAX
 
 Document: TypeAlias = dict[str, str]
 
-
 # How lists of records are named in the answers of APIs. The first of them that is there counts.
 LIST_NAMES = ("calls", "conversations", "objects", "data", "results", "records", "items")
 

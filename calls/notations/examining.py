@@ -20,9 +20,7 @@ from calls.notations.unpacking import GIB, unpack
 
 UNPACKED_MAX = 2 * GIB
 LOOKED_AT = 64 * 1024
-COPY_BYTES = 1024 * 1024
 TITLES_SHOWN_MAX = 3
-NAMES_SHOWN_MAX = 6
 
 
 def examine(
