@@ -39,9 +39,12 @@ def find_encoding(file: BinaryIO) -> Found:
     file.seek(0)
     beginning = file.read(LOOKED_AT)
     if encoding := marked_encoding(beginning):
-        return Found(encoding, (Fact("encoding", f"The text is {_named(encoding)}: it is marked."),))
+        return Found(
+            encoding, (Fact("encoding", f"The text is {_named(encoding)}: it is marked."),)
+        )
     if encoding := _utf16_without_mark(beginning):
-        return Found(encoding, (Fact("encoding", f"The text is {_named(encoding)}, unmarked."),))
+        said = f"The text is {_named(encoding)}, without a mark."
+        return Found(encoding, (Fact("encoding", said),))
     if b"\0" in beginning:
         raise BadFileError("The file is no text: it has NUL bytes. Save the records as CSV.")
     file.seek(0)

@@ -131,7 +131,7 @@ def _gunzipped(file: BinaryIO, unpacked_max: int) -> BinaryIO:
 
 def _copied(packed: IO[bytes], unpacked_max: int) -> BinaryIO:
     """Unpack into a temporary file, and count: no size that is declared can be trusted."""
-    plain = tempfile.TemporaryFile()
+    plain = tempfile.TemporaryFile()  # noqa: SIM115: it is what is returned
     try:
         size = 0
         while block := packed.read(BLOCK_BYTES):
