@@ -30,7 +30,17 @@ from calls.notations.lines import SHOWN_MAX
 Document: TypeAlias = dict[str, str]
 
 # How lists of records are named in the answers of APIs. The first of them that is there counts.
-LIST_NAMES = ("calls", "conversations", "objects", "data", "results", "records", "items")
+LIST_NAMES = (
+    "calls",
+    "Calls",
+    "call_logs",
+    "conversations",
+    "objects",
+    "data",
+    "results",
+    "records",
+    "items",
+)
 
 # So much is looked at to find the list in a document, beside which there are fewer values.
 LOOKED_AT = 4 * 1024 * 1024

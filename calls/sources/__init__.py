@@ -16,8 +16,8 @@ from django.template.defaultfilters import pluralize
 from calls.legs import joined
 from calls.notations import RawRecord, Reader, Values
 from calls.notations.delimited import DelimitedReader
-from calls.notations.documents import DocumentReader
 from calls.notations.layout import JSON, Layout
+from calls.notations.reading import reader_for
 from calls.records import CallRecord, Rejected
 
 
@@ -98,16 +98,13 @@ def open_reader(
     delimiters: str,
     takes_as_header: Callable[[Sequence[str]], bool],
     may_be_torn: Callable[[Sequence[str], bool], bool],
-    ignored: Collection[str] = (),
 ) -> Reader[Any]:
-    """Return what cuts ``file`` as ``layout`` says; without one, UTF-8 and one of ``delimiters``.
-
-    Values of documents that are ``ignored`` are left out of what is staged.
+    """Return what cuts ``file`` as ``layout`` says; without one (or its columns), UTF-8 and one of ``delimiters``.
 
     A source that tells by the first row whether it is a header goes on doing so: what is known of
     its names goes before what a layout found.
     """
-    if layout is None:
+    if layout is None or not layout.columns:
         return DelimitedReader(
             file,
             delimiters=delimiters,
@@ -115,12 +112,7 @@ def open_reader(
             may_be_torn=may_be_torn,
         )
     if layout.notation == JSON:
-        return DocumentReader(
-            file,
-            encoding=layout.encoding,
-            records_at=layout.records_at,
-            ignored=frozenset(ignored),
-        )
+        return reader_for(layout, file)
     return DelimitedReader(
         file,
         delimiters=layout.delimiter,
@@ -129,6 +121,7 @@ def open_reader(
         encoding=layout.encoding,
         quote=layout.quote,
         skipped_lines=layout.skipped_lines,
+        skips_blanks=True,
     )
 
 

@@ -18,8 +18,9 @@ from calls.notations import BadFileError, RawRecord, Reader
 from calls.notations.clock import may_be_torn
 from calls.notations.delimited import Row
 from calls.notations.layout import DELIMITED, Layout
+from calls.notations.reading import reader_for
 from calls.records import CallRecord, Rejected
-from calls.sources import Ignored, Read, Source, open_reader
+from calls.sources import Ignored, Read, Source
 from calls.sources.mapped.identifying import check_told_id, made_id, numbered, told_id
 from calls.sources.mapped.profile import Profile
 from calls.sources.mapped.reading import ReadRecord, RecordReader
@@ -79,13 +80,12 @@ class MappedSource(Source[Record]):
 
     def reader(self, file: BinaryIO) -> Reader[Record]:
         """Text or documents cut as the layout says, without what the profile ignores."""
-        return open_reader(
-            file,
+        left_out = frozenset(name for name in self.layout.columns if _alike(name) in self._ignored)
+        return reader_for(
             self.layout,
-            delimiters=self.layout.delimiter,
-            takes_as_header=lambda _: self.layout.has_header,
+            file,
+            ignored=left_out | frozenset(self.profile.ignore),
             may_be_torn=self.may_be_torn,
-            ignored=self.profile.ignore,
         )
 
     def may_be_torn(self, last: Sequence[str], is_closed: bool) -> bool:

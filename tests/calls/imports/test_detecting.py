@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from calls.imports.detecting import MAPPED, detect
-from calls.notations import BadFileError
+from calls.notations import BadFileError, RawRecord
 from calls.records import CallRecord, Rejected
 from calls.sources import Ignored
 from calls.sources.mapped.profile import Profile
@@ -293,7 +293,7 @@ def records_of(found, content):
     """All that the file says: the records of one call together, as they are staged."""
     source = source_of(found, content)
     reader = source.reader(examined(content).file)
-    calls = {}
+    calls: dict[object, list[RawRecord]] = {}
     for raw in reader:
         assert not raw.is_torn
         key = source.call_id(raw.values) or raw.number
@@ -330,6 +330,23 @@ def test_a_known_format_is_told_without_a_question_and_gives_the_right_calls(nam
 
 def said(found, topic):
     return [fact.said for fact in found.facts if fact.topic == topic]
+
+
+def test_what_nobody_knows_gets_a_proposed_profile():
+    found = detected(
+        b"Call ID,Began,Talk time,Answered\n"
+        b"T-1,2026-11-20 15:30:00,00:01:05,Y\n"
+        b"T-2,2026-11-20 15:35:00,00:00:00,N\n"
+    )
+    assert found.format == MAPPED
+    assert found.profile is not None
+    assert found.profile.call_id.columns == ("Call ID",)
+    assert "no format that is known" in said(found, "format")[0]
+
+
+def test_a_file_without_any_time_gets_no_profile():
+    found = detected(b"Name,Colour\nAsha,red\nRavi,blue\n")
+    assert (found.format, found.profile) == (MAPPED, None)
 
 
 # ── Zones, days and months ────────────────────────────────────────────────────────────────────
