@@ -99,10 +99,11 @@ def open_reader(
     takes_as_header: Callable[[Sequence[str]], bool],
     may_be_torn: Callable[[Sequence[str], bool], bool],
 ) -> Reader[Any]:
-    """Return what cuts ``file`` as ``layout`` says; without one (or its columns), UTF-8 and one of ``delimiters``.
+    """Return what cuts ``file`` as ``layout`` says.
 
-    A source that tells by the first row whether it is a header goes on doing so: what is known of
-    its names goes before what a layout found.
+    Without a layout, or where it names no columns: UTF-8, and one of ``delimiters``. A source that
+    tells by the first row whether it is a header goes on doing so: what is known of its names goes
+    before what a layout found.
     """
     if layout is None or not layout.columns:
         return DelimitedReader(

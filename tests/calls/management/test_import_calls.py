@@ -7,6 +7,7 @@ import pytest
 
 from calls.models import Call
 from calls.sources import asterisk
+from calls.sources.registry import SOURCES
 from tests.calls.importing import ASTERISK, GOOD, HEADER, Outcome, lines, rejects
 from tests.factories import AccountFactory
 
