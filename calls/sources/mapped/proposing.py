@@ -4,31 +4,28 @@ What the file proves is said, with the proof. What it leaves open is asked, with
 out; nothing is guessed for a single row. A person may change everything afterwards.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
-from billing.plans.rating import UsageType
-from billing.zones import is_known
-from calls.models import Status
-from calls.notations import RawRecord
 from calls.notations.layout import Fact
-from calls.records import CLOCK_AHEAD_MAX
 from calls.sources.mapped.agreeing import Rows, agreement
-from calls.sources.mapped.answers import Question, words_asked
+from calls.sources.mapped.answers import Question
 from calls.sources.mapped.assigning import LENGTHS, LONG_TEXT, TIMES, Parts, Sample, assigned
-from calls.sources.mapped.found_times import FoundTimes
-from calls.sources.mapped.columns import Column, has_seconds
-from calls.sources.mapped.date_order import DateOrder
-from calls.sources.mapped.id_times import IdProof, offset_in_words, time_in_id, zone_of_offset
-from calls.sources.mapped.naming import DROPPED, IS_INVERTED
-from calls.sources.mapped.profile import Amount, Choice, Identity, Moment, Profile
-from calls.sources.mapped.vocabulary import INVERTED, status_meant, usage_meant
+from calls.sources.mapped.columns import Column
+from calls.sources.mapped.found_lengths import with_talk, with_units
+from calls.sources.mapped.found_times import FoundTimes, forms_of
+from calls.sources.mapped.found_words import status_told, usage_type_told
+from calls.sources.mapped.naming import DROPPED
+from calls.sources.mapped.profile import Amount, Identity, Profile
+from calls.sources.mapped.whole_columns import Record, WholeColumns
+
+__all__ = ["Proposal", "Question", "propose"]
 
 ROWS_FOR_PRECISION: Final = 3
-AGREE_MIN: Final = 0.5
+COUNTED: Final = ("epoch_s", "epoch_ms", "epoch_us", "epoch_ns", "gregorian_s", "excel")
 
 
 class Proposal(NamedTuple):
@@ -46,11 +43,13 @@ def propose(
     zone: ZoneInfo,
     now: datetime,
     opened_at: datetime,
+    records: Iterable[Record] | None = None,
 ) -> Proposal:
     """Propose a profile for a file with ``columns``, from its first records.
 
-    ``zone`` is the account's; the account was opened at ``opened_at``. Raises BadFileError where
-    the dates of a column contradict each other.
+    ``zone`` is the account's; the account was opened at ``opened_at``. ``records`` are all those of
+    the file: what only the whole of a column can tell is then looked for in them, in one pass.
+    Raises BadFileError where the dates of a column contradict each other.
     """
     found = [
         Column(title, [raw.values.get(title, "") for raw in sample], place)
@@ -62,11 +61,13 @@ def propose(
     if not any(part in parts for part in TIMES):
         said = "No column of dates and times was found: say which one tells when a call started."
         return Proposal(None, (Fact("columns", said),), ())
-    times = FoundTimes(parts, sample, zone=zone, now=now, opened_at=opened_at)
+    whole = _whole(columns, parts)
+    whole.read(sample if records is None else records)
+    times = FoundTimes(parts, whole.orders, zone=zone, now=now, opened_at=opened_at)
     moments: dict[str, Any] = dict(times.moments(facts, questions))
-    status, asked = _status(parts)
+    status, asked = status_told(parts, whole, facts)
     questions += asked
-    usage_type, asked = _usage_type(parts)
+    usage_type, asked = usage_type_told(parts, whole)
     questions += asked
     profile = Profile(
         label="",
@@ -84,8 +85,10 @@ def propose(
         ignore=_ignored(found, parts),
     )
     rows = Rows(found)
-    profile = _with_units(profile, parts, rows, zone, now)
-    profile = _with_precision(profile, parts)
+    profile, asked = with_units(profile, parts, rows, zone=zone, now=now)
+    questions += asked
+    profile = with_talk(profile, rows, facts, zone=zone, now=now)
+    profile = _with_precision(profile, parts, whole)
     share = agreement(profile, rows, zone=zone, now=now)
     if share is not None:
         said = f"{share:.0%} of the durations agree with the times of their calls within a second."
@@ -93,14 +96,24 @@ def propose(
     return Proposal(profile, tuple(facts), tuple(questions))
 
 
-def _with_precision(profile: Profile, parts: Parts) -> Profile:
+def _whole(columns: Sequence[str], parts: Parts) -> WholeColumns:
+    dates = [
+        own[0].title
+        for part in (*TIMES, "revised_at")
+        for own in ([parts[part]] if part in parts else [])
+        if len(forms_of(own)) > 1
+    ]
+    words = [column.title for part in ("status", "usage_type") for column in parts.get(part, ())]
+    times = [parts[part][-1].title for part in TIMES if part in parts]
+    return WholeColumns(columns, dates=dates, words=words, times=times)
+
+
+def _with_precision(profile: Profile, parts: Parts, whole: WholeColumns) -> Profile:
     """Let lengths decide where no time has seconds."""
-    texts = [text for part in TIMES for text in (parts[part][-1].values if part in parts else ())]
+    moments = [moment for part in TIMES if (moment := getattr(profile, part)) is not None]
     has_lengths = any(part in parts for part in ("talk", "total"))
-    in_digits = profile.started_at is None or not profile.started_at.form.startswith("epoch")
-    if not has_lengths or not in_digits or len(texts) < ROWS_FOR_PRECISION:
-        return profile
-    if any(map(has_seconds, texts)):
+    in_digits = not any(moment.form in COUNTED for moment in moments)
+    if not (has_lengths and in_digits) or whole.records < ROWS_FOR_PRECISION or whole.has_seconds:
         return profile
     cut: dict[str, Any] = {
         part: replace(moment, precision="minute")
@@ -110,7 +123,6 @@ def _with_precision(profile: Profile, parts: Parts) -> Profile:
     return replace(profile, **cut)
 
 
-# ── Lengths ───────────────────────────────────────────────────────────────────────────────────
 def _amounts(parts: Parts) -> dict[str, Any]:
     told: dict[str, Any] = {}
     for part in LENGTHS:
@@ -120,85 +132,6 @@ def _amounts(parts: Parts) -> dict[str, Any]:
     return told
 
 
-def _with_units(
-    profile: Profile, parts: Parts, rows: Rows, zone: ZoneInfo, now: datetime
-) -> Profile:
-    """Take the unit in which lengths agree with the times, where both are told."""
-    for part in ("talk", "total"):
-        amount: Amount | None = getattr(profile, part)
-        if amount is None or parts[part][0].name.unit in parts[part][0].units:
-            continue
-        best, most = profile, agreement(profile, rows, zone=zone, now=now) or 0.0
-        for unit in parts[part][0].units[1:]:
-            changed: dict[str, Any] = {part: replace(amount, unit=unit)}
-            other = replace(profile, **changed)
-            share = agreement(other, rows, zone=zone, now=now) or 0.0
-            if share > max(most, AGREE_MIN):
-                best, most = other, share
-        profile = best
-    return profile
-
-
-# ── Words ─────────────────────────────────────────────────────────────────────────────────────
-def _status(parts: Parts) -> tuple[Choice, list[Question]]:
-    if "status" not in parts:
-        if "connected_at" in parts and not parts["connected_at"][-1].is_full:
-            return Choice(by="connected_at", otherwise=Status.NO_ANSWER.value), []
-        if "talk" in parts:
-            return Choice(by="talk", otherwise=Status.NO_ANSWER.value), []
-        return Choice(otherwise=Status.COMPLETED.value), []
-    column = parts["status"][0]
-    is_inverted = column.name.words in IS_INVERTED
-    words: dict[str, list[str]] = {}
-    unknown = []
-    for text in column.distinct:
-        meant = status_meant(text)
-        if meant is None:
-            unknown.append(text)
-            continue
-        if is_inverted:
-            meant = INVERTED.get(meant, meant)
-        words.setdefault(meant.value, []).append(text)
-    by = "talk" if "talk" in parts else ""
-    empty = not column.is_full
-    otherwise = Status.NO_ANSWER.value if empty and by else ""
-    choice = Choice(
-        columns=(column.title,),
-        words=tuple((ours, tuple(theirs)) for ours, theirs in words.items()),
-        otherwise="" if unknown else otherwise,
-        by="",
-    )
-    return choice, words_asked("status", column.title, unknown)
-
-
-def _usage_type(parts: Parts) -> tuple[Choice, list[Question]]:
-    if "usage_type" not in parts:
-        question = Question(
-            "usage_type",
-            "Nothing in the file tells who called whom. What are these calls?",
-            (
-                (UsageType.INBOUND.value, "Received (inbound): charged from their start"),
-                (UsageType.OUTBOUND.value, "Made (outbound): charged from when they are answered"),
-            ),
-        )
-        return Choice(otherwise=UsageType.OUTBOUND.value), [question]
-    column = parts["usage_type"][0]
-    words: dict[str, list[str]] = {}
-    unknown = []
-    for text in column.distinct:
-        meant = usage_meant(text)
-        if meant is None:
-            unknown.append(text)
-        else:
-            words.setdefault(meant.value, []).append(text)
-    choice = Choice(
-        columns=(column.title,),
-        words=tuple((ours, tuple(theirs)) for ours, theirs in words.items()),
-    )
-    return choice, words_asked("usage_type", column.title, unknown)
-
-
-# ── What calls are called ─────────────────────────────────────────────────────────────────────
 def _identity(parts: Parts, facts: list[Fact]) -> Identity:
     if "call_id" in parts:
         return Identity((parts["call_id"][0].title,))
@@ -211,9 +144,7 @@ def _identity(parts: Parts, facts: list[Fact]) -> Identity:
     has_number = any(part in parts for part in ("from", "to", "other_party"))
     columns = titles if has_number else ()
     how = ", ".join(f"“{title}”" for title in columns) or "the whole row"
-    facts.append(
-        Fact("call_id", f"No column has an ID for each call, so one is made of {how}.")
-    )
+    facts.append(Fact("call_id", f"No column has an ID for each call, so one is made of {how}."))
     return Identity(columns)
 
 
