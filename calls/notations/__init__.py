@@ -36,11 +36,13 @@ class RawRecord(NamedTuple, Generic[Values]):
 class Reader(Protocol[Values]):
     """Iterates over the records of one file, in memory bounded by a single record.
 
-    ``bytes_read`` tells how far it is. Iterating raises BadFileError at the first thing that can't
+    Iterating raises BadFileError at the first thing that can't
     be read, and names the place.
     """
 
-    bytes_read: int
+    @property
+    def bytes_read(self) -> int:
+        """How far the file has been read."""
 
     def __iter__(self) -> Iterator[RawRecord[Values]]:
         """Read from the beginning to the end, once."""
