@@ -14,10 +14,11 @@ from django.template.defaultfilters import pluralize
 
 from billing.texts import storable
 from calls.legs import joined
-from calls.notations import BadFileError, RawRecord
+from calls.notations import BadFileError, RawRecord, Reader
 from calls.notations.clock import may_be_torn
-from calls.notations.delimited import DelimitedReader, Row
+from calls.notations.delimited import Row
 from calls.notations.layout import DELIMITED, Layout
+from calls.notations.reading import reader_for
 from calls.records import CallRecord, Rejected
 from calls.sources import Ignored, Read, Source
 from calls.sources.mapped.identifying import check_told_id, made_id, numbered, told_id
@@ -77,12 +78,18 @@ class MappedSource(Source[Record]):
         """The file's own columns, where it has any for it."""
         return self._field_names.get(field, field)
 
-    def reader(self, file: BinaryIO) -> DelimitedReader:
-        """Text cut as the layout says."""
-        return DelimitedReader(
+    def reader(self, file: BinaryIO) -> Reader[Record]:
+        """Rows or documents, cut as the layout says, without what the profile ignores."""
+        written = self.layout.columns
+        ignored = {
+            written[place]
+            for place, name in enumerate(self._columns)
+            if _alike(name) in self._ignored
+        }
+        return reader_for(
+            self.layout,
             file,
-            delimiters=self.layout.delimiter,
-            takes_as_header=lambda _: self.layout.has_header,
+            ignored={*self.profile.ignore, *ignored},
             may_be_torn=self.may_be_torn,
         )
 
