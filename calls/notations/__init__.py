@@ -36,7 +36,7 @@ class RawRecord(NamedTuple, Generic[Values]):
 class Reader(Protocol[Values]):
     """Iterates over the records of one file, in memory bounded by a single record.
 
-    ``bytes_read`` tells how far it is. Iterating raises BadFileError at the first thing that can't
+    Iterating raises BadFileError at the first thing that can't
     be read, and names the place.
     """
 

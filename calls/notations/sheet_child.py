@@ -15,6 +15,7 @@ import resource
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any, TextIO
 
 from python_calamine import (
@@ -54,8 +55,9 @@ def main() -> int:
     resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
     resource.setrlimit(resource.RLIMIT_FSIZE, (written_bytes, written_bytes))
+    sys.stdout.reconfigure(encoding="utf-8", errors="replace", newline="")  # type: ignore[union-attr]
     try:
-        said: dict[str, Any] = convert(open(0, "rb", closefd=False), _output())
+        said: dict[str, Any] = convert(sys.stdin.buffer, sys.stdout)
     except SheetRefusedError as refused:
         said = {"refusal": str(refused)}
     except PasswordError:
@@ -64,10 +66,6 @@ def main() -> int:
         said = {"refusal": f"The Excel file is damaged ({str(error)[:200]}). Save it anew."}
     print(json.dumps(said), file=sys.stderr)
     return 0
-
-
-def _output() -> TextIO:
-    return open(1, "w", encoding="utf-8", errors="replace", newline="", closefd=False)
 
 
 def convert(file: Any, out: TextIO) -> dict[str, Any]:
@@ -108,7 +106,7 @@ def _is_csv_inside(sheet: CalamineSheet) -> bool:
     """Whether each row is one cell with all values of a record."""
     if sheet.width != 1:
         return False
-    filled = [str(row[0]) for row, _ in zip(sheet.iter_rows(), range(SAMPLED_ROWS)) if row[0]]
+    filled = [str(row[0]) for row in islice(sheet.iter_rows(), SAMPLED_ROWS) if row[0]]
     holding = sum(1 for text in filled if any(mark in text for mark in SEPARATORS))
     return holding > MOST * len(filled)
 

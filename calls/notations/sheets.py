@@ -42,7 +42,7 @@ def csv_of_sheet(file: BinaryIO, *, unpacked_max: int) -> SheetAsCsv:
     Times come as ISO 8601, lengths as h:mm:ss, numbers without exponent where they are whole.
     Raises BadFileError where there is none, or where reading it takes too much.
     """
-    plain: BinaryIO = tempfile.TemporaryFile()  # noqa: SIM115: it is what is returned
+    plain: BinaryIO = tempfile.TemporaryFile()  # noqa: SIM115
     try:
         with tempfile.TemporaryFile() as workbook, tempfile.TemporaryFile() as errors:
             file.seek(0)

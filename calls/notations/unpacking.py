@@ -7,7 +7,7 @@ import gzip
 import tempfile
 import zipfile
 import zlib
-from typing import IO, BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple, Protocol
 
 from billing.texts import storable
 from calls.notations import BadFileError
@@ -63,6 +63,12 @@ OTHER_DOCUMENTS = {
     "META-INF/manifest.xml": "The file is an OpenDocument. Save it as .xlsx or as CSV.",
     "Index/Document.iwa": "The file is a Numbers document. Export it as .xlsx or as CSV.",
 }
+
+
+class _Readable(Protocol):
+    """What unpacks while it is read."""
+
+    def read(self, size: int, /) -> bytes: ...
 
 
 class Unpacked(NamedTuple):
@@ -129,9 +135,9 @@ def _gunzipped(file: BinaryIO, unpacked_max: int) -> BinaryIO:
         raise BadFileError(f"The compressed file is damaged ({error}).") from None
 
 
-def _copied(packed: IO[bytes], unpacked_max: int) -> BinaryIO:
+def _copied(packed: _Readable, unpacked_max: int) -> BinaryIO:
     """Unpack into a temporary file, and count: no size that is declared can be trusted."""
-    plain = tempfile.TemporaryFile()  # noqa: SIM115: it is what is returned
+    plain = tempfile.TemporaryFile()  # noqa: SIM115
     try:
         size = 0
         while block := packed.read(BLOCK_BYTES):

@@ -5,11 +5,12 @@ from datetime import datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from calls.models import Status
 from calls.notations.times import date_with_time, time_reader
 from calls.records import Rejected
 from calls.sources.mapped.columns import Column
 from calls.sources.mapped.profile import Moment, Profile
-from calls.sources.mapped.reading import RecordReader
+from calls.sources.mapped.reading import ReadRecord, RecordReader
 
 ANY_ZONE: Final = ZoneInfo("UTC")
 
@@ -55,13 +56,25 @@ class Rows:
 
 def agreement(profile: Profile, rows: Rows, *, zone: ZoneInfo, now: datetime) -> float | None:
     """The share of records whose stated durations agree with their times; None without both."""
+    read = _read(profile, rows, zone=zone, now=now)
+    agreeing = [told.agrees for told in read if told is not None and told.agrees is not None]
+    return sum(agreeing) / len(agreeing) if agreeing else None
+
+
+def statuses(profile: Profile, rows: Rows, *, zone: ZoneInfo, now: datetime) -> list[Status | None]:
+    """How each call ended; None where its record can't be read."""
+    read = _read(profile, rows, zone=zone, now=now)
+    return [None if told is None else told.record.status for told in read]
+
+
+def _read(
+    profile: Profile, rows: Rows, *, zone: ZoneInfo, now: datetime
+) -> list[ReadRecord | None]:
     reader = RecordReader(profile=profile, places=rows.places, account_id=0, zone=zone, now=now)
-    agreeing = []
+    read: list[ReadRecord | None] = []
     for number, row in enumerate(rows.rows, 1):
         try:
-            told = reader.read(row, f"row-{number}")
+            read.append(reader.read(row, f"row-{number}"))
         except Rejected:
-            continue
-        if told.agrees is not None:
-            agreeing.append(told.agrees)
-    return sum(agreeing) / len(agreeing) if agreeing else None
+            read.append(None)
+    return read

@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 from billing.plans.rating import UsageType
 from billing.texts import storable
 from calls.models import Status
-from calls.sources.mapped.profile import Choice, Profile, ProfileError
+from calls.sources.mapped.profile import UNITS, Choice, Profile, ProfileError
 
 ASKED_MAX: Final = 12  # words of one column; whoever has more says them in the mapping
 MEANINGS: Final = {
@@ -15,6 +15,7 @@ MEANINGS: Final = {
     "usage_type": tuple((usage.value, usage.value.capitalize()) for usage in UsageType),
 }
 TIMES: Final = ("started_at", "connected_at", "ended_at", "revised_at")
+LENGTHS: Final = ("talk", "total", "waiting")
 
 
 class Question(NamedTuple):
@@ -52,6 +53,8 @@ def answered(profile: Profile, topic: str, value: str) -> Profile:
         }
         return replace(profile, **changed)
     field, _, word = topic.partition(":")
+    if field == "unit":
+        return _with_unit(profile, word, value)
     if field not in MEANINGS or value not in dict(MEANINGS[field]):
         raise ProfileError("Choose one of the answers.", field=topic)
     choice: Choice = getattr(profile, field)
@@ -66,3 +69,11 @@ def _with(profile: Profile, field: str, choice: Choice) -> Profile:
     if field == "status":
         return replace(profile, status=choice)
     return replace(profile, usage_type=choice)
+
+
+def _with_unit(profile: Profile, part: str, unit: str) -> Profile:
+    amount = getattr(profile, part) if part in LENGTHS else None
+    if amount is None or unit not in UNITS:
+        raise ProfileError("Choose one of the units.", field=f"unit:{part}")
+    changed: dict[str, Any] = {part: replace(amount, unit=unit)}
+    return replace(profile, **changed)

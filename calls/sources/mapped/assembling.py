@@ -64,6 +64,8 @@ def decided_status(
         return word
     if by == "connected_at" and stated.connected_at is not None:
         return Status.COMPLETED
+    if by == "total" and stated.total:
+        return Status.COMPLETED
     if by:
         unanswered = otherwise is not None and otherwise is not Status.COMPLETED
         return otherwise if unanswered else Status.NO_ANSWER

@@ -30,8 +30,9 @@ IN_LETTERS: Final = re.compile(
     r"(?:[A-Za-z]+,? )?(?:\d{1,2}[-/. ]+[A-Za-z]{3,}|[A-Za-z]{3,}[-/. ]+\d{1,2})"
 )
 YEAR_FIRST: Final = re.compile(r"'?\d{4}[-/.]?\d{1,2}[-/.]?\d{1,2}")
-WITHOUT_SECONDS: Final = re.compile(r".*\d:\d{2}(?!:?\d)(?::00(?:[.,]0+)?)?(?!:)\D*.*")
-SECONDS: Final = re.compile(r":\d{2}[:.](\d{2}(?:[.,]\d*[1-9])?)")
+SECONDS: Final = re.compile(
+    r"(?<!\d)\d{1,2}[:.]\d{2}[:.](\d{2}(?:[.,]\d*[1-9])?)(?!\d)|\d{8}[T ]?\d{4}(\d{2})"
+)
 
 # Digits of a whole number that counts time, and what it then counts.
 EPOCHS: Final = {10: "epoch_s", 11: "gregorian_s", 13: "epoch_ms", 16: "epoch_us", 19: "epoch_ns"}
@@ -192,7 +193,7 @@ class Column:
 def has_seconds(text: str) -> bool:
     """Whether a time has seconds that are not zero."""
     found = SECONDS.search(text)
-    return bool(found and found[1] != "00")
+    return bool(found and (found[1] or found[2]) != "00")
 
 
 def _share(passed: Iterable[object], of: int) -> float:

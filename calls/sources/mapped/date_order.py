@@ -12,6 +12,7 @@ from billing.texts import storable
 from calls.notations import BadFileError
 
 Order = Literal["dmy", "mdy"]
+DATE_LENGTH: Final = len("03/11/2026")
 ORDERS: Final[tuple[Order, Order]] = ("dmy", "mdy")
 
 DATE: Final = re.compile(
@@ -63,9 +64,13 @@ class DateOrder:
         self.month_first: Place | None = None
         self.example: Place | None = None  # the first value that has two meanings
         self._readings = {order: _Reading() for order in ORDERS}
+        self._before = ""
 
     def add(self, number: int, text: str) -> None:
         """Take the value on line ``number``."""
+        if text[:DATE_LENGTH] == self._before:
+            return  # most calls are of the same day as the one before
+        self._before = text[:DATE_LENGTH]
         found = DATE.match(text)
         if found is None:
             return

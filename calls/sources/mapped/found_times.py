@@ -8,12 +8,14 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from billing.texts import storable
 from billing.zones import is_known
 from calls.notations.layout import Fact
+from calls.notations.times import zone_named
 from calls.records import CLOCK_AHEAD_MAX
 from calls.sources.mapped.agreeing import Rows
 from calls.sources.mapped.answers import Question
-from calls.sources.mapped.assigning import TIMES, Parts, Sample
+from calls.sources.mapped.assigning import TIMES, Parts
 from calls.sources.mapped.columns import Column
 from calls.sources.mapped.date_order import DateOrder
 from calls.sources.mapped.id_times import IdProof, offset_in_words, time_in_id, zone_of_offset
@@ -24,83 +26,82 @@ class FoundTimes:
     """The columns of times: how they are written, and where on earth."""
 
     def __init__(
-        self, parts: Parts, sample: Sample, *, zone: ZoneInfo, now: datetime, opened_at: datetime
+        self,
+        parts: Parts,
+        orders: Mapping[str, DateOrder],
+        *,
+        zone: ZoneInfo,
+        now: datetime,
+        opened_at: datetime,
     ) -> None:
+        """Take the columns with what is known of those in which day or month may come first."""
         self._parts = {part: parts[part] for part in (*TIMES, "revised_at") if part in parts}
         self._ids = parts.get("call_id", ())
         self._zone_column = parts.get("zone", ())
-        self._numbers = [raw.number for raw in sample]
+        self._orders = orders
         self._zone = zone
         self._first = (opened_at - timedelta(days=1)).date()
         self._last = (now + CLOCK_AHEAD_MAX).date()
 
     def moments(self, facts: list[Fact], questions: list[Question]) -> dict[str, Moment]:
         """Return the Moment of each part."""
-        orders = self._orders()
-        form = self._day_or_month(orders, facts, questions)
+        orders = self._day_or_month(facts, questions)
         told = {}
         for part, columns in self._parts.items():
-            forms = columns[0].date_forms if len(columns) > 1 else columns[0].forms
-            written = form if len(forms) > 1 else forms[0]
+            forms = forms_of(columns)
+            written = orders[columns[0].title] if len(forms) > 1 else forms[0]
             told[part] = self._placed(
                 Moment(tuple(column.title for column in columns), written), columns
             )
         first = told.get("started_at") or next(iter(told.values()))
         return self._in_zone(told, first, facts)
 
-    def _orders(self) -> dict[str, DateOrder]:
-        orders = {}
-        for columns in self._parts.values():
-            column = columns[0]
-            if len(column.forms or column.date_forms) < 2 or column.title in orders:
-                continue
-            order = orders[column.title] = DateOrder()
-            for number, text in zip(self._numbers, column.texts, strict=True):
-                order.add(number, text.strip())
-            order.check(column.title)
-        return orders
-
-    def _day_or_month(
-        self, orders: Mapping[str, DateOrder], facts: list[Fact], questions: list[Question]
-    ) -> str:
-        """Decide for all columns at once: one system wrote them."""
-        for title, order in orders.items():
-            if proven := order.proven:
-                proof = order.day_first if proven == "dmy" else order.month_first
+    def _day_or_month(self, facts: list[Fact], questions: list[Question]) -> dict[str, str]:
+        """Decide what comes first in each column of dates: what one proves counts for all."""
+        proven: dict[str, str] = {}
+        for title, order in self._orders.items():
+            order.check(title)
+            if (form := order.proven) is not None:
+                proof = order.day_first or order.month_first
                 assert proof is not None
-                said = "day" if proven == "dmy" else "month"
-                facts.append(
-                    Fact("dates", f"The {said} comes first: “{proof.text}” (line {proof.number}).")
-                )
-                return proven
-            if not order.matters:
-                continue
-            by_ids = self._order_by_ids(title)
-            if by_ids:
+                if form not in proven.values():
+                    said = f"“{storable(proof.text[:30])}” (line {proof.number})"
+                    facts.append(Fact("dates", f"The {_first(form)} comes first: {said}."))
+                proven[title] = form
+        known = set(proven.values())
+        if len(known) == 1:
+            return dict.fromkeys(self._orders, known.pop())
+        open_ones = {
+            title: order
+            for title, order in self._orders.items()
+            if title not in proven and order.matters
+        }
+        decided = self._by_circumstances(open_ones, facts)
+        if decided is None and open_ones:
+            title, order = next(iter(open_ones.items()))
+            questions.append(_asked(title, order))
+        return {title: proven.get(title, decided or "dmy") for title in self._orders}
+
+    def _by_circumstances(self, orders: Mapping[str, DateOrder], facts: list[Fact]) -> str | None:
+        """Decide by IDs, else by the order of the rows, else by the calendar; each over all."""
+        for title in orders:
+            if by_ids := self._order_by_ids(title):
                 facts.append(Fact("dates", f"IDs prove that the {_first(by_ids)} comes first."))
                 return by_ids
+        for order in orders.values():
             if sorted_as := order.sorted_as:
                 said = f"The {_first(sorted_as)} comes first: so read, the rows are in order."
                 facts.append(Fact("dates", said))
                 return sorted_as
-            within = order.within(self._first, self._last)
-            if within:
+        for order in orders.values():
+            if within := order.within(self._first, self._last):
                 said = (
                     f"The {_first(within)} comes first: read the other way, some calls would be in "
                     "the future, or from before the account was opened."
                 )
                 facts.append(Fact("dates", said))
                 return within
-            meant = order.spelt_out()
-            assert order.example is not None
-            questions.append(
-                Question(
-                    "dates",
-                    f"What does “{order.example.text}” in “{title}” mean?",
-                    (("dmy", meant["dmy"]), ("mdy", meant["mdy"])),
-                )
-            )
-        return "dmy"
+        return None
 
     def _order_by_ids(self, title: str) -> str | None:
         """The order in which the dates are as far from the times in IDs in nearly all records."""
@@ -131,10 +132,12 @@ class FoundTimes:
     def _placed(self, moment: Moment, columns: tuple[Column, ...]) -> Moment:
         """Give ``moment`` the zone that the name of a column tells, or a column of zones."""
         hint = next((column.name.zone for column in columns if column.name.zone), "")
-        if hint.upper() in ("UTC", "GMT", "Z"):
-            return replace(moment, zone="UTC")
-        if is_known(hint):
+        if "/" in hint and is_known(hint):
             return replace(moment, zone=hint)
+        named = zone_named(hint)
+        offset = named.utcoffset(None) if named else None
+        if offset is not None and (zone := zone_of_offset(offset)):
+            return replace(moment, zone=zone)
         if self._zone_column and not moment.form.startswith(("epoch", "gregorian")):
             return replace(moment, zone_column=self._zone_column[0].title)
         return moment
@@ -162,10 +165,24 @@ class FoundTimes:
                 part: moment if moment.zone or part == "revised_at" else replace(moment, zone=name)
                 for part, moment in told.items()
             }
-        proven = "IDs prove that times" if proof.is_of_zone else "Times are taken to be"
-        said = f"{proven} are on the wall clock of {self._zone.key}, your own."
-        facts.append(Fact("zone", said if proof.is_of_zone else said.replace("be are", "be")))
+        begun = "IDs prove that times are" if proof.is_of_zone else "Times are taken to be"
+        facts.append(Fact("zone", f"{begun} on the wall clock of {self._zone.key}, your own."))
         return told
+
+
+def forms_of(columns: tuple[Column, ...]) -> tuple[str, ...]:
+    """The forms in which a time may be written, which stands in one column or in two."""
+    return columns[0].date_forms if len(columns) > 1 else columns[0].forms
+
+
+def _asked(title: str, order: DateOrder) -> Question:
+    assert order.example is not None
+    meant = order.spelt_out()
+    return Question(
+        "dates",
+        f"What does “{storable(order.example.text[:30])}” in “{storable(title[:40])}” mean?",
+        (("dmy", meant["dmy"]), ("mdy", meant["mdy"])),
+    )
 
 
 def _first(order: str) -> str:

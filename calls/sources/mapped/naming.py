@@ -7,6 +7,8 @@ import re
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
+from billing.zones import is_known
+
 _HUMP: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _BRACKETS: Final = re.compile(r"[(\[]([^()\[\]]*)[)\]]")
 _NO_WORD: Final = re.compile(r"[^a-z0-9]+")
@@ -23,7 +25,6 @@ _UNITS_AT_END: Final = re.compile(
     rf"(.*?)\s*\b(?:in )?({'|'.join(sorted(UNIT_WORDS, key=len, reverse=True))})"
 )
 _ZONE_HINT: Final = re.compile(r"(?:utc|gmt)?\s*[+-]\d{1,2}(?::?\d{2})?|utc|gmt|z", re.IGNORECASE)
-_PLACE: Final = re.compile(r"[A-Za-z]+(?:/[A-Za-z_+-]+)+")
 
 
 class Name(NamedTuple):
@@ -42,7 +43,7 @@ def name_of(column: str) -> Name:
         plain = _NO_WORD.sub(" ", inner.lower()).strip()
         if plain in UNIT_WORDS:
             unit = UNIT_WORDS[plain]
-        elif _ZONE_HINT.fullmatch(inner.strip()) or _PLACE.fullmatch(inner.strip()):
+        elif _ZONE_HINT.fullmatch(inner.strip()) or _is_place(inner.strip()):
             zone = inner.strip()
         else:
             kept.append(inner)
@@ -53,6 +54,10 @@ def name_of(column: str) -> Name:
     if not unit and (found := _UNITS_AT_END.fullmatch(words)) and found[1]:
         words, unit = found[1], UNIT_WORDS[found[2]]
     return Name(words, unit, zone)
+
+
+def _is_place(text: str) -> bool:
+    return "/" in text and is_known(text)
 
 
 # For each part of a call the names for it, the likeliest first.

@@ -14,7 +14,8 @@ call_id                 ``columns``: one is the ID, several are hashed, none has
                         record; ``prefix``
 group                   ``column`` with the ID of the call that a record is a leg of
 usage_type              ``column`` and ``words``: usage type to the words for it; ``otherwise``
-status                  the same, and ``by``: ``talk`` or ``connected_at`` where no word tells
+status                  the same, and ``by``: ``talk``, ``total`` (longer than 0) or
+                        ``connected_at`` where no word tells
 started_at              ``columns`` (one, or date and time), ``form``, ``zone`` (a name, "" for that
 connected_at            of the import, or ``{"column": …}``), ``precision`` (``minute`` where the
 ended_at, revised_at    times have no seconds: then talk time decides), ``otherwise`` (columns
@@ -59,7 +60,7 @@ FORMS: Final = (
 UNITS: Final = ("s", "ms", "us", "min", "h:m:s", "m:s", "words", "iso8601")
 PRECISIONS: Final = ("", "minute")
 DECIMAL_MARKS: Final = (".", ",")
-TOLD_BY: Final = ("", "talk", "connected_at")
+TOLD_BY: Final = ("", "talk", "total", "connected_at")
 VERSION: Final = 1
 COLUMNS_MAX: Final = 1_000
 TEXT_MAX: Final = 500  # of any single text in a profile
@@ -321,6 +322,10 @@ class Profile:
         if self.status.by == "talk" and self.talk is None:
             raise ProfileError(
                 "Name the column of the talk time: it tells who answered.", field="talk"
+            )
+        if self.status.by == "total" and self.total is None:
+            raise ProfileError(
+                "Name the column of the duration: it tells who answered.", field="total"
             )
         if self.status.by == "connected_at" and self.connected_at is None:
             raise ProfileError(

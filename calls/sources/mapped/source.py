@@ -79,12 +79,17 @@ class MappedSource(Source[Record]):
         return self._field_names.get(field, field)
 
     def reader(self, file: BinaryIO) -> Reader[Record]:
-        """Text or documents cut as the layout says, without what the profile ignores."""
-        left_out = frozenset(name for name in self.layout.columns if _alike(name) in self._ignored)
+        """Rows or documents, cut as the layout says, without what the profile ignores."""
+        written = self.layout.columns
+        ignored = {
+            written[place]
+            for place, name in enumerate(self._columns)
+            if _alike(name) in self._ignored
+        }
         return reader_for(
             self.layout,
             file,
-            ignored=left_out | frozenset(self.profile.ignore),
+            ignored={*self.profile.ignore, *ignored},
             may_be_torn=self.may_be_torn,
         )
 

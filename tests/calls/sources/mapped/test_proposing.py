@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -24,13 +25,21 @@ def table(text):
     return head, rows
 
 
-def proposed(text, zone=KOLKATA, opened_at=OPENED_AT):
+def proposed(text, zone=KOLKATA, opened_at=OPENED_AT, sample_max=None):
     head, rows = table(text)
-    sample = [
+    sample: list[RawRecord[Mapping[str, str]]] = [
         RawRecord(number, "", dict(zip(head, row, strict=True)))
         for number, row in enumerate(rows, 2)
     ]
-    return propose(head, sample, zone=ZoneInfo(zone), now=NOW, opened_at=opened_at)
+    every = [RawRecord(number, "", row) for number, row in enumerate(rows, 2)]
+    return propose(
+        head,
+        sample[:sample_max],
+        zone=ZoneInfo(zone),
+        now=NOW,
+        opened_at=opened_at,
+        records=every if sample_max else None,
+    )
 
 
 def calls(text, profile=None, zone=KOLKATA):
@@ -225,11 +234,128 @@ def test_what_nothing_tells_is_asked_with_an_example_spelt_out():
     (question,) = proposal.questions
     assert question.said == "What does “03/11/2026 10:00:01” in “Start” mean?"
     assert question.choices == (("dmy", "3 November"), ("mdy", "11 March"))
-    assert answered(proposal.profile, "dates", "mdy").started_at.form == "mdy"
+    started_at = answered(proposal.profile, "dates", "mdy").started_at
+    assert started_at is not None
+    assert started_at.form == "mdy"
 
 
 def test_dates_that_mean_the_same_either_way_are_not_asked_about():
     assert topics(proposed(dated("05/05/2026 10:00:01", "11/11/2026 10:00:01"))) == []
+
+
+def test_what_one_column_proves_counts_for_the_others():
+    text = """
+    Call ID;Start;End;Direction
+    x-1;03/11/2026 23:59:01;04/11/2026 00:01:02;out
+    x-2;12/11/2026 23:59:01;13/11/2026 00:01:02;out
+    """
+    proposal = proposed(text)
+    assert topics(proposal) == []
+    assert order(proposal) == "dmy"
+
+
+def test_the_proof_may_stand_after_the_first_records():
+    text = dated("03/11/2026 10:00:01", "04/11/2026 10:00:01", "13/11/2026 10:00:01")
+    proposal = proposed(text, sample_max=1)
+    assert (order(proposal), topics(proposal)) == ("dmy", [])
+
+
+def test_a_contradiction_may_stand_after_the_first_records():
+    text = dated("13/11/2026 10:00:01", "04/11/2026 10:00:01", "11/14/2026 10:00:01")
+    with pytest.raises(BadFileError, match=r"line 2.*line 4"):
+        proposed(text, sample_max=1)
+
+
+def test_words_and_seconds_may_stand_after_the_first_records():
+    text = """
+    Call ID;Start;Talk time;Direction;Status
+    x-1;2026-11-20 10:00;10;out;Busy
+    x-2;2026-11-20 10:01;11;out;Answered
+    x-3;2026-11-20 10:02;12;in;Odd
+    x-4;2026-11-20 10:03:05;12;in;Odd
+    """
+    proposal = proposed(text, sample_max=3)
+    assert topics(proposal) == ["status:Odd"]
+    assert proposal.profile.started_at.precision == ""
+    assert proposed(text.replace(":05", ":00")).profile.started_at.precision == "minute"
+
+
+@pytest.mark.parametrize(
+    ("name", "zone"),
+    [
+        ("Start (UTC)", "UTC"),
+        ("Start (GMT+5:30)", "Asia/Kolkata"),
+        ("Start (UTC-7)", "Etc/GMT+7"),
+        ("Start (Europe/Berlin)", "Europe/Berlin"),
+        ("start_time_utc", "UTC"),
+    ],
+)
+def test_a_name_may_tell_the_zone(name, zone):
+    text = dated("2026-11-20 10:00:01").replace("Start", name)
+    assert proposed(text).profile.started_at.zone == zone
+
+
+def test_ids_prove_the_zone_of_the_account_in_summer_and_winter():
+    starts = [datetime(2026, month, 5, 4, 30, tzinfo=UTC) for month in (2, 3, 7, 8)]
+    ids = [f"{int(start.timestamp())}.{number}" for number, start in enumerate(starts)]
+    berlin = ZoneInfo("Europe/Berlin")
+    local = [f"{start.astimezone(berlin):%Y-%m-%d %H:%M:%S}" for start in starts]
+    proposal = proposed(dated(*local, ids=ids), zone="Europe/Berlin")
+    assert facts(proposal, "zone") == [
+        "IDs prove that times are on the wall clock of Europe/Berlin, your own."
+    ]
+    assert proposal.profile.started_at.zone == ""
+
+
+# ── Lengths ───────────────────────────────────────────────────────────────────────────────────
+def test_a_duration_without_ringing_is_talk_time():
+    text = """
+    Call ID;Start;End;Duration;Direction;Status
+    x-1;2026-11-20 10:00:00;2026-11-20 10:01:30;60;out;Answered
+    x-2;2026-11-20 10:05:00;2026-11-20 10:08:00;170;out;Answered
+    x-3;2026-11-20 10:15:00;2026-11-20 10:15:30;0;out;No answer
+    """
+    assert [one[3] for one in calls(text)] == ["10:00:30", "10:05:10", None]
+
+
+def test_a_duration_of_calls_that_nobody_answered_is_no_talk_time():
+    text = """
+    Call ID;Start;End;Duration;Direction;Status
+    x-1;2026-11-20 10:00:00;2026-11-20 10:01:30;60;out;Answered
+    x-2;2026-11-20 10:15:00;2026-11-20 10:15:30;20;out;No answer
+    """
+    assert [one[1] for one in calls(text)] == [Status.COMPLETED, Status.NO_ANSWER]
+
+
+def test_a_duration_tells_who_answered_where_nothing_else_does():
+    text = """
+    Call ID;Start;Duration;Direction
+    x-1;2026-11-20 10:00:00;60;out
+    x-2;2026-11-20 10:05:00;0;out
+    """
+    assert [one[1] for one in calls(text)] == [Status.COMPLETED, Status.NO_ANSWER]
+
+
+def test_short_numbers_with_decimals_are_asked_about_where_no_time_tells():
+    text = """
+    Call ID;Start;Duration;Direction
+    x-1;2026-11-20 10:00:00;1.5;out
+    x-2;2026-11-20 10:05:00;0.25;out
+    """
+    proposal = proposed(text)
+    (question,) = proposal.questions
+    assert (question.topic, question.said) == ("unit:total", "What does “1.5” in “Duration” mean?")
+    minutes = answered(proposal.profile, "unit:total", "min")
+    assert [one[4] for one in calls(text, minutes)] == ["10:01:30", "10:05:15"]
+
+
+def test_a_decimal_comma_is_told_by_the_column():
+    text = """
+    Call ID;Start;Talk time (s);Direction
+    x-1;2026-11-20 10:00:00;61,5;out
+    x-2;2026-11-20 10:05:00;1.061,25;out
+    """
+    assert [one[4] for one in calls(text)] == ["10:01:01.500000", "10:22:41.250000"]
 
 
 # ── Words, IDs and what is left out ───────────────────────────────────────────────────────────
@@ -245,9 +371,24 @@ def test_words_that_are_not_known_are_asked_about_and_answered():
     assert [one[1] for one in calls(text, profile)] == [Status.COMPLETED, Status.BUSY]
 
 
+def test_beginnings_stand_for_what_later_files_may_have():
+    profile = proposed(PLATFORM).profile
+    assert dict(profile.usage_type.words) == {
+        "outbound": ("outboundPhoneCall", "outbound*"),
+        "inbound": ("inboundPhoneCall", "inbound*"),
+    }
+
+
 @pytest.mark.parametrize(
     ("topic", "value"),
-    [("status:Erreicht", "perhaps"), ("dates", "ymd"), ("weather", "dmy"), ("usage_type", "")],
+    [
+        ("unit:total", "s"),
+        ("unit:talk", "days"),
+        ("status:Erreicht", "perhaps"),
+        ("dates", "ymd"),
+        ("weather", "dmy"),
+        ("usage_type", ""),
+    ],
 )
 def test_an_answer_that_is_none_is_refused(topic, value):
     with pytest.raises(ProfileError):
