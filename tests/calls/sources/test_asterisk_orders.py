@@ -6,6 +6,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from calls.imports.importing import import_calls
+from calls.models import Call
 from calls.notations import RawRecord
 from calls.records import CallRecord, Rejected
 from calls.sources import Ignored
@@ -242,3 +244,25 @@ def test_an_internal_leg_of_a_call_that_came_from_outside_belongs_to_it():
 def test_a_bad_leg_is_rejected_though_its_call_would_be_ignored():
     [record] = read(row_of(NEWEST, src="1001", dst="1002", billsec="x"), internal_calls="ignore")
     assert isinstance(record, Rejected)
+
+
+# ── Files ─────────────────────────────────────────────────────────────────────────────────────
+@pytest.mark.django_db
+@pytest.mark.parametrize("order", [ORDERS[0], ORDERS[3], NEWEST], ids=numbered)
+def test_a_call_that_stands_in_two_files_of_a_folder_is_charged_once(professional, order):
+    day = {"start": "10:00:00", "answer": "10:00:07", "end": "10:01:12"}
+    row = row_of(order, **{name: f"2026-03-20 {at}" for name, at in day.items()})
+    text = ",".join(f'"{one}"' for one in (value.replace('"', "") for value in row)) + "\n"
+    for _ in ("Master.csv", "acme.csv"):
+        source = AsteriskCsv(account_id=professional.pk, zone=ZoneInfo("UTC"), now=NOW)
+        *_, done = import_calls(file=BytesIO(text.encode()), source=source, now=NOW)
+    assert (done.summary.created, done.summary.unchanged) == (0, 1)
+    assert Call.objects.get().credits == 3
+
+
+def test_a_line_that_could_not_be_cut_is_rejected_alone_with_its_defect():
+    source = source_of()
+    broken: RawRecord[list[str]] = RawRecord(2, "", [], defect="has a quotation mark too many.")
+    assert source.call_id(broken.values) == ""
+    [one] = source.read([broken])
+    assert str(one.record) == "line: has a quotation mark too many."
