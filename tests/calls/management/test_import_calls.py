@@ -7,6 +7,7 @@ import pytest
 
 from calls.models import Call
 from calls.sources import asterisk
+from calls.sources.registry import SOURCES
 from tests.calls.importing import ASTERISK, GOOD, HEADER, Outcome, lines, rejects
 from tests.factories import AccountFactory
 
@@ -48,7 +49,7 @@ def test_a_master_csv_is_recorded(importing_file):
 def test_a_canonical_file_is_no_master_csv(importing_file):
     outcome = importing_file(lines(GOOD.format("c1", 10)), format="asterisk")
     assert outcome.refusal.endswith(
-        "The first line has 6 columns; Asterisk's Master.csv has 16 to 18."
+        "The first line has 6 columns; Asterisk's Master.csv has 16 to 21."
     )
 
 
@@ -80,10 +81,10 @@ def test_no_records_after_the_header_are_no_fault_but_are_said(
         ),
         (
             {"usage_type": "inbound"},
-            "--usage-type goes with --format asterisk, not with csv.",
+            "--usage-type goes with --format asterisk or freeswitch, not with csv.",
         ),
         ({"format": "Asterix"}, "There is no format “Asterix”. Did you mean: asterisk?"),
-        ({"format": "zzz"}, "There is no format “zzz”. Known are: csv, asterisk."),
+        ({"format": "zzz"}, f"There is no format “zzz”. Known are: {', '.join(SOURCES)}."),
         ({"batch_size": 0}, "--batch-size must be at least 1."),
     ],
 )

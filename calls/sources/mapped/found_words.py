@@ -1,0 +1,91 @@
+"""What the words of an unknown file mean: how a call ended, and who called whom."""
+
+from billing.plans.rating import UsageType
+from calls.models import Status
+from calls.notations.layout import Fact
+from calls.sources.mapped.answers import Question, words_asked
+from calls.sources.mapped.assigning import Parts
+from calls.sources.mapped.columns import Column
+from calls.sources.mapped.naming import IS_INVERTED
+from calls.sources.mapped.profile import Choice, Words
+from calls.sources.mapped.vocabulary import (
+    BEGINNINGS,
+    INVERTED,
+    as_words,
+    status_meant,
+    usage_meant,
+)
+from calls.sources.mapped.whole_columns import WholeColumns
+
+
+def status_told(
+    parts: Parts, whole: WholeColumns, facts: list[Fact]
+) -> tuple[Choice, list[Question]]:
+    """How the file tells which calls were answered."""
+    by = _by(parts)
+    if "status" not in parts:
+        if by:
+            return Choice(by=by, otherwise=Status.NO_ANSWER.value), []
+        facts.append(
+            Fact("answered", "Nothing tells which calls were answered: all are taken for it.")
+        )
+        return Choice(otherwise=Status.COMPLETED.value), []
+    column = parts["status"][0]
+    is_inverted = column.name.words in IS_INVERTED
+    meant: dict[str, str] = {}
+    unknown = []
+    for text in whole.words(column.title):
+        status = status_meant(text)
+        if status is None:
+            unknown.append(text)
+        else:
+            meant[text] = (INVERTED.get(status, status) if is_inverted else status).value
+    choice = Choice((column.title,), _grouped(meant), by=by)
+    return choice, words_asked("status", column.title, unknown)
+
+
+def _by(parts: Parts) -> str:
+    """What tells an answered call where no word does."""
+    if "connected_at" in parts and not parts["connected_at"][-1].is_full:
+        return "connected_at"
+    return next((part for part in ("talk", "connected_at", "total") if part in parts), "")
+
+
+def usage_type_told(parts: Parts, whole: WholeColumns) -> tuple[Choice, list[Question]]:
+    """How the file tells who called whom; where it does not, that is asked."""
+    if "usage_type" not in parts:
+        question = Question(
+            "usage_type",
+            "Nothing in the file tells who called whom. What are these calls?",
+            (
+                (UsageType.INBOUND.value, "Received (inbound): charged from their start"),
+                (UsageType.OUTBOUND.value, "Made (outbound): charged from when they are answered"),
+            ),
+        )
+        return Choice(otherwise=UsageType.OUTBOUND.value), [question]
+    column: Column = parts["usage_type"][0]
+    meant: dict[str, str] = {}
+    unknown = []
+    for text in whole.words(column.title):
+        usage = usage_meant(text)
+        if usage is None:
+            unknown.append(text)
+        else:
+            meant[text] = usage.value
+    begun = {
+        beginning
+        for beginning in BEGINNINGS
+        if any(as_words(text).startswith(beginning) for text in meant)
+    }
+    if begun:
+        # A later file of the same system may have others that begin so: outbound-dial.
+        meant |= {f"{beginning}*": BEGINNINGS[beginning].value for beginning in sorted(begun)}
+    choice = Choice((column.title,), _grouped(meant))
+    return choice, words_asked("usage_type", column.title, unknown)
+
+
+def _grouped(meant: dict[str, str]) -> Words:
+    words: dict[str, list[str]] = {}
+    for theirs, ours in meant.items():
+        words.setdefault(ours, []).append(theirs)
+    return tuple((ours, tuple(theirs)) for ours, theirs in words.items())
