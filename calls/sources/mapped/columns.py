@@ -160,10 +160,10 @@ class Column:
         lengths = sorted(filter(None, map(self.as_number, self.values)))
         middle = median(lengths) if lengths else 0
         if any(text.strip("0.,") and self.decimal in text for text in self.values):
-            return ("s", "min", "ms")
+            return ("s", "min", "ms", "us")
         if middle > 100_000_000:
-            return ("us", "ms", "s")
-        return ("ms", "s", "us") if middle > 100_000 else ("s", "ms", "min")
+            return ("us", "ms", "s", "min")
+        return ("ms", "s", "us", "min") if middle > 100_000 else ("s", "ms", "min", "us")
 
     @cached_property
     def decimal(self) -> str:

@@ -12,6 +12,8 @@ from billing.texts import storable
 from calls.notations import BadFileError
 
 Order = Literal["dmy", "mdy"]
+# Fewer dates may be in order by chance: six are so once in 360 times.
+SORTED_MIN: Final = 5
 DATE_LENGTH: Final = len("03/11/2026")
 ORDERS: Final[tuple[Order, Order]] = ("dmy", "mdy")
 
@@ -36,6 +38,7 @@ class _Reading:
         self.first: date | None = None
         self.last: date | None = None
         self._before: date | None = None
+        self._dates = 0  # how often another date follows
 
     def add(self, year: int, month: int, day: int) -> None:
         try:
@@ -47,13 +50,14 @@ class _Reading:
         if before is not None:
             self.ascends = self.ascends and at >= before
             self.descends = self.descends and at <= before
+            self._dates += at != before
         self._before = at
         self.first = at if self.first is None or at < self.first else self.first
         self.last = at if self.last is None or at > self.last else self.last
 
     @property
     def is_sorted(self) -> bool:
-        return (self.ascends or self.descends) and self.first != self.last
+        return (self.ascends or self.descends) and self._dates >= SORTED_MIN
 
 
 class DateOrder:

@@ -52,7 +52,9 @@ def name_of(column: str) -> Name:
     if words.endswith((" utc", " gmt")):
         words, zone = words[:-4].strip(), zone or "UTC"
     if not unit and (found := _UNITS_AT_END.fullmatch(words)) and found[1]:
-        words, unit = found[1], UNIT_WORDS[found[2]]
+        unit = UNIT_WORDS[found[2]]
+        # "bill sec" is a name as a whole; what is left of it would be none.
+        words = words if words in _EVERY_SYNONYM else found[1]
     return Name(words, unit, zone)
 
 
@@ -178,3 +180,4 @@ _RANKS: Final = {
     part: {words: place for place, words in enumerate(synonyms.split(";"))}
     for part, synonyms in SYNONYMS.items()
 }
+_EVERY_SYNONYM: Final = frozenset(words for synonyms in _RANKS.values() for words in synonyms)

@@ -218,9 +218,16 @@ def test_times_in_ids_prove_zone_and_order():
 
 
 def test_the_order_of_the_rows_tells():
-    proposal = proposed(dated("03/10/2026 10:00:01", "02/11/2026 10:00:02", "04/11/2026 09:00:00"))
+    days = ["02/09", "05/09", "01/10", "08/10", "03/11", "04/11"]
+    proposal = proposed(dated(*(f"{day}/2026 10:00:01" for day in days)))
     assert (order(proposal), topics(proposal)) == ("dmy", [])
     assert facts(proposal, "dates") == ["The day comes first: so read, the rows are in order."]
+
+
+def test_a_few_rows_may_be_in_order_by_chance():
+    days = ["01/10", "08/10", "03/11"]
+    proposal = proposed(dated(*(f"{day}/2026 10:00:01" for day in days)))
+    assert topics(proposal) == ["dates"]
 
 
 def test_what_would_be_in_the_future_is_not_meant():
