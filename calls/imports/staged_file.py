@@ -82,7 +82,7 @@ class StagedFile:
         call_id, lines = most
         return Repeated(decoded(call_id), lines)
 
-    def calls(self, *, after: int = 0) -> Iterator[list[Staged]]:
+    def calls(self, *, after: int = -1) -> Iterator[list[Staged]]:
         """Give the records of each call together, in order, from position ``after`` on."""
         found = (
             """

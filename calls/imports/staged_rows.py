@@ -87,7 +87,7 @@ class StagedRows:
         call_id, lines = most
         return Repeated(decoded(bytes(call_id)), lines)
 
-    def calls(self, *, after: int = 0) -> Iterator[list[Staged]]:
+    def calls(self, *, after: int = -1) -> Iterator[list[Staged]]:
         """Give the records of each call together, in order, from position ``after`` on."""
         while lines := self._fetch(after):
             yield from by_call(lines)

@@ -58,16 +58,16 @@ class Staging(Protocol):
         after the last line was added and before `calls`.
         """
 
-    def calls(self, *, after: int = 0) -> Iterator[list[Staged]]:
+    def calls(self, *, after: int = -1) -> Iterator[list[Staged]]:
         """Give the records of each call together, in order, from position ``after`` on."""
 
 
-def check_repeated(most: Repeated | None, lines_max: int) -> None:
+def check_repeated(most: Repeated | None) -> None:
     """Raise BadFileError where a call stands on more lines than can be true."""
-    if most is not None and most.lines > lines_max:
+    if most is not None and most.lines > LINES_PER_CALL_MAX:
         raise BadFileError(
             f"The call ID “{storable(most.call_id[:60])}” stands on {most.lines:,} lines; more "
-            f"than {lines_max:,} are taken for a mistake."
+            f"than {LINES_PER_CALL_MAX:,} are taken for a mistake."
         )
 
 

@@ -82,7 +82,7 @@ class FileImport(models.Model):
     bytes_read = models.PositiveBigIntegerField(default=0)
     staged_lines = models.PositiveBigIntegerField(default=0)
     is_staged = models.BooleanField(default=False)
-    cursor = models.PositiveBigIntegerField(default=0)
+    cursor = models.BigIntegerField(default=-1)
     trial = models.JSONField(default=dict, blank=True)
     summary = models.JSONField(default=dict, blank=True)
     quiet_id = models.BigIntegerField(
