@@ -5,11 +5,15 @@ It opens no files and stores nothing. `calls.sources.registry` lists them all.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime
+from operator import attrgetter
 from typing import BinaryIO, ClassVar, Generic, NamedTuple
 from zoneinfo import ZoneInfo
 
+from django.template.defaultfilters import pluralize
+
+from calls.legs import joined
 from calls.notations import RawRecord, Reader, Values
 from calls.records import CallRecord, Rejected
 
@@ -28,11 +32,22 @@ class Option(NamedTuple):
     is_list: bool = False
 
 
+class Ignored(NamedTuple):
+    """Why a raw record is no call for billing; that is neither a fault nor to be repaired."""
+
+    reason: str
+
+
 class Read(NamedTuple, Generic[Values]):
-    """What some raw records say together: a call record, or why they make none."""
+    """What some raw records say together: a call record, or why they make none.
+
+    ``agrees`` tells whether a duration that they state is, within a second, that between their
+    times; None where they do not tell both.
+    """
 
     raw: Sequence[RawRecord[Values]]
-    record: CallRecord | Rejected
+    record: CallRecord | Rejected | Ignored
+    agrees: bool | None = None
 
 
 class Source(ABC, Generic[Values]):
@@ -44,7 +59,12 @@ class Source(ABC, Generic[Values]):
     name: ClassVar[str]  # as people name it, for instance in the command
     label: ClassVar[str]
     options: ClassVar[tuple[Option, ...]] = ()
-    tells_legs: ClassVar[bool] = False  # whether a raw record tells a part of its call, or all
+
+    # A class says it of all its instances, or each instance for itself.
+    tells_legs: bool = False  # whether a raw record tells a part of its call, or all
+    # Whether raw records with one ``call_id`` are several calls: they are not read together then,
+    # but each by itself, with its ``occurrence`` among them.
+    equal_rows_are_calls: bool = False
 
     def __init__(self, *, account_id: int, zone: ZoneInfo, now: datetime) -> None:
         self.account_id = account_id
@@ -66,3 +86,62 @@ class Source(ABC, Generic[Values]):
     def field_name(self, field: str) -> str:
         """Return what the source calls what the rules of a record call ``field``."""
         return field
+
+
+class Leg(NamedTuple):
+    """What one raw record says of its call.
+
+    ``ignored`` says why it is no call by itself; empty where it is one.
+    """
+
+    record: CallRecord
+    agrees: bool | None = None
+    ignored: str = ""
+
+
+def read_legs(
+    raw: Sequence[RawRecord[Values]], read_leg: Callable[[RawRecord[Values]], Leg]
+) -> Iterator[Read[Values]]:
+    """Read the legs of one call, each with ``read_leg``; if that raises Rejected for one, none is.
+
+    Recording the others would charge a part of the call as if it were all. A leg that is far from
+    the rest is rejected by itself: it has the ID of a call that it is no part of. A call is ignored
+    where each of its legs is no call by itself.
+    """
+    legs: list[tuple[RawRecord[Values], Leg]] = []
+    unreadable: dict[int, Rejected] = {}
+    for one in raw:
+        try:
+            legs.append((one, read_leg(one)))
+        except Rejected as rejected:
+            unreadable[one.number] = rejected
+    if unreadable:
+        because = _because_of(unreadable)
+        yield from (Read([one], unreadable.get(one.number, because)) for one in raw)
+        return
+    if legs and all(leg.ignored for _, leg in legs):
+        yield Read(raw, Ignored(legs[0][1].ignored))
+        return
+    legs.sort(key=lambda one: one[1].record.started_at)
+    call = legs[0][1].record
+    joining = [legs[0]]
+    for one, leg in legs[1:]:
+        try:
+            call = joined(call, leg.record)
+        except Rejected as rejected:
+            yield Read([one], rejected)
+        else:
+            joining.append((one, leg))
+    agree = [leg.agrees for _, leg in joining]
+    of_call = sorted((one for one, _ in joining), key=attrgetter("number"))
+    yield Read(of_call, call, None if None in agree else all(agree))
+
+
+def _because_of(lines: Collection[int]) -> Rejected:
+    """Why a line is rejected that is well by itself."""
+    numbers = ", ".join(map(str, lines))
+    return Rejected(
+        "line",
+        f"is of the same call as line{pluralize(len(lines))} {numbers}, which can't be read; a "
+        "part of a call is not charged as if it were all.",
+    )
