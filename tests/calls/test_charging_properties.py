@@ -52,6 +52,23 @@ actions = batches | batches | batches | plan_changes | price_changes | top_ups |
 actions |= withdrawn_imports | withdrawn_imports | withdrawn_calls
 histories = st.lists(actions, min_size=6, max_size=16)
 
+# Two calls that imports and sources change in turns, so that much is restored and kept.
+same_calls = st.builds(
+    dict,
+    account=st.just(0),
+    call_id=st.sampled_from("ab"),
+    seconds=st.sampled_from([None, 0, 61, 600]),
+    started=st.sampled_from([0, 0, 1]),
+    agent=st.sampled_from(["", "Asha"]),
+    revision=st.sampled_from([None, None, 0, 1]),
+)
+turns = st.tuples(
+    st.just("record"), st.tuples(st.none() | imports, st.lists(same_calls, min_size=1, max_size=3))
+)
+histories_of_imports = st.lists(
+    turns | turns | turns | withdrawn_imports | withdrawn_calls, min_size=5, max_size=15
+)
+
 
 @dataclass
 class Known:
@@ -196,8 +213,17 @@ class CallsFollowTheModel(TestCase):
     """Any history ends in the state of the model, and with a clean audit."""
 
     @given(history=histories)
-    @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
     def test_random_history(self, history):
+        self.follow(history)
+
+    @given(history=histories_of_imports)
+    @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+    def test_random_history_of_imports(self, history):
+        self.follow(history)
+
+    def follow(self, history):
+        """Do all of it, and check after each step."""
         accounts = [AccountFactory(time_zone=zone) for zone in ("Asia/Kolkata", "Europe/London")]
         model = Model([(-10, 30, 1)])
         prices = dict(TARIFFS)
