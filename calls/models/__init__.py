@@ -1,6 +1,26 @@
 """The tables of calls, one concept a file."""
 
 from calls.models.call import NUMBER_LENGTH_MAX, UNCONNECTED, Call, Status
+from calls.models.file_import import (
+    FileImport,
+    ImportPart,
+    ImportReject,
+    ImportState,
+    MappingProfile,
+    StagedLine,
+)
 from calls.models.overtaken import OvertakenCall
 
-__all__ = ["NUMBER_LENGTH_MAX", "UNCONNECTED", "Call", "OvertakenCall", "Status"]
+__all__ = [
+    "NUMBER_LENGTH_MAX",
+    "UNCONNECTED",
+    "Call",
+    "FileImport",
+    "ImportPart",
+    "ImportReject",
+    "ImportState",
+    "MappingProfile",
+    "OvertakenCall",
+    "StagedLine",
+    "Status",
+]

@@ -1,0 +1,126 @@
+"""How the file of an import is read: its format, layout, mapping, time zone, and what it may do."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.db import transaction
+
+from billing.models import Account
+from billing.refusals import Refusal
+from billing.zones import place_names
+from calls.imports import machine
+from calls.models import FileImport, ImportState
+from calls.notations import BadFileError
+from calls.notations.layout import Layout
+from calls.sources import Source
+from calls.sources.registry import SOURCES
+
+MAPPED = "mapped"
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How a file is read.
+
+    ``format`` is the name of a source (`calls.sources.registry`), or MAPPED with a ``profile``, in
+    the form in which it is stored. ``options`` are those of the source. ``zone`` is the IANA name
+    of that of times without an offset. With ``revise`` the file is the last word about its calls.
+    """
+
+    format: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    layout: Layout = field(default_factory=Layout)
+    profile: Mapping[str, Any] | None = None
+    zone: str = ""
+    revise: bool = False
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what `from_json` takes."""
+        return {
+            "format": self.format,
+            "options": dict(self.options),
+            "layout": self.layout.as_json(),
+            "profile": None if self.profile is None else dict(self.profile),
+            "zone": self.zone,
+            "revise": self.revise,
+        }
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> "Reading":
+        """Return the reading that `as_json` stored. Raises Refusal where it is none."""
+        try:
+            layout = Layout.from_json(stored.get("layout", {}))
+        except BadFileError as error:
+            raise Refusal(str(error), field="layout") from None
+        return cls(
+            format=str(stored.get("format", "")),
+            options=stored.get("options", {}),
+            layout=layout,
+            profile=stored.get("profile"),
+            zone=str(stored.get("zone", "")),
+            revise=stored.get("revise") is True,
+        )
+
+
+def reading_of(file_import: FileImport) -> Reading | None:
+    """How the file of an import is read; None before it is known."""
+    return Reading.from_json(file_import.reading) if file_import.reading else None
+
+
+def choose(*, file_import: FileImport, reading: Reading, now: datetime) -> FileImport:
+    """Read the file so from now on; what was tried with another reading is forgotten.
+
+    Raises Refusal, naming the part of the reading, where the file can't be read so, or where the
+    import has begun.
+    """
+    source_of(reading=reading, account=file_import.account, now=now)
+    with transaction.atomic():
+        found = machine.lock(file_import)
+        if found.state != ImportState.FAILED or found.interrupted_state != ImportState.TRYING:
+            machine.require(
+                found,
+                ImportState.READY,
+                ImportState.TRIED,
+                ImportState.REFUSED,
+                to="be read another way",
+            )
+        require_file(found)
+        if found.reading == reading.as_json() and found.state in (
+            ImportState.READY,
+            ImportState.TRIED,
+        ):
+            return found
+        return machine.move(
+            found,
+            ImportState.READY,
+            now=now,
+            reading=reading.as_json(),
+            trial={},
+            is_staged=False,
+            staged_lines=0,
+            bytes_read=0,
+        )
+
+
+def require_file(file_import: FileImport) -> None:
+    """Raise Refusal where the file has been deleted."""
+    if file_import.file_deleted_at is not None:
+        raise Refusal("The file has been deleted. Upload it again.")
+
+
+def source_of(*, reading: Reading, account: Account, now: datetime) -> Source[Any]:
+    """Return the source that reads so, for one file. Raises Refusal."""
+    zone = reading.zone or account.time_zone
+    if zone not in place_names():
+        raise Refusal("There is no such time zone; use a name like Asia/Kolkata.", field="zone")
+    found = SOURCES.get(reading.format)
+    if found is None:
+        raise Refusal("Choose the format of the file.", field="format")
+    known = {option.name for option in found.options}
+    for name in reading.options:
+        if name not in known:
+            raise Refusal(f"{found.label} has no such option.", field=name)
+    return found(account_id=account.pk, zone=ZoneInfo(zone), now=now, **reading.options)
