@@ -181,7 +181,7 @@ class _Batch:
         for read in self.source.read(raw):
             if isinstance(read.record, Rejected):
                 self._reject(read.raw, read.record.field, read.record.reason)
-            else:
+            elif isinstance(read.record, CallRecord):
                 self.records.append(read.record)
                 self.raw.append(read.raw)
 

@@ -20,12 +20,17 @@ class RawRecord(NamedTuple, Generic[Values]):
     ``number`` is the line on which it begins (of a list in a document: its place), ``text`` is what
     stands there, and ``values`` is what the notation makes of it: a row of texts, or a mapping.
     Where ``is_torn``, the file may end in the middle of it, and what it says can't be trusted.
+    Where it could not be cut, ``defect`` says why ("has a quotation mark …") and there are no
+    values: this record alone is to be rejected. ``occurrence`` tells records apart that are equal:
+    1 for the first of them in the file.
     """
 
     number: int
     text: str
     values: Values
     is_torn: bool = False
+    defect: str = ""
+    occurrence: int = 1
 
 
 class Reader(Protocol[Values]):

@@ -28,11 +28,22 @@ class Option(NamedTuple):
     is_list: bool = False
 
 
+class Ignored(NamedTuple):
+    """Why a raw record is no call for billing; that is neither a fault nor to be repaired."""
+
+    reason: str
+
+
 class Read(NamedTuple, Generic[Values]):
-    """What some raw records say together: a call record, or why they make none."""
+    """What some raw records say together: a call record, or why they make none.
+
+    ``agrees`` tells whether a duration that they state is, within a second, that between their
+    times; None where they do not tell both.
+    """
 
     raw: Sequence[RawRecord[Values]]
-    record: CallRecord | Rejected
+    record: CallRecord | Rejected | Ignored
+    agrees: bool | None = None
 
 
 class Source(ABC, Generic[Values]):
@@ -44,7 +55,12 @@ class Source(ABC, Generic[Values]):
     name: ClassVar[str]  # as people name it, for instance in the command
     label: ClassVar[str]
     options: ClassVar[tuple[Option, ...]] = ()
-    tells_legs: ClassVar[bool] = False  # whether a raw record tells a part of its call, or all
+
+    # A class says it of all its instances, or each instance for itself.
+    tells_legs: bool = False  # whether a raw record tells a part of its call, or all
+    # Whether raw records with one ``call_id`` are several calls: they are not read together then,
+    # but each by itself, with its ``occurrence`` among them.
+    equal_rows_are_calls: bool = False
 
     def __init__(self, *, account_id: int, zone: ZoneInfo, now: datetime) -> None:
         self.account_id = account_id

@@ -1,0 +1,24 @@
+"""The tables of calls, one concept a file."""
+
+from calls.models.call import NUMBER_LENGTH_MAX, UNCONNECTED, Call, Status
+from calls.models.file_import import (
+    FileImport,
+    ImportPart,
+    ImportReject,
+    ImportState,
+    MappingProfile,
+    StagedLine,
+)
+
+__all__ = [
+    "NUMBER_LENGTH_MAX",
+    "UNCONNECTED",
+    "Call",
+    "FileImport",
+    "ImportPart",
+    "ImportReject",
+    "ImportState",
+    "MappingProfile",
+    "StagedLine",
+    "Status",
+]
