@@ -115,28 +115,28 @@ let stop = null;
 const upload = async (file) => {
   const { signal } = stopping;
   const bytes = Number(form.dataset.partBytes);
-  const count = Math.max(1, Math.ceil(file.size / bytes));
-  const begunAt = performance.now();
+  const count = Math.ceil(file.size / bytes);
   const { parts, finish, page, stop: stopAddress, name, size, have } = await begin(file, signal);
-  if (size !== file.size || name !== file.name) {
-    throw new Refused(`This is not the same file. Choose “${name}” (${inWords(size, size)}) to go on, or begin anew.`);
+  if (size !== file.size) {
+    throw new Refused(`This is not the same file. Choose “${name}” (${inWords(size, size)}) to go on, or import this one by itself.`);
   }
   stop = stopAddress;
-  const there = new Set(have);
-  const missing = Array.from({ length: count }, (_, number) => number).filter((n) => !there.has(n));
-  const before = count - missing.length;
-  let done = before;
+  const hashes = new Array(count).fill("");
+  const begunAt = performance.now();
+  let next = 0;
+  let done = 0;
+  let sent = 0;
   let spoken = 0;
 
   const show = () => {
-    const sent = Math.min(done * bytes, file.size);
-    part("bar").value = count ? done / count : 1;
+    part("bar").value = done / count;
     const seconds = (performance.now() - begunAt) / 1_000;
-    const left = Math.ceil((seconds / Math.max(done - before, 1)) * (count - done));
-    const time = seconds > 3 && done > before && left > 0
+    const left = Math.ceil((seconds / Math.max(sent, 1)) * (count - done));
+    const time = seconds > 3 && sent && left > 0
       ? `, about ${left < 90 ? `${left} s` : `${Math.ceil(left / 60)} min`} left`
       : "";
-    part("words").textContent = `${inWords(sent, file.size)} of ${inWords(file.size, file.size)}${time}`;
+    const there = Math.min(done * bytes, file.size);
+    part("words").textContent = `${inWords(there, file.size)} of ${inWords(file.size, file.size)}${time}`;
     const percent = Math.floor((100 * done) / count);
     if (percent >= spoken + SPOKEN_STEP) {
       spoken = percent;
@@ -145,17 +145,18 @@ const upload = async (file) => {
   };
 
   const worker = async () => {
-    for (let number = missing.shift(); number !== undefined; number = missing.shift()) {
+    while (next < count) {
+      const number = next;
+      next += 1;
       const content = await file.slice(number * bytes, (number + 1) * bytes).arrayBuffer();
-      await send(
-        parts + number + "/",
-        {
-          method: "PUT",
-          body: content,
-          headers: { "Content-Type": "application/octet-stream", "X-Part-SHA256": await digest(content) },
-        },
-        signal,
-      );
+      const hash = await digest(content);
+      hashes[number] = hash;
+      // What is there already is sent again only if the file has changed since.
+      if (!have[number] || (hash && hash !== have[number])) {
+        const headers = { "Content-Type": "application/octet-stream", "X-Part-SHA256": hash };
+        await send(`${parts}${number}/`, { method: "PUT", body: content, headers }, signal);
+        sent += 1;
+      }
       done += 1;
       show();
     }
@@ -165,7 +166,9 @@ const upload = async (file) => {
   await Promise.all(Array.from({ length: IN_FLIGHT_MAX }, worker));
   part("words").textContent = "Uploaded. Looking at the file…";
   say("Uploaded. Looking at the file.");
-  await send(finish, { method: "POST", body: new URLSearchParams({ parts: count, size: file.size }) }, signal);
+  const whole = crypto.subtle ? await digest(new TextEncoder().encode(hashes.join(""))) : "";
+  const body = new URLSearchParams({ parts: count, size: file.size, sha256: whole });
+  await send(finish, { method: "POST", body }, signal);
   remember(file, "");
   location.assign(page);
 };
