@@ -25,9 +25,9 @@ def joined(known: CallRecord, leg: CallRecord) -> CallRecord:
     """``known`` with what ``leg`` adds to it; the same, whichever of the two comes first.
 
     The call starts with its first leg and connects when its first leg does. It ends with the last
-    one that was answered: what rings in vain afterwards is no part of the talk, but a leg that
-    follows it is. Agent, numbers and remarks are those of the first leg; where none was answered,
-    the status is that of the last.
+    one that has talk: what rings in vain afterwards is no part of the talk, nor is a leg that was
+    answered for no time at all, but a leg that follows it is. Agent, numbers and remarks are those
+    of the first leg; where none was answered, the status is that of the last.
 
     Raises Rejected where the two are too far apart, or together longer than a call can be.
     """
@@ -41,8 +41,11 @@ def joined(known: CallRecord, leg: CallRecord) -> CallRecord:
             "where the call is known at a wrong time, import all of its parts with --revise.",
         )
     answered = [part for part in (first, second) if part.status is Status.COMPLETED]
-    ended = [part.ended_at for part in answered or (first, second) if part.ended_at is not None]
     connected = [part.connected_at for part in answered if part.connected_at is not None]
+    talking = [part for part in answered if part.ended_at != part.connected_at]
+    ended = [part.ended_at for part in talking or (first, second) if part.ended_at is not None]
+    if answered and not talking:
+        ended = [min(connected)]
     last = max(answered or (first, second), key=lambda part: (_reach(part), part.status))
     whole = first._replace(
         status=last.status,

@@ -41,6 +41,9 @@ DEFAULT_FROM_EMAIL = env.text(
     "DEFAULT_FROM_EMAIL", "Call Credits <billing@localhost>", addresses.mailbox
 )
 MAILS_PER_DAY_MAX = env.number("MAILS_PER_DAY_MAX", default=5, minimum=1)
+# What a file of call records that is uploaded may take, and how many an account may have open.
+IMPORT_BYTES_MAX = env.number("IMPORT_BYTES_MAX", default=1024**3, minimum=1)
+IMPORTS_OPEN_MAX = env.number("IMPORTS_OPEN_MAX", default=5, minimum=1)
 # What a top-up was opened with must stay here for as long as its provider may report about it.
 PAYMENT_GATEWAYS = {"stripe": "billing.payments.gateways.stripe.StripeGateway"}
 # The sandbox is a folder that may have been deleted.

@@ -9,7 +9,9 @@ and 13; "Where credits come from, and how long they last".
 - Everything else uses what the account has now; a refund uses the credits of its own top-up first.
 - Credits that come in pay the debt, oldest first. Paying a debt is a use of the grant that pays it.
 - Credits that a call gives back undo its uses, last paid first. What would go to a grant that has
-  ended becomes a grant of its own.
+  ended becomes a grant of its own; one for all withdrawals that are booked together.
+- What a call had got back before it is withdrawn is not paid again: it is owed until the rest of
+  the withdrawal, which follows at once, gives back more than that.
 - A grant that is past its end expires, visibly, before anything else is posted. No end moves.
 
 So after every posting: balance = what grants have left − what nobody has paid yet.
@@ -73,6 +75,7 @@ class LockedAccount:
         self.settled: list[Debt] = []
         self.posted: list[Posted] = []
         self.shares: list[Share] = []
+        self._returned: Grant | None = None  # what withdrawals return of grants that have ended
         self._calls = calls or {}
         self._call_of = {seq: call for call in self._calls.values() for seq in call.entries}
 
@@ -102,7 +105,11 @@ class LockedAccount:
 
     def post(self, posting: Posting, posted_at: datetime) -> None:
         """Move the credits of ``posting`` into or out of grants, and append its entry."""
-        if posting.credits < 0:
+        if posting.credits < 0 and posting.is_of_withdrawn_call:
+            self._append(posting)
+            self.debts[self.last_seq] = Debt(self.account_id, self.last_seq, -posting.credits)
+            self._add_entry(self._calls[posting.call_id])
+        elif posting.credits < 0:
             self._use(posting, posted_at)
         elif posting.grant is not None:
             self._open(posting, posting.grant, posting.credits, posted_at)
@@ -213,7 +220,7 @@ class LockedAccount:
         )
 
     # ── Additions and returns ─────────────────────────────────────────────────────────────────
-    def _open(self, posting: Posting, grant: NewGrant, credits: int, posted_at: datetime) -> None:
+    def _open(self, posting: Posting, grant: NewGrant, credits: int, posted_at: datetime) -> Grant:
         """Open a grant of ``credits`` with the entry that comes next."""
         opened = Grant(
             seq=self.last_seq + 1,
@@ -227,6 +234,23 @@ class LockedAccount:
         )
         self.grants.append(opened)
         self.grants.sort(key=attrgetter("key"))
+        return opened
+
+    def _return_of_ended(self, posting: Posting, credits: int, posted_at: datetime) -> None:
+        """Open a grant of what would go to grants that have ended.
+
+        Withdrawals that are booked together share one, or an account whose large import is taken
+        back would be left with a grant for each call.
+        """
+        if posting.kind is Kind.WITHDRAWAL and self._returned is not None:
+            self._returned.credits += credits
+            self._returned.change(credits)
+            return
+        until = add_months(posted_at, TOP_UP_VALID_MONTHS, self.zone)
+        returned = posting._replace(occurred_at=posted_at)
+        opened = self._open(returned, NewGrant(GrantSource.RETURN, until), credits, posted_at)
+        if posting.kind is Kind.WITHDRAWAL:
+            self._returned = opened
 
     def _pay_debts(self) -> None:
         """Let what has come in pay what is owed, oldest first."""
@@ -257,9 +281,7 @@ class LockedAccount:
         by_seq = {grant.seq: grant for grant in (*self.grants, *self.lapsed)}
         ended = sum(paid.credits for paid in undone if by_seq[paid.grant_seq].has_ended(posted_at))
         if ended:
-            until = add_months(posted_at, TOP_UP_VALID_MONTHS, self.zone)
-            returned = posting._replace(occurred_at=posted_at)
-            self._open(returned, NewGrant(GrantSource.RETURN, until), ended, posted_at)
+            self._return_of_ended(posting, ended, posted_at)
         is_whole = len(undone) == 1 and not ended and undone[0].credits == posting.credits
         self._append(posting, paid_by=undone[0].grant_seq if is_whole else None)
         for debt_seq, credits in forgiven.items():

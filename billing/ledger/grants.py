@@ -4,7 +4,7 @@ Only `billing.ledger.posting` stores through this module; others lock accounts.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from operator import attrgetter
 from typing import NamedTuple
@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from django.db import connection
 from django.db.models import Model
 
-from billing.bulk import among, arrays_of, as_array, copy_rows, read_rows
+from billing.bulk import among, arrays_of, as_array, as_arrays, copy_rows, read_rows
 from billing.ledger.flow import TAKEN_BACK_FOR, LockedAccount
 from billing.ledger.postings import CallUses, Debt, Grant, Paid, Share
 from billing.models import Balance, CreditGrant, GrantShare
@@ -87,7 +87,7 @@ def read_locked(
     *,
     earliest: dict[int, datetime],
     returning: Collection[tuple[int, str]],
-    gaining: Collection[int],
+    gaining: Mapping[int, int],
     at: datetime,
 ) -> list[LockedAccount]:
     """Read what the accounts, which are locked, and their grants have left.
@@ -95,7 +95,8 @@ def read_locked(
     ``earliest`` says, by account, when the first of its calls to be posted started: grants that
     have expired since are read too, as far as their expiry can be taken back. ``returning`` are the
     calls (account and call ID) that give credits back: the grants that paid them are read too.
-    What is owed is read for the accounts that are ``gaining`` credits, in or back.
+    What is owed is read for the accounts that are ``gaining`` credits, in or back: as much of it as
+    these can pay.
     """
     uses = _uses_of(returning)
     calls = _calls_by_account(returning, uses)
@@ -138,7 +139,7 @@ def read_locked(
         )
         for row in read_rows(cursor, _Held):
             held[row.account_id].append(row)
-    debts = _debts_of([one for one in gaining if held[one][0].balance < 0])
+    debts = _debts_of({one: gaining[one] for one in gaining if held[one][0].balance < 0}, uses)
     return [
         LockedAccount(
             account_id=account_id,
@@ -213,17 +214,31 @@ def _calls_by_account(
     return calls
 
 
-def _debts_of(account_ids: Sequence[int]) -> dict[int, list[Debt]]:
-    """By account, what nobody has paid yet, oldest first."""
+def _debts_of(gaining: Mapping[int, int], uses: Sequence[_Use]) -> dict[int, list[Debt]]:
+    """By account, what nobody has paid yet, oldest first.
+
+    Of an account that is ``gaining`` so many credits, that many of its oldest debts, as each is of
+    one credit at least; and those of the calls that give credits back, whose ``uses`` are known.
+    """
     debts: dict[int, list[Debt]] = defaultdict(list)
-    if account_ids:
+    if gaining:
+        own = [use for use in uses if use.account_id in gaining]
         with connection.cursor() as cursor:
             cursor.execute(
                 """
+                SELECT oldest.account_id, oldest.seq, oldest.credits
+                  FROM unnest(%s::bigint[], %s::bigint[]) AS asked (account_id, gained)
+                 CROSS JOIN LATERAL (
+                       SELECT * FROM billing_debt debt
+                        WHERE debt.account_id = asked.account_id ORDER BY seq LIMIT asked.gained
+                       ) oldest
+                 UNION
                 SELECT account_id, seq, credits
-                  FROM billing_debt WHERE account_id = ANY(%s::bigint[]) ORDER BY account_id, seq
+                  FROM unnest(%s::bigint[], %s::bigint[]) AS own (account_id, seq)
+                  JOIN billing_debt USING (account_id, seq)
+                 ORDER BY account_id, seq
                 """,
-                [as_array(account_ids)],
+                [*as_arrays(gaining.items()), *arrays_of(own, "account_id", "entry_seq")],
             )
             for owed in read_rows(cursor, _Owed):
                 debts[owed.account_id].append(Debt(*owed, stored=owed.credits))

@@ -37,6 +37,7 @@ _OF_POSTING = (
     "changes",
     "plan_name",
     "top_up_id",
+    "import_id",
 )
 _OF_POSTED = ("seq", "balance_after", "paid_by")
 ENTRY_COLUMNS = (*_OF_POSTING, *_OF_POSTED, "posted_at")
@@ -130,7 +131,7 @@ def _book(by_account: Mapping[int, Sequence[Posting]], posted_at: datetime) -> l
             for posting in postings
             if posting.credits > 0 and posting.grant is None
         },
-        gaining={posting.account_id for posting in postings if posting.credits > 0},
+        gaining=_gained(postings),
         at=posted_at,
     )
     totals = DailyTotals()
@@ -139,6 +140,15 @@ def _book(by_account: Mapping[int, Sequence[Posting]], posted_at: datetime) -> l
     grants.store(changed)
     totals.store()
     return [posted for account in changed for posted in account.posted]
+
+
+def _gained(postings: Sequence[Posting]) -> dict[int, int]:
+    """How many credits come in or back, by account."""
+    gained: dict[int, int] = defaultdict(int)
+    for posting in postings:
+        if posting.credits > 0:
+            gained[posting.account_id] += posting.credits
+    return gained
 
 
 def _entries(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+from billing.ledger import references
 from billing.models import GrantSource, Kind
 
 NEVER = datetime.max.replace(tzinfo=UTC)
@@ -47,6 +48,24 @@ class Posting(NamedTuple):
     top_up_id: int | None = None
     grant: NewGrant | None = None
     takes_from: int | None = None
+    import_id: int | None = None
+
+    @property
+    def calls(self) -> int:
+        """What it adds to the count of calls: a charge counts one, its withdrawal takes it off."""
+        if self.kind is Kind.CALL:
+            return 1
+        if self.kind is Kind.WITHDRAWAL:
+            return -references.is_of_withdrawn_charge(self.reference)
+        return 0
+
+    @property
+    def is_of_withdrawn_call(self) -> bool:
+        """Whether it undoes an entry of a call that is withdrawn as a whole.
+
+        The withdrawal of a correction alone says what that changes of its call.
+        """
+        return self.kind is Kind.WITHDRAWAL and self.changes is None
 
 
 class Posted(NamedTuple):

@@ -9,7 +9,9 @@ import re
 from typing import NamedTuple
 
 CALL = "call:"
+CALL_AGAIN = "call-again:"
 CORRECTION = "correction:"
+WITHDRAWAL = "withdrawal:"
 TOP_UP = "top-up:"
 REFUND = "refund:"
 EXPIRY = "expiry:"
@@ -17,7 +19,21 @@ TAKEN_BACK = "expiry-taken-back:"
 PLAN_CREDITS = "plan-credits:"
 ADJUSTMENT = "adjustment:"
 
-PREFIXES = (CALL, CORRECTION, TOP_UP, REFUND, EXPIRY, TAKEN_BACK, PLAN_CREDITS, ADJUSTMENT)
+PREFIXES = (
+    CALL,
+    CALL_AGAIN,
+    CORRECTION,
+    WITHDRAWAL,
+    TOP_UP,
+    REFUND,
+    EXPIRY,
+    TAKEN_BACK,
+    PLAN_CREDITS,
+    ADJUSTMENT,
+)
+
+# How the withdrawal of a charge begins, whichever of its call's charges it is.
+_OF_CHARGE = (WITHDRAWAL + CALL, WITHDRAWAL + CALL_AGAIN)
 
 _OF_CYCLE = re.compile(rf"{PLAN_CREDITS}(?P<subscription>\d{{1,18}}):(?P<cycle>-?\d{{1,18}})")
 
@@ -35,9 +51,24 @@ def of_call(call_id: str) -> str:
     return CALL + call_id
 
 
+def of_call_again(call_id: str, number: int) -> str:
+    """The ``number``-th charge of a call, counted from 1: its ID came again after a withdrawal."""
+    return of_call(call_id) if number == 1 else f"{CALL_AGAIN}{number}:{call_id}"
+
+
 def of_correction(call_id: str, number: int) -> str:
     """The correction of a call that is its ``number``-th, counted from 1."""
     return f"{CORRECTION}{number}:{call_id}"
+
+
+def of_withdrawal(undone: str) -> str:
+    """The opposite of the entry whose reference is ``undone``, which nothing undoes twice."""
+    return WITHDRAWAL + undone
+
+
+def is_of_withdrawn_charge(reference: str) -> bool:
+    """Whether a reference is that of the withdrawal of a charge, and not of a correction."""
+    return reference.startswith(_OF_CHARGE)
 
 
 def of_call_sql(call_id: str) -> str:
@@ -48,6 +79,31 @@ def of_call_sql(call_id: str) -> str:
 def of_correction_sql(call_id: str, number: str) -> str:
     """`of_correction` in SQL."""
     return f"('{CORRECTION}' || {number} || ':' || {call_id})"
+
+
+def of_call_again_sql(call_id: str, number: str) -> str:
+    """`of_call_again` in SQL, for numbers above 1."""
+    return f"('{CALL_AGAIN}' || {number} || ':' || {call_id})"
+
+
+def of_withdrawal_sql(undone: str) -> str:
+    """`of_withdrawal` in SQL."""
+    return f"('{WITHDRAWAL}' || {undone})"
+
+
+def is_of_withdrawn_charge_sql(reference: str) -> str:
+    """`is_of_withdrawn_charge` in SQL."""
+    return "({})".format(" OR ".join(f"starts_with({reference}, '{one}')" for one in _OF_CHARGE))
+
+
+def is_call_again_sql(reference: str) -> str:
+    """Whether a reference is that of a charge after the first, in SQL."""
+    return f"starts_with({reference}, '{CALL_AGAIN}')"
+
+
+def call_again_number_sql(reference: str) -> str:
+    """The number that the reference of a charge after the first contains, as text in SQL."""
+    return f"split_part({reference}, ':', 2)"
 
 
 def correction_number_sql(reference: str) -> str:

@@ -29,15 +29,15 @@ ROWS_AT_ONCE = 20_000
 _ENTRIES = f"""
     SELECT entry.account_id, entry.seq, entry.kind, entry.credits,
            entry.occurred_at::text AS started, entry.posted_at::text AS posted, entry.paid_by,
-           returning_call.call_id, entry.top_up_id, granted.credits AS granted_credits,
-           granted.granted_at::text AS begins,
+           returning_call.call_id, entry.top_up_id, entry.changes IS NOT NULL AS has_changes,
+           granted.credits AS granted_credits, granted.granted_at::text AS begins,
            CASE WHEN granted.id IS NOT NULL
                 THEN coalesce(granted.expires_at::text, '{NEVER}') END AS ends
       FROM billing_ledgerentry entry
       LEFT JOIN billing_creditgrant granted
              ON granted.account_id = entry.account_id AND granted.seq = entry.seq
       LEFT JOIN (SELECT DISTINCT account_id, call_id FROM billing_ledgerentry
-                  WHERE kind = 'correction' AND credits > 0) returning_call
+                  WHERE kind IN ('correction', 'withdrawal') AND credits > 0) returning_call
              ON returning_call.account_id = entry.account_id
             AND returning_call.call_id = entry.call_id
      ORDER BY entry.account_id, entry.seq
@@ -58,6 +58,7 @@ class _Entry(NamedTuple):
     paid_by: int | None
     call_id: str | None
     top_up_id: int | None
+    has_changes: bool
     granted_credits: int | None
     begins: str | None
     ends: str | None
@@ -81,16 +82,27 @@ class _Grant:
         self.seq = entry.seq
         self.begins = begins
         self.ends = ends
-        self.left = credits
+        self.credits = self.left = credits
+        self.posted = entry.posted
         self.expired: int | None = None
         self.order = (ends, begins, entry.seq)
 
 
+class _Call:
+    """What paid a call that gives credits back, first to last, and what it owed, oldest first."""
+
+    def __init__(self) -> None:
+        self.payments: list[Part] = []
+        self.owed: list[_Owed] = []
+
+
 class _Owed:
-    def __init__(self, seq: int, credits: int, payments: list[Part] | None) -> None:
+    def __init__(self, seq: int, credits: int, call: _Call | None) -> None:
         self.seq = seq
-        self.credits = credits
-        self.payments = payments  # of its call, where that gives credits back
+        self.credits = credits  # 0 once it is paid or owed no longer
+        self.call = call
+        if call is not None:
+            call.owed.append(self)
 
 
 class _Account:
@@ -103,7 +115,8 @@ class _Account:
         self.lapsed_until = ""  # when the last end was of what has expired
         self.taken_back: list[tuple[int, int]] = []
         self.owed: deque[_Owed] = deque()
-        self.calls: dict[str, list[Part]] = {}
+        self.calls: dict[str, _Call] = {}
+        self.returned: _Grant | None = None  # the latest that a withdrawal opened
         self.of_top_up: dict[int, list[_Grant]] = {}  # with what came back of it, newest first
 
     def find_first(self) -> None:
@@ -111,14 +124,14 @@ class _Account:
 
     # ── What is left in the end ───────────────────────────────────────────────────────────────
     @property
-    def holdings(self) -> dict[int, tuple[int, int | None]]:
-        """By number, what each grant has left, and what of it expired."""
-        return {grant.seq: (grant.left, grant.expired) for grant in self.grants}
+    def holdings(self) -> dict[int, tuple[int, int | None, int]]:
+        """By number, what each grant has left, what of it expired, and how much it was at first."""
+        return {grant.seq: (grant.left, grant.expired, grant.credits) for grant in self.grants}
 
     @property
     def debts(self) -> dict[int, int]:
         """What is owed, by the number of the entry."""
-        return {owed.seq: owed.credits for owed in self.owed}
+        return {owed.seq: owed.credits for owed in self.owed if owed.credits}
 
     # ── One entry ─────────────────────────────────────────────────────────────────────────────
     def replay(self, entry: _Entry) -> list[Part]:
@@ -127,13 +140,15 @@ class _Account:
             return self._expiry(entry)
         if self.first and self.first.ends <= entry.posted:
             raise Difference(f"grant {self.first.seq} should have expired before it")
-        if entry.credits < 0:
+        if entry.credits < 0 and entry.kind == "withdrawal" and not entry.has_changes:
+            parts = self._owe(entry)
+        elif entry.credits < 0:
             parts = self._use(entry)
         elif self.taken_back:
             raise Difference("an expiry was taken back before it, which it did not use")
         elif entry.credits == 0:
             parts = []
-        elif entry.kind == "correction":
+        elif entry.kind in ("correction", "withdrawal"):
             parts = self._give_back(entry)
         else:
             parts = self._open(entry)
@@ -171,18 +186,26 @@ class _Account:
         if taken_back != self.taken_back:
             raise Difference(f"should take back of expiries {taken_back}, not {self.taken_back}")
         self.taken_back = []
-        payments = self._payments(entry)
-        if payments is not None:
-            payments += parts
+        call = self._call(entry)
+        if call is not None:
+            call.payments += parts
         if missing:
-            self.owed.append(_Owed(entry.seq, missing, payments))
+            self.owed.append(_Owed(entry.seq, missing, call))
         return parts
+
+    def _owe(self, entry: _Entry) -> list[Part]:
+        """What a withdrawn call had got back: the rest of its withdrawal gives back more."""
+        call = self._call(entry)
+        if call is None:
+            raise Difference("takes credits of a call that gives none back")
+        self.owed.append(_Owed(entry.seq, -entry.credits, call))
+        return []
 
     def _payers(self, entry: _Entry) -> Iterator[_Grant]:
         if entry.kind == "refund":
             own = self.of_top_up.get(entry.top_up_id or 0, [])
             yield from (grant for grant in own if grant.left)
-        if entry.kind in ("call", "correction"):
+        if entry.kind in ("call", "correction", "withdrawal"):
             for grant in self.grants:
                 was_valid = grant.begins <= entry.started < grant.ends
                 if was_valid and (grant.left or (grant.expired and self._is_late(grant, entry))):
@@ -195,8 +218,8 @@ class _Account:
         posted_at, last_at = map(datetime.fromisoformat, (entry.posted, last))
         return posted_at - last_at <= TAKEN_BACK_FOR
 
-    def _payments(self, entry: _Entry) -> list[Part] | None:
-        return self.calls.setdefault(entry.call_id, []) if entry.call_id else None
+    def _call(self, entry: _Entry) -> _Call | None:
+        return self.calls.setdefault(entry.call_id, _Call()) if entry.call_id else None
 
     def _open(self, entry: _Entry) -> list[Part]:
         if entry.begins is None or entry.ends is None:
@@ -219,35 +242,36 @@ class _Account:
         for grant in self.grants:
             while grant.left and self.owed:
                 owed = self.owed[0]
+                if not owed.credits:
+                    self.owed.popleft()
+                    continue
                 part = Part(owed.seq, grant.seq, min(grant.left, owed.credits))
                 grant.left -= part.credits
                 owed.credits -= part.credits
-                if owed.payments is not None:
-                    owed.payments.append(part)
-                if not owed.credits:
-                    self.owed.popleft()
+                if owed.call is not None:
+                    owed.call.payments.append(part)
                 parts.append(part)
         return parts
 
     def _give_back(self, entry: _Entry) -> list[Part]:
-        payments = self._payments(entry)
-        assert payments is not None
+        call = self._call(entry)
+        assert call is not None
         left = entry.credits
         parts = []
-        for owed in [one for one in reversed(self.owed) if one.payments is payments]:
+        for owed in reversed(call.owed):
             if part := min(left, owed.credits):
                 owed.credits -= part
                 left -= part
                 parts.append(Part(owed.seq, None, -part))
-        self.owed = deque(owed for owed in self.owed if owed.credits)
+        call.owed = [owed for owed in call.owed if owed.credits]
         for_new = 0
         while left:
-            if not payments:
+            if not call.payments:
                 raise Difference(f"gives back {left} credits that its call had not used")
-            last = payments.pop()
+            last = call.payments.pop()
             part = min(left, last.credits)
             if part < last.credits:
-                payments.append(last._replace(credits=last.credits - part))
+                call.payments.append(last._replace(credits=last.credits - part))
             left -= part
             assert last.grant_seq is not None
             grant = self.grants_by_seq(last.grant_seq)
@@ -257,11 +281,27 @@ class _Account:
             else:
                 grant.left += part
             parts.append(Part(entry.seq, grant.seq, -part, has_ended))
-        if for_new != (entry.granted_credits or 0):
-            raise Difference(f"should open a grant of {for_new} credits")
-        if for_new:
-            self._add(_Grant(entry, entry.begins or "", entry.ends or NEVER, for_new))
+        self._open_for_returned(entry, for_new)
         return parts + self._pay_owed()
+
+    def _open_for_returned(self, entry: _Entry, credits: int) -> None:
+        """What would go to grants that have ended. Withdrawals of one moment may share a grant."""
+        shared = self.returned
+        if entry.kind == "withdrawal" and credits and entry.granted_credits is None:
+            if shared is None or shared.posted != entry.posted:
+                raise Difference(f"should open a grant of {credits} credits")
+            shared.credits += credits
+            shared.left += credits
+            return
+        if bool(credits) != (entry.granted_credits is not None) or (
+            entry.kind == "correction" and credits != (entry.granted_credits or 0)
+        ):
+            raise Difference(f"should open a grant of {credits} credits")
+        if credits:
+            opened = _Grant(entry, entry.begins or "", entry.ends or NEVER, credits)
+            self._add(opened)
+            if entry.kind == "withdrawal":
+                self.returned = opened
 
 
 def differences() -> Iterator[tuple[int, str, str]]:
@@ -270,10 +310,12 @@ def differences() -> Iterator[tuple[int, str, str]]:
         cursor.execute("SET LOCAL TIME ZONE 'UTC'; SET LOCAL jit = off")
         cursor.execute("SELECT id, created_at::text FROM billing_account")
         opened_at = dict(cursor.fetchall())
-        cursor.execute("SELECT account_id, seq, remaining, expired FROM billing_creditgrant")
-        holdings: dict[int, dict[int, tuple[int, int | None]]] = defaultdict(dict)
-        for account_id, seq, remaining, expired in cursor.fetchall():
-            holdings[account_id][seq] = (remaining, expired)
+        cursor.execute(
+            "SELECT account_id, seq, remaining, expired, credits FROM billing_creditgrant"
+        )
+        holdings: dict[int, dict[int, tuple[int, int | None, int]]] = defaultdict(dict)
+        for account_id, seq, *held in cursor.fetchall():
+            holdings[account_id][seq] = tuple(held)
         cursor.execute("SELECT account_id, seq, credits FROM billing_debt")
         debts: dict[int, dict[int, int]] = defaultdict(dict)
         for account_id, seq, credits in cursor.fetchall():
@@ -337,7 +379,7 @@ def _first_difference(
 ) -> tuple[str, str] | None:
     """Replay the entries of one account; subject and message of the first that differs."""
     for row in rows:
-        account_id, seq, kind, credits, started, posted, paid_by, call_id, _, _, _, _ = row
+        account_id, seq, kind, credits, started, posted, paid_by, call_id, _, _, _, _, _ = row
         if kind == "call" and call_id is None and started >= account.lapsed_until:
             # Nearly always: the grant that is next pays all of it, or nobody does.
             first = account.first

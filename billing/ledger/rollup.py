@@ -13,6 +13,7 @@ from django.db import connection, transaction
 from django.db.models import Max, Min, OuterRef, QuerySet, Subquery
 
 from billing.bulk import arrays_of, as_array, as_arrays
+from billing.ledger import references
 from billing.ledger.grants import lock_accounts
 from billing.ledger.postings import Posting
 from billing.models import Account, DailyUsage, Kind, LedgerEntry
@@ -42,7 +43,7 @@ _DAILY_USAGE_OF_ENTRIES = f"""
            FROM unnest(%s::text[], %s::text[], %s::text[]) AS given (name, changes, offsets))
     SELECT account_id, day, kind, usage_type, agent,
            sum(entries) AS entries,
-           coalesce(sum(entries) FILTER (WHERE kind = '{Kind.CALL}'), 0) AS calls,
+           coalesce(sum(entries) FILTER (WHERE kind = '{Kind.CALL}'), 0) - sum(withdrawn) AS calls,
            coalesce(-sum(credits) FILTER (WHERE {_IS_USAGE}), 0) AS credits_used,
            coalesce(sum(credits) FILTER (WHERE NOT {_IS_USAGE}), 0) AS credits_added,
            sum(billed_seconds) AS billed_seconds,
@@ -50,12 +51,16 @@ _DAILY_USAGE_OF_ENTRIES = f"""
     ", ".join(f"coalesce(sum(entries) FILTER (WHERE hour = {hour}), 0)" for hour in HOURS)
 }]::integer[] AS entries_by_hour
       FROM (SELECT account_id, hour::date AS day, extract(hour FROM hour) AS hour,
-                   kind, usage_type, agent, entries, credits, billed_seconds
+                   kind, usage_type, agent, entries, withdrawn, credits, billed_seconds
               FROM (SELECT entry.account_id,
                            date_trunc('hour', entry.occurred_at AT TIME ZONE 'UTC' + zone.offsets[
                                width_bucket(entry.occurred_at, zone.changes) + 1]) AS hour,
                            entry.kind, entry.usage_type, entry.agent,
                            count(*) AS entries,
+                           count(*) FILTER (
+                               WHERE entry.kind = '{Kind.WITHDRAWAL}'
+                                 AND {references.is_of_withdrawn_charge_sql("entry.reference")}
+                           ) AS withdrawn,
                            sum(entry.credits) AS credits,
                            sum(entry.billed_seconds) AS billed_seconds
                       FROM billing_ledgerentry entry
@@ -140,7 +145,7 @@ class DailyTotals:
         if total is None:
             total = self._totals[key] = _DailyTotal(*key)
         total.entries += 1
-        total.calls += kind is Kind.CALL
+        total.calls += posting.calls
         if kind.is_usage:
             total.credits_used -= posting.credits
         else:

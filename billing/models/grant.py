@@ -17,7 +17,7 @@ class GrantSource(models.TextChoices):
     PLAN = "plan", "Plan credits"
     TOP_UP = "top_up", "Top-up"
     ADJUSTMENT = "adjustment", "Adjustment"
-    RETURN = "return", "Returned by a correction"
+    RETURN = "return", "Returned by a call"
 
 
 class CreditGrant(models.Model):

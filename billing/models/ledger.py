@@ -31,6 +31,7 @@ class Kind(models.TextChoices):
 
     CALL = "call", "Call"
     CORRECTION = "correction", "Correction"
+    WITHDRAWAL = "withdrawal", "Withdrawal"
     TOP_UP = "top_up", "Top-up"
     PLAN_CREDITS = "plan_credits", "Plan credits"
     EXPIRY = "expiry", "Expiry"
@@ -40,7 +41,7 @@ class Kind(models.TextChoices):
     @property
     def is_usage(self) -> bool:
         """Whether credits were used, by a call; all other kinds add credits or take them away."""
-        return self in (Kind.CALL, Kind.CORRECTION)
+        return self in (Kind.CALL, Kind.CORRECTION, Kind.WITHDRAWAL)
 
 
 # For queries and constraints.
@@ -95,7 +96,8 @@ class LedgerEntry(models.Model):
     usage_type = models.CharField(max_length=11, blank=True, choices=USAGE_TYPES)
     agent = models.CharField(max_length=AGENT_LENGTH_MAX, blank=True)
     billed_seconds = models.BigIntegerField(
-        default=0, help_text="Billed by the call, or the difference that a correction makes."
+        default=0,
+        help_text="Billed by the call, or the difference that a correction or withdrawal makes.",
     )
     billable_us = models.BigIntegerField(
         default=0, help_text="Billable time of the call before rounding, in microseconds."
@@ -107,7 +109,8 @@ class LedgerEntry(models.Model):
     changes = models.JSONField(
         null=True,
         blank=True,
-        help_text="What a correction changed: by name, the value before and after.",
+        help_text="What a correction changed, or the withdrawal of one alone: by name, the value "
+        "before and after.",
     )
     # What else moved credits. Neither key is checked by the database, as the account's is not.
     plan_name = models.CharField(max_length=80, blank=True)
@@ -126,6 +129,13 @@ class LedgerEntry(models.Model):
         help_text="Number of the entry whose grant these credits came from or returned to, where "
         "it is one grant and all of them. Read `GrantUse` instead.",
     )
+    import_id = models.BigIntegerField(
+        "import",
+        null=True,
+        blank=True,
+        help_text="Number of the import of a file that brought it; a withdrawal has that of the "
+        "entry it undoes. Nothing more is known of imports here.",
+    )
 
     objects = AppendOnlyQuerySet.as_manager()
 
@@ -140,7 +150,7 @@ class LedgerEntry(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(kind=Kind.CALL, credits__lte=0)
-                | Q(kind=Kind.CORRECTION)
+                | Q(kind__in=[Kind.CORRECTION, Kind.WITHDRAWAL])
                 | Q(kind__in=[Kind.TOP_UP, Kind.PLAN_CREDITS], credits__gt=0)
                 | Q(kind=Kind.REFUND, credits__lt=0)
                 # Positive: taken back, because the credits were used before they expired.
@@ -182,6 +192,13 @@ class LedgerEntry(models.Model):
                 fields=["account", "call_id"], name="entry_call", condition=~Q(call_id="")
             ),
             models.Index(fields=["top_up"], name="entry_top_up", condition=Q(top_up__isnull=False)),
+            # Pages and counts the log of one import.
+            models.Index(
+                fields=["account", "import_id", "occurred_at", "id"],
+                include=["kind", "usage_type", "agent"],
+                name="entry_log_import",
+                condition=Q(import_id__isnull=False),
+            ),
         ]
         triggers = [
             pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete),
@@ -244,6 +261,7 @@ class Balance(models.Model):
 class DailyUsage(models.Model):
     """The entries of one account-local day, summed by what the log can be filtered by.
 
+    ``calls`` are negative where calls were withdrawn: over all kinds, those that count are left.
     ``credits_used`` is what usage kinds took (a correction may give some back), ``credits_added``
     what the other kinds brought (an expiry takes); so over any set of days
     ``change of balance = credits_added - credits_used``.
@@ -279,8 +297,9 @@ class DailyUsage(models.Model):
                 fields=["account", "day", "kind", "usage_type", "agent"], name="daily_usage_once"
             ),
             models.CheckConstraint(
-                condition=Q(
-                    entries__gte=1, calls__gte=0, calls__lte=F("entries"), entries_by_hour__len=24
+                condition=Q(entries__gte=1, calls__lte=F("entries"), entries_by_hour__len=24)
+                & (
+                    Q(calls__gte=0) | Q(kind=Kind.WITHDRAWAL, calls__lt=0, calls__gte=-F("entries"))
                 ),
                 name="daily_usage_counts",
             ),

@@ -24,17 +24,33 @@ def import_under_way(
 
     Yields what the import calls each time it has moved on. ``clock`` tells the time.
     """
-    noted = ImportUnderWay.objects.create(account_id=account_id, moved_at=clock())
+    noted = keep_quiet(account_id=account_id, noted=None, now=clock())
 
     def moved() -> None:
-        ImportUnderWay.objects.filter(pk=noted.pk).update(moved_at=clock())
+        nonlocal noted
+        noted = keep_quiet(account_id=account_id, noted=noted, now=clock())
 
     try:
         yield moved
     finally:
         # Where the database has failed, that is what the import has to tell. The row goes stale.
         with suppress(Error):
-            noted.delete()
+            end_quiet(noted=noted)
+
+
+def keep_quiet(*, account_id: int, noted: int | None, now: datetime) -> int:
+    """Note that an import moves, and return what it has to give the next time as ``noted``.
+
+    For an import that goes on in several processes; None the first time.
+    """
+    if noted is not None and ImportUnderWay.objects.filter(pk=noted).update(moved_at=now):
+        return noted
+    return ImportUnderWay.objects.create(account_id=account_id, moved_at=now).pk
+
+
+def end_quiet(*, noted: int | None) -> None:
+    """Note that an import has ended: from now on warnings look at the account again."""
+    ImportUnderWay.objects.filter(pk=noted).delete()
 
 
 def importing(*, now: datetime) -> QuerySet[Account]:

@@ -1,82 +1,34 @@
-"""Importing a file of call records: any size, in bounded memory, safe to interrupt and to repeat.
+"""Importing a file at once: any size, in bounded memory, safe to interrupt and to repeat.
 
 Two passes. The first reads the file from end to end and stages its records: a file that is broken
 anywhere is refused before anything is recorded. The second reads what is staged call by call with
 the rules of its source, and records it in batches, each its own transaction.
+
+Workers do the same in slices: `calls.imports.slices`.
 """
 
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from contextlib import contextmanager
 from datetime import datetime
-from itertools import islice
 from typing import Any, BinaryIO, NamedTuple
 
+from django.db import transaction
 from django.utils import timezone
 
+from billing.models import Account
 from billing.notices.quiet import import_under_way
-from billing.texts import storable
-from calls.charging import Outcome, Result, record_calls
-from calls.imports.staging import StagedRecord, Staging
-from calls.notations import BadFileError, RawRecord, Reader
-from calls.records import CallRecord, Note, Rejected
+from billing.plans.tariffs import TariffBook
+from calls.charging import record_calls
+from calls.imports import staging
+from calls.imports.batches import RejectedLine, batches, staged
+from calls.imports.staged_file import StagedFile
+from calls.imports.summaries import Summary, Trial
+from calls.imports.trials import end_trial, try_batch
+from calls.notations import BadFileError, Reader
 from calls.sources import Source
 
 BATCH_SIZE = 1_000
-STAGED_AT_ONCE = 1_000
-
-# All lines of one call are read together, so they must fit into memory together.
-LINES_PER_CALL_MAX = 1_000
-
-TORN = (
-    "is where the file ends, perhaps in the middle of it. If the line is whole, end it with a line "
-    "break, then import the file again."
-)
-
-
-@dataclass(slots=True)
-class Noted:
-    """How many calls a note is about, and which was the first."""
-
-    first_call_id: str
-    calls: int = 0
-
-
-@dataclass(slots=True)
-class Summary:
-    """What an import has done so far.
-
-    ``lines`` counts the records of the file, ``joined`` those that only complete the call of
-    another line. Created, unchanged, corrected and rejected add up to the rest of them.
-    """
-
-    lines: int = 0
-    joined: int = 0
-    created: int = 0
-    unchanged: int = 0
-    corrected: int = 0
-    rejected: int = 0
-    credits: int = 0
-    notes: dict[Note, Noted] = field(default_factory=dict)
-
-    @property
-    def lines_done(self) -> int:
-        """How many lines have come to their end, good or bad."""
-        return self.joined + self.created + self.unchanged + self.corrected + self.rejected
-
-    @property
-    def has_many_corrections(self) -> bool:
-        """Whether more than a tenth of the lines changed a known call: their IDs may be reused."""
-        return 10 * self.corrected > self.lines
-
-
-class RejectedLine(NamedTuple):
-    """A line that was not recorded, and why."""
-
-    line: int
-    field: str
-    reason: str
-    text: str
 
 
 class Progress(NamedTuple):
@@ -95,31 +47,78 @@ def import_calls(
     batch_size: int = BATCH_SIZE,
     revise: bool = False,
     clock: Callable[[], datetime] = timezone.now,
+    import_id: int | None = None,
+    keep: Callable[[Summary], None] | None = None,
 ) -> Iterator[Progress]:
     """Record the calls in ``file``, written as ``source``, while the caller iterates.
 
     Each step but the reading ones is a batch recorded for good. Stopping early is safe, and so is
     a second import of the file: it finds recorded calls unchanged. With ``revise`` the file is the
     last word about its calls: `calls.charging.record_calls`. Nobody is warned of the account's
-    credits until it ends; ``clock`` tells when it has moved on.
+    credits until it ends; ``clock`` tells when it has moved on. The calls carry ``import_id``.
+    ``keep`` stores what is done so far, in the transaction of each batch.
 
     Raises BadFileError where the file as a whole can't be read; then nothing has been recorded.
     """
+    with _explained(), StagedFile() as lines:
+        reader = source.reader(file)
+        summary = Summary()
+        yield from _stage(reader, source, lines, summary)
+        with import_under_way(account_id=source.account_id, clock=clock) as moved:
+            for batch in batches(lines, source, reader, size=batch_size):
+                with transaction.atomic():
+                    outcomes = record_calls(
+                        records=batch.records,
+                        now=now,
+                        are_legs=source.tells_legs,
+                        revise=revise,
+                        import_id=import_id,
+                    )
+                    counted = batch.count(outcomes, summary)
+                    if keep is not None:
+                        keep(counted)
+                summary = counted
+                yield Progress(reader.bytes_read, summary, batch.rejected)
+                moved()
+            yield Progress(reader.bytes_read, summary)
+
+
+class TrialProgress(NamedTuple):
+    """A step of a trial run: how far it is, and what the import would do by now."""
+
+    bytes_read: int
+    trial: Trial
+
+
+def try_file(
+    *,
+    file: BinaryIO,
+    source: Source[Any],
+    now: datetime,
+    batch_size: int = BATCH_SIZE,
+    revise: bool = False,
+) -> Iterator[TrialProgress]:
+    """Do all that `import_calls` does, but record nothing and lock nothing.
+
+    Raises BadFileError where the file as a whole can't be read.
+    """
+    with _explained(), StagedFile() as lines:
+        reader = source.reader(file)
+        trial = Trial()
+        book = TariffBook({source.account_id})
+        for step in _stage(reader, source, lines, trial.summary):
+            yield TrialProgress(step.bytes_read, trial)
+        for batch in batches(lines, source, reader, size=batch_size):
+            try_batch(batch, trial, book=book, now=now, revise=revise)
+            yield TrialProgress(reader.bytes_read, trial)
+        end_trial(trial, account=Account.objects.get(pk=source.account_id))
+        yield TrialProgress(reader.bytes_read, trial)
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
     try:
-        with Staging() as staging:
-            reader = source.reader(file)
-            summary = Summary()
-            batch = _Batch(summary, source, revise)
-            yield from _stage(reader, source, staging, batch)
-            with import_under_way(account_id=source.account_id, clock=clock) as moved:
-                for raw in _calls(staging, reader):
-                    batch.add(raw)
-                    # All records of one call are in one batch: there the last of them decides.
-                    if batch.size >= batch_size:
-                        yield Progress(reader.bytes_read, summary, batch.record(now))
-                        moved()
-                        batch = _Batch(summary, source, revise)
-                yield Progress(reader.bytes_read, summary, batch.record(now))
+        yield
     except sqlite3.Error as error:
         raise BadFileError(
             f"The file can't be staged in the temporary directory ({error}). "
@@ -128,97 +127,11 @@ def import_calls(
 
 
 def _stage(
-    reader: Reader[Any], source: Source[Any], staging: Staging, batch: "_Batch"
+    reader: Reader[Any], source: Source[Any], lines: StagedFile, summary: Summary
 ) -> Iterator[Progress]:
-    """Stage all records but a torn one, which ``batch`` rejects when the file has been read."""
-    summary = batch.summary
-    records = iter(reader)
-    while some := list(islice(records, STAGED_AT_ONCE)):
-        staging.add(
-            StagedRecord(raw.number, source.call_id(raw.values) or None, raw.text)
-            for raw in some
-            if not raw.is_torn
-        )
-        for raw in some:
-            if raw.is_torn:
-                batch.reject_torn(raw)
+    """Stage all records, and count them in ``summary``."""
+    for some in staged(iter(reader), source):
+        lines.add(some)
         summary.lines += len(some)
         yield Progress(reader.bytes_read, summary)
-    most = staging.find_repeated()
-    if most is not None and most.lines > LINES_PER_CALL_MAX:
-        raise BadFileError(
-            f"The call ID “{storable(most.call_id[:60])}” stands on {most.lines:,} lines; more "
-            f"than {LINES_PER_CALL_MAX:,} are taken for a mistake."
-        )
-
-
-def _calls(staging: Staging, reader: Reader[Any]) -> Iterator[list[RawRecord[Any]]]:
-    for call in staging.calls():
-        values = reader.values_of([staged.text for staged in call])
-        yield [
-            RawRecord(staged.number, staged.text, own)
-            for staged, own in zip(call, values, strict=True)
-        ]
-
-
-@dataclass(slots=True)
-class _Batch:
-    """Calls on their way into one transaction, and the lines that did not make it."""
-
-    summary: Summary
-    source: Source[Any]
-    revise: bool
-    records: list[CallRecord] = field(default_factory=list)
-    raw: list[Sequence[RawRecord[Any]]] = field(default_factory=list)  # of each record
-    rejected: list[RejectedLine] = field(default_factory=list)
-
-    @property
-    def size(self) -> int:
-        return len(self.records) + len(self.rejected)
-
-    def add(self, raw: Sequence[RawRecord[Any]]) -> None:
-        """Read all that the file says about one call."""
-        for read in self.source.read(raw):
-            if isinstance(read.record, Rejected):
-                self._reject(read.raw, read.record.field, read.record.reason)
-            elif isinstance(read.record, CallRecord):
-                self.records.append(read.record)
-                self.raw.append(read.raw)
-
-    def reject_torn(self, raw: RawRecord[Any]) -> None:
-        """Reject the last line of a file that may end in the middle of it."""
-        self._reject([raw], "line", TORN)
-
-    def record(self, now: datetime) -> list[RejectedLine]:
-        """Record the calls, count what became of them, and return the lines rejected."""
-        outcomes = record_calls(
-            records=self.records,
-            now=now,
-            are_legs=self.source.tells_legs,
-            revise=self.revise,
-        )
-        summary = self.summary
-        for outcome, raw, record in zip(outcomes, self.raw, self.records, strict=True):
-            if outcome.result is Result.REJECTED:
-                self._reject(raw, outcome.field, outcome.reason)
-                continue
-            self._note(outcome, record.call_id)
-            summary.joined += len(raw) - 1
-            summary.credits += outcome.credits
-            if outcome.result is Result.CREATED:
-                summary.created += 1
-            elif outcome.result is Result.CORRECTED:
-                summary.corrected += 1
-            else:
-                summary.unchanged += 1
-        summary.rejected += len(self.rejected)
-        return self.rejected
-
-    def _note(self, outcome: Outcome, call_id: str) -> None:
-        for note in outcome.notes:
-            named = note._replace(field=self.source.field_name(note.field))
-            self.summary.notes.setdefault(named, Noted(call_id)).calls += 1
-
-    def _reject(self, raw: Sequence[RawRecord[Any]], field: str, reason: str) -> None:
-        name = self.source.field_name(field)
-        self.rejected.extend(RejectedLine(one.number, name, reason, one.text) for one in raw)
+    staging.check_repeated(lines.find_repeated(are_calls=source.equal_rows_are_calls))

@@ -4,11 +4,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.db import transaction
 
 from billing.models import Account
-from calls.models import FileImport
+from billing.refusals import Refusal
+from billing.zones import place_names
+from calls.imports import machine
+from calls.models import FileImport, ImportState
+from calls.notations import BadFileError
 from calls.notations.layout import Layout
 from calls.sources import Source
+from calls.sources.registry import SOURCES
 
 MAPPED = "mapped"
 
@@ -18,8 +26,8 @@ class Reading:
     """How a file is read.
 
     ``format`` is the name of a source (`calls.sources.registry`), or MAPPED with a ``profile``, in
-    the form in which it is stored. ``options`` are those of the source. ``zone`` is the IANA name of
-    that of times without an offset. With ``revise`` the file is the last word about its calls.
+    the form in which it is stored. ``options`` are those of the source. ``zone`` is the IANA name
+    of that of times without an offset. With ``revise`` the file is the last word about its calls.
     """
 
     format: str
@@ -31,12 +39,35 @@ class Reading:
 
     def as_json(self) -> dict[str, Any]:
         """Return what `from_json` takes."""
-        raise NotImplementedError
+        return {
+            "format": self.format,
+            "options": dict(self.options),
+            "layout": self.layout.as_json(),
+            "profile": None if self.profile is None else dict(self.profile),
+            "zone": self.zone,
+            "revise": self.revise,
+        }
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> "Reading":
         """Return the reading that `as_json` stored. Raises Refusal where it is none."""
-        raise NotImplementedError
+        try:
+            layout = Layout.from_json(stored.get("layout", {}))
+        except BadFileError as error:
+            raise Refusal(str(error), field="layout") from None
+        return cls(
+            format=str(stored.get("format", "")),
+            options=stored.get("options", {}),
+            layout=layout,
+            profile=stored.get("profile"),
+            zone=str(stored.get("zone", "")),
+            revise=stored.get("revise") is True,
+        )
+
+
+def reading_of(file_import: FileImport) -> Reading | None:
+    """How the file of an import is read; None before it is known."""
+    return Reading.from_json(file_import.reading) if file_import.reading else None
 
 
 def choose(*, file_import: FileImport, reading: Reading, now: datetime) -> FileImport:
@@ -45,9 +76,50 @@ def choose(*, file_import: FileImport, reading: Reading, now: datetime) -> FileI
     Raises Refusal, naming the part of the reading, where the file can't be read so, or where the
     import has begun.
     """
-    raise NotImplementedError
+    source_of(reading=reading, account=file_import.account, now=now)
+    with transaction.atomic():
+        found = machine.lock(file_import)
+        machine.require(
+            found,
+            ImportState.READY,
+            ImportState.TRIED,
+            ImportState.REFUSED,
+            to="be read another way",
+        )
+        require_file(found)
+        if found.reading == reading.as_json() and found.state != ImportState.REFUSED:
+            return found
+        return machine.move(
+            found,
+            ImportState.READY,
+            now=now,
+            reading=reading.as_json(),
+            trial={},
+            is_staged=False,
+            staged_lines=0,
+            bytes_read=0,
+            ended_at=None,
+        )
+
+
+def require_file(file_import: FileImport) -> None:
+    """Raise Refusal where the file has been deleted."""
+    if file_import.file_deleted_at is not None:
+        raise Refusal("The file has been deleted. Upload it again.")
 
 
 def source_of(*, reading: Reading, account: Account, now: datetime) -> Source[Any]:
     """Return the source that reads so, for one file. Raises Refusal."""
-    raise NotImplementedError
+    zone = reading.zone or account.time_zone
+    if zone not in place_names():
+        raise Refusal("There is no such time zone; use a name like Asia/Kolkata.", field="zone")
+    found = SOURCES.get(reading.format)
+    if found is None:
+        raise Refusal("Choose the format of the file.", field="format")
+    known = {option.name for option in found.options}
+    for name in reading.options:
+        if name not in known:
+            raise Refusal(f"{found.label} has no such option.", field=name)
+    return found(account_id=account.pk, zone=ZoneInfo(zone), now=now, **reading.options)
+
+

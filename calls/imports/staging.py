@@ -1,36 +1,40 @@
-"""Lines of a file on their way in: kept outside of memory, and given back call by call.
+"""What stands between the two passes over a file: its lines, kept and given back call by call.
 
-A file of any size is held in a private SQLite file in the temporary directory (``TMPDIR``), which
-disappears with the process. There all lines about one call come together, however far apart they
-stand in the file, so that its last line decides, and a second import finds nothing to change.
-
-Texts are kept as bytes, because SQLite takes no lone surrogates, which stand for bytes that are no
-text (`calls.notations.delimited`).
+All lines about one call come together, however far apart they stand in the file, so that its last
+line decides, and a second import finds nothing to change. A call takes the place of its last line.
 """
 
-import sqlite3
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 from operator import attrgetter
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
-# SQLite keeps this much in memory and the rest in its file.
-CACHE_KIB = 32 * 1024
+from billing.texts import storable
+from calls.notations import BadFileError
+
+# All lines of one call are read together, so they must fit into memory together.
+LINES_PER_CALL_MAX = 1_000
 
 
 class StagedRecord(NamedTuple):
-    """A raw record on its way in. ``call_id`` is None where it does not say its call."""
+    """A raw record on its way in.
+
+    ``call_id`` is None where it does not say its call. ``problem``: why it alone can't be read.
+    """
 
     number: int
     call_id: str | None
     text: str
+    problem: str = ""
 
 
-class _Positioned(NamedTuple):
-    """A staged record with the place of its call, as it comes back."""
+class Staged(NamedTuple):
+    """A record as it comes back: with the place of its call, and which of equal ones it is."""
 
     position: int
     number: int
+    occurrence: int
+    problem: str
     text: str
 
 
@@ -41,81 +45,43 @@ class Repeated(NamedTuple):
     lines: int
 
 
-class Staging:
-    """The lines of one file. Use it as a context manager."""
-
-    def __init__(self) -> None:
-        self._database = sqlite3.connect("", isolation_level=None)  # "": a temporary file
-        # Nobody needs this file after a crash.
-        self._database.executescript(
-            f"""
-            PRAGMA journal_mode = OFF;
-            PRAGMA synchronous = OFF;
-            PRAGMA temp_store = FILE;
-            PRAGMA cache_size = -{CACHE_KIB};
-            CREATE TABLE line (number INTEGER PRIMARY KEY, call_id BLOB, text BLOB NOT NULL);
-            BEGIN;
-            """
-        )
-
-    def __enter__(self) -> "Staging":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._database.close()
+class Staging(Protocol):
+    """The lines of one file."""
 
     def add(self, records: Iterable[StagedRecord]) -> None:
         """Keep ``records``."""
-        columns = ", ".join(StagedRecord._fields)
-        rows = (
-            (
-                record.number,
-                None if record.call_id is None else _encoded(record.call_id),
-                _encoded(record.text),
-            )
-            for record in records
-        )
-        self._database.executemany(f"INSERT INTO line ({columns}) VALUES (?, ?, ?)", rows)
 
-    def find_repeated(self) -> Repeated | None:
+    def find_repeated(self, *, are_calls: bool) -> Repeated | None:
         """Find the calls that stand on several lines; return the one that stands on most.
 
-        To be called once, after the last line was added and before `calls`.
+        With ``are_calls`` such lines are calls of their own, and are numbered. To be called once,
+        after the last line was added and before `calls`.
         """
-        self._database.executescript(
-            """
-            CREATE TABLE repeated AS
-            SELECT call_id, max(number) AS last, count(*) AS lines
-              FROM line WHERE call_id IS NOT NULL GROUP BY call_id HAVING count(*) > 1;
-            CREATE UNIQUE INDEX repeated_call_id ON repeated (call_id);
-            """
+
+    def calls(self, *, after: int = -1) -> Iterator[list[Staged]]:
+        """Give the records of each call together, in order, from position ``after`` on."""
+
+
+def check_repeated(most: Repeated | None) -> None:
+    """Raise BadFileError where a call stands on more lines than can be true."""
+    if most is not None and most.lines > LINES_PER_CALL_MAX:
+        raise BadFileError(
+            f"The call ID “{storable(most.call_id[:60])}” stands on {most.lines:,} lines; more "
+            f"than {LINES_PER_CALL_MAX:,} are taken for a mistake."
         )
-        most = self._database.execute(
-            "SELECT call_id, lines FROM repeated ORDER BY lines DESC LIMIT 1"
-        ).fetchone()
-        if most is None:
-            return None
-        call_id, lines = most
-        return Repeated(_decoded(call_id), lines)
-
-    def calls(self) -> Iterator[list[_Positioned]]:
-        """Give the records of each call together, where the last of them stands in the file."""
-        rows = self._database.execute(
-            f"""
-            SELECT {", ".join(_Positioned._fields)}
-              FROM (SELECT coalesce(last, number) AS position, number, text
-                      FROM line LEFT JOIN repeated USING (call_id))
-             ORDER BY position, number
-            """
-        )
-        lines = (_Positioned(position, number, _decoded(text)) for position, number, text in rows)
-        for _, call in groupby(lines, key=attrgetter("position")):
-            yield list(call)
 
 
-def _encoded(text: str) -> bytes:
+def by_call(lines: Iterable[Staged]) -> Iterator[list[Staged]]:
+    """Group ``lines``, which are in order of their position, by call."""
+    for _, call in groupby(lines, key=attrgetter("position")):
+        yield list(call)
+
+
+def encoded(text: str) -> bytes:
+    """``text`` as bytes: it may have lone surrogates, which stand for bytes that are no text."""
     return text.encode(errors="surrogatepass")
 
 
-def _decoded(stored: bytes) -> str:
+def decoded(stored: bytes) -> str:
+    """The text that `encoded` stored."""
     return stored.decode(errors="surrogatepass")

@@ -9,6 +9,7 @@ from calls.models.file_import import (
     MappingProfile,
     StagedLine,
 )
+from calls.models.overtaken import OvertakenCall
 
 __all__ = [
     "NUMBER_LENGTH_MAX",
@@ -19,6 +20,7 @@ __all__ = [
     "ImportReject",
     "ImportState",
     "MappingProfile",
+    "OvertakenCall",
     "StagedLine",
     "Status",
 ]

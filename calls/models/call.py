@@ -1,6 +1,6 @@
 """Call records: what is known of each call, and the charge frozen with it.
 
-Only `calls.charging` writes them.
+Only `calls.charging` and `calls.withdrawing` write them.
 """
 
 from django.db import models
@@ -36,6 +36,8 @@ class Call(models.Model):
 
     The charge carries what it was computed from (plan, increment, credits per increment, billable
     seconds, increments), so that no later change of a plan can change it.
+
+    A call that is withdrawn keeps its facts and costs nothing, until its ID comes again.
     """
 
     # Not checked by the database, for the reason given at LedgerEntry.account.
@@ -77,6 +79,15 @@ class Call(models.Model):
     corrections = models.PositiveIntegerField(
         default=0, help_text="How often a later record changed it."
     )
+    import_id = models.BigIntegerField(
+        "import",
+        null=True,
+        blank=True,
+        help_text="Number of the import of a file that last changed it, if one did.",
+    )
+    withdrawn_at = models.DateTimeField("withdrawn", null=True, blank=True)
+    # The database's default, so that recording a call does not write it.
+    times_withdrawn = models.PositiveIntegerField(default=0, db_default=0)
 
     class Meta:
         ordering = ["-id"]
@@ -101,9 +112,29 @@ class Call(models.Model):
                 )
                 & (
                     Q(is_history=True, credits=0)
-                    | Q(is_history=False, credits=F("increments") * F("credits_per_increment"))
+                    | Q(withdrawn_at__isnull=False, credits=0)
+                    | Q(
+                        is_history=False,
+                        withdrawn_at__isnull=True,
+                        credits=F("increments") * F("credits_per_increment"),
+                    )
                 ),
                 name="call_charge_adds_up",
+            ),
+            models.CheckConstraint(
+                condition=Q(withdrawn_at__isnull=True) | Q(times_withdrawn__gte=1),
+                name="call_withdrawals_are_counted",
+            ),
+        ]
+        indexes = [
+            # The calls of an import, and whether it has any left that are not withdrawn.
+            models.Index(
+                fields=["account", "import_id", "withdrawn_at"],
+                name="call_import",
+                condition=Q(import_id__isnull=False),
+            ),
+            models.Index(
+                fields=["id"], name="call_withdrawn", condition=Q(withdrawn_at__isnull=False)
             ),
         ]
 

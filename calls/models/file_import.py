@@ -42,8 +42,9 @@ class FileImport(models.Model):
     was doing. ``moved_at`` is when it last got on: what should move and does not is found by it.
 
     ``ticket`` names the one task that may work on the import; tasks with another number are left
-    over. ``cursor`` is the position of the last call that was tried or recorded, ``staged_lines``
-    how many lines of the file were staged for the ``reading`` (null: not yet).
+    over. ``cursor`` is the position of the last call that was tried or recorded. ``bytes_read`` and
+    ``staged_lines`` tell how far the file is staged for the ``reading``, ``is_staged`` whether it
+    is as a whole. ``failures`` are the attempts since it last got on.
     """
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
@@ -77,11 +78,11 @@ class FileImport(models.Model):
     )
 
     ticket = models.PositiveIntegerField(default=0)
-    failures = models.PositiveSmallIntegerField(
-        default=0, help_text="In a row, since it last got on."
-    )
-    staged_lines = models.PositiveBigIntegerField(null=True, blank=True)
-    cursor = models.PositiveBigIntegerField(default=0)
+    failures = models.PositiveSmallIntegerField(default=0)
+    bytes_read = models.PositiveBigIntegerField(default=0)
+    staged_lines = models.PositiveBigIntegerField(default=0)
+    is_staged = models.BooleanField(default=False)
+    cursor = models.BigIntegerField(default=-1)
     trial = models.JSONField(default=dict, blank=True)
     summary = models.JSONField(default=dict, blank=True)
     quiet_id = models.BigIntegerField(

@@ -5,11 +5,15 @@ It opens no files and stores nothing. `calls.sources.registry` lists them all.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime
+from operator import attrgetter
 from typing import BinaryIO, ClassVar, Generic, NamedTuple
 from zoneinfo import ZoneInfo
 
+from django.template.defaultfilters import pluralize
+
+from calls.legs import joined
 from calls.notations import RawRecord, Reader, Values
 from calls.records import CallRecord, Rejected
 
@@ -82,3 +86,62 @@ class Source(ABC, Generic[Values]):
     def field_name(self, field: str) -> str:
         """Return what the source calls what the rules of a record call ``field``."""
         return field
+
+
+class Leg(NamedTuple):
+    """What one raw record says of its call.
+
+    ``ignored`` says why it is no call by itself; empty where it is one.
+    """
+
+    record: CallRecord
+    agrees: bool | None = None
+    ignored: str = ""
+
+
+def read_legs(
+    raw: Sequence[RawRecord[Values]], read_leg: Callable[[RawRecord[Values]], Leg]
+) -> Iterator[Read[Values]]:
+    """Read the legs of one call, each with ``read_leg``; if that raises Rejected for one, none is.
+
+    Recording the others would charge a part of the call as if it were all. A leg that is far from
+    the rest is rejected by itself: it has the ID of a call that it is no part of. A call is ignored
+    where each of its legs is no call by itself.
+    """
+    legs: list[tuple[RawRecord[Values], Leg]] = []
+    unreadable: dict[int, Rejected] = {}
+    for one in raw:
+        try:
+            legs.append((one, read_leg(one)))
+        except Rejected as rejected:
+            unreadable[one.number] = rejected
+    if unreadable:
+        because = _because_of(unreadable)
+        yield from (Read([one], unreadable.get(one.number, because)) for one in raw)
+        return
+    if legs and all(leg.ignored for _, leg in legs):
+        yield Read(raw, Ignored(legs[0][1].ignored))
+        return
+    legs.sort(key=lambda one: one[1].record.started_at)
+    call = legs[0][1].record
+    joining = [legs[0]]
+    for one, leg in legs[1:]:
+        try:
+            call = joined(call, leg.record)
+        except Rejected as rejected:
+            yield Read([one], rejected)
+        else:
+            joining.append((one, leg))
+    agree = [leg.agrees for _, leg in joining]
+    of_call = sorted((one for one, _ in joining), key=attrgetter("number"))
+    yield Read(of_call, call, None if None in agree else all(agree))
+
+
+def _because_of(lines: Collection[int]) -> Rejected:
+    """Why a line is rejected that is well by itself."""
+    numbers = ", ".join(map(str, lines))
+    return Rejected(
+        "line",
+        f"is of the same call as line{pluralize(len(lines))} {numbers}, which can't be read; a "
+        "part of a call is not charged as if it were all.",
+    )

@@ -146,7 +146,7 @@ _GRANTS = {
     GrantSource.PLAN: "plan credits",
     GrantSource.TOP_UP: "the top-up",
     GrantSource.ADJUSTMENT: "the adjustment",
-    GrantSource.RETURN: "credits returned by the correction",
+    GrantSource.RETURN: "returned credits",
 }
 
 

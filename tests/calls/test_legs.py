@@ -49,6 +49,9 @@ def span(record):
         ((0, None, 20), (20, 24, 84), [0, 24, 84]),
         ((0, 5, 65), (66, None, 96), [0, 5, 65]),
         ((0, None, 20), (20, None, 50), [0, None, 50]),
+        ((0, 5, 65), (60, 80, 80), [0, 5, 65]),
+        ((0, 5, 65), (0, 2, 2), [0, 2, 65]),
+        ((0, 5, 5), (5, 8, 8), [0, 5, 5]),
     ],
 )
 def test_legs_that_follow_each_other_are_one_call_in_either_order(first, second, whole):

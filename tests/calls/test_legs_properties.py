@@ -79,9 +79,10 @@ def facts(call):
 def whole(legs):
     """What the legs of one call come to: its facts and its credits on Professional."""
     answered = [leg for leg in legs if leg.connect is not None]
-    end = max(leg.end for leg in answered or legs)
+    talking = [leg for leg in answered if leg.end > leg.connect]
     last = max((leg.end, STATUSES[leg.disposition]) for leg in answered or legs)
     connect = min((leg.connect for leg in answered), default=None)
+    end = max(leg.end for leg in talking or legs) if talking or not answered else connect
     return (
         after(legs[0].start),
         None if connect is None else after(connect),

@@ -89,12 +89,39 @@ def test_a_reference_names_its_cycle(reference: str, cycle: tuple[int, int] | No
     assert references.cycle_in(reference) == cycle
 
 
+WITHDRAWALS = {  # reference: whether it undoes a charge
+    references.of_withdrawal(references.of_call("a:1")): True,
+    references.of_withdrawal(references.of_call_again("a:1", 2)): True,
+    references.of_withdrawal(references.of_correction("call:1", 2)): False,
+    references.of_correction("withdrawal", 2): False,
+}
+
+
+@pytest.mark.parametrize(("reference", "is_of_charge"), WITHDRAWALS.items())
+def test_a_withdrawal_of_a_charge_is_told_from_that_of_a_correction(
+    reference: str, is_of_charge: bool
+) -> None:
+    assert references.is_of_withdrawn_charge(reference) == is_of_charge
+
+
 @pytest.mark.parametrize(
     ("sql", "expected"),
     [
         (references.of_call_sql("'a:1'"), references.of_call("a:1")),
         (references.of_correction_sql("'a:1'", "2::bigint"), references.of_correction("a:1", 2)),
         (references.correction_number_sql(f"'{references.of_correction('a:1', 2)}'"), "2"),
+        (references.of_call_again_sql("'a:1'", "2::bigint"), references.of_call_again("a:1", 2)),
+        (references.call_again_number_sql(f"'{references.of_call_again('a:1', 2)}'"), "2"),
+        (references.is_call_again_sql(f"'{references.of_call_again('a:1', 2)}'"), True),
+        (references.is_call_again_sql(f"'{references.of_call_again('a:1', 1)}'"), False),
+        (
+            references.of_withdrawal_sql(references.of_call_sql("'a:1'")),
+            references.of_withdrawal(references.of_call("a:1")),
+        ),
+        *(
+            (references.is_of_withdrawn_charge_sql(f"'{reference}'"), is_of_charge)
+            for reference, is_of_charge in WITHDRAWALS.items()
+        ),
         (references.of_top_up_sql("7::bigint"), references.of_top_up(7)),
         (references.is_refund_sql(f"'{references.of_refund(7, 1, 5)}'"), True),
         (references.is_refund_sql(f"'{references.of_top_up(7)}'"), False),

@@ -48,7 +48,7 @@ def test_a_master_csv_is_recorded(importing_file):
 def test_a_canonical_file_is_no_master_csv(importing_file):
     outcome = importing_file(lines(GOOD.format("c1", 10)), format="asterisk")
     assert outcome.refusal.endswith(
-        "The first line has 6 columns; Asterisk's Master.csv has 16 to 18."
+        "The first line has 6 columns; Asterisk's Master.csv has 16 to 21."
     )
 
 

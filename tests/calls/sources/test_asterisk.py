@@ -166,7 +166,7 @@ def test_without_uniqueid_a_call_is_named_after_its_line(more, remarks):
         (
             {"disposition": "MAYBE"},
             "disposition: is “MAYBE”; it must be one of: "
-            "ANSWERED, NO ANSWER, BUSY, FAILED, CONGESTION.",
+            "ANSWERED, NO ANSWER, BUSY, FAILED, CONGESTION, CANCEL.",
         ),
         (
             {"start": "20.11.2026 09:00"},
@@ -185,7 +185,7 @@ def test_without_uniqueid_a_call_is_named_after_its_line(more, remarks):
         (
             {"disposition": " "},
             "disposition: is missing; it must be one of: "
-            "ANSWERED, NO ANSWER, BUSY, FAILED, CONGESTION.",
+            "ANSWERED, NO ANSWER, BUSY, FAILED, CONGESTION, CANCEL.",
         ),
         ({"more": ("\x07", "")}, "uniqueid: has U+0007, which can't be printed; remove it."),
     ],
@@ -264,12 +264,18 @@ def test_a_header_that_somebody_added_is_no_call():
     assert not source.takes_as_header(row())
 
 
-@pytest.mark.parametrize("columns", [1, 15, 19])
+@pytest.mark.parametrize("columns", [2, 15, 22])
 def test_a_file_with_other_columns_is_refused(columns):
     source = AsteriskCsv(account_id=7, zone=ZoneInfo("UTC"), now=NOW)
-    with pytest.raises(BadFileError, match=f"has {columns} columns; Asterisk's .* has 16 to 18"):
+    with pytest.raises(BadFileError, match=f"has {columns} columns; Asterisk's .* has 16 to 21"):
         source.takes_as_header(["x"] * columns)
 
 
+def test_a_file_of_as_many_columns_with_other_values_is_refused():
+    source = AsteriskCsv(account_id=7, zone=ZoneInfo("UTC"), now=NOW)
+    with pytest.raises(BadFileError, match="no record by Asterisk: its times, its seconds"):
+        source.takes_as_header(["x"] * 19)
+
+
 def test_a_later_line_with_other_columns_is_rejected():
-    assert str(read(["x"] * 3)) == "line: has 3 columns instead of 16 to 18."
+    assert str(read(["x"] * 3)) == "line: has 3 columns instead of 16 to 21."

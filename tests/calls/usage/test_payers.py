@@ -115,7 +115,7 @@ def test_credits_that_returned_pay_under_their_own_name(account: Account) -> Non
     post(goodwill(account, 5, expires_at=NOW + DAY), call(account, "a", 5, NOW), at=NOW)
     post(correction(account, "a", -2), at=NOW + 2 * DAY)
     post(call(account, "b", 2, NOW + 3 * DAY), at=NOW + 3 * DAY)
-    assert paid_with(account, "b") == "2 from credits returned by the correction of 16 Nov"
+    assert paid_with(account, "b") == "2 from returned credits of 16 Nov"
 
 
 @pytest.mark.parametrize("number", [1, 20])

@@ -1,0 +1,145 @@
+"""From staged lines to call records and their outcomes, batch by batch: for trial and import alike.
+
+A trial run and an import differ in nothing but the function that is given the records.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any, NamedTuple
+
+from calls.charging import Outcome, Result
+from calls.imports.staging import Staged, StagedRecord, Staging
+from calls.imports.summaries import Summary
+from calls.notations import RawRecord, Reader
+from calls.records import CallRecord, Rejected
+from calls.sources import Ignored, Source
+
+STAGED_AT_ONCE = 1_000
+
+TORN = (
+    "is where the file ends, perhaps in the middle of it. If the line is whole, end it with a line "
+    "break, then import the file again."
+)
+
+
+class RejectedLine(NamedTuple):
+    """A line that was not recorded, and why."""
+
+    line: int
+    field: str
+    reason: str
+    text: str
+
+
+class ReadCall(NamedTuple):
+    """A call record with the lines that it was read from."""
+
+    record: CallRecord
+    raw: Sequence[RawRecord[Any]]
+    agrees: bool | None
+
+
+def staged(records: Iterator[RawRecord[Any]], source: Source[Any]) -> Iterator[list[StagedRecord]]:
+    """Make of raw ``records`` what is staged of them, some at a time."""
+    while some := list(islice(records, STAGED_AT_ONCE)):
+        yield [_staged(raw, source) for raw in some]
+
+
+def _staged(raw: RawRecord[Any], source: Source[Any]) -> StagedRecord:
+    if raw.is_torn or raw.defect:
+        return StagedRecord(raw.number, None, raw.text, raw.defect or TORN)
+    return StagedRecord(raw.number, source.call_id(raw.values) or None, raw.text)
+
+
+@dataclass(slots=True)
+class Batch:
+    """Calls on their way into one transaction, and the lines that did not make it.
+
+    ``position`` is that of its last call.
+    """
+
+    source: Source[Any]
+    read_calls: list[ReadCall] = field(default_factory=list)
+    rejected: list[RejectedLine] = field(default_factory=list)
+    ignored: int = 0
+    equal_rows: int = 0
+    position: int = 0
+
+    @property
+    def size(self) -> int:
+        """How much is in it."""
+        return len(self.read_calls) + len(self.rejected) + self.ignored
+
+    @property
+    def records(self) -> list[CallRecord]:
+        """The records, to be recorded."""
+        return [read.record for read in self.read_calls]
+
+    def add(self, call: Sequence[Staged], reader: Reader[Any]) -> None:
+        """Read all that the file says about one call."""
+        self.position = call[0].position
+        if call[0].problem:  # such a line is alone: nobody knows its call
+            self._reject([RawRecord(call[0].number, call[0].text, None)], "line", call[0].problem)
+            return
+        values = reader.values_of([line.text for line in call])
+        raw = [
+            RawRecord(line.number, line.text, own, occurrence=line.occurrence)
+            for line, own in zip(call, values, strict=True)
+        ]
+        self.equal_rows += call[0].occurrence > 1
+        for read in self.source.read(raw):
+            if isinstance(read.record, Rejected):
+                self._reject(read.raw, read.record.field, read.record.reason)
+            elif isinstance(read.record, Ignored):
+                self.ignored += len(read.raw)
+            else:
+                self.read_calls.append(ReadCall(read.record, read.raw, read.agrees))
+
+    def count(self, outcomes: Sequence[Outcome], summary: Summary) -> Summary:
+        """Return ``summary`` with what became of the calls, and add lines that were rejected."""
+        summary = summary.copy()
+        for outcome, read in zip(outcomes, self.read_calls, strict=True):
+            if outcome.result is Result.REJECTED:
+                self._reject(read.raw, outcome.field, outcome.reason)
+                continue
+            for note in outcome.notes:
+                named = note._replace(field=self.source.field_name(note.field))
+                summary.note(named, read.record.call_id)
+            summary.joined += len(read.raw) - 1
+            summary.credits += outcome.credits
+            if outcome.result is Result.CREATED:
+                summary.created += 1
+            elif outcome.result is Result.CORRECTED:
+                summary.corrected += 1
+            else:
+                summary.unchanged += 1
+        summary.ignored += self.ignored
+        summary.rejected += len(self.rejected)
+        return summary
+
+    def _reject(self, raw: Sequence[RawRecord[Any]], field: str, reason: str) -> None:
+        name = self.source.field_name(field)
+        self.rejected.extend(RejectedLine(one.number, name, reason, one.text) for one in raw)
+
+
+def batches(
+    staging: Staging,
+    source: Source[Any],
+    reader: Reader[Any],
+    *,
+    size: int,
+    after: int = -1,
+) -> Iterator[Batch]:
+    """Read what is staged, from position ``after`` on, in batches of about ``size``.
+
+    All records of one call are in one batch: there the last of them decides.
+    """
+    batch = Batch(source)
+    for call in staging.calls(after=after):
+        batch.add(call, reader)
+        if batch.size >= size:
+            yield batch
+            batch = Batch(source)
+    if batch.size:
+        yield batch
