@@ -15,6 +15,7 @@ from django.http import QueryDict
 from billing.zones import place_names
 from calls.notations.layout import Layout
 from calls.sources.mapped.profile import Choice, Moment, Profile, ProfileError, Words
+from calls.sources.mapped.words import WordTable
 from dashboard.imports.columns import Columns
 from dashboard.imports.words import (
     FORM_CHOICES,
@@ -365,12 +366,8 @@ class MappingForm(forms.Form):
 
 
 def _meaning(words: Words, word: str) -> str:
-    """What ``word`` means by ``words``; "" where they do not say. Whole words go before endings."""
-    asked = word.casefold()
-    known = [(each.casefold(), ours) for ours, theirs in words for each in theirs]
-    whole = (ours for each, ours in known if each == asked)
-    begun = (ours for each, ours in known if each[-1:] == "*" and asked.startswith(each[:-1]))
-    return next(whole, "") or next(begun, "")
+    """What ``word`` means by ``words``; "" where they do not say."""
+    return WordTable(words).meaning(word) or ""
 
 
 def _several(first: str, *more: str) -> list[str]:

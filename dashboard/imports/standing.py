@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cached_property
 from typing import Final
 
 from django.template.defaultfilters import filesizeformat
 from django.urls import reverse
 
-from billing.models import Account
+from billing.models import Account, User
 from billing.texts import grouped, in_credits
 from calls.imports import selectors, steps, uploads
 from calls.imports.summaries import Summary, Trial
@@ -73,11 +73,14 @@ class ListRow:
 
 
 class Standing:
-    """How one import stands at ``now``."""
+    """How one import stands at ``now``, and what ``by`` can do about it."""
 
-    def __init__(self, file_import: FileImport, *, account: Account, now: datetime) -> None:
+    def __init__(
+        self, file_import: FileImport, *, account: Account, by: User | None, now: datetime
+    ) -> None:
         self.file_import = file_import
         self.account = account
+        self.by = by
         self.now = now
         self.state = ImportState(file_import.state)
 
@@ -176,17 +179,16 @@ class Standing:
     @property
     def take_back_until(self) -> datetime:
         """Until when those who imported may take it back."""
-        began = self.file_import.queued_at or self.file_import.created_at
-        limit: timedelta = steps.WITHDRAWN_WITHIN
-        return began + limit
+        began = self.file_import.ended_at or self.file_import.moved_at
+        return began + steps.WITHDRAWABLE_FOR
 
     @property
     def may_take_back(self) -> bool:
         """Whether it can be taken back now."""
         return (
-            self.state in (S.DONE, S.STOPPED)
+            self.state in (S.DONE, S.STOPPED, S.FAILED)
             and self.has_recorded
-            and self.now <= self.take_back_until
+            and steps.may_withdraw(file_import=self.file_import, by=self.by, now=self.now)
         )
 
     @property
@@ -242,10 +244,14 @@ class Standing:
     @property
     def credits_words(self) -> str:
         """What taking it back does to credits."""
-        credits = self.summary.credits
+        return self.returned_words(self.summary.credits)
+
+    @staticmethod
+    def returned_words(credits: int) -> str:
+        """How credits come back; below zero: were given back, and are charged again."""
         if credits < 0:
-            return f"{in_credits(-credits)} are charged again."
-        return f"{in_credits(credits)} come back, each to where it came from."
+            return f"{in_credits(-credits)} charged again."
+        return f"{in_credits(credits)} back, each to where it came from."
 
     @property
     def delete_words(self) -> str:
@@ -259,22 +265,6 @@ class Standing:
             return "The calls that were recorded stay. The rest can’t be imported any more."
         return "Nothing was recorded from it. To import it later, it must be uploaded again."
 
-    @property
-    def calls_url(self) -> str:
-        """The log of exactly these calls; "" where there are none."""
-        if self.state not in (S.DONE, S.STOPPED, S.WITHDRAWN) or not outcome.calls_of(self.summary):
-            return ""
-        query = {"import": str(self.file_import.public_id)}
-        first, last = self.trial.first_started_at, self.trial.last_started_at
-        if first and last:
-            zone = self.account.zone
-            query |= {
-                "period": "custom",
-                "from": first.astimezone(zone).date().isoformat(),
-                "to": last.astimezone(zone).date().isoformat(),
-            }
-        return reverse("dashboard:usage", args=[self.account.slug], query=query)
-
     def address(self, name: str) -> str:
         """The address of a page of this import."""
         return reverse(f"dashboard:{name}", args=[self.account.slug, self.file_import.public_id])
@@ -282,7 +272,7 @@ class Standing:
 
 def list_row(file_import: FileImport, *, account: Account, now: datetime) -> ListRow:
     """Say in a row how an import stands, without a query."""
-    standing = Standing(file_import, account=account, now=now)
+    standing = Standing(file_import, account=account, by=None, now=now)
     summary = standing.summary
     has_result = standing.state in (S.IMPORTING, S.STOPPED, S.DONE, S.FAILED) and summary.lines_done
     state = LIST_WORDS[standing.state]

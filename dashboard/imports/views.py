@@ -19,8 +19,8 @@ from calls.imports import selectors, steps, uploads
 from calls.models import FileImport
 from dashboard.access import AccountRequest, account_page
 from dashboard.imports.formats import known_formats
-from dashboard.imports.page import import_context
-from dashboard.imports.standing import Standing, list_row
+from dashboard.imports.page import ImportPage, import_context
+from dashboard.imports.standing import list_row
 from dashboard.imports.uploading import find
 from dashboard.pages import render_page, to_real_page, wants_part
 
@@ -139,7 +139,7 @@ def _take_back(request: AccountRequest, public_id: UUID) -> HttpResponse:
 def import_take_back(request: AccountRequest, public_id: UUID) -> HttpResponse:
     """Say what taking it back would do, and ask."""
     file_import = find(request, public_id)
-    page = Standing(file_import, account=request.account, now=request.frame.now)
+    page = ImportPage(request, file_import)
     if not page.may_take_back:
         return redirect("dashboard:import_page", request.account.slug, public_id)
     context = {"page": page, "file_import": file_import}
