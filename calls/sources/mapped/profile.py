@@ -179,6 +179,11 @@ class Moment:
     zone_column: str = ""
     precision: str = ""
 
+    @property
+    def all_columns(self) -> tuple[str, ...]:
+        """Its columns and that of its zone."""
+        return (*self.columns, self.zone_column) if self.zone_column else self.columns
+
     @classmethod
     def from_json(cls, path: str, data: object) -> "Moment":
         """Raises ProfileError."""
@@ -316,28 +321,31 @@ class Profile:
                 raise ProfileError(f"“{needed}” is used, so it can't be ignored.", field="ignore")
 
     @property
-    def needed_columns(self) -> tuple[str, ...]:
-        """The columns that it reads, each once, in no particular order."""
-        moments = [moment for moment in self._moments if moment is not None]
-        amounts = [amount for amount in (self.total, self.talk, self.waiting) if amount is not None]
-        names = (
+    def essential_columns(self) -> tuple[str, ...]:
+        """The columns without which a record would be another call, or of another length."""
+        moments = (self.started_at, self.connected_at, self.ended_at)
+        amounts = (self.total, self.talk, self.waiting)
+        return _each_once(
             *self.call_id.columns,
             self.group,
             *self.usage_type.columns,
             *self.status.columns,
-            *(name for moment in moments for name in (*moment.columns, moment.zone_column)),
-            *(amount.column for amount in amounts),
+            *(name for moment in moments if moment for name in moment.all_columns),
+            *(amount.column for amount in amounts if amount),
+            *(skip.column for skip in self.skip),
+        )
+
+    @property
+    def needed_columns(self) -> tuple[str, ...]:
+        """All the columns that it reads, each once."""
+        return _each_once(
+            *self.essential_columns,
+            *(self.revised_at.all_columns if self.revised_at else ()),
             *self.agent,
             *self.from_number,
             *self.to_number,
             *self.remarks,
-            *(skip.column for skip in self.skip),
         )
-        return tuple(dict.fromkeys(filter(None, names)))
-
-    @property
-    def _moments(self) -> tuple[Moment | None, ...]:
-        return self.started_at, self.connected_at, self.ended_at, self.revised_at
 
     @classmethod
     def from_json(cls, data: object) -> "Profile":
@@ -399,6 +407,10 @@ class Profile:
 _KEY_OF = {"from_number": "from", "to_number": "to", "constants": "set"}
 NAMES: Final = {_KEY_OF.get(one.name, one.name): one.name for one in fields(Profile)}
 KEYS: Final = tuple(NAMES)
+
+
+def _each_once(*names: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(filter(None, names)))
 
 
 def _choice(path: str, data: Mapping[str, Any], known: Iterable[str], usual: Choice) -> Choice:
