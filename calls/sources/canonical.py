@@ -43,13 +43,31 @@ from calls.notations import BadFileError, RawRecord
 from calls.notations.clock import may_be_torn, meanings, read_time
 from calls.notations.delimited import DelimitedReader, Row
 from calls.records import STATUSES, USAGE_TYPES, CallRecord, Instant, Rejected, validate
-from calls.sources import Read, Source
+from calls.sources import Ignored, Read, Source
 
 REQUIRED = ("call_id", "usage_type", "status", "started_at")
 OPTIONAL = ("connected_at", "ended_at", "agent", "from", "to", "remarks", "revised_at")
 TIMES = ("started_at", "connected_at", "ended_at", "revised_at")
 WORDS: Mapping[str, Container[str]] = {"usage_type": USAGE_TYPES, "status": STATUSES}
 DELIMITERS = ",;\t"
+
+
+# Our own export, `calls.usage.export`: its columns that tell a record.
+EXPORTED = {
+    "call_id": "call_id",
+    "usage_type": "usage_type",
+    "agent": "agent",
+    "status": "status",
+    "started_(utc)": "started_at",
+    "answered_(utc)": "connected_at",
+    "ended_(utc)": "ended_at",
+    "from": "from",
+    "to": "to",
+    "remarks_of_the_record": "remarks",
+}
+EXPORT_ONLY = frozenset({"credits_used", "credits_added", "balance_after", "kind"})
+NO_CALL = "is no call that counts: a movement of credits, or of a call that was withdrawn."
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 class _Instants(NamedTuple):
@@ -172,6 +190,65 @@ class CanonicalCsv(Source[Row]):
         """The instants that a value can mean, the earlier one first."""
         text = row.get(field, "").strip()
         return meanings(field, read_time(field, text), self.zone) if text else [None]
+
+
+class OwnExport(CanonicalCsv):
+    """Reads what the page *Call Usage & Credits* exports: rows that are no calls are ignored.
+
+    So are calls that were withdrawn. A correction's row tells its call as it is now, like the row
+    of the call itself.
+    """
+
+    name = "export"
+    label = "Our own export of calls and credits"
+
+    def takes_as_header(self, first: Sequence[str]) -> bool:
+        """Always: learn the columns. Raises BadFileError where this is no such export."""
+        names = [_as_word(name.removeprefix("\ufeff")) for name in first]
+        if not is_own_export(first):
+            raise BadFileError(
+                "The first line does not name the columns of an export of calls and credits."
+            )
+        missing = [name for name in EXPORTED if name not in names]
+        if missing:
+            raise BadFileError(
+                "This export has too few columns to read calls from it: an earlier version wrote "
+                "it. Export the period once more."
+            )
+        self._columns = [EXPORTED.get(name, f"({name})") for name in names]
+        return True
+
+    def may_be_torn(self, last: Sequence[str], is_closed: bool) -> bool:
+        """Whether the ``last`` line misses a column; a part of the last one matters to nobody."""
+        return len(last) < len(self._columns)
+
+    def call_id(self, values: Row) -> str:
+        """The value of its column, without what keeps a spreadsheet from running it."""
+        return _without_quote(super().call_id(values))
+
+    def read(self, raw: Sequence[RawRecord[Row]]) -> Iterator[Read[Row]]:
+        """Read each row by itself, if it is a call."""
+        place = self._columns.index("status")
+        for row in raw:
+            if len(row.values) > place and not row.values[place]:
+                yield Read([row], Ignored(NO_CALL))
+            else:
+                yield from super().read([row._replace(values=[*map(_without_quote, row.values)])])
+
+
+def is_own_export(columns: Sequence[str]) -> bool:
+    """Whether a header is that of our own export."""
+    return {_as_word(name) for name in columns} >= EXPORT_ONLY
+
+
+def is_canonical(columns: Sequence[str]) -> bool:
+    """Whether a header names all that the canonical CSV needs, and only what it knows."""
+    names = {_as_word(name) for name in columns} - {""}
+    return names.issuperset(REQUIRED) and names.issubset(REQUIRED + OPTIONAL)
+
+
+def _without_quote(text: str) -> str:
+    return text[1:] if text.startswith("'") and text[1:].startswith(FORMULA_STARTS) else text
 
 
 def _length(instants: Sequence[Instant | None]) -> timedelta | None:

@@ -5,13 +5,16 @@ from typing import Any
 
 from calls.sources import Source
 from calls.sources.asterisk import AsteriskCsv
-from calls.sources.canonical import CanonicalCsv
+from calls.sources.canonical import CanonicalCsv, OwnExport
+from calls.sources.freeswitch import FreeSwitch
 
 SOURCES: Mapping[str, type[Source[Any]]] = {
     source.name: source
     for source in (
         CanonicalCsv,
+        OwnExport,
         AsteriskCsv,
+        FreeSwitch,
     )
 }
 

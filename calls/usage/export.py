@@ -1,13 +1,20 @@
-"""The log as a CSV file: exactly the rows of the table, all pages of them."""
+"""The log as a CSV file: exactly the rows of the table, all pages of them.
+
+Its last columns are what a record of the row's call must tell, so that the file can be imported:
+`calls.sources.canonical.OwnExport`. They are empty where there is no call, and where it has been
+withdrawn.
+"""
 
 import csv
 from collections.abc import Iterable, Iterator
-from datetime import UTC
+from datetime import UTC, datetime
+from typing import NamedTuple
 
 from django.db.models import Q, QuerySet
 
 from billing.ledger.balances import balance_of
 from billing.models import Account, LedgerEntry
+from calls.models import Call
 from calls.usage.entries import Entry
 from calls.usage.filters import UsageFilters
 from calls.usage.log import LogRow, log_rows
@@ -24,6 +31,18 @@ class TooManyFoundError(Exception):
     """A search found more calls than are counted: a file could not be the whole of them."""
 
 
+class _Facts(NamedTuple):
+    """What is known of a call now, in the order of the columns."""
+
+    status: str
+    started_at: datetime
+    connected_at: datetime | None
+    ended_at: datetime | None
+    from_number: str
+    to_number: str
+    remarks: str
+
+
 class _Line:
     """A file for the csv module that hands each line over instead of keeping it."""
 
@@ -36,7 +55,8 @@ def export_csv(*, account: Account, period: Period, filters: UsageFilters) -> It
 
     The first five columns are those of the table. The file shows the account as it is now: entries
     are never changed, so leaving out those booked later does what a transaction would, without
-    keeping one open for as long as the reader takes. Raises `TooManyFoundError`.
+    keeping one open for as long as the reader takes. Only the facts of a call, which the last
+    columns tell, are those of the moment in which they are read. Raises `TooManyFoundError`.
     """
     last_seq = balance_of(account).last_seq
     entries = filters.entries(account).filter(
@@ -55,8 +75,21 @@ def _lines(account: Account, period: Period, entries: QuerySet[LedgerEntry]) -> 
     # The mark tells spreadsheets that the text is UTF-8.
     yield "\ufeff" + writer.writerow(_head(period))
     for chunk in _chunks(entries):
+        facts = _facts_of_calls(account, chunk)
         rows = log_rows(account=account, entries=chunk)
-        yield "".join(writer.writerow(_cells(row)) for row in rows)
+        yield "".join(
+            writer.writerow((*_cells(row), *_record_cells(facts.get(row.call_id)))) for row in rows
+        )
+
+
+def _facts_of_calls(account: Account, entries: Iterable[Entry]) -> dict[str, _Facts]:
+    """Read the calls of ``entries`` by their IDs, without those withdrawn: one query, or none."""
+    call_ids = {entry.call_id for entry in entries if entry.call_id}
+    if not call_ids:
+        return {}
+    calls = Call.objects.filter(account=account, call_id__in=call_ids, withdrawn_at=None)
+    rows = calls.order_by().values_list("call_id", *_Facts._fields)
+    return {call_id: _Facts(*facts) for call_id, *facts in rows}
 
 
 def _chunks(entries: QuerySet[LedgerEntry]) -> Iterator[list[Entry]]:
@@ -88,6 +121,13 @@ def _head(period: Period) -> list[str]:
         "Balance after",
         "Time (UTC)",
         "Booked (UTC)",
+        "Status",
+        "Started (UTC)",
+        "Answered (UTC)",
+        "Ended (UTC)",
+        "From",
+        "To",
+        "Remarks of the record",
     ]
 
 
@@ -106,6 +146,24 @@ def _cells(row: LogRow) -> Iterable[str | int]:
         row.occurred_at.astimezone(UTC).isoformat(),
         row.posted_at.astimezone(UTC).isoformat(),
     )
+
+
+def _record_cells(facts: _Facts | None) -> Iterable[str]:
+    if facts is None:
+        return ("",) * len(_Facts._fields)
+    return (
+        facts.status,
+        _in_utc(facts.started_at),
+        _in_utc(facts.connected_at),
+        _in_utc(facts.ended_at),
+        as_text(facts.from_number),
+        as_text(facts.to_number),
+        as_text(facts.remarks),
+    )
+
+
+def _in_utc(at: datetime | None) -> str:
+    return "" if at is None else at.astimezone(UTC).isoformat()
 
 
 def as_text(text: str) -> str:
