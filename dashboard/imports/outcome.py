@@ -1,5 +1,6 @@
 """What a trial run or an import came to, in sentences and figures for its page."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
@@ -16,6 +17,9 @@ REASONS_SHOWN = 10
 NOTES_SHOWN = 5
 # With fewer, a duration has probably the wrong unit, or a time the wrong column.
 AGREEMENT_PERCENT_MIN = 90
+
+# The value that a reason names.
+_QUOTED = re.compile("“[^”]*”")
 
 
 class Tile(NamedTuple):
@@ -57,13 +61,13 @@ class OutcomePanel:
 
 def of_trial(trial: Trial, *, balance: int, zone: tzinfo) -> OutcomePanel:
     """Say what an import would do, and what tells whether the file is read right."""
-    reasons = trial.frequent_reasons
+    reasons = _reasons(trial)
     return OutcomePanel(
         title="What would happen",
         is_trial=True,
         tiles=_tiles(trial.summary),
         facts=[*_balance(trial, balance), *_calls(trial, zone), *_lines(trial.summary, trial)],
-        reasons=[ReasonRow(*each) for each in reasons[:REASONS_SHOWN]],
+        reasons=reasons[:REASONS_SHOWN],
         reasons_more=max(0, len(reasons) - REASONS_SHOWN),
     )
 
@@ -126,6 +130,20 @@ def _listed(*parts: tuple[int, str, str]) -> str:
     if len(said) < 2:
         return "".join(said)
     return f"{', '.join(said[:-1])} and {said[-1]}"
+
+
+def _reasons(trial: Trial) -> list[ReasonRow]:
+    """The reasons, most frequent first; those that differ only in the value are one."""
+    found: dict[tuple[str, str], ReasonRow] = {}
+    for each in trial.frequent_reasons:
+        key = (each.field, _QUOTED.sub("", each.reason, count=1))
+        known = found.get(key)
+        if known is None:
+            found[key] = ReasonRow(each.field, each.reason, each.lines, each.first_line)
+        else:
+            line = min(known.line, each.first_line)
+            found[key] = known._replace(count=known.count + each.lines, line=line)
+    return sorted(found.values(), key=lambda row: (-row.count, row.line))
 
 
 def _tiles(summary: Summary) -> list[Tile]:

@@ -115,6 +115,11 @@ class ImportPage(Standing):
         return reading is None or (reading.format == MAPPED and not reading.profile)
 
     @property
+    def is_mapped(self) -> bool:
+        """Whether somebody said, or may say, which column is what."""
+        return self.reading is not None and self.reading.format == MAPPED
+
+    @property
     def may_try(self) -> bool:
         """Whether a trial run can begin."""
         can_read = self.sample is not None and not self.sample.problem

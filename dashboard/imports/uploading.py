@@ -18,9 +18,10 @@ from django.views.decorators.csrf import csrf_exempt, csrf_protect
 
 from billing.models import User
 from billing.refusals import Refusal
-from calls.imports import selectors, uploads
+from calls.imports import selectors, steps, uploads
 from calls.models import FileImport, ImportState
 from dashboard.access import AccountRequest, account_action, account_page
+from dashboard.imports.formats import known_formats
 from dashboard.imports.stages import stages_at
 
 # What the plain form takes is held in memory while it is read.
@@ -97,11 +98,14 @@ def _choose(
 
 
 def upload_limits() -> dict[str, Any]:
-    """What a form for an upload says: how large a part and a file may be, how long it is kept."""
+    """What a form for an upload says: what may be sent, how much of it, how long it is kept."""
     return {
         "part_bytes": uploads.PART_BYTES,
         "bytes_max": settings.IMPORT_BYTES_MAX,
         "form_bytes_max": FORM_BYTES_MAX,
+        "keep_days": uploads.KEPT_FOR.days,
+        "withdraw_days": steps.WITHDRAWABLE_FOR.days,
+        "known_formats": known_formats(),
     }
 
 
