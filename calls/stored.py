@@ -1,6 +1,7 @@
 """Calls as the database has them: finding, locking, inserting and updating many at once.
 
-`calls.charging` decides what to store. Every column is read and written by its name.
+`calls.charging` and `calls.withdrawing` decide what to store. Every column is read and written by
+its name.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -13,39 +14,33 @@ from django.db import IntegrityError, connection, transaction
 from billing.bulk import as_array, as_arrays, copy_rows
 from billing.plans.rating import MICROSECONDS_PER_SECOND, Charge, Tariff, UsageType
 from calls.models import Call, Status
+from calls.rated import RatedCall
 from calls.records import STORED, CallKey, CallRecord
 
 
-class RatedCall(NamedTuple):
-    """What is known of a call, its charge, and what the charge was computed from.
-
-    ``is_history``: it started before its account's first subscription, and costs no credits.
-    """
-
-    record: CallRecord
-    plan_name: str
-    tariff: Tariff
-    charge: Charge
-    is_history: bool
-
-    @property
-    def billable_seconds(self) -> str:
-        """Exact to the microsecond, as the database writes it."""
-        whole, rest = divmod(self.charge.billable_us, MICROSECONDS_PER_SECOND)
-        return f"{whole}.{rest:06d}"
-
-
 class StoredCall(NamedTuple):
-    """A row of the table, ``corrections`` included: how often a later record changed the call."""
+    """A row of the table. One that is withdrawn has a charge of no credits.
+
+    ``corrections``: how often a later record changed the call, in all of its lives, of which a
+    withdrawal ends one. ``import_id``: the import that last changed it, None where a source did.
+    """
 
     id: int
     corrections: int
+    import_id: int | None
+    withdrawn_at: datetime | None
+    times_withdrawn: int
     rated: RatedCall
 
     @property
     def record(self) -> CallRecord:
         """What is known of the call."""
         return self.rated.record
+
+    @property
+    def standing(self) -> CallRecord | None:
+        """What a later record of the call is merged with: nothing where the call is withdrawn."""
+        return self.record if self.withdrawn_at is None else None
 
 
 # Where a RatedCall has the value of each column.
@@ -62,10 +57,11 @@ CHARGE = {
 }
 RATED = FACTS | CHARGE
 
-NEW_COLUMNS = (*RATED, "recorded_at", "corrections")
+NEW_COLUMNS = (*RATED, "recorded_at", "corrections", "import_id")
 _values_of = attrgetter(*RATED.values())
 
-CHANGED = {"corrections": "corrections"} | {name: f"rated.{path}" for name, path in RATED.items()}
+OWN = ("corrections", "import_id", "withdrawn_at", "times_withdrawn")
+CHANGED = {name: name for name in OWN} | {name: f"rated.{path}" for name, path in RATED.items()}
 
 # Django's queries can't ask for many pairs at once, nor give many rows a value each.
 # LIMIT keeps the planner at one look-up in the index for each: for a large batch it would rather
@@ -83,26 +79,44 @@ LOCKING = "FOR NO KEY UPDATE OF calls_call"
 CALL_ONCE = "call_once"  # the constraint: one row per account and call ID
 
 
-def find(keys: Collection[CallKey]) -> dict[CallKey, CallRecord]:
-    """Return the records of the calls with these keys, as they are now, without a lock."""
+def find(keys: Collection[CallKey]) -> dict[CallKey, CallRecord | None]:
+    """Return the records of the calls with these keys, as they are now, without a lock.
+
+    None for a call that is withdrawn: its row is there, and nothing stands.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT {', '.join(f'found.{name}' for name in STORED)} {ASKED_FOR}",
+            f"SELECT {', '.join(f'found.{name}' for name in STORED)},"
+            f" found.withdrawn_at IS NULL AS stands {ASKED_FOR}",
             as_arrays(keys),
         )
-        records = (_typed(CallRecord(*row)) for row in cursor.fetchall())
-        return {record.key: record for record in records}
+        found: dict[CallKey, CallRecord | None] = {}
+        for *facts, stands in cursor.fetchall():
+            record = _typed(CallRecord(*facts))
+            found[record.key] = record if stands else None
+        return found
 
 
 def lock(keys: Collection[CallKey]) -> list[StoredCall]:
     """Return the calls with these keys, locked one after the other in order of the keys."""
+    return _read(keys, LOCKING)
+
+
+def read(keys: Collection[CallKey]) -> list[StoredCall]:
+    """Return the calls with these keys, as they are now, without a lock."""
+    return _read(keys)
+
+
+def _read(keys: Collection[CallKey], locking: str = "") -> list[StoredCall]:
+    if not keys:
+        return []
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
-            SELECT id, corrections, {", ".join(RATED)}
+            SELECT id, {", ".join((*OWN, *RATED))}
               FROM calls_call WHERE id = ANY(ARRAY(SELECT found.id {ASKED_FOR}))
              ORDER BY account_id, call_id
-               {LOCKING}
+               {locking}
             """,
             as_arrays(keys),
         )
@@ -110,15 +124,23 @@ def lock(keys: Collection[CallKey]) -> list[StoredCall]:
         return [_stored(dict(zip(names, row, strict=True))) for row in cursor.fetchall()]
 
 
-def insert(calls: Iterable[RatedCall], *, recorded_at: datetime) -> bool:
+def of_import(*, account_id: int, import_id: int, limit: int) -> list[CallKey]:
+    """Keys of calls that the import was the last to change and that stand, at most ``limit``."""
+    calls = Call.objects.filter(
+        account_id=account_id, import_id=import_id, withdrawn_at__isnull=True
+    )
+    return list(calls.order_by().values_list("account_id", "call_id")[:limit])
+
+
+def insert(calls: Iterable[RatedCall], *, recorded_at: datetime, import_id: int | None) -> bool:
     """Insert new calls as they are made; return False, with none stored, if one is known already.
 
-    Another process may have inserted it in the meantime.
+    Another process may have inserted it in the meantime. The import ``import_id`` brings them.
     """
     at = str(recorded_at)  # once for all rows
     try:
         with transaction.atomic():
-            copy_rows(Call, NEW_COLUMNS, ((*_values_of(call), at, 0) for call in calls))
+            copy_rows(Call, NEW_COLUMNS, ((*_values_of(call), at, 0, import_id) for call in calls))
     except IntegrityError as error:
         if CALL_ONCE not in str(error):
             raise
@@ -152,7 +174,7 @@ def _typed(record: CallRecord) -> CallRecord:
 def _stored(row: dict[str, Any]) -> StoredCall:
     return StoredCall(
         id=row["id"],
-        corrections=row["corrections"],
+        **{name: row[name] for name in OWN},
         rated=RatedCall(
             record=_typed(CallRecord(**{name: row[name] for name in FACTS})),
             plan_name=row["plan_name"],

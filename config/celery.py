@@ -24,6 +24,11 @@ BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "expire credits": {"task": "billing.plans.tasks.expire_credits", "schedule": 60},
     "renew subscriptions": {"task": "billing.plans.tasks.renew_subscriptions", "schedule": 60},
     "sweep notices": {"task": "dashboard.mail.tasks.sweep_notices", "schedule": 60},
+    "sweep imports": {"task": "calls.tasks.sweep_imports", "schedule": 60},
+    "delete old import files": {
+        "task": "calls.tasks.delete_old_import_files",
+        "schedule": crontab(minute=23),
+    },
     "expiring credits": {
         "task": "dashboard.mail.tasks.notice_expiring_credits",
         "schedule": crontab(minute=7),

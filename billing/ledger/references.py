@@ -91,6 +91,11 @@ def of_withdrawal_sql(undone: str) -> str:
     return f"('{WITHDRAWAL}' || {undone})"
 
 
+def undone_by_sql(reference: str) -> str:
+    """The reference that the reference of a withdrawal contains, in SQL."""
+    return f"substr({reference}, {len(WITHDRAWAL) + 1})"
+
+
 def is_of_withdrawn_charge_sql(reference: str) -> str:
     """`is_of_withdrawn_charge` in SQL."""
     return "({})".format(" OR ".join(f"starts_with({reference}, '{one}')" for one in _OF_CHARGE))

@@ -48,7 +48,7 @@ def keep_quiet(*, account_id: int, noted: int | None, now: datetime) -> int:
     return ImportUnderWay.objects.create(account_id=account_id, moved_at=now).pk
 
 
-def end_quiet(*, noted: int | None) -> None:
+def end_quiet(*, noted: int) -> None:
     """Note that an import has ended: from now on warnings look at the account again."""
     ImportUnderWay.objects.filter(pk=noted).delete()
 

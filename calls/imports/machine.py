@@ -13,6 +13,7 @@ from celery import signature
 from django.db import Error, connection, transaction
 from django.db.models import F, Q, QuerySet
 
+from billing.notices.quiet import end_quiet, keep_quiet
 from billing.queue import enqueue
 from billing.refusals import Refusal
 from calls.models import FileImport, ImportState
@@ -43,6 +44,8 @@ ALLOWED: Mapping[str, frozenset[str]] = {
 MOVING = (S.EXAMINING, S.TRYING, S.IMPORTING, S.WITHDRAWING)
 # Only one import of an account may be in one of these at a time: the others wait.
 EXCLUSIVE = (S.IMPORTING, S.WITHDRAWING)
+# A command records what it imports by itself; whatever else has to be done is for workers.
+OF_WORKERS = ~Q(is_command=True, state=S.IMPORTING)
 # Nothing more will happen by itself.
 ENDED = (S.DONE, S.REFUSED, S.FAILED, S.WITHDRAWN)
 
@@ -83,11 +86,13 @@ def require(file_import: FileImport, *states: str, to: str) -> None:
 def move(locked: FileImport, to: ImportState, *, now: datetime, **changes: Any) -> FileImport:
     """Put the ``locked`` import into the state ``to`` and store it with ``changes``.
 
-    Where a worker has to go on, its task is queued with the commit.
+    Where a worker has to go on, its task is queued with the commit. While calls are recorded or
+    taken back, nobody is warned of the account's credits; the next import of the account waits.
     """
     assert connection.in_atomic_block
     if to not in ALLOWED[locked.state]:
         raise StateError(f"This import is {_said_of(locked)}; that can’t follow.")
+    makes_room = locked.state in EXCLUSIVE and to not in EXCLUSIVE
     locked.state = to
     locked.said = ""
     locked.interrupted_state = ""
@@ -96,15 +101,19 @@ def move(locked: FileImport, to: ImportState, *, now: datetime, **changes: Any) 
     for name, value in changes.items():
         setattr(locked, name, value)
     locked.said = locked.said[:SAID_LENGTH_MAX]
+    locked.ended_at = now if to in ENDED else None
+    if to in EXCLUSIVE:
+        locked.queued_at = now
+        locked.quiet_id = keep_quiet(account_id=locked.account_id, noted=locked.quiet_id, now=now)
+    elif locked.quiet_id is not None:
+        end_quiet(noted=locked.quiet_id)
+        locked.quiet_id = None
     if to in MOVING:
         locked.ticket += 1
-        if to in EXCLUSIVE:
-            locked.queued_at = now
-    if to in ENDED:
-        locked.ended_at = now
-    locked.save()
-    if to in MOVING:
         queue(locked)
+    locked.save()
+    if makes_room:
+        _queue_next(locked, now=now)
     return locked
 
 
@@ -122,19 +131,16 @@ def ahead_of(file_import: FileImport) -> FileImport | None:
     )
     return (
         FileImport.objects.filter(
-            earlier, account=file_import.account_id, state__in=EXCLUSIVE, is_command=False
+            earlier, OF_WORKERS, account=file_import.account_id, state__in=EXCLUSIVE
         )
         .order_by("queued_at", "pk")
         .first()
     )
 
 
-def queue_next(file_import: FileImport, *, now: datetime) -> None:
-    """Queue the next import of the account, when ``file_import`` has ended."""
+def _queue_next(file_import: FileImport, *, now: datetime) -> None:
     following = (
-        FileImport.objects.filter(
-            account=file_import.account_id, state__in=EXCLUSIVE, is_command=False
-        )
+        FileImport.objects.filter(OF_WORKERS, account=file_import.account_id, state__in=EXCLUSIVE)
         .exclude(pk=file_import.pk)
         .order_by("queued_at", "pk")
         .first()
@@ -148,7 +154,7 @@ def queue_next(file_import: FileImport, *, now: datetime) -> None:
 def stalled(*, now: datetime) -> QuerySet[FileImport]:
     """The imports that should be moving and are not: worker killed, or broker lost the task."""
     return FileImport.objects.filter(
-        state__in=MOVING, is_command=False, moved_at__lt=now - STALLED_AFTER
+        OF_WORKERS, state__in=MOVING, moved_at__lt=now - STALLED_AFTER
     ).order_by("moved_at")
 
 

@@ -18,9 +18,7 @@ class _Parts(io.RawIOBase):
     """Reads parts that all have PART_BYTES but the last one; holds one at a time."""
 
     def __init__(self, file_import_id: int, *, is_unpacked: bool, size: int) -> None:
-        self._parts = ImportPart.objects.filter(
-            file_import=file_import_id, is_unpacked=is_unpacked
-        )
+        self._parts = ImportPart.objects.filter(file_import=file_import_id, is_unpacked=is_unpacked)
         self._size = size
         self._at = 0
         self._number = -1

@@ -34,9 +34,7 @@ class Preview(NamedTuple):
     said: str = ""
 
 
-def preview(
-    *, file_import: FileImport, reading: Reading, rows: int = 10, now: datetime
-) -> Preview:
+def preview(*, file_import: FileImport, reading: Reading, rows: int = 10, now: datetime) -> Preview:
     """Read the first ``rows`` records of the file by ``reading``. Raises Refusal without a file."""
     require_file(file_import)
     source = source_of(reading=reading, account=file_import.account, now=now)
@@ -67,7 +65,7 @@ def _read(
         call_id = source.call_id(raw.values)
         seen[call_id] += 1
         if call_id and source.equal_rows_are_calls:
-            raw = raw._replace(occurrence=seen[call_id])  # noqa: PLW2901
+            raw = raw._replace(occurrence=seen[call_id])
         is_alone = source.equal_rows_are_calls or not call_id
         calls[raw.number if is_alone else call_id].append(raw)
     for lines in calls.values():

@@ -79,15 +79,19 @@ def choose(*, file_import: FileImport, reading: Reading, now: datetime) -> FileI
     source_of(reading=reading, account=file_import.account, now=now)
     with transaction.atomic():
         found = machine.lock(file_import)
-        machine.require(
-            found,
+        if found.state != ImportState.FAILED or found.interrupted_state != ImportState.TRYING:
+            machine.require(
+                found,
+                ImportState.READY,
+                ImportState.TRIED,
+                ImportState.REFUSED,
+                to="be read another way",
+            )
+        require_file(found)
+        if found.reading == reading.as_json() and found.state in (
             ImportState.READY,
             ImportState.TRIED,
-            ImportState.REFUSED,
-            to="be read another way",
-        )
-        require_file(found)
-        if found.reading == reading.as_json() and found.state != ImportState.REFUSED:
+        ):
             return found
         return machine.move(
             found,
@@ -98,7 +102,6 @@ def choose(*, file_import: FileImport, reading: Reading, now: datetime) -> FileI
             is_staged=False,
             staged_lines=0,
             bytes_read=0,
-            ended_at=None,
         )
 
 
@@ -121,5 +124,3 @@ def source_of(*, reading: Reading, account: Account, now: datetime) -> Source[An
         if name not in known:
             raise Refusal(f"{found.label} has no such option.", field=name)
     return found(account_id=account.pk, zone=ZoneInfo(zone), now=now, **reading.options)
-
-

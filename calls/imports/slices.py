@@ -6,23 +6,23 @@ end at any moment, also twice at once: whoever comes next goes on from the row.
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any, BinaryIO
 
 from django.db import connection, transaction
-from django.db.models import F
-from django.utils.text import Truncator
 
-from billing.models import Account
-from billing.notices.quiet import end_quiet, keep_quiet
+from billing.notices.quiet import keep_quiet
 from billing.plans.tariffs import TariffBook
+from billing.texts import storable
 from calls.charging import record_calls
 from calls.imports import machine, parts
-from calls.imports.batches import Batch, batches, staged
+from calls.imports.batches import Batch, RejectedLine, batches, staged
 from calls.imports.finding import find_out
 from calls.imports.machine import OvertakenError
-from calls.imports.readings import reading_of, source_of
+from calls.imports.readings import Reading, reading_of, source_of
 from calls.imports.staged_rows import StagedRows
 from calls.imports.staging import check_repeated, encoded
 from calls.imports.summaries import Summary, Trial
@@ -34,6 +34,8 @@ from calls.sources import Source
 from calls.withdrawing import withdraw_import
 
 logger = logging.getLogger(__name__)
+
+Clock = Callable[[], datetime]
 
 SLICE = timedelta(seconds=20)
 BATCH_SIZE = 500
@@ -47,8 +49,8 @@ REST = 0.25
 FAILURES_MAX = 5
 
 FAILED = (
-    "Something went wrong that is no fault of the file. It is in the server’s log. What is counted "
-    "is recorded, once. Go on later, or ask whoever runs this site."
+    "Something went wrong that is no fault of the file; the server’s log has it. What is counted "
+    "is recorded, and once. Go on later, or ask whoever runs this site."
 )
 
 
@@ -63,88 +65,86 @@ class _Deadline:
         return time.monotonic() >= self._at
 
 
-def work(*, import_id: int, clock: Callable[[], datetime], ticket: int | None = None) -> bool:
+def work(*, import_id: int, clock: Clock, ticket: int | None = None) -> bool:
     """Do one slice of whatever the import is at; return whether there is more to do at once.
 
     Does nothing where somebody else works on the import, where it waits for another one of its
     account, or where ``ticket`` is no longer its own. A file that can't be read refuses the import.
-    Other exceptions are logged; those of the database propagate, to be attempted again.
+    Other exceptions are logged; where the database is gone, they propagate, to be attempted again.
     """
-    with machine.alone(machine.lock_of_import(import_id)) as is_ours:
-        file_import = _taken(import_id, ticket) if is_ours else None
-        if file_import is None:
+    seen = FileImport.objects.filter(
+        machine.OF_WORKERS, pk=import_id, state__in=machine.MOVING
+    ).first()
+    if seen is None:
+        return False
+    locks = [machine.lock_of_import(import_id)]
+    if seen.state in machine.EXCLUSIVE:
+        locks.append(machine.lock_of_account(seen.account_id))
+    with ExitStack() as held:
+        if not all(held.enter_context(machine.alone(name)) for name in locks):
             return False
-        try:
-            return STEPS[file_import.state](file_import, clock)
-        except OvertakenError:
-            return False
-        except BadFileError as error:
-            _refuse(file_import, str(error), clock())
-            return False
-        except Exception:
-            logger.exception("Import %s was interrupted while %s", import_id, file_import.state)
-            if not connection.is_usable():
-                raise
-            return False
+        file_import = _taken(seen, ticket, clock)
+        return file_import is not None and _carried_on(file_import, clock)
 
 
-def _taken(import_id: int, ticket: int | None) -> FileImport | None:
+def _taken(seen: FileImport, ticket: int | None, clock: Clock) -> FileImport | None:
     """Take the import on, if there is something to do; count the attempt.
 
     It is counted beforehand, because a worker that is killed by it can't count. Whoever gets on
     sets the count back.
     """
     with transaction.atomic():
-        found = (
-            FileImport.objects.select_for_update(of=("self",))
-            .select_related("account")
-            .filter(pk=import_id, state__in=machine.MOVING, is_command=False)
-            .first()
-        )
-        if found is None or (ticket is not None and ticket != found.ticket):
+        found = machine.lock(seen)
+        if found.state != seen.state or (ticket is not None and ticket != found.ticket):
             return None
         if machine.ahead_of(found) is not None:
             return None
         if found.failures >= FAILURES_MAX:
-            _end(found)
-            machine.move(
-                found,
-                ImportState.FAILED,
-                now=found.moved_at,
-                said=FAILED,
-                interrupted_state=found.state,
-            )
+            fail(found, FAILED, clock())
             return None
         found.failures += 1
         found.save(update_fields=["failures"])
         return found
 
 
-def _refuse(file_import: FileImport, said: str, now: datetime) -> None:
-    with transaction.atomic():
-        found = machine.lock_in(file_import, file_import.state)
-        _end(found)
-        if found.state in machine.EXCLUSIVE:
-            interrupted = found.state
-            machine.move(
-                found, ImportState.FAILED, now=now, said=said, interrupted_state=interrupted
-            )
-            machine.queue_next(found, now=now)
-        else:
-            machine.move(found, ImportState.REFUSED, now=now, said=said)
+def _carried_on(file_import: FileImport, clock: Clock) -> bool:
+    try:
+        return STEPS[file_import.state](file_import, clock)
+    except OvertakenError:
+        return False
+    except BadFileError as error:
+        with transaction.atomic():
+            found = machine.lock(file_import)
+            if found.state == file_import.state and found.state in machine.EXCLUSIVE:
+                fail(found, str(error), clock())
+            elif found.state == file_import.state:
+                machine.move(found, ImportState.REFUSED, now=clock(), said=str(error))
+        return False
+    except Exception:
+        logger.exception("Import %s was interrupted: %s", file_import.pk, file_import.state)
+        if connection.in_atomic_block or connection.is_usable():
+            return False
+        connection.close()
+        raise
 
 
-def _end(locked: FileImport) -> None:
-    """Let warnings look again."""
-    if locked.quiet_id is not None:
-        end_quiet(noted=locked.quiet_id)
-        locked.quiet_id = None
+def fail(locked: FileImport, said: str, now: datetime) -> None:
+    """Give up on the ``locked`` import until somebody lets it go on."""
+    machine.move(
+        locked,
+        ImportState.FAILED,
+        now=now,
+        interrupted_state=locked.state,
+        said=said,
+    )
 
 
 # ── Examining ─────────────────────────────────────────────────────────────────────────────────
-def _examine(file_import: FileImport, clock: Callable[[], datetime]) -> bool:
+def _examine(file_import: FileImport, clock: Clock) -> bool:
     with parts.opened(file_import, is_unpacked=False) as file:
-        found = find_out(file_import=file_import, file=file, now=clock())
+        found = find_out(
+            account=file_import.account, name=file_import.file_name, file=file, now=clock()
+        )
         with transaction.atomic():
             locked = machine.lock_in(file_import, ImportState.EXAMINING)
             if found.unpacked is not None:
@@ -161,29 +161,184 @@ def _examine(file_import: FileImport, clock: Callable[[], datetime]) -> bool:
 
 
 # ── Staging ───────────────────────────────────────────────────────────────────────────────────
-def _stage(
-    file_import: FileImport, source: Source[Any], file: BinaryIO, clock: Callable[[], datetime]
-) -> bool:
-    """Stage what is not staged yet; return whether all is. Lines already staged are skipped."""
+def _stage(file_import: FileImport, source: Source[Any], file: BinaryIO, clock: Clock) -> bool:
+    """Stage what is not staged yet; return whether all is.
+
+    Records that are staged already are read again and skipped: a reader can't begin in the middle.
+    """
     rows = StagedRows(file_import.pk)
-    if file_import.is_staged and rows.is_there() == bool(file_import.staged_lines):
+    is_there = rows.is_there() == bool(file_import.staged_lines)
+    if file_import.is_staged and is_there:
         return True
-    if not rows.is_there() or not file_import.staged_lines or file_import.is_staged:
-        rows.clear()
-        _note_staged(file_import, 0, 0, clock(), is_staged=False)
+    if file_import.is_staged or not is_there or not file_import.staged_lines:
+        rows.clear()  # of another reading; or they were lost, and some may have come since
+        file_import.staged_lines = 0
     reader = source.reader(file)
     known = file_import.staged_lines
     deadline = None
-    for some in staged(_skipping(reader, known), source):
-        deadline = deadline or _Deadline()  # skipping is not counted: it must end at some time
+    for some in staged(islice(reader, known, None), source):
+        # Counted from the first new record on, or a long file would never get further.
+        deadline = deadline or _Deadline()
         with transaction.atomic():
             machine.lock_in(file_import, file_import.state)
             rows.add(some)
-            _note_staged(file_import, len(some), reader.bytes_read, clock(), is_staged=False)
+            known += len(some)
+            _note(file_import, clock(), staged_lines=known, bytes_read=reader.bytes_read)
         if deadline.is_over:
             return False
     with transaction.atomic():
         machine.lock_in(file_import, file_import.state)
         check_repeated(rows.find_repeated(are_calls=source.equal_rows_are_calls))
-        _note_staged(file_import, 0, reader.bytes_read, clock(), is_staged=True)
+        _note(file_import, clock(), staged_lines=known, is_staged=True)
     return True
+
+
+def _note(file_import: FileImport, now: datetime, **changes: Any) -> None:
+    """Store how far the import is. It got on, so what failed before does not count."""
+    FileImport.objects.filter(pk=file_import.pk).update(moved_at=now, failures=0, **changes)
+    for name, value in changes.items():
+        setattr(file_import, name, value)
+
+
+# ── Trial run and import ──────────────────────────────────────────────────────────────────────
+def _try(file_import: FileImport, clock: Clock) -> bool:
+    reading, source = _reading(file_import, clock)
+    book = TariffBook({file_import.account_id})
+    trial = Trial.from_json(file_import.trial)
+    with parts.opened(file_import) as file:
+        if not _stage(file_import, source, file, clock):
+            return True
+        trial.summary.lines = file_import.staged_lines
+        deadline = _Deadline()
+        for batch in _batches(file_import, source, file):
+            try_batch(batch, trial, book=book, now=clock(), revise=reading.revise)
+            with transaction.atomic():
+                machine.lock_in(file_import, ImportState.TRYING)
+                _note(file_import, clock(), cursor=batch.position, trial=trial.as_json())
+            if deadline.is_over:
+                return True
+    end_trial(trial, account=file_import.account)
+    with transaction.atomic():
+        locked = machine.lock_in(file_import, ImportState.TRYING)
+        machine.move(locked, ImportState.TRIED, now=clock(), trial=trial.as_json())
+    return False
+
+
+def _record(file_import: FileImport, clock: Clock) -> bool:
+    reading, source = _reading(file_import, clock)
+    summary = Summary.from_json(file_import.summary)
+    with parts.opened(file_import) as file:
+        if not _stage(file_import, source, file, clock):
+            return True
+        summary.lines = file_import.staged_lines
+        deadline = _Deadline()
+        for batch in _batches(file_import, source, file):
+            with transaction.atomic():
+                locked = machine.lock_in(file_import, ImportState.IMPORTING)
+                if locked.cursor != file_import.cursor:
+                    raise OvertakenError
+                outcomes = record_calls(
+                    records=batch.records,
+                    now=clock(),
+                    are_legs=source.tells_legs,
+                    revise=reading.revise,
+                    import_id=file_import.pk,
+                )
+                summary = batch.count(outcomes, summary)
+                _keep_rejects(file_import, batch.rejected)
+                _note_recorded(file_import, clock(), cursor=batch.position, summary=summary)
+            if deadline.is_over:
+                return True
+    with transaction.atomic():
+        locked = machine.lock_in(file_import, ImportState.IMPORTING)
+        machine.move(
+            locked,
+            ImportState.DONE,
+            now=clock(),
+            summary=summary.as_json(),
+        )
+    StagedRows(file_import.pk).clear()
+    return False
+
+
+def _reading(file_import: FileImport, clock: Clock) -> tuple[Reading, Source[Any]]:
+    reading = reading_of(file_import)
+    assert reading is not None  # no step begins without
+    return reading, source_of(reading=reading, account=file_import.account, now=clock())
+
+
+def _batches(file_import: FileImport, source: Source[Any], file: BinaryIO) -> Iterator[Batch]:
+    """What is staged after the cursor, in batches with a rest after each."""
+    file.seek(0)
+    reader: Reader[Any] = source.reader(file)
+    next(iter(reader), None)  # it knows how to read a record's text once it has seen the beginning
+    began = time.monotonic()
+    for batch in batches(
+        StagedRows(file_import.pk), source, reader, size=BATCH_SIZE, after=file_import.cursor
+    ):
+        yield batch
+        time.sleep(REST * (time.monotonic() - began))
+        began = time.monotonic()
+
+
+def _note_recorded(
+    file_import: FileImport, now: datetime, *, cursor: int, summary: Summary
+) -> None:
+    quiet_id = keep_quiet(account_id=file_import.account_id, noted=file_import.quiet_id, now=now)
+    _note(file_import, now, cursor=cursor, summary=summary.as_json(), quiet_id=quiet_id)
+
+
+def _keep_rejects(file_import: FileImport, rejected: list[RejectedLine]) -> None:
+    ImportReject.objects.bulk_create(
+        ImportReject(
+            file_import=file_import,
+            line=line.line,
+            field=line.field[:FIELD_LENGTH_MAX],
+            reason=storable(line.reason),
+            text=encoded(line.text),
+        )
+        for line in rejected
+    )
+
+
+# ── Taking back ───────────────────────────────────────────────────────────────────────────────
+def _withdraw(file_import: FileImport, clock: Clock) -> bool:
+    deadline = _Deadline()
+    while True:
+        began = time.monotonic()
+        with transaction.atomic():
+            locked = machine.lock_in(file_import, ImportState.WITHDRAWING)
+            done = withdraw_import(
+                account_id=locked.account_id,
+                import_id=locked.pk,
+                now=clock(),
+                limit=WITHDRAWN_AT_ONCE,
+            )
+            withdrawal = {
+                name: locked.withdrawal.get(name, 0) + getattr(done, name)
+                for name in ("withdrawn", "restored", "credits")
+            } | {"kept": done.kept}
+            quiet_id = keep_quiet(account_id=locked.account_id, noted=locked.quiet_id, now=clock())
+            _note(file_import, clock(), withdrawal=withdrawal, quiet_id=quiet_id)
+        if not done.more:
+            break
+        time.sleep(REST * (time.monotonic() - began))
+        if deadline.is_over:
+            return True
+    with transaction.atomic():
+        locked = machine.lock_in(file_import, ImportState.WITHDRAWING)
+        machine.move(
+            locked,
+            ImportState.WITHDRAWN,
+            now=clock(),
+            withdrawn_at=clock(),
+        )
+    return False
+
+
+STEPS: Mapping[str, Callable[[FileImport, Clock], bool]] = {
+    ImportState.EXAMINING: _examine,
+    ImportState.TRYING: _try,
+    ImportState.IMPORTING: _record,
+    ImportState.WITHDRAWING: _withdraw,
+}

@@ -10,9 +10,7 @@ from calls.imports.batches import Batch
 from calls.imports.summaries import Trial
 
 
-def try_batch(
-    batch: Batch, trial: Trial, *, book: TariffBook, now: datetime, revise: bool
-) -> None:
+def try_batch(batch: Batch, trial: Trial, *, book: TariffBook, now: datetime, revise: bool) -> None:
     """Count in ``trial`` what would become of the batch. ``book`` tells what is history."""
     outcomes = try_calls(
         records=batch.records, now=now, are_legs=batch.source.tells_legs, revise=revise

@@ -72,7 +72,7 @@ def begin(
         raise TooLargeError
     require_plan(account=account, now=now)
     with transaction.atomic():
-        _require_room(account)
+        require_room(account)
         return FileImport.objects.create(
             account=account,
             started_by=by,
@@ -109,6 +109,20 @@ def open_imports(account: Account) -> int:
     return FileImport.objects.filter(
         account=account, state__in=OPEN, is_command=False, file_deleted_at=None
     ).count()
+
+
+def require_room(account: Account) -> None:
+    """Raise Refusal where the account has as many imports open as it may. In a transaction."""
+    with connection.cursor() as cursor:  # two that begin at once must not both take the last place
+        cursor.execute(
+            "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))",
+            [f"open imports of account {account.pk}"],
+        )
+    if open_imports(account) >= settings.IMPORTS_OPEN_MAX:
+        raise Refusal(
+            f"{settings.IMPORTS_OPEN_MAX} imports are open already. Finish one, or delete the file "
+            "of one that you do not need."
+        )
 
 
 def add_part(
@@ -240,19 +254,6 @@ def delete_old_files(*, now: datetime) -> int:
         delete_file(file_import=found, now=now)
         count += 1
     return count
-
-
-def _require_room(account: Account) -> None:
-    with connection.cursor() as cursor:  # two that begin at once must not both take the last place
-        cursor.execute(
-            "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))",
-            [f"open imports of account {account.pk}"],
-        )
-    if open_imports(account) >= settings.IMPORTS_OPEN_MAX:
-        raise Refusal(
-            f"{settings.IMPORTS_OPEN_MAX} imports are open already. Finish one, or delete the file "
-            "of one that you do not need."
-        )
 
 
 def _parts_of(size: int) -> int:

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import TextIO
 
 from billing.texts import storable
-from calls.imports.importing import RejectedLine
+from calls.imports.batches import RejectedLine
 
 HEADER = RejectedLine._fields
 

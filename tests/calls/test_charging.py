@@ -81,6 +81,9 @@ def test_a_call_keeps_all_its_facts_and_what_its_charge_was_computed_from(profes
         "is_history": "False",
         "recorded_at": "2026-03-10 12:00:00+00:00",
         "corrections": "0",
+        "import_id": "None",
+        "withdrawn_at": "None",
+        "times_withdrawn": "0",
     }
 
 

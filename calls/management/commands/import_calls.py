@@ -18,7 +18,8 @@ from django.utils import timezone
 from billing.models import Account
 from billing.plans.tariffs import NoTariffError, agreement_at
 from billing.zones import place_names
-from calls.imports.importing import BATCH_SIZE, Progress, Summary, import_calls
+from calls.imports.importing import BATCH_SIZE, Progress, import_calls
+from calls.imports.summaries import Summary
 from calls.management.progress import ProgressBar
 from calls.management.rejects import RejectsError, RejectsFile
 from calls.management.source_arguments import (

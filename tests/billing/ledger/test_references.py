@@ -118,6 +118,10 @@ def test_a_withdrawal_of_a_charge_is_told_from_that_of_a_correction(
             references.of_withdrawal_sql(references.of_call_sql("'a:1'")),
             references.of_withdrawal(references.of_call("a:1")),
         ),
+        (
+            references.undone_by_sql(f"'{references.of_withdrawal(references.of_call('a:1'))}'"),
+            references.of_call("a:1"),
+        ),
         *(
             (references.is_of_withdrawn_charge_sql(f"'{reference}'"), is_of_charge)
             for reference, is_of_charge in WITHDRAWALS.items()

@@ -3,7 +3,7 @@
 import pytest
 
 from billing.models import LedgerEntry
-from calls.imports import importing
+from calls.imports import staging
 from calls.models import Call
 from tests.audit import breaches
 from tests.calls.importing import ASTERISK, GOOD, HEADER, lines, rejects
@@ -50,7 +50,7 @@ def test_a_value_beyond_the_columns_that_have_a_name_rejects_its_line(importing_
 
 
 def test_a_call_id_on_too_many_lines_is_taken_for_the_wrong_column(importing_file, monkeypatch):
-    monkeypatch.setattr(importing, "LINES_PER_CALL_MAX", 3)
+    monkeypatch.setattr(staging, "LINES_PER_CALL_MAX", 3)
     assert importing_file(lines(*[GOOD.format("c1", 10)] * 3)).code == 0
     outcome = importing_file(lines(*[GOOD.format("same", 10)] * 4))
     assert outcome.refusal.endswith(

@@ -6,7 +6,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from calls.imports.importing import RejectedLine, import_calls
+from calls.imports.batches import RejectedLine
+from calls.imports.importing import import_calls
 from calls.models import Call
 from calls.notations import BadFileError, RawRecord
 from calls.notations.clock import read_time
