@@ -10,6 +10,7 @@ from billing.zones import place_names
 from calls.imports import previewing
 from calls.imports.readings import MAPPED, Reading, reading_of
 from calls.models import FileImport, ImportState
+from calls.withdrawing import overtaken_calls
 from dashboard.access import AccountRequest
 from dashboard.imports import outcome
 from dashboard.imports.examined import AskedQuestion, facts_of, questions_of
@@ -22,6 +23,7 @@ from dashboard.imports.uploading import upload_limits
 
 S = ImportState
 ROWS_SHOWN = 10
+KEPT_SHOWN = 20
 LOOK_AGAIN_SECONDS = 1
 LOOK_AGAIN_LATER_SECONDS = 2
 SOON_SECONDS = 30
@@ -44,6 +46,9 @@ class ImportPage(Standing):
             self.questions = questions_of(file_import)
             if self.reading is not None and not self.is_refused:
                 self.sample = _sample_of(file_import, self.reading, request)
+        self.kept: list[str] = []
+        if self.state == S.WITHDRAWN or self.may_take_back:
+            self.kept = overtaken_calls(account_id=request.account.pk, import_id=file_import.pk)
         self.outcome = panel_of(self, balance=request.frame.balance)
         _ = self.waits_for  # read now: nothing is read while the page is rendered
 
@@ -125,6 +130,16 @@ class ImportPage(Standing):
         can_read = self.sample is not None and not self.sample.problem
         return can_read and not self.needs_mapping and not self.questions
 
+    @property
+    def kept_shown(self) -> list[str]:
+        """The first of the calls that taking it back leaves as they are."""
+        return self.kept[:KEPT_SHOWN]
+
+    @property
+    def kept_more(self) -> int:
+        """How many more of them there are."""
+        return len(self.kept) - len(self.kept_shown)
+
     # ── Words ─────────────────────────────────────────────────────────────────────────────────
     @property
     def sentence(self) -> str:
@@ -189,10 +204,6 @@ class ImportPage(Standing):
             said += f", {outcome.counted(done['restored'], 'call')} as before"
         return f"{said}: {self.returned_words(done.get('credits', 0))}"
 
-    @property
-    def kept(self) -> list[Mapping[str, Any]]:
-        """The calls that were kept because something else has changed them since."""
-        return list(self.file_import.withdrawal.get("kept", ()))
 
 
 def import_context(

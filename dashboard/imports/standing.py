@@ -207,6 +207,11 @@ class Standing:
         return self.state == S.REFUSED
 
     @property
+    def is_withdrawn(self) -> bool:
+        """Whether it was taken back."""
+        return self.state == S.WITHDRAWN
+
+    @property
     def is_uploading(self) -> bool:
         """Whether parts of the file are missing."""
         return self.state == S.UPLOADING
