@@ -4,6 +4,7 @@ What is made here takes a row, a list of texts, and knows at which place its own
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import Final, Generic, TypeAlias, TypeVar
 from zoneinfo import ZoneInfo
@@ -34,6 +35,8 @@ def moment_reader(field: str, moment: Moment, places: Places, zone: ZoneInfo) ->
 
     ``zone`` is that of the import.
     """
+    if moment.otherwise:
+        return _with_otherwise(field, moment, places, zone)
     read = time_reader(moment.form)
     if moment.zone:
         zone = ZoneInfo(moment.zone)
@@ -53,6 +56,16 @@ def moment_reader(field: str, moment: Moment, places: Places, zone: ZoneInfo) ->
         return None if instant is None else meanings(field, instant, zone)
 
     return joined
+
+
+def _with_otherwise(field: str, moment: Moment, places: Places, zone: ZoneInfo) -> MomentReader:
+    """Read other columns where those of ``moment`` are empty, as far as the file has them."""
+    first = moment_reader(field, replace(moment, otherwise=()), places, zone)
+    others = tuple(name for name in moment.otherwise if name in places)
+    if not others:
+        return first
+    second = moment_reader(field, replace(moment, columns=others, otherwise=()), places, zone)
+    return lambda row: first(row) or second(row)
 
 
 def _with_zone_column(field: str, moment: Moment, places: Places, usual: ZoneInfo) -> MomentReader:

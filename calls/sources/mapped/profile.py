@@ -7,6 +7,7 @@ the name of the field. ``as_json`` gives the same back, without what has its usu
 key                     value
 ======================  ============================================================================
 name, label, version    for people
+source                  what its columns and words follow: a document, or the code of an export
 recognise               ``columns`` that a file must have, ``values``: column to regular expression
 columns                 the names of the columns, in order, of files without a header
 call_id                 ``columns``: one is the ID, several are hashed, none hashes the whole
@@ -16,11 +17,14 @@ usage_type              ``column`` and ``words``: usage type to the words for it
 status                  the same, and ``by``: ``talk`` or ``connected_at`` where no word tells
 started_at              ``columns`` (one, or date and time), ``form``, ``zone`` (a name, "" for that
 connected_at            of the import, or ``{"column": …}``), ``precision`` (``minute`` where the
-ended_at, revised_at    times have no seconds: then talk time decides)
+ended_at, revised_at    times have no seconds: then talk time decides), ``otherwise`` (columns
+                        that tell it where those are empty)
 total, talk, waiting    ``column``, ``unit``, ``decimal`` (the decimal mark): from start to end,
                         from connect to end, from start to connect
 agent, remarks          columns, whose values are joined
 from, to                columns, of which the first that is not empty counts
+customer, own           the same, of files that do not tell who called whom: of the other party and
+                        of the account; the usage type tells which of them is ``from``
 set                     constants for agent, from, to, remarks
 ignore                  columns that are dropped before anything is stored
 skip                    ``column`` and ``values`` of records that are no calls for billing
@@ -178,6 +182,7 @@ class Moment:
     zone: str = ""
     zone_column: str = ""
     precision: str = ""
+    otherwise: tuple[str, ...] = ()
 
     @property
     def all_columns(self) -> tuple[str, ...]:
@@ -187,7 +192,7 @@ class Moment:
     @classmethod
     def from_json(cls, path: str, data: object) -> "Moment":
         """Raises ProfileError."""
-        own = _object(path, data, ("columns", "form", "zone", "precision"))
+        own = _object(path, data, ("columns", "form", "zone", "precision", "otherwise"))
         columns = _texts(f"{path}.columns", own.get("columns", []))
         if not columns:
             raise ProfileError("Name the column of the time, or of date and time.", field=path)
@@ -206,6 +211,7 @@ class Moment:
             zone=zone,
             zone_column=zone_column,
             precision=_one_of(f"{path}.precision", own.get("precision", ""), PRECISIONS),
+            otherwise=_texts(f"{path}.otherwise", own.get("otherwise", [])),
         )
 
     def as_json(self) -> dict[str, Any]:
@@ -217,6 +223,7 @@ class Moment:
                 "form": self.form,
                 "zone": zone,
                 "precision": self.precision,
+                "otherwise": list(self.otherwise),
             }
         )
 
@@ -278,6 +285,7 @@ class Profile:
 
     name: str = ""
     label: str = ""
+    source: str = ""
     version: int = VERSION
     recognise: Recognise = Recognise()
     columns: tuple[str, ...] = ()
@@ -295,6 +303,8 @@ class Profile:
     agent: tuple[str, ...] = ()
     from_number: tuple[str, ...] = ()
     to_number: tuple[str, ...] = ()
+    customer: tuple[str, ...] = ()
+    own: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
     constants: tuple[tuple[str, str], ...] = ()
     ignore: tuple[str, ...] = ()
@@ -341,9 +351,17 @@ class Profile:
         return _each_once(
             *self.essential_columns,
             *(self.revised_at.all_columns if self.revised_at else ()),
+            *(
+                name
+                for moment in (self.started_at, self.connected_at, self.ended_at)
+                if moment
+                for name in moment.otherwise
+            ),
             *self.agent,
             *self.from_number,
             *self.to_number,
+            *self.customer,
+            *self.own,
             *self.remarks,
         )
 
@@ -362,6 +380,7 @@ class Profile:
         return cls(
             name=_text("name", own.get("name", "")),
             label=_text("label", own.get("label", "")),
+            source=_text("source", own.get("source", "")),
             recognise=Recognise.from_json(own.get("recognise", {})),
             columns=_texts("columns", own.get("columns", [])),
             call_id=Identity.from_json(own.get("call_id", {})),
@@ -378,6 +397,8 @@ class Profile:
             agent=_texts("agent", own.get("agent", [])),
             from_number=_texts("from", own.get("from", [])),
             to_number=_texts("to", own.get("to", [])),
+            customer=_texts("customer", own.get("customer", [])),
+            own=_texts("own", own.get("own", [])),
             remarks=_texts("remarks", own.get("remarks", [])),
             constants=tuple((name, _text(f"set.{name}", text)) for name, text in constants.items()),
             ignore=_texts("ignore", own.get("ignore", [])),

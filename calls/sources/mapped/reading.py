@@ -6,6 +6,7 @@ from itertools import product
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
+from billing.plans.rating import UsageType
 from calls.models import Status
 from calls.records import (
     STATUSES,
@@ -83,6 +84,8 @@ class RecordReader:
         self._remarks = text_reader(profile.remarks, set_to.get("remarks", ""), places, ", ")
         self._from = number_reader("from", profile.from_number, set_to.get("from", ""), places)
         self._to = number_reader("to", profile.to_number, set_to.get("to", ""), places)
+        self._customer = number_reader("customer", profile.customer, "", places)
+        self._own = number_reader("own", profile.own, "", places)
 
     def read(self, row: Sequence[str], call_id: str) -> ReadRecord:
         """Return what ``row`` says of the call. Raises Rejected."""
@@ -93,6 +96,9 @@ class RecordReader:
         notes: list[Note] = []
         if assembled.suspicious:
             notes.append(Note(assembled.suspicious, SUSPICIOUS))
+        caller, called = self._own(row, notes), self._customer(row, notes)
+        if usage_type is UsageType.INBOUND:
+            caller, called = called, caller
         revised = self._revised_at(row) if self._revised_at else None
         record = validate(
             account_id=self._account_id,
@@ -103,8 +109,8 @@ class RecordReader:
             connected_at=assembled.connected_at,
             ended_at=assembled.ended_at,
             agent=self._agent(row, notes),
-            from_number=self._from(row, notes),
-            to_number=self._to(row, notes),
+            from_number=self._from(row, notes) or caller,
+            to_number=self._to(row, notes) or called,
             remarks=self._remarks(row, notes),
             # Of a leg, how far it reaches: `calls.legs`.
             revised_at=assembled.ended_at if self._is_of_legs else revised[0] if revised else None,
