@@ -14,7 +14,14 @@ from django.http import QueryDict
 
 from billing.zones import place_names
 from calls.notations.layout import Layout
-from calls.sources.mapped.profile import Choice, Moment, Profile, ProfileError, Words
+from calls.sources.mapped.profile import (
+    Amount,
+    Choice,
+    Moment, 
+    Profile,
+    ProfileError,
+    Words,
+)
 from calls.sources.mapped.words import WordTable
 from dashboard.imports.columns import Columns
 from dashboard.imports.words import (
@@ -39,9 +46,9 @@ MOMENTS: Final = {
     "ended_at": ("End", "When the call was over."),
 }
 AMOUNTS: Final = {
-    "talk": "Talk time",
-    "total": "Whole length, ringing included",
-    "waiting": "Waiting time before the answer",
+    "talk": ("Talk time", "From the answer to the end, where the file tells its length."),
+    "total": ("Whole length", "From the start to the end, ringing included."),
+    "waiting": ("Waiting time", "From the start to the answer."),
 }
 TEXTS: Final = {
     "agent": ("Agent", "Who made or took the call.", "agent"),
@@ -61,6 +68,8 @@ class Row:
     fields: list[str] = field(default_factory=list)
     words: list[tuple[str, str]] = field(default_factory=list)  # a word, and its field
     more: list[str] = field(default_factory=list)
+    # Whether all other fields say more about the column of the first, and nothing without it.
+    depends: bool = False
     errors: list[str] = field(default_factory=list)
 
 
@@ -90,7 +99,8 @@ class MappingForm(forms.Form):
         self._add_choice("status", "Outcome", "Whether somebody answered. Only then a call costs.")
         for name, (title, about) in MOMENTS.items():
             self._add_moment(name, title, about)
-        self._add_amounts()
+        for name, (title, about) in AMOUNTS.items():
+            self._add_amount(name, title, about)
         for name, (title, about, attribute) in TEXTS.items():
             self._add_texts(name, title, about, attribute)
         self._add_rest()
@@ -130,8 +140,9 @@ class MappingForm(forms.Form):
             )
         otherwise = [*known.items(), ("", "– reject the call –")]
         initial = own.otherwise if own else next(iter(known))
-        words = "Calls without one of these words" if chosen else "All calls are"
-        row.fields.append(self._choice(f"{name}-otherwise", words, otherwise, initial))
+        row.fields.append(
+            self._choice(f"{name}-otherwise", "All others are", otherwise, initial)
+        )
         column = self._value(f"{name}-column", chosen[0] if chosen else "")
         for word in self._columns.words_of(column)[:WORDS_SHOWN_MAX]:
             key = f"{name}-word-{_key(column, word)}"
@@ -166,30 +177,27 @@ class MappingForm(forms.Form):
             initial=bool(own and own.precision),
             required=False,
         )
+        row.depends = True
         row.more += [
             f"{name}-zone",
             self._column(f"{name}-zone-column", "Or a column with the zone", zone_column, NOT_THERE),
             f"{name}-precision",
         ]
 
-    def _add_amounts(self) -> None:
-        row = self._row(
-            "lengths", "Lengths", "Where the file has no time of the answer or the end."
-        )
-        for name, title in AMOUNTS.items():
-            own = getattr(self._base, name) if self._base else None
-            row.fields += [
-                self._column(f"{name}-column", title, (own.column,) if own else (), NOT_THERE),
-                self._choice(f"{name}-unit", "In", UNIT_CHOICES, own.unit if own else "s"),
-            ]
-            row.more.append(
-                self._choice(
-                    f"{name}-decimal",
-                    f"Decimals of the {title.lower()}",
-                    [(".", "point, 1.5"), (",", "comma, 1,5")],
-                    own.decimal if own else ".",
-                )
-            )
+    def _add_amount(self, name: str, title: str, about: str) -> None:
+        own: Amount | None = getattr(self._base, name) if self._base else None
+        row = self._row(name, title, about)
+        row.depends = True
+        row.fields += [
+            self._column(f"{name}-column", "Column", (own.column,) if own else (), NOT_THERE),
+            self._choice(f"{name}-unit", "In", UNIT_CHOICES, own.unit if own else "s"),
+            self._choice(
+                f"{name}-decimal",
+                "Decimals after a",
+                [(".", "point, 1.5"), (",", "comma, 1,5")],
+                own.decimal if own else ".",
+            ),
+        ]
 
     def _add_texts(self, name: str, title: str, about: str, attribute: str) -> None:
         own: tuple[str, ...] = getattr(self._base, attribute) if self._base else ()
@@ -358,7 +366,6 @@ class MappingForm(forms.Form):
     def _wrong(self, path: str, message: str) -> None:
         """Put ``message`` beside the row that ``path`` of a profile is about."""
         name = path.partition(".")[0]
-        name = "lengths" if name in AMOUNTS else name
         row = next((row for row in self.rows if row.name == name), None)
         if row is not None:
             row.errors.append(message)

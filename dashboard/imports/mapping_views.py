@@ -46,12 +46,12 @@ class ShownRow:
     more: list[BoundField]
     more_title: str
     is_more_open: bool
+    depends: bool
     errors: list[str]
 
 
 MORE_TITLES: Mapping[str, str] = {
     "call_id": "Make it of several columns",
-    "lengths": "How decimals are written",
     "ignore": "Choose columns",
 }
 
@@ -260,6 +260,7 @@ def _shown(form: MappingForm) -> Iterable[ShownRow]:
             more=[form[name] for name in row.more],
             more_title=MORE_TITLES.get(row.name, "Zone and seconds"),
             is_more_open=any(_is_used(form, name) for name in row.more),
+            depends=row.depends,
             errors=row.errors,
         )
 

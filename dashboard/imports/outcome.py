@@ -72,10 +72,10 @@ def of_trial(trial: Trial, *, balance: int, zone: tzinfo) -> OutcomePanel:
     )
 
 
-def of_import(summary: Summary) -> OutcomePanel:
-    """Say what an import has done so far."""
+def of_import(summary: Summary, *, is_withdrawn: bool = False) -> OutcomePanel:
+    """Say what an import has done so far, or had done before it was taken back."""
     return OutcomePanel(
-        title="What happened",
+        title="What it had done" if is_withdrawn else "What happened",
         is_trial=False,
         tiles=_tiles(summary),
         facts=_lines(summary, None),

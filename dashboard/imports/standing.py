@@ -302,5 +302,5 @@ def panel_of(standing: Standing, *, balance: int) -> OutcomePanel | None:
     if standing.state == S.TRIED:
         return outcome.of_trial(standing.trial, balance=balance, zone=standing.account.zone)
     if standing.state in (S.STOPPED, S.DONE, S.WITHDRAWN) and standing.summary.lines_done:
-        return outcome.of_import(standing.summary)
+        return outcome.of_import(standing.summary, is_withdrawn=standing.is_withdrawn)
     return None
