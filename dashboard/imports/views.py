@@ -16,7 +16,9 @@ from django.utils.http import content_disposition_header
 from billing.models import User
 from billing.refusals import Refusal
 from calls.imports import selectors, steps, uploads
+from calls.imports.readings import reading_of
 from calls.models import FileImport
+from calls.notations.layout import JSON
 from dashboard.access import AccountRequest, account_page
 from dashboard.imports.formats import known_formats
 from dashboard.imports.page import ImportPage, import_context
@@ -25,7 +27,6 @@ from dashboard.imports.uploading import find
 from dashboard.pages import render_page, to_real_page, wants_part
 
 IMPORTS_PER_PAGE = 20
-TAKEN_BACK_LATE = "This import can no longer be taken back. The operators can still do it for you."
 
 Step = Callable[..., FileImport]
 
@@ -114,11 +115,19 @@ def _page(
 def import_rejects(request: AccountRequest, public_id: UUID) -> StreamingHttpResponse:
     """Send the lines that were left out, each with why, to be mended and imported again."""
     file_import = find(request, public_id)
-    name = f"left-out-of-{file_import.file_name}.csv"
+    reading = reading_of(file_import)
+    is_json = reading is not None and reading.layout.notation == JSON
+    kind, extension = ("application/x-ndjson", "jsonl") if is_json else ("text/csv", "csv")
+    stem = file_import.file_name.partition(".")[0] or "file"
     return StreamingHttpResponse(
         selectors.rejects_of(file_import),
-        content_type="text/csv; charset=utf-8",
-        headers={"Content-Disposition": content_disposition_header(True, name) or "attachment"},
+        content_type=f"{kind}; charset=utf-8",
+        headers={
+            "Content-Disposition": content_disposition_header(
+                True, f"left-out-of-{stem}.{extension}"
+            )
+            or "attachment"
+        },
     )
 
 
