@@ -24,6 +24,7 @@ class Found(NamedTuple):
     questions: tuple[Any, ...]
     sample: tuple[RawRecord[Mapping[str, str]], ...]
     unpacked: BinaryIO | None
+    is_known: bool = True
 
     def as_json(self) -> dict[str, Any]:
         """What is stored of it with the import."""
