@@ -12,7 +12,7 @@ from billing.refusals import Refusal
 from calls.imports.finding import Found, find_out
 from calls.imports.readings import MAPPED, Reading, source_of
 from calls.management.mapping_arguments import mapping_of, names_a_mapping
-from calls.management.source_arguments import REFUSED, chosen_options
+from calls.management.source_arguments import REFUSED, chosen_options, reads_dates
 from calls.notations import BadFileError
 from calls.notations.layout import Fact
 from calls.sources import Source
@@ -62,7 +62,8 @@ def readable(
     """
     found = find_out(account=account, name=name, file=file, now=now)
     reading = found.reading
-    if names_a_mapping(options):
+    named = options["format"] or reading.format
+    if names_a_mapping(options) or (options["dates"] and not _takes_dates(named)):
         profile = mapping_of(options, account=account, proposed=reading.profile)
         reading = replace(reading, format=MAPPED, options={}, profile=profile)
     elif options["format"]:
@@ -78,9 +79,15 @@ def readable(
     return ReadableFile(plain, reading, found.facts)
 
 
+def _takes_dates(name: str) -> bool:
+    return name in SOURCES and reads_dates(name)
+
+
 def _require_known(found: Found, options: Mapping[str, Any]) -> None:
     """Raise BadFileError where nobody said which column is what, and nothing is sure."""
-    answered = {"zone"} if options["time_zone"] else set()
+    answered = {
+        topic for topic, name in (("zone", "time_zone"), ("dates", "dates")) if options[name]
+    }
     for question in found.questions:
         if question.topic in answered:
             continue

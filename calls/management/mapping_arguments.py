@@ -50,7 +50,7 @@ def add_mapping_arguments(parser: ArgumentParser) -> None:
 
 def names_a_mapping(options: Mapping[str, Any]) -> bool:
     """Whether the arguments say which column is what."""
-    return any(options[name] for name in ("profile", "map", "set", "dates"))
+    return any(options[name] for name in ("profile", "map", "set"))
 
 
 def mapping_of(

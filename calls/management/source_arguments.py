@@ -14,6 +14,7 @@ from django.core.management.base import CommandError
 from calls.sources import Option
 from calls.sources.registry import SOURCES
 
+DATES = "--dates"
 REFUSED = 2  # exit code: nothing was recorded
 SUGGESTED_MAX = 5
 
@@ -23,6 +24,8 @@ def add_source_arguments(parser: ArgumentParser) -> None:
     known = "; ".join(f"{name}: {source.label}" for name, source in SOURCES.items())
     parser.add_argument("--format", metavar="NAME", help=f"{known} (found out).")
     for option, names in _options().items():
+        if option.argument == DATES:  # of files that are mapped too: `add_mapping_arguments`
+            continue
         parser.add_argument(
             option.argument,
             dest=option.name,
@@ -53,12 +56,19 @@ def chosen_options(arguments: Mapping[str, Any], name: str) -> dict[str, Any]:
         if not arguments[option.name]:
             continue
         if name not in names:
+            if option.argument == DATES:
+                continue
             raise CommandError(
                 f"{option.argument} goes with --format {' or '.join(names)}, not with {name}.",
                 returncode=REFUSED,
             )
         given[option.name] = arguments[option.name]
     return given
+
+
+def reads_dates(name: str) -> bool:
+    """Whether the source ``name`` can be told how its dates are written."""
+    return any(option.argument == DATES for option in SOURCES[name].options)
 
 
 def did_you_mean(name: str, known: list[str]) -> str:
