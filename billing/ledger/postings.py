@@ -51,21 +51,19 @@ class Posting(NamedTuple):
     import_id: int | None = None
 
     @property
-    def calls(self) -> int:
-        """What it adds to the count of calls: a charge counts one, its withdrawal takes it off."""
-        if self.kind is Kind.CALL:
-            return 1
-        if self.kind is Kind.WITHDRAWAL:
-            return -references.is_of_withdrawn_charge(self.reference)
-        return 0
-
-    @property
     def is_of_withdrawn_call(self) -> bool:
         """Whether it undoes an entry of a call that is withdrawn as a whole.
 
         The withdrawal of a correction alone says what that changes of its call.
         """
         return self.kind is Kind.WITHDRAWAL and self.changes is None
+
+
+def calls_of(kind: Kind, reference: str) -> int:
+    """What an entry adds to the count of calls: a charge is one, its withdrawal takes it off."""
+    if kind is Kind.CALL:
+        return 1
+    return -(kind is Kind.WITHDRAWAL and references.is_of_withdrawn_charge(reference))
 
 
 class Posted(NamedTuple):

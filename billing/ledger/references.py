@@ -32,8 +32,8 @@ PREFIXES = (
     ADJUSTMENT,
 )
 
-# How the withdrawal of a charge begins, whichever of its call's charges it is.
-_OF_CHARGE = (WITHDRAWAL + CALL, WITHDRAWAL + CALL_AGAIN)
+# How the reference of the withdrawal of a charge begins, whichever of its call's charges it is.
+OF_WITHDRAWN_CHARGES = (WITHDRAWAL + CALL, WITHDRAWAL + CALL_AGAIN)
 
 _OF_CYCLE = re.compile(rf"{PLAN_CREDITS}(?P<subscription>\d{{1,18}}):(?P<cycle>-?\d{{1,18}})")
 
@@ -68,7 +68,7 @@ def of_withdrawal(undone: str) -> str:
 
 def is_of_withdrawn_charge(reference: str) -> bool:
     """Whether a reference is that of the withdrawal of a charge, and not of a correction."""
-    return reference.startswith(_OF_CHARGE)
+    return reference.startswith(OF_WITHDRAWN_CHARGES)
 
 
 def of_call_sql(call_id: str) -> str:
@@ -98,7 +98,9 @@ def undone_by_sql(reference: str) -> str:
 
 def is_of_withdrawn_charge_sql(reference: str) -> str:
     """`is_of_withdrawn_charge` in SQL."""
-    return "({})".format(" OR ".join(f"starts_with({reference}, '{one}')" for one in _OF_CHARGE))
+    return "({})".format(
+        " OR ".join(f"starts_with({reference}, '{one}')" for one in OF_WITHDRAWN_CHARGES)
+    )
 
 
 def is_call_again_sql(reference: str) -> str:

@@ -15,7 +15,7 @@ from django.db.models import Max, Min, OuterRef, QuerySet, Subquery
 from billing.bulk import arrays_of, as_array, as_arrays
 from billing.ledger import references
 from billing.ledger.grants import lock_accounts
-from billing.ledger.postings import Posting
+from billing.ledger.postings import Posting, calls_of
 from billing.models import Account, DailyUsage, Kind, LedgerEntry
 from billing.models.ledger import USAGE_KINDS
 from billing.zones import offsets_between
@@ -145,7 +145,7 @@ class DailyTotals:
         if total is None:
             total = self._totals[key] = _DailyTotal(*key)
         total.entries += 1
-        total.calls += posting.calls
+        total.calls += calls_of(kind, posting.reference)
         if kind.is_usage:
             total.credits_used -= posting.credits
         else:

@@ -1,6 +1,7 @@
 """What a page is narrowed to, beside its period. All filters hold together."""
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
+from typing import Any
 
 from django.db.models import QuerySet
 
@@ -9,26 +10,37 @@ from billing.models import Account, DailyUsage, LedgerEntry
 
 @dataclass(frozen=True, slots=True)
 class UsageFilters:
-    """Usage type, kind of row, agent, and the beginning of a call ID; empty means all."""
+    """Usage type, kind of row, agent, and the beginning of a call ID; empty means all.
+
+    ``import_id``: the number of an import, whose rows are then shown: what it charged and
+    corrected, and what of that was withdrawn.
+    """
 
     usage_type: str = ""
     kind: str = ""
     agent: str = ""
     call_id: str = ""
+    import_id: int | None = None
 
     def __bool__(self) -> bool:
-        return any((self.usage_type, self.kind, self.agent, self.call_id))
+        return any(astuple(self))
 
     @property
     def columns(self) -> dict[str, str]:
-        """The filters that daily counts know too, as lookups: all but the call ID."""
+        """The filters that daily counts know too, as lookups: not the call ID and the import."""
         lookups = {"usage_type": self.usage_type, "kind": self.kind, "agent": self.agent}
         return {column: value for column, value in lookups.items() if value}
 
+    @property
+    def entry_columns(self) -> dict[str, Any]:
+        """All filters but the call ID, as lookups."""
+        own = {} if self.import_id is None else {"import_id": self.import_id}
+        return {**self.columns, **own}
+
     def entries(self, account: Account) -> QuerySet[LedgerEntry]:
         """The account's entries that pass, the call ID left aside."""
-        return LedgerEntry.objects.filter(account=account, **self.columns)
+        return LedgerEntry.objects.filter(account=account, **self.entry_columns)
 
     def daily_usage(self, account: Account) -> QuerySet[DailyUsage]:
-        """The account's daily counts that pass, the call ID left aside."""
+        """The account's daily counts that pass, the call ID and the import left aside."""
         return DailyUsage.objects.filter(account=account, **self.columns)

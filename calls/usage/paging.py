@@ -65,6 +65,8 @@ def pages_of_log(
     """
     rows_by_day = _rows_by_day(counted)
     count = sum(rows for _, rows in rows_by_day)
+    if filters.import_id is not None:
+        return _pages_of_import(account, period, filters, count)
 
     def read(first: int, end: int) -> list[LogRow]:
         newest_day, from_newest = _locate(reversed(rows_by_day), first)
@@ -85,6 +87,26 @@ def pages_of_log(
                 occurred_at__gte=hour_starts_at(oldest_day, oldest_hours.start, period.zone),
                 occurred_at__lt=period.ends_at,
             ).order_by("occurred_at", "id")[from_oldest : from_oldest + end - first]
+        return read_newest_first(
+            account=account, entries=LedgerEntry.objects.filter(id__in=ids.values("id"))
+        )
+
+    return LogPaginator(count=count, read=read)
+
+
+def _pages_of_import(
+    account: Account, period: Period, filters: UsageFilters, count: int
+) -> LogPaginator:
+    """Pages of the rows of one import, which has an index of its own; reading one takes a query."""
+    entries = filters.entries(account).filter(
+        occurred_at__gte=period.starts_at, occurred_at__lt=period.ends_at
+    )
+
+    def read(first: int, end: int) -> list[LogRow]:
+        if first <= count - end:
+            ids = entries.order_by("-occurred_at", "-id")[first:end]
+        else:
+            ids = entries.order_by("occurred_at", "id")[count - end : count - first]
         return read_newest_first(
             account=account, entries=LedgerEntry.objects.filter(id__in=ids.values("id"))
         )

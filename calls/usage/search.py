@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from django.db.models import Sum
 from django.db.models.functions import Left
 
+from billing.ledger.postings import calls_of
 from billing.models import Account, Kind, LedgerEntry
 from calls.limits import FIRST_DAY
 from calls.usage.counts import Counted
@@ -37,6 +38,13 @@ class Found(NamedTuple):
     agent: str
     credits: int
     billed_seconds: int
+    reference: str
+    import_id: int | None
+
+    @property
+    def calls(self) -> int:
+        """What it adds to the count of calls."""
+        return calls_of(Kind(self.kind), self.reference)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +86,7 @@ def search_calls(*, account: Account, filters: UsageFilters, period: Period) -> 
         (
             row
             for row in rows
-            if all(getattr(row, column) == value for column, value in filters.columns.items())
+            if all(getattr(row, name) == value for name, value in filters.entry_columns.items())
         ),
         reverse=True,
     )
@@ -96,8 +104,7 @@ def search_calls(*, account: Account, filters: UsageFilters, period: Period) -> 
 def _search_period(*, account: Account, filters: UsageFilters, period: Period) -> Search:
     """Search among the rows of ``period``, which the index of the log has in their order."""
     text = filters.call_id
-    days = filters.daily_usage(account).filter(day__range=(period.first_day, period.last_day))
-    if (days.aggregate(rows=Sum("entries"))["rows"] or 0) > PERIOD_ROWS_MAX:
+    if _rows_in(account, filters, period) > PERIOD_ROWS_MAX:
         return Search(text, too_many=True)
     # Left, because to a LIKE the database may answer with the index of all call IDs.
     matching = (
@@ -111,6 +118,20 @@ def _search_period(*, account: Account, filters: UsageFilters, period: Period) -
     return _search_of(text, [Found(*row) for row in matching[: ROWS_MAX + 1]])
 
 
+def _rows_in(account: Account, filters: UsageFilters, period: Period) -> int:
+    """How many rows of ``period`` pass the ``filters``, the call ID left aside.
+
+    Those of an import are counted, so no more of them than are read.
+    """
+    if filters.import_id is not None:
+        entries = filters.entries(account).filter(
+            occurred_at__gte=period.starts_at, occurred_at__lt=period.ends_at
+        )
+        return entries[: PERIOD_ROWS_MAX + 1].count()
+    days = filters.daily_usage(account).filter(day__range=(period.first_day, period.last_day))
+    return days.aggregate(rows=Sum("entries"))["rows"] or 0
+
+
 def _search_of(text: str, found: Sequence[Found]) -> Search:
     return Search(text, too_many=True) if len(found) > ROWS_MAX else Search(text, found)
 
@@ -122,7 +143,7 @@ def count_found(*, found: Sequence[Found], zone: ZoneInfo) -> list[Counted]:
         is_usage = Kind(row.kind).is_usage
         numbers[row.occurred_at.astimezone(zone).date(), row.kind, row.usage_type].update(
             entries=1,
-            calls=int(row.kind == Kind.CALL),
+            calls=row.calls,
             credits_used=-row.credits if is_usage else 0,
             credits_added=0 if is_usage else row.credits,
             billed_seconds=row.billed_seconds,

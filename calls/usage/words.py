@@ -67,10 +67,14 @@ def of_entry(entry: Entry, *, grants: ExpiredGrants, zone: tzinfo) -> str:
     ``grants`` are the `expired_grants` of the entries that are shown with it.
     """
     if entry.kind == Kind.CALL:  # nearly always: the cheapest question comes first
-        return _with_remarks(_of_charge(entry), entry)
+        said = _with_remarks(_of_charge(entry), entry)
+        return f"Withdrawn. {said}" if entry.is_withdrawn else said
     match entry.kind:
         case Kind.CORRECTION:
-            return _of_correction(entry, zone)
+            said = _of_correction(entry, zone)
+            return f"Withdrawn. {said}" if entry.is_withdrawn else said
+        case Kind.WITHDRAWAL:
+            return _with_remarks(_of_withdrawal(entry, zone), entry)
         case Kind.TOP_UP:
             return _of_top_up(entry)
         case Kind.PLAN_CREDITS:
@@ -82,11 +86,13 @@ def of_entry(entry: Entry, *, grants: ExpiredGrants, zone: tzinfo) -> str:
     return entry.remarks  # of an adjustment
 
 
-def in_full(call: Call) -> str:
+def in_full(call: Call, *, zone: tzinfo) -> str:
     """Say the arithmetic of a charge: "65 s, billed as 3 × 30 s at 1 credit = 3 credits, plan …".
 
-    A connected call that cost nothing is history.
+    A connected call that cost nothing is history, or is withdrawn; then the day, in ``zone``.
     """
+    if call.withdrawn_at is not None:
+        return f"Withdrawn on {call.withdrawn_at.astimezone(zone):%-d %b %Y}: it costs nothing."
     if call.status != Status.COMPLETED:
         return f"{call.get_status_display()}: the call was never connected, so it cost nothing."
     time = seconds(int(call.billable_seconds * MICROSECONDS_PER_SECOND))
@@ -116,7 +122,7 @@ def _of_charge(entry: Entry) -> str:
     return _rounded_up(
         entry.usage_type,
         entry.billable_us,
-        entry.billed_seconds,
+        abs(entry.billed_seconds),  # a withdrawal takes them off
         entry.increment_seconds,
         is_charged=entry.credits != 0,  # a connected call costs something, unless it is history
     )
@@ -149,6 +155,18 @@ def _of_correction(entry: Entry, zone: tzinfo) -> str:
     return said if "remarks" in changes else _with_remarks(said, entry)
 
 
+def _of_withdrawal(entry: Entry, zone: tzinfo) -> str:
+    """What was undone: "Withdrawal: outbound call, 65 s billed as 3 × 30 s"."""
+    if entry.changes is not None:
+        changes = json.loads(entry.changes)
+        said = ", ".join([*_changed(changes, zone), _cost(changes, entry)])
+        return f"Withdrawal of a correction: {said}"
+    if not references.is_of_withdrawn_charge(entry.reference):
+        return "Withdrawal of a correction, with its call"
+    said = _of_charge(entry)
+    return f"Withdrawal: {said[0].lower()}{said[1:]}"
+
+
 def _changed(changes: Mapping[str, list[Any]], zone: tzinfo) -> list[str]:
     """What changed, all but the credits.
 
@@ -170,7 +188,9 @@ def _cost(changes: Mapping[str, list[Any]], entry: Entry) -> str:
     cost = (
         f"{in_credits(after)} as before" if before == after else f"{before:,} → {in_credits(after)}"
     )
-    is_history = entry.call_status == Status.COMPLETED and not after
+    # The withdrawal of a correction has the status that this brought: what it becomes is told.
+    _, status = changes.get("status", ("", entry.call_status))
+    is_history = status == Status.COMPLETED and not after
     return f"{cost}, {HISTORY}" if is_history else cost
 
 

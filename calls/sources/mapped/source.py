@@ -59,6 +59,11 @@ class MappedSource(Source[Record]):
         self._id_columns = profile.call_id.columns
         self._group = profile.group
         self._ignored = frozenset(map(_alike, profile.ignore))
+        self._kept = [
+            (name, place)
+            for place, name in enumerate(self._columns)
+            if _alike(name) not in self._ignored
+        ]
         self._skips = [
             (skip.column, self._places[skip.column], WordTable([(True, skip.values)]))
             for skip in profile.skip
@@ -124,11 +129,7 @@ class MappedSource(Source[Record]):
         elif columns:
             call_id = made_id((name, row[places[name]]) for name in columns)
         else:
-            if isinstance(values, list):
-                pairs = list(zip(self._columns, values, strict=False))
-            else:
-                pairs = list(values.items())
-            call_id = made_id(pair for pair in pairs if _alike(pair[0]) not in self._ignored)
+            call_id = made_id(self._whole(values))
         return f"{self._prefix}{call_id}" if call_id else ""
 
     def read(self, raw: Sequence[RawRecord[Record]]) -> Iterator[Read[Record]]:
@@ -208,6 +209,12 @@ class MappedSource(Source[Record]):
                 yield Read([one], rejected)
         agrees = all(agreeing) if agreeing else None
         yield Read(sorted(joining, key=attrgetter("number")), call, agrees)
+
+    def _whole(self, values: Record) -> Iterable[tuple[str, str]]:
+        """All that a record says, but what is ignored."""
+        if isinstance(values, list):
+            return ((name, values[place]) for name, place in self._kept)
+        return (pair for pair in values.items() if _alike(pair[0]) not in self._ignored)
 
     def _picked(self, values: Mapping[str, str]) -> list[str]:
         return [values.get(name, "") for name in self._names]
