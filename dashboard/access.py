@@ -172,10 +172,10 @@ def _enter(
 
 def _as_operator(user: User, slug: str) -> Membership | None:
     """Return the place that an operator takes in the account named ``slug``, if there is one."""
-    account = (
-        Account.objects.filter(slug=slug).select_related("balance", "credit_watch").first()
-    )
-    return account and Membership(user=user, account=account, role=Role.ADMIN)
+    account = Account.objects.filter(slug=slug).select_related("balance", "credit_watch").first()
+    if account is None:
+        return None
+    return Membership(user=user, account=account, role=Role.ADMIN)
 
 
 def _attach(

@@ -17,14 +17,25 @@ from calls.imports.finding import find_out
 from calls.imports.readings import Reading, choose, reading_of, require_file
 from calls.models import FileImport
 from calls.notations import BadFileError
-from calls.notations.layout import Layout
+
+# Parts of a profile, as it is stored: its times, and its lengths of time.
+MOMENTS = ("started_at", "connected_at", "ended_at", "revised_at")
+AMOUNTS = ("total", "talk", "waiting")
+# Of a time: day first, month first.
+DAY_ORDERS = ("dmy", "mdy")
+# Parts of a profile that say what a call is where no word does.
+CHOICES = ("usage_type", "status")
 
 
-def cut(*, file_import: FileImport, layout: Layout, now: datetime) -> FileImport:
-    """Cut the file by ``layout`` from now on, and find out anew what it is.
+def change(*, file_import: FileImport, reading: Reading, now: datetime) -> FileImport:
+    """Read the file by ``reading`` from now on; where that cuts it another way, find out anew.
 
-    Raises Refusal where it can't be cut so.
+    What was chosen besides the layout stays, but for a mapping of columns that are not there any
+    more. Raises Refusal where the file can't be read so.
     """
+    begun = reading_of(file_import)
+    if begun is not None and begun.layout == reading.layout:
+        return choose(file_import=file_import, reading=reading, now=now)
     require_file(file_import)
     try:
         with parts.opened(file_import) as file:
@@ -33,11 +44,21 @@ def cut(*, file_import: FileImport, layout: Layout, now: datetime) -> FileImport
                 name=file_import.file_name,
                 file=file,
                 now=now,
-                layout=layout,
+                layout=reading.layout,
             )
     except BadFileError as error:
         raise Refusal(str(error), field="layout") from None
-    return _store(file_import, found.reading, found.as_json(), now)
+    proposed = found.reading
+    wanted = replace(reading, layout=proposed.layout)
+    is_other = begun is not None and begun.format != reading.format
+    if not is_other and (reading.format != proposed.format or proposed.profile is not None):
+        wanted = replace(
+            wanted,
+            format=proposed.format,
+            options=proposed.options,
+            profile=proposed.profile,
+        )
+    return _store(file_import, wanted, found.as_json(), now)
 
 
 def answer(*, file_import: FileImport, answers: Mapping[str, str], now: datetime) -> FileImport:
@@ -60,18 +81,42 @@ def answer(*, file_import: FileImport, answers: Mapping[str, str], now: datetime
 
 
 def answered(reading: Reading, topic: str, value: str) -> Reading:
-    """Return ``reading`` with the answer to one question."""
+    """Return ``reading`` with the answer to one question.
+
+    What a profile is asked for goes into the profile; anything else is an option of the source.
+    """
+    profile = reading.profile
     if topic == "zone":
         return replace(reading, zone=value)
-    return reading
+    if profile is None:
+        return replace(reading, options={**reading.options, topic: value})
+    if topic == "dates":
+        return replace(reading, profile=with_day_order(profile, value))
+    if topic in AMOUNTS:
+        return replace(
+            reading, profile={**profile, topic: {**profile.get(topic, {}), "unit": value}}
+        )
+    if topic in CHOICES:
+        own = {**profile.get(topic, {}), "otherwise": value}
+        return replace(reading, profile={**profile, topic: own})
+    raise Refusal("This question can’t be answered here: say which column is what.", field=topic)
+
+
+def with_day_order(profile: Mapping[str, Any], form: str) -> dict[str, Any]:
+    """Return ``profile`` with its times that are written day or month first in ``form``."""
+    changed = dict(profile)
+    for name in MOMENTS:
+        moment = changed.get(name)
+        if moment and moment.get("form") in DAY_ORDERS:
+            changed[name] = {**moment, "form": form}
+    return changed
 
 
 def _store(
     file_import: FileImport, reading: Reading, examined: Mapping[str, Any], now: datetime
 ) -> FileImport:
     with transaction.atomic():
-        found = machine.lock(file_import)
-        found = choose(file_import=found, reading=reading, now=now)
-        FileImport.objects.filter(pk=found.pk).update(examined=examined)
+        found = choose(file_import=machine.lock(file_import), reading=reading, now=now)
         found.examined = dict(examined)
+        found.save(update_fields=["examined"])
         return found

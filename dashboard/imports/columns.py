@@ -14,12 +14,17 @@ class Columns:
 
     def __init__(self, names: Sequence[str], sample: Iterable[Mapping[str, str]]) -> None:
         self.names = tuple(names)
+        self._alike = {_alike(name): name for name in reversed(self.names)}
         self._sample = list(sample)
 
     @cached_property
     def offered(self) -> list[tuple[str, str]]:
         """Each column with words for it: its name, and the first values that stand in it."""
         return [(name, self._in_words(name)) for name in self.names]
+
+    def own_name(self, name: str) -> str:
+        """The name as this file writes it: another one may differ in case and blanks."""
+        return name if name in self.names else self._alike.get(_alike(name), name)
 
     def words_of(self, column: str) -> list[str]:
         """The different values of a column, the most frequent first; none for no column."""
@@ -40,3 +45,7 @@ class Columns:
         if len(said) > SAMPLE_LENGTH_MAX:
             said = said[: SAMPLE_LENGTH_MAX - 1] + "…"
         return f"{shown} · {said}"
+
+
+def _alike(name: str) -> str:
+    return "".join(name.casefold().split())

@@ -6,13 +6,15 @@ from typing import Any
 from django import forms
 
 from billing.zones import place_names
-from calls.imports.readings import MAPPED, Reading
+from calls.imports.adjusting import DAY_ORDERS, with_day_order
+from calls.imports.readings import Reading
 from calls.notations.layout import DELIMITED, JSON
-from dashboard.imports.formats import format_choices
+from dashboard.imports.formats import chosen_format, format_choices, format_of
 from dashboard.imports.words import ENCODINGS, SEPARATORS, with_own
 
 SKIPPED_MAX = 100
-DAY_FIRST, MONTH_FIRST = "dmy", "mdy"
+DAY_FIRST, MONTH_FIRST = DAY_ORDERS
+LAYOUT_FIELDS = ("encoding", "delimiter", "skipped_lines", "has_header", "records_at")
 
 
 class LayoutForm(forms.Form):
@@ -26,7 +28,7 @@ class LayoutForm(forms.Form):
         self._zone = zone
         layout = reading.layout
         self.fields["format"] = forms.ChoiceField(
-            label="What it comes from", choices=format_choices(), initial=reading.format
+            label="What it comes from", choices=format_choices(), initial=format_of(reading)
         )
         self.fields["zone"] = forms.CharField(
             label="Time zone of times that name none",
@@ -83,7 +85,7 @@ class LayoutForm(forms.Form):
         """In which order its dates are written; "" where they say it themselves."""
         started_at = (self._begun.profile or {}).get("started_at") or {}
         form = started_at.get("form", "")
-        return form if form in (DAY_FIRST, MONTH_FIRST) else ""
+        return form if form in DAY_ORDERS else ""
 
     def clean_zone(self) -> str:
         """Accept the names of the time zone database only."""
@@ -100,31 +102,18 @@ class LayoutForm(forms.Form):
         begun = self._begun
         own = {name: said[name] for name in LAYOUT_FIELDS if name in said}
         layout = replace(begun.layout, **own)
-        if layout != begun.layout:
-            layout = replace(layout, columns=())  # to be found anew
         profile = begun.profile
         if "day_order" in said and profile is not None:
             profile = with_day_order(profile, said["day_order"])
-        is_other = said["format"] != begun.format
+        if said["format"] != format_of(begun):
+            chosen, profile = chosen_format(said["format"], begun)
+            begun = replace(begun, format=chosen, options={})
         self.reading = replace(
-            begun,
-            format=said["format"],
-            options={} if is_other else begun.options,
-            layout=layout,
-            profile=profile if said["format"] == MAPPED or not is_other else None,
-            zone=said["zone"],
-            revise=said["revise"],
+            begun, layout=layout, profile=profile, zone=said["zone"], revise=said["revise"]
         )
         return said
 
-
-LAYOUT_FIELDS = ("encoding", "delimiter", "skipped_lines", "has_header", "records_at")
-
-
-def with_day_order(profile: Any, form: str) -> dict[str, Any]:
-    """The profile with all its times that are written day or month first in the order of ``form``."""
-    changed = dict(profile)
-    for name, moment in profile.items():
-        if isinstance(moment, dict) and moment.get("form") in (DAY_FIRST, MONTH_FIRST):
-            changed[name] = {**moment, "form": form}
-    return changed
+    @property
+    def is_cut_anew(self) -> bool:
+        """Whether the file is to be cut into other records."""
+        return self.reading.layout != self._begun.layout

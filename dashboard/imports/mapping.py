@@ -17,7 +17,7 @@ from calls.notations.layout import Layout
 from calls.sources.mapped.profile import (
     Amount,
     Choice,
-    Moment, 
+    Moment,
     Profile,
     ProfileError,
     Words,
@@ -36,6 +36,7 @@ WORDS_SHOWN_MAX = 40
 PREFIX_LENGTH_MAX = 40
 CONSTANT_LENGTH_MAX = 100
 SKIPS_MORE = 1
+NAMING = ("name", "label", "source", "recognise")
 
 NOT_THERE = "– not in the file –"
 NO_MORE = "– nothing more –"
@@ -54,8 +55,16 @@ TEXTS: Final = {
     "agent": ("Agent", "Who made or took the call.", "agent"),
     "from": ("From", "The number that called.", "from_number"),
     "to": ("To", "The number that was called.", "to_number"),
+    "customer": (
+        "Other party",
+        "The customer’s number, where the file does not tell who called whom: the direction does.",
+        "customer",
+    ),
+    "own": ("Own number", "Your number in the call, where the file tells it so.", "own"),
     "remarks": ("Remarks", "Anything worth keeping: topic, queue.", "remarks"),
 }
+# What can be the same for all calls of a file.
+CONSTANTS: Final = ("agent", "from", "to", "remarks")
 
 
 @dataclass(slots=True)
@@ -90,7 +99,7 @@ class MappingForm(forms.Form):
         profile: Profile | None,
     ) -> None:
         super().__init__(data)
-        self._columns = columns
+        self.columns = columns
         self._layout = layout
         self._base = profile
         self.rows: list[Row] = []
@@ -116,8 +125,8 @@ class MappingForm(forms.Form):
         ]
         self.fields["call_id-more"] = forms.MultipleChoiceField(
             label="Where one column is not enough: columns that together make the ID",
-            choices=[(name, name) for name in self._columns.names],
-            initial=list(more),
+            choices=[(name, name) for name in self.columns.names],
+            initial=self._own_names(more),
             required=False,
             widget=forms.CheckboxSelectMultiple,
         )
@@ -127,7 +136,7 @@ class MappingForm(forms.Form):
         own: Choice | None = getattr(self._base, name) if self._base else None
         known = USAGE_TYPE_WORDS if name == "usage_type" else STATUS_WORDS
         row = self._row(name, title, about)
-        chosen = own.columns if own else ()
+        chosen = self._own_names(own.columns) if own else ()
         row.fields.append(self._column(f"{name}-column", "Column", chosen, "– no column tells –"))
         if name == "status":
             told_by = [
@@ -140,13 +149,11 @@ class MappingForm(forms.Form):
             )
         otherwise = [*known.items(), ("", "– reject the call –")]
         initial = own.otherwise if own else next(iter(known))
-        row.fields.append(
-            self._choice(f"{name}-otherwise", "All others are", otherwise, initial)
-        )
+        row.fields.append(self._choice(f"{name}-otherwise", "All others are", otherwise, initial))
         column = self._value(f"{name}-column", chosen[0] if chosen else "")
-        for word in self._columns.words_of(column)[:WORDS_SHOWN_MAX]:
+        for word in self.columns.words_of(column)[:WORDS_SHOWN_MAX]:
             key = f"{name}-word-{_key(column, word)}"
-            meaning = _meaning(own.words, word) if own and column in own.columns else ""
+            meaning = _meaning(own.words, word) if own and column in chosen else ""
             self.fields[key] = forms.ChoiceField(
                 label=f"“{word}” means",
                 choices=[("", "– as the others –"), *known.items()],
@@ -180,7 +187,9 @@ class MappingForm(forms.Form):
         row.depends = True
         row.more += [
             f"{name}-zone",
-            self._column(f"{name}-zone-column", "Or a column with the zone", zone_column, NOT_THERE),
+            self._column(
+                f"{name}-zone-column", "Or a column with the zone", zone_column, NOT_THERE
+            ),
             f"{name}-precision",
         ]
 
@@ -207,6 +216,8 @@ class MappingForm(forms.Form):
             row.fields.append(
                 self._column(f"{name}-{place}", label, own[place : place + 1], nothing)
             )
+        if name not in CONSTANTS:
+            return
         constant = dict(self._base.constants).get(name, "") if self._base else ""
         row.fields.append(
             self._text(f"{name}-set", "Or the same for all calls", constant, CONSTANT_LENGTH_MAX)
@@ -234,11 +245,13 @@ class MappingForm(forms.Form):
                     CONSTANT_LENGTH_MAX,
                 ),
             ]
-        row = self._row("ignore", "Do not copy", "Columns of which nothing is kept, not even as text.")
+        row = self._row(
+            "ignore", "Do not copy", "Columns of which nothing is kept, not even as text."
+        )
         self.fields["ignore"] = forms.MultipleChoiceField(
             label="Columns",
-            choices=[(name, name) for name in self._columns.names],
-            initial=list(base.ignore) if base else [],
+            choices=[(name, name) for name in self.columns.names],
+            initial=self._own_names(base.ignore) if base else (),
             required=False,
             widget=forms.CheckboxSelectMultiple,
         )
@@ -251,11 +264,15 @@ class MappingForm(forms.Form):
         return row
 
     def _column(self, name: str, label: str, chosen: Sequence[str], nothing: str) -> str:
-        offered = [("", nothing), *self._columns.offered]
-        lost = [each for each in chosen if each not in self._columns.names]
+        chosen = self._own_names(chosen)
+        offered = [("", nothing), *self.columns.offered]
+        lost = [each for each in chosen if each not in self.columns.names]
         # A saved mapping may name a column that this file does not have.
         offered += [(each, f"{each} (not in this file)") for each in lost]
         return self._choice(name, label, offered, chosen[0] if chosen else "")
+
+    def _own_names(self, names: Sequence[str]) -> tuple[str, ...]:
+        return tuple(map(self.columns.own_name, names))
 
     def _choice(self, name: str, label: str, offered: Choices, initial: str) -> str:
         self.fields[name] = forms.ChoiceField(
@@ -288,17 +305,18 @@ class MappingForm(forms.Form):
         if self.errors:
             return said
         try:
-            self.profile = Profile.from_json(self._as_json(said))
+            made = Profile.from_json(self._as_json(said))
+            base = self._base
+            self.profile = base if base is not None and _is_same(made, base) else made
         except ProfileError as error:
             self._wrong(error.field, error.message)
         return said
 
     def _as_json(self, said: Mapping[str, Any]) -> dict[str, Any]:
-        base = self._base.as_json() if self._base else {}
+        base = _unnamed(self._base.as_json()) if self._base else {}
+        own_columns = base.get("columns") or list(self.columns.names)
         data: dict[str, Any] = {
-            "name": base.get("name", ""),
-            "label": base.get("label", ""),
-            "columns": [] if self._layout.has_header else list(self._layout.columns),
+            "columns": [] if self._layout.has_header else own_columns,
             "call_id": {
                 "columns": _several(said["call_id"], *said["call_id-more"]),
                 "prefix": said["prefix"],
@@ -312,8 +330,10 @@ class MappingForm(forms.Form):
         for name in MOMENTS:
             if columns := _several(said[f"{name}-column"], said[f"{name}-time"]):
                 zone_column = said[f"{name}-zone-column"]
+                otherwise = base.get(name, {}).get("otherwise", [])
                 data[name] = {
                     "columns": columns,
+                    "otherwise": otherwise,
                     "form": said[f"{name}-form"],
                     "zone": {"column": zone_column} if zone_column else said[f"{name}-zone"],
                     "precision": "minute" if said[f"{name}-precision"] else "",
@@ -328,7 +348,7 @@ class MappingForm(forms.Form):
         for name in TEXTS:
             places = [key for key in said if key.rpartition("-")[0] == name and key[-1].isdigit()]
             data[name] = _several(*(said[key] for key in places))
-        constants = {name: said[f"{name}-set"].strip() for name in TEXTS}
+        constants = {name: said[f"{name}-set"].strip() for name in CONSTANTS}
         data["set"] = {name: text for name, text in constants.items() if text}
         data["skip"] = self._skips_as_json(said)
         return data
@@ -343,13 +363,14 @@ class MappingForm(forms.Form):
         shown = {word.casefold(): said[key] for word, key in row.words}
         words: dict[str, list[str]] = {}
         # Words that this file happens not to have are kept for the next one.
-        for ours, theirs in own.words if own and column in own.columns else ():
+        chosen = self._own_names(own.columns) if own else ()
+        for ours, theirs in own.words if own and column in chosen else ():
             words[ours] = [each for each in theirs if each.casefold() not in shown]
         kept = tuple((ours, tuple(theirs)) for ours, theirs in words.items())
         for word, key in row.words:
             if said[key] and _meaning(kept, word) != said[key]:
                 words.setdefault(said[key], []).append(word)
-        columns = own.columns if own and column in own.columns else (column,)
+        columns = chosen if column in chosen else (column,)
         return {**told, "column": list(columns), "words": words}
 
     def _skips_as_json(self, said: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -375,6 +396,16 @@ class MappingForm(forms.Form):
 def _meaning(words: Words, word: str) -> str:
     """What ``word`` means by ``words``; "" where they do not say."""
     return WordTable(words).meaning(word) or ""
+
+
+def _unnamed(profile: Mapping[str, Any]) -> dict[str, Any]:
+    """The profile without what makes it one that others know."""
+    return {key: told for key, told in profile.items() if key not in NAMING}
+
+
+def _is_same(made: Profile, base: Profile) -> bool:
+    """Whether nothing was changed: then it keeps its name, and goes on recognising files."""
+    return made.as_json() == _unnamed(base.as_json())
 
 
 def _several(first: str, *more: str) -> list[str]:

@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from typing import Any, cast
 from uuid import UUID
 
-from django.core.files.uploadedfile import UploadedFile
 from django.forms import BoundField
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
@@ -20,9 +19,8 @@ from calls.imports.readings import MAPPED, Reading
 from calls.models import FileImport, MappingProfile
 from calls.sources.mapped.profile import Profile
 from dashboard.access import AccountRequest, account_page
-from dashboard.imports.columns import Columns
 from dashboard.imports.examined import columns_of
-from dashboard.imports.mapping import MappingForm, Row
+from dashboard.imports.mapping import MappingForm
 from dashboard.imports.sample import Sample, sample_of
 from dashboard.imports.stages import stages_at
 from dashboard.imports.uploading import find
@@ -30,7 +28,6 @@ from dashboard.pages import wants_part
 
 PROFILE_BYTES_MAX = 256 * 1024
 ROWS_SHOWN = 5
-NO_COLUMNS = "This file has no columns that could be named. Say first how it is cut into lines."
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +54,16 @@ MORE_TITLES: Mapping[str, str] = {
 
 
 def _map(request: AccountRequest, public_id: UUID) -> HttpResponse:
-    """Show what comes of the form that was sent, or use it."""
+    """Do what the pressed button says; where the file can't be cut, its page says why."""
     file_import = find(request, public_id)
-    do = request.POST.get("do", "show")
+    try:
+        return _mapped(request, file_import, request.POST.get("do", "show"))
+    except Refusal:
+        return redirect("dashboard:import_page", request.account.slug, public_id)
+
+
+def _mapped(request: AccountRequest, file_import: FileImport, do: str) -> HttpResponse:
+    """Show what comes of the form that was sent, or use it."""
     if do in ("saved", "forget"):
         return _with_saved(request, file_import, do)
     if do == "upload":
@@ -77,7 +81,7 @@ def _map(request: AccountRequest, public_id: UUID) -> HttpResponse:
                 account=request.account,
                 name=name,
                 profile=form.profile.as_json(),
-                columns=columns_of(file_import).names,
+                columns=reading.layout.columns or form.columns.names,
                 zone=reading.zone,
                 by=cast(User, request.user),
                 now=timezone.now(),
@@ -94,7 +98,11 @@ def import_mapping(request: AccountRequest, public_id: UUID) -> HttpResponse:
     if file_import.file_deleted_at is not None or not file_import.examined:
         return redirect("dashboard:import_page", request.account.slug, public_id)
     reading = _reading_of(file_import)
-    return _show(request, file_import, reading, _form(file_import, reading, None))
+    try:
+        form = _form(file_import, reading, None)
+    except Refusal:
+        return redirect("dashboard:import_page", request.account.slug, public_id)
+    return _show(request, file_import, reading, form)
 
 
 @account_page(manages=True, framed=False)
@@ -136,7 +144,7 @@ def _with_saved(request: AccountRequest, file_import: FileImport, do: str) -> Ht
 
 def _with_uploaded(request: AccountRequest, file_import: FileImport) -> HttpResponse:
     """Keep the mapping of a file that was sent, and use it."""
-    file = cast(UploadedFile | None, request.FILES.get("profile-file"))
+    file = request.FILES.get("profile-file")
     reading = _reading_of(file_import)
     form = _form(file_import, reading, None)
     if file is None or not file.size:
@@ -188,9 +196,10 @@ def _reading_of(file_import: FileImport) -> Reading:
 
 
 def _form(file_import: FileImport, reading: Reading, data: Any) -> MappingForm:
+    """The form for a file. Raises Refusal where the file can't be cut."""
     return MappingForm(
         data,
-        columns=columns_of(file_import),
+        columns=columns_of(file_import, reading),
         layout=reading.layout,
         profile=Profile.from_json(reading.profile) if reading.profile else None,
     )
@@ -230,7 +239,9 @@ def _effect(file_import: FileImport, reading: Reading, form: MappingForm) -> Sam
     """What the mapping makes of the first lines; what is missing, where it can't be used yet."""
     if form.is_bound:
         if not form.is_valid():
-            return Sample(problem=" ".join(form.non_field_errors()) or "Look at the fields below.")
+            return Sample(
+                problem=" ".join(map(str, form.non_field_errors())) or "Look at the fields below."
+            )
         profile: Mapping[str, Any] | None = form.profile.as_json()
     else:
         profile = reading.profile

@@ -43,7 +43,7 @@ class ReasonRow(NamedTuple):
 
     field: str
     reason: str
-    count: int
+    lines: int
     line: int
 
 
@@ -142,8 +142,8 @@ def _reasons(trial: Trial) -> list[ReasonRow]:
             found[key] = ReasonRow(each.field, each.reason, each.lines, each.first_line)
         else:
             line = min(known.line, each.first_line)
-            found[key] = known._replace(count=known.count + each.lines, line=line)
-    return sorted(found.values(), key=lambda row: (-row.count, row.line))
+            found[key] = known._replace(lines=known.lines + each.lines, line=line)
+    return sorted(found.values(), key=lambda row: (-row.lines, row.line))
 
 
 def _tiles(summary: Summary) -> list[Tile]:

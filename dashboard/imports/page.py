@@ -170,7 +170,9 @@ class ImportPage(Standing):
         if self.state == S.STOPPED:
             left = (self.file_import.staged_lines or 0) - self.summary.lines_done
             if left > 0:
-                said.append(f"{outcome.counted(left, 'line')} are left. They can still be imported.")
+                said.append(
+                    f"{outcome.counted(left, 'line')} are left. They can still be imported."
+                )
         if self.has_rejects:
             said.append(
                 "Mend the lines that were left out and import that file: what was recorded is "
@@ -191,8 +193,8 @@ class ImportPage(Standing):
             )
         if self.sample is not None and self.sample.problem:
             return "Read this way, the file makes no sense. Change below how it is read."
-        label = format_label(self.reading.format) if self.reading else ""
-        if self.reading is not None and self.reading.format == MAPPED:
+        label = format_label(self.reading) if self.reading else ""
+        if not label:
             return "The columns are named. See below what is made of the first lines."
         return f"This is “{label}”. See below what is made of the first lines."
 
@@ -203,7 +205,6 @@ class ImportPage(Standing):
         if done.get("restored"):
             said += f", {outcome.counted(done['restored'], 'call')} as before"
         return f"{said}: {self.returned_words(done.get('credits', 0))}"
-
 
 
 def import_context(

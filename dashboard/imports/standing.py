@@ -1,4 +1,4 @@
-"""How an import stands, as its page and the list say it: what it is called, what can be done now."""
+"""How an import stands, as its page and the list say it, and what can be done now."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

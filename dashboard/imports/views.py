@@ -15,18 +15,21 @@ from django.utils.http import content_disposition_header
 
 from billing.models import User
 from billing.refusals import Refusal
-from calls.imports import selectors, steps, uploads
+from calls.imports import adjusting, selectors, steps, uploads
 from calls.imports.readings import reading_of
 from calls.models import FileImport
 from calls.notations.layout import JSON
 from dashboard.access import AccountRequest, account_page
 from dashboard.imports.formats import known_formats
+from dashboard.imports.layout_form import LayoutForm
 from dashboard.imports.page import ImportPage, import_context
 from dashboard.imports.standing import list_row
 from dashboard.imports.uploading import find
 from dashboard.pages import render_page, to_real_page, wants_part
+from dashboard.refusals import add_refusal
 
 IMPORTS_PER_PAGE = 20
+ANSWER = "answer-"  # before the topic of a question
 
 Step = Callable[..., FileImport]
 
@@ -66,14 +69,39 @@ def _act(request: AccountRequest, public_id: UUID) -> HttpResponse:
     now, by = timezone.now(), cast(User, request.user)
     do = request.POST.get("do", "")
     try:
+        if do == "layout":
+            return _change(request, file_import)
         if do == "delete":
             uploads.delete_file(file_import=file_import, now=now)
+        elif do == "answer":
+            answers = {
+                name.removeprefix(ANSWER): str(value)
+                for name, value in request.POST.items()
+                if name.startswith(ANSWER)
+            }
+            adjusting.answer(file_import=file_import, answers=answers, now=now)
         elif do in STEPS:
             file_import = STEPS[do](file_import=file_import, by=by, now=now)
         else:
-            return _page(request, file_import, do=do)
+            return _page(request, file_import)
     except Refusal as refusal:
         return _page(request, find(request, public_id), problem=refusal.message, status=409)
+    return redirect("dashboard:import_page", request.account.slug, file_import.public_id)
+
+
+def _change(request: AccountRequest, file_import: FileImport) -> HttpResponse:
+    """Read the file as the form says; what can't be is said beside its fields. Raises Refusal."""
+    reading = reading_of(file_import)
+    if reading is None:
+        return _page(request, file_import)
+    form = LayoutForm(request.POST, reading=reading, zone=request.account.time_zone)
+    if not form.is_valid():
+        return _page(request, file_import, form=form, status=422)
+    try:
+        adjusting.change(file_import=file_import, reading=form.reading, now=timezone.now())
+    except Refusal as refusal:
+        add_refusal(form, refusal)
+        return _page(request, file_import, form=form, status=409)
     return redirect("dashboard:import_page", request.account.slug, file_import.public_id)
 
 
@@ -90,11 +118,11 @@ def _page(
     request: AccountRequest,
     file_import: FileImport,
     *,
-    do: str = "",
+    form: LayoutForm | None = None,
     problem: str = "",
     status: int = 200,
 ) -> HttpResponse:
-    context = import_context(request, file_import)
+    context = import_context(request, file_import, form=form)
     page = context["page"]
     is_same = request.GET.get("shown") == page.shown
     part = "dashboard/imports/progress.html" if is_same else "dashboard/imports/news.html"
@@ -136,9 +164,7 @@ def _take_back(request: AccountRequest, public_id: UUID) -> HttpResponse:
     """Take back all that the import recorded."""
     file_import = find(request, public_id)
     try:
-        steps.withdraw(
-            file_import=file_import, by=cast(User, request.user), now=timezone.now()
-        )
+        steps.withdraw(file_import=file_import, by=cast(User, request.user), now=timezone.now())
     except Refusal as refusal:
         return _page(request, find(request, public_id), problem=refusal.message, status=409)
     return redirect("dashboard:import_page", request.account.slug, public_id)

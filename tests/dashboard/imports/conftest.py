@@ -1,6 +1,7 @@
 """What the tests of the import pages share: an account that can be charged, files, and a worker."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -13,7 +14,6 @@ from calls.models import FileImport
 
 SINCE = datetime(2026, 11, 1, tzinfo=UTC)
 HEADER = "call_id,usage_type,status,started_at,connected_at,ended_at"
-OWN = "text/csv"
 
 
 def own_csv(*call_ids: str) -> bytes:
@@ -55,14 +55,14 @@ def uploaded(
     return worked(file_import)
 
 
-def tried(account: Account, content: bytes, **more: object) -> FileImport:
+def tried(account: Account, content: bytes, **more: Any) -> FileImport:
     """A file that was tried."""
     file_import = uploaded(account, content, **more)
     steps.start_trial(file_import=file_import, by=None, now=timezone.now())
     return worked(file_import)
 
 
-def imported(account: Account, content: bytes, **more: object) -> FileImport:
+def imported(account: Account, content: bytes, **more: Any) -> FileImport:
     """A file that was imported."""
     file_import = tried(account, content, **more)
     steps.start(file_import=file_import, by=None, now=timezone.now())

@@ -204,7 +204,7 @@ def test_a_trial_run_says_what_would_happen_and_records_nothing(
     page = response.context["page"]
     assert page.sentence == "Importing it would record 2 calls and leave out 1 line, for 4 credits."
     assert page.import_words == "Import 2 calls"
-    assert [(reason.field, reason.count, reason.line) for reason in page.outcome.reasons] == [
+    assert [(reason.field, reason.lines, reason.line) for reason in page.outcome.reasons] == [
         ("started_at", 1, 4)
     ]
     facts = {fact.name: fact.said for fact in page.outcome.facts}
@@ -254,7 +254,7 @@ def test_lines_left_out_can_be_downloaded(manager: Client, customer: Account) ->
     response = manager.get(page_of(file_import, name="import_rejects"))
     assert response["Content-Disposition"] == 'attachment; filename="left-out-of-calls.csv"'
     assert response["X-Content-Type-Options"] == "nosniff"
-    text = b"".join(response.streaming_content).decode()
+    text = response.getvalue().decode()
     assert "c2,outbound,completed,soon" in text
     assert "c1" not in text
 
@@ -287,9 +287,7 @@ def test_an_unknown_button_does_nothing(manager: Client, customer: Account, do: 
 
 # ── While it moves ────────────────────────────────────────────────────────────────────────────
 def look_again(client: Client, file_import: FileImport, shown: str) -> Any:
-    return client.get(
-        page_of(file_import) + f"?shown={shown}", headers={"HX-Request": "true"}
-    )
+    return client.get(page_of(file_import) + f"?shown={shown}", headers={"HX-Request": "true"})
 
 
 def test_a_page_that_looks_again_gets_only_how_far_it_is(
@@ -441,9 +439,7 @@ def test_an_operator_takes_it_back_after_that(
     assert Call.objects.get().withdrawn_at is not None
 
 
-def test_a_file_that_was_taken_back_is_imported_again(
-    manager: Client, customer: Account
-) -> None:
+def test_a_file_that_was_taken_back_is_imported_again(manager: Client, customer: Account) -> None:
     file_import = imported(customer, own_csv("c1"))
     after_once = credits_of(customer)
     manager.post(page_of(file_import, name="import_take_back"))

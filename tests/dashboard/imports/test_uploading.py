@@ -22,7 +22,8 @@ BEGIN = "/a/acme/calls/imports/begin/"
 def begin(client: Client, size: int, name: str = "calls.csv") -> dict[str, Any]:
     response = client.post(BEGIN, {"name": name, "size": size})
     assert response.status_code == 201
-    return response.json()
+    begun: dict[str, Any] = response.json()
+    return begun
 
 
 def put(client: Client, address: str, content: bytes, sha256: str | None = None) -> Any:
@@ -30,7 +31,9 @@ def put(client: Client, address: str, content: bytes, sha256: str | None = None)
         address,
         content,
         content_type="application/octet-stream",
-        headers={"X-Part-SHA256": hashlib.sha256(content).hexdigest() if sha256 is None else sha256},
+        headers={
+            "X-Part-SHA256": hashlib.sha256(content).hexdigest() if sha256 is None else sha256
+        },
     )
 
 
