@@ -26,6 +26,12 @@ class UsageFilters:
         return any(astuple(self))
 
     @property
+    def texts(self) -> dict[str, str]:
+        """The filters that people type or choose, by name."""
+        names = ("usage_type", "kind", "agent", "call_id")
+        return {name: getattr(self, name) for name in names}
+
+    @property
     def columns(self) -> dict[str, str]:
         """The filters that daily counts know too, as lookups: not the call ID and the import."""
         lookups = {"usage_type": self.usage_type, "kind": self.kind, "agent": self.agent}

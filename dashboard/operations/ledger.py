@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import (
@@ -18,7 +19,7 @@ from unfold.views import ChangeList
 from billing.models import Balance, CreditGrant, DailyUsage, LedgerEntry
 from billing.texts import grouped
 from calls.usage import payers, words
-from calls.usage.entries import Entry
+from calls.usage.entries import Entry, is_withdrawn
 from dashboard.operations.base import RecordAdmin, local_time
 from dashboard.operations.filters import AccountDayFilter, StandingFilter
 from dashboard.templatetags.figures import signed
@@ -101,6 +102,11 @@ class LedgerEntryAdmin(RecordAdmin):
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return EntryList
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        """The entries, each with whether another undoes it, which its words tell."""
+        entries: QuerySet = super().get_queryset(request).annotate(is_withdrawn=is_withdrawn())
+        return entries
 
     def get_object(
         self, request: HttpRequest, object_id: str, from_field: str | None = None

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from billing.models import Account, LedgerEntry
+from billing.models import Account, Kind, LedgerEntry
 from billing.texts import in_credits
 from calls.models import Call
 from calls.records import is_long
@@ -27,6 +27,7 @@ class CallPage:
     started_at: datetime
     connected_at: datetime | None
     ended_at: datetime | None
+    withdrawn_at: datetime | None
     rang_for: timedelta | None
     lasted: timedelta | None
     charge_words: str
@@ -46,8 +47,13 @@ class CallPage:
 
     @property
     def is_corrected(self) -> bool:
-        """Whether the charge was corrected after it was first booked."""
-        return len(self.rows) > 1
+        """Whether the charge was corrected after it was first booked, and nothing withdrawn."""
+        return len(self.rows) > 1 and not self.has_withdrawals
+
+    @property
+    def has_withdrawals(self) -> bool:
+        """Whether anything of it was withdrawn, though it may have come again."""
+        return any(row.kind == Kind.WITHDRAWAL for row in self.rows)
 
 
 def call_page(*, account: Account, call_id: str) -> CallPage | None:
@@ -75,9 +81,10 @@ def call_page(*, account: Account, call_id: str) -> CallPage | None:
         started_at=started_at,
         connected_at=local(call.connected_at) if call else None,
         ended_at=local(call.ended_at) if call else None,
+        withdrawn_at=local(call.withdrawn_at) if call else None,
         rang_for=call.connected_at - call.started_at if call and call.connected_at else None,
         lasted=call.ended_at - call.started_at if call and call.ended_at else None,
-        charge_words=words.in_full(call) if call else in_credits(credits),
+        charge_words=words.in_full(call, zone=zone) if call else in_credits(credits),
         paid_words=payers.in_words(paid, year=started_at.year, zone=zone),
         credits=credits,
         rows=rows,

@@ -1,18 +1,21 @@
 """The form above the page: period and filters, read from the address."""
 
-from dataclasses import asdict
 from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from django import forms
+from django.db.models import QuerySet
 from django.http import QueryDict
 from django.utils.functional import cached_property
 
 from billing.models import Kind
 from billing.models.ledger import AGENT_LENGTH_MAX, CALL_ID_LENGTH_MAX, USAGE_TYPES
+from calls.models import FileImport
 from calls.usage.filters import UsageFilters
 from calls.usage.periods import LABELS, SAID_MAX, Period, choose_period
+
+NO_SUCH_IMPORT = "This import does not exist, so the calls of all are shown."
 
 
 def _unknown(thing: str, shown: str) -> dict[str, str]:
@@ -39,7 +42,8 @@ class UsageForm(forms.Form):
 
     What can't be read is left out (of a period: replaced by the default), with a message that
     names its field and says what is shown instead. ``cycle`` is the current billing cycle (start,
-    end), None without a plan.
+    end), None without a plan. ``imports`` are those of the account: one may be asked for by its
+    public ID, and is then the `shown_import`.
     """
 
     period = forms.ChoiceField(
@@ -76,7 +80,10 @@ class UsageForm(forms.Form):
         today: date,
         zone: ZoneInfo,
         cycle: tuple[datetime, datetime] | None,
+        imports: QuerySet[FileImport],
     ) -> None:
+        self._imports = imports
+        self.shown_import: FileImport | None = None
         first, last = query.get("from", ""), query.get("to", "")
         self._chosen = choose_period(
             preset=query.get("period", ""),
@@ -86,7 +93,9 @@ class UsageForm(forms.Form):
             zone=zone,
             cycle=cycle,
         )
-        shown: dict[str, Any] = {name: query.get(name, "") for name in self.base_fields}
+        shown: dict[str, Any] = {
+            name: query.get(name, "") for name in (*self.base_fields, "import")
+        }
         if self._chosen.errors:
             shown |= {"from": first, "to": last}
         else:
@@ -99,12 +108,19 @@ class UsageForm(forms.Form):
         # Named after the parameters, which Python's grammar does not allow for attributes.
         self.fields["from"] = _day_field("First day")
         self.fields["to"] = _day_field("Last day")
+        self.fields["import"] = forms.UUIDField(
+            label="Import", required=False, error_messages={"invalid": NO_SUCH_IMPORT}
+        )
 
     def clean(self) -> dict[str, Any]:
         """Put what is wrong with the period beside its fields."""
         for field, message in self._chosen.errors.items():
             self.errors.pop(field, None)
             self.add_error(field, message)
+        if public_id := self.cleaned_data.get("import"):
+            self.shown_import = self._imports.filter(public_id=public_id).first()
+            if self.shown_import is None:
+                self.add_error("import", NO_SUCH_IMPORT)
         return self.cleaned_data
 
     @property
@@ -120,13 +136,16 @@ class UsageForm(forms.Form):
             name: self.cleaned_data.get(name, "")
             for name in ("usage_type", "kind", "agent", "call_id")
         }
-        return UsageFilters(**read)
+        import_id = None if self.shown_import is None else self.shown_import.pk
+        return UsageFilters(**read, import_id=import_id)
 
     @property
     def narrowed_to(self) -> list[str]:
         """What the filters leave, in words: "Usage type: Outbound"."""
         said = []
-        for name, value in asdict(self.usage_filters).items():
+        if self.usage_filters.import_id is not None and self.shown_import is not None:
+            said.append(f"Import: {self.shown_import.file_name}")
+        for name, value in self.usage_filters.texts.items():
             field = self.fields[name]
             if value and isinstance(field, forms.ChoiceField):
                 value = dict(field.widget.choices)[value]

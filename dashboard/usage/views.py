@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from billing.plans.cycles import Cycle
 from billing.plans.granting import current_cycle
+from calls.models import FileImport
 from calls.usage.counts import new_rows
 from calls.usage.export import TooManyFoundError, export_csv
 from calls.usage.periods import Preset
@@ -116,6 +117,7 @@ def _form(request: AccountRequest, *, now: datetime, cycle: Cycle | None) -> Usa
         today=now.astimezone(zone).date(),
         zone=zone,
         cycle=(cycle.starts_at, cycle.ends_at) if cycle else None,
+        imports=FileImport.objects.filter(account=request.account),
     )
 
 

@@ -96,7 +96,7 @@ def test_the_arithmetic_of_history_says_what_it_would_have_been() -> None:
         credits=0,
         plan_name="Professional",
     )
-    assert words.in_full(history) == (
+    assert words.in_full(history, zone=UTC) == (
         "65 s, before your subscription began, not charged. "
         "It would have been 3 × 30 s at 2 credits = 6 credits, plan Professional."
     )
