@@ -12,6 +12,35 @@ from calls.notations import BadFileError, RawRecord
 DELIMITED = "delimited"
 JSON = "json"
 
+# What a person can choose from, and how it is called: the encodings in which exports are met.
+ENCODINGS: Mapping[str, str] = {
+    "utf-8": "Unicode (UTF-8)",
+    "utf-16-le": "Unicode (UTF-16, little endian)",
+    "utf-16-be": "Unicode (UTF-16, big endian)",
+    "utf-32-le": "Unicode (UTF-32, little endian)",
+    "utf-32-be": "Unicode (UTF-32, big endian)",
+    "cp1252": "Western European (Windows-1252)",
+    "iso8859-15": "Western European (ISO 8859-15)",
+    "mac_roman": "Western European (Mac)",
+    "cp850": "Western European (DOS 850)",
+    "cp1250": "Central European (Windows-1250)",
+    "iso8859-2": "Central European (ISO 8859-2)",
+    "cp1251": "Cyrillic (Windows-1251)",
+    "koi8-r": "Cyrillic (KOI8-R)",
+    "cp1253": "Greek (Windows-1253)",
+    "cp1254": "Turkish (Windows-1254)",
+    "cp1255": "Hebrew (Windows-1255)",
+    "cp1256": "Arabic (Windows-1256)",
+    "cp1257": "Baltic (Windows-1257)",
+    "cp1258": "Vietnamese (Windows-1258)",
+    "cp874": "Thai (Windows-874)",
+    "gb18030": "Chinese, simplified (GB 18030)",
+    "big5": "Chinese, traditional (Big5)",
+    "shift_jis": "Japanese (Shift JIS)",
+    "euc_jp": "Japanese (EUC)",
+    "euc_kr": "Korean (EUC)",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Layout:
@@ -55,6 +84,12 @@ class Layout:
         layout = cls(**told)
         if layout.notation not in (DELIMITED, JSON):
             raise BadFileError(f"The layout's notation must be {DELIMITED} or {JSON}.")
+        if layout.encoding not in ENCODINGS:
+            raise BadFileError(f"There is no encoding “{layout.encoding[:40]}” to choose.")
+        if len(layout.delimiter) != 1 or layout.delimiter in "\r\n" or len(layout.quote) > 1:
+            raise BadFileError("Values are separated, and quoted, by a single character.")
+        if layout.skipped_lines < 0 or layout.quote in ("\r", "\n", layout.delimiter):
+            raise BadFileError("The layout contradicts itself.")
         return layout
 
 

@@ -8,13 +8,16 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime
 from operator import attrgetter
-from typing import BinaryIO, ClassVar, Generic, NamedTuple
+from typing import Any, BinaryIO, ClassVar, Generic, NamedTuple
 from zoneinfo import ZoneInfo
 
 from django.template.defaultfilters import pluralize
 
 from calls.legs import joined
 from calls.notations import RawRecord, Reader, Values
+from calls.notations.delimited import DelimitedReader
+from calls.notations.documents import DocumentReader
+from calls.notations.layout import JSON, Layout
 from calls.records import CallRecord, Rejected
 
 
@@ -88,6 +91,47 @@ class Source(ABC, Generic[Values]):
         return field
 
 
+def open_reader(
+    file: BinaryIO,
+    layout: Layout | None,
+    *,
+    delimiters: str,
+    takes_as_header: Callable[[Sequence[str]], bool],
+    may_be_torn: Callable[[Sequence[str], bool], bool],
+    ignored: Collection[str] = (),
+) -> Reader[Any]:
+    """Return what cuts ``file`` as ``layout`` says; without one, UTF-8 and one of ``delimiters``.
+
+    Values of documents that are ``ignored`` are left out of what is staged.
+
+    A source that tells by the first row whether it is a header goes on doing so: what is known of
+    its names goes before what a layout found.
+    """
+    if layout is None:
+        return DelimitedReader(
+            file,
+            delimiters=delimiters,
+            takes_as_header=takes_as_header,
+            may_be_torn=may_be_torn,
+        )
+    if layout.notation == JSON:
+        return DocumentReader(
+            file,
+            encoding=layout.encoding,
+            records_at=layout.records_at,
+            ignored=frozenset(ignored),
+        )
+    return DelimitedReader(
+        file,
+        delimiters=layout.delimiter,
+        takes_as_header=takes_as_header,
+        may_be_torn=may_be_torn,
+        encoding=layout.encoding,
+        quote=layout.quote,
+        skipped_lines=layout.skipped_lines,
+    )
+
+
 class Leg(NamedTuple):
     """What one raw record says of its call.
 
@@ -112,6 +156,8 @@ def read_legs(
     unreadable: dict[int, Rejected] = {}
     for one in raw:
         try:
+            if one.defect:
+                raise Rejected("line", one.defect)
             legs.append((one, read_leg(one)))
         except Rejected as rejected:
             unreadable[one.number] = rejected

@@ -39,11 +39,12 @@ from zoneinfo import ZoneInfo
 from django.template.defaultfilters import pluralize
 
 from billing.texts import storable
-from calls.notations import BadFileError, RawRecord
+from calls.notations import BadFileError, RawRecord, Reader
 from calls.notations.clock import may_be_torn, meanings, read_time
-from calls.notations.delimited import DelimitedReader, Row
+from calls.notations.delimited import Row
+from calls.notations.layout import Layout
 from calls.records import STATUSES, USAGE_TYPES, CallRecord, Instant, Rejected, validate
-from calls.sources import Ignored, Read, Source
+from calls.sources import Ignored, Read, Source, open_reader
 
 REQUIRED = ("call_id", "usage_type", "status", "started_at")
 OPTIONAL = ("connected_at", "ended_at", "agent", "from", "to", "remarks", "revised_at")
@@ -84,14 +85,18 @@ class CanonicalCsv(Source[Row]):
     name = "csv"
     label = "CSV with our columns"
 
-    def __init__(self, *, account_id: int, zone: ZoneInfo, now: datetime) -> None:
+    def __init__(
+        self, *, account_id: int, zone: ZoneInfo, now: datetime, layout: Layout | None = None
+    ) -> None:
         super().__init__(account_id=account_id, zone=zone, now=now)
+        self._layout = layout
         self._columns: list[str] = []
 
-    def reader(self, file: BinaryIO) -> DelimitedReader:
+    def reader(self, file: BinaryIO) -> Reader[Row]:
         """Text with a header, delimited by comma, semicolon or tab."""
-        return DelimitedReader(
+        return open_reader(
             file,
+            self._layout,
             delimiters=DELIMITERS,
             takes_as_header=self.takes_as_header,
             may_be_torn=self.may_be_torn,
@@ -148,6 +153,8 @@ class CanonicalCsv(Source[Row]):
         """Read each row by itself."""
         for row in raw:
             try:
+                if row.defect:
+                    raise Rejected("line", row.defect)
                 yield Read([row], self._record(row.values))
             except Rejected as rejected:
                 yield Read([row], rejected)

@@ -1,12 +1,19 @@
-"""All sources of call records, by name. A new source is a file of its own and a line here."""
+"""All sources of call records, by name, and the profiles that the product ships.
 
+A new source is a file of its own and a line here; a new profile is a file in ``profiles``.
+"""
+
+import json
 from collections.abc import Mapping
-from typing import Any
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
 
 from calls.sources import Source
 from calls.sources.asterisk import AsteriskCsv
 from calls.sources.canonical import CanonicalCsv, OwnExport
 from calls.sources.freeswitch import FreeSwitch
+from calls.sources.mapped.profile import Profile
 
 SOURCES: Mapping[str, type[Source[Any]]] = {
     source.name: source
@@ -19,3 +26,15 @@ SOURCES: Mapping[str, type[Source[Any]]] = {
 }
 
 DEFAULT = CanonicalCsv.name
+
+SHIPPED: Final = Path(__file__).parent / "profiles"
+
+
+@cache
+def shipped_profiles() -> Mapping[str, Profile]:
+    """Return the profiles that come with the product, by name. Read once."""
+    profiles = (
+        Profile.from_json(json.loads(path.read_text(encoding="utf-8")))
+        for path in sorted(SHIPPED.glob("*.json"))
+    )
+    return {profile.name: profile for profile in profiles}

@@ -27,10 +27,11 @@ from zoneinfo import ZoneInfo
 from django.template.defaultfilters import pluralize
 
 from billing.plans.rating import UsageType
-from calls.notations import BadFileError, RawRecord
-from calls.notations.delimited import DelimitedReader, Row
+from calls.notations import BadFileError, RawRecord, Reader
+from calls.notations.delimited import Row
+from calls.notations.layout import Layout
 from calls.records import Rejected, validate
-from calls.sources import Leg, Option, Read, Source, read_legs
+from calls.sources import Leg, Option, Read, Source, open_reader, read_legs
 from calls.sources.asterisk.columns import (
     BASE,
     COLUMNS_MAX,
@@ -132,6 +133,7 @@ class AsteriskCsv(Source[Any]):
         account_id: int,
         zone: ZoneInfo,
         now: datetime,
+        layout: Layout | None = None,
         usage_type: str = UsageType.OUTBOUND,
         inbound_contexts: Collection[str] = (),
         ignored_contexts: Collection[str] = (),
@@ -139,6 +141,7 @@ class AsteriskCsv(Source[Any]):
         dates: str = YEAR_FIRST,
     ) -> None:
         super().__init__(account_id=account_id, zone=zone, now=now)
+        self._layout = layout
         self._usage_type = UsageType(usage_type)
         self._inbound_contexts = frozenset(inbound_contexts)
         self._ignored_contexts = frozenset(ignored_contexts)
@@ -148,10 +151,11 @@ class AsteriskCsv(Source[Any]):
         self._order: tuple[str, ...] = ()  # of the row before
         self._first: tuple[str, ...] = ()  # of the first row
 
-    def reader(self, file: BinaryIO) -> DelimitedReader:
-        """Text with or without a header, delimited by commas."""
-        return DelimitedReader(
+    def reader(self, file: BinaryIO) -> Reader[Any]:
+        """Documents of JSON, or text with or without a header; without a layout, commas."""
+        return open_reader(
             file,
+            self._layout,
             delimiters=",",
             takes_as_header=self.takes_as_header,
             may_be_torn=self.may_be_torn,
@@ -198,6 +202,8 @@ class AsteriskCsv(Source[Any]):
 
     def call_id(self, values: Row | Mapping[str, str]) -> str:
         """The linkedid, the uniqueid, or an ID made from the columns that are always there."""
+        if not values:
+            return ""
         cdr = self._named(values)
         for name in ("linkedid", "uniqueid"):
             found: str = cdr.get(name, "")

@@ -29,9 +29,10 @@ from billing.texts import storable
 from calls.models import Status
 from calls.notations import BadFileError, RawRecord, Reader
 from calls.notations.clock import meanings, read_time
-from calls.notations.delimited import DelimitedReader, Row
+from calls.notations.delimited import Row
+from calls.notations.layout import Layout
 from calls.records import Instant, Rejected, validate
-from calls.sources import Leg, Option, Read, Source, read_legs
+from calls.sources import Leg, Option, Read, Source, open_reader, read_legs
 from calls.sources.freeswitch.columns import (
     TEMPLATES,
     ZERO_STAMP,
@@ -115,18 +116,21 @@ class FreeSwitch(Source[Any]):
         account_id: int,
         zone: ZoneInfo,
         now: datetime,
+        layout: Layout | None = None,
         usage_type: str = UsageType.OUTBOUND,
         inbound_contexts: Collection[str] = PUBLIC,
     ) -> None:
         super().__init__(account_id=account_id, zone=zone, now=now)
+        self._layout = layout
         self._usage_type = UsageType(usage_type)
         self._inbound_contexts = frozenset(inbound_contexts)
         self._header: tuple[str, ...] | None = None
 
     def reader(self, file: BinaryIO) -> Reader[Any]:
-        """Text with or without a header, delimited by commas."""
-        return DelimitedReader(
+        """Documents of JSON, or text with or without a header; without a layout, commas."""
+        return open_reader(
             file,
+            self._layout,
             delimiters=",",
             takes_as_header=self.takes_as_header,
             may_be_torn=self.may_be_torn,

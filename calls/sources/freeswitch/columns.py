@@ -5,8 +5,10 @@ hangup cause stand; more columns than are known here change nothing. In a docume
 the same variables stand under ``variables``, mostly encoded as in a URL.
 """
 
+import json
 import re
 from collections.abc import Mapping, Sequence
+from typing import Any
 from urllib.parse import unquote
 
 _COMMON = (
@@ -80,9 +82,7 @@ STAMP = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")
 CAUSE = re.compile(r"[A-Z][A-Z0-9]+(?:_[A-Z0-9]+)+|UNSPECIFIED|CRASH|INTERWORKING|SUCCESS|NONE")
 ZERO_STAMP = "0000-00-00 00:00:00"
 
-_PROFILE = re.compile(
-    r"callflow(?:\.\d+)?\.caller_profile\.(caller_id_number|destination_number|context)"
-)
+_OF_CALLER = ("caller_id_number", "destination_number", "context")
 _INSIDE = "variables."
 
 
@@ -121,12 +121,25 @@ def variables_of(document: Mapping[str, str]) -> dict[str, str]:
 
     The caller's profiles stand newest first: that of the beginning of the call is the last.
     """
-    found = {}
-    profile = {}
-    for name, text in document.items():
-        if name.startswith(_INSIDE):
-            found[name.removeprefix(_INSIDE)] = unquote(text) if "%" in text else text
-        elif in_profile := _PROFILE.fullmatch(name):
-            profile[in_profile[1]] = text
+    found = {
+        name.removeprefix(_INSIDE): unquote(text) if "%" in text else text
+        for name, text in document.items()
+        if name.startswith(_INSIDE)
+    }
     direction = found.get("direction") or document.get("channel_data.direction", "")
-    return {**found, **profile, "direction": direction}
+    return {**found, **_caller(document), "direction": direction}
+
+
+def _caller(document: Mapping[str, str]) -> dict[str, str]:
+    """What the first profile of the caller says; ``callflow`` is a list, or of old a document."""
+    profile: Any = {
+        name: document.get(f"callflow.caller_profile.{name}", "") for name in _OF_CALLER
+    }
+    if text := document.get("callflow", ""):
+        try:
+            profile = json.loads(text)[-1]["caller_profile"]
+        except (ValueError, LookupError, TypeError):
+            return {}
+    if not isinstance(profile, dict):
+        return {}
+    return {name: str(profile[name]) for name in _OF_CALLER if profile.get(name)}

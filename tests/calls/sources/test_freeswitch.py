@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 from datetime import UTC, datetime
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
@@ -147,6 +148,9 @@ def test_a_table_is_read_by_the_names_of_its_header():
 
 
 # ── json_cdr ──────────────────────────────────────────────────────────────────────────────────
+CALLED = ("menu", "15550101")  # the newest first
+
+
 def document(*, uuid=1, of=1, **changes):
     variables = {
         "uuid": UUID.format(uuid),
@@ -166,8 +170,7 @@ def document(*, uuid=1, of=1, **changes):
     return {
         "channel_data.direction": "inbound",
         **told,
-        "callflow.0.caller_profile.destination_number": "menu",
-        "callflow.1.caller_profile.destination_number": "15550101",
+        "callflow": json.dumps([{"caller_profile": {"destination_number": to}} for to in CALLED]),
     }
 
 
@@ -209,3 +212,11 @@ def test_legs_of_one_call_uuid_are_one_call():
 def test_asterisks_rows_are_of_no_template():
     row = row_of("asterisk", hangup_cause="ANSWERED", uuid="1795168800.1")
     assert template_of(row) is None
+
+
+def test_an_older_document_has_one_profile_of_the_caller():
+    values = document()
+    del values["callflow"]
+    [record] = read({**values, "callflow.caller_profile.destination_number": "15550109"})
+    assert isinstance(record, CallRecord)
+    assert record.to_number == "15550109"

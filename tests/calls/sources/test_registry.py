@@ -6,7 +6,7 @@ from inspect import signature
 import pytest
 
 from calls.management.source_arguments import add_source_arguments
-from calls.sources.registry import DEFAULT, SOURCES
+from calls.sources.registry import DEFAULT, SHIPPED, SOURCES, shipped_profiles
 
 
 @pytest.mark.parametrize(("name", "source"), SOURCES.items())
@@ -28,3 +28,12 @@ def test_the_command_offers_the_options_of_every_source():
         assert f"{source.name}: {source.label}" in " ".join(offered.split())
         for option in source.options:
             assert option.argument in offered
+
+
+def test_a_shipped_profile_is_named_like_its_file_and_says_what_it_follows():
+    profiles = shipped_profiles()
+    assert {path.stem for path in SHIPPED.glob("*.json")} == set(profiles)
+    for name, profile in profiles.items():
+        assert (profile.name, bool(profile.label), bool(profile.source)) == (name, True, True)
+        assert profile.recognise.columns or profile.recognise.values
+    assert len({profile.label for profile in profiles.values()}) == len(profiles)

@@ -1,0 +1,98 @@
+"""The encoding of a text: told by its mark, else by what it can be; never guessed by letters."""
+
+import codecs
+import re
+from typing import BinaryIO, NamedTuple
+
+from calls.notations import BadFileError
+from calls.notations.layout import Fact
+from calls.notations.lines import marked_encoding
+
+BLOCK_BYTES = 1024 * 1024
+LOOKED_AT = 64 * 1024
+
+FALLBACK = "cp1252"
+
+# Of the NUL bytes of a text in UTF-16 nearly all stand on one side of each character.
+ONE_SIDE = 0.9
+NULS_LEAST = 0.2
+
+NO_UTF8 = re.compile("[\udc80-\udcff]+")
+NO_ASCII = re.compile("[^\0-\x7f]+")
+
+# Fewer faults than one in so many letters that are no ASCII: the text is UTF-8, with faults.
+LETTERS_PER_FAULT = 10
+
+
+class Found(NamedTuple):
+    """The encoding that a file has, and what is to be said about it."""
+
+    encoding: str
+    facts: tuple[Fact, ...]
+
+
+def find_encoding(file: BinaryIO) -> Found:
+    """Find the encoding of ``file``, which is read from end to end.
+
+    Raises BadFileError where it is no text.
+    """
+    file.seek(0)
+    beginning = file.read(LOOKED_AT)
+    if encoding := marked_encoding(beginning):
+        return Found(encoding, (Fact("encoding", f"The text is {_named(encoding)}: it is marked."),))
+    if encoding := _utf16_without_mark(beginning):
+        return Found(encoding, (Fact("encoding", f"The text is {_named(encoding)}, unmarked."),))
+    if b"\0" in beginning:
+        raise BadFileError("The file is no text: it has NUL bytes. Save the records as CSV.")
+    file.seek(0)
+    if _is_utf8(file):
+        return Found("utf-8", ())
+    file.seek(0)
+    faults, letters = _counted(file)
+    if letters > LETTERS_PER_FAULT * faults:
+        said = f"The text is UTF-8; {faults:,} places in it are not, and are replaced."
+        return Found("utf-8", (Fact("encoding", said),))
+    said = (
+        "The text is not UTF-8, so it is taken for Western European (Windows-1252). If names look "
+        "wrong, choose another encoding."
+    )
+    return Found(FALLBACK, (Fact("encoding", said),))
+
+
+def _named(encoding: str) -> str:
+    return encoding.upper().removesuffix("-LE").removesuffix("-BE")
+
+
+def _utf16_without_mark(beginning: bytes) -> str:
+    even, odd = beginning[::2].count(0), beginning[1::2].count(0)
+    nuls = even + odd
+    if nuls < NULS_LEAST * len(beginning) or not nuls:
+        return ""
+    if odd >= ONE_SIDE * nuls:
+        return "utf-16-le"
+    if even >= ONE_SIDE * nuls:
+        return "utf-16-be"
+    return ""
+
+
+def _is_utf8(file: BinaryIO) -> bool:
+    decoder = codecs.getincrementaldecoder("utf-8")("strict")
+    try:
+        while block := file.read(BLOCK_BYTES):
+            decoder.decode(block)
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _counted(file: BinaryIO) -> tuple[int, int]:
+    """How many places are no UTF-8, and how many are letters of several bytes."""
+    decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
+    faults = letters = 0
+    while block := file.read(BLOCK_BYTES):
+        text = decoder.decode(block)
+        bad = len(NO_UTF8.findall(text))
+        faults += bad
+        letters += len(NO_ASCII.findall(text)) - bad
+    return faults, letters

@@ -1,0 +1,219 @@
+"""The shape of delimited text: which character separates, and which row names the columns.
+
+Nothing here looks at names: a header is what is unlike everything below it.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import BinaryIO, NamedTuple
+
+from calls.notations import BadFileError, RawRecord
+from calls.notations.delimited import TOO_LONG, DelimitedReader, Row, separator_of
+from calls.notations.lines import Lines, TooLong
+
+SEPARATORS = ",;\t|"
+NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar"}
+QUOTES = "\"'"
+
+# What is looked at: so many records, of so many characters in all.
+RECORDS_MAX = 200
+CHARACTERS_MAX = 4_000_000
+TITLES_MAX = 20
+
+# A column is one of dates, numbers or IDs where so large a part of its values is.
+MOST = 0.6
+
+SINGLE_QUOTED = re.compile(r"(?:^|[,;\t|])\s*'[^']*'\s*(?=[,;\t|\r\n]|$)")
+DIGITS = re.compile(r"\d")
+LETTERS = re.compile(r"[^\W\d_]")
+
+
+class Shape(NamedTuple):
+    """How the text is cut. ``names_separator``: its first line says by what (``sep=``).
+
+    ``header`` is the row that names the columns, None where none does; ``columns`` is how many
+    there are; ``titles`` are the lines above, without blank ones and ``sep=``.
+    """
+
+    delimiter: str
+    quote: str
+    names_separator: bool
+    header: Row | None
+    columns: int
+    skipped_lines: int
+    titles: tuple[str, ...]
+
+
+def find_shape(file: BinaryIO, *, encoding: str, quote: str | None = None) -> Shape:
+    """Find the shape of the text in ``file``. Raises BadFileError where it has no values."""
+    file.seek(0)
+    first_lines = list(islice(Lines(file, encoding), TITLES_MAX + RECORDS_MAX))
+    if first_lines and isinstance(first_lines[0], TooLong):
+        raise BadFileError(f"Line 1 {TOO_LONG}")
+    if not any(map(str.strip, first_lines)):
+        raise BadFileError("The file is empty.")
+    named = separator_of(first_lines[0])
+    if quote is None:
+        quote = _quote_of(first_lines[:RECORDS_MAX])
+    tables = [
+        _Table(delimiter, quote, first_records(file, encoding, delimiter, quote, bool(named)))
+        for delimiter in (named or SEPARATORS)
+    ]
+    table = max(tables, key=_Table.fitness)
+    if not table.records:
+        raise BadFileError("The file has no values, only the characters between them.")
+    place = table.first_row()
+    titles = table.records[:place]
+    header = table.header_at(place)
+    skipped = table.records[place].number - 1 if titles or named else 0
+    return Shape(
+        delimiter=table.delimiter,
+        quote=quote,
+        names_separator=bool(named),
+        header=header,
+        columns=table.columns_below(header),
+        skipped_lines=skipped,
+        titles=tuple(record.text.strip() for record in titles),
+    )
+
+
+def first_records(
+    file: BinaryIO, encoding: str, delimiter: str, quote: str, names_separator: bool
+) -> list[RawRecord[Row]]:
+    """Return the first records cut so, whether they are titles, header or values."""
+    file.seek(0)
+    reader = DelimitedReader(
+        file,
+        delimiters=delimiter,
+        takes_as_header=lambda _: False,
+        may_be_torn=lambda last, is_closed: False,
+        encoding=encoding,
+        quote=quote,
+        skipped_lines=int(names_separator),
+        skips_blanks=True,
+    )
+    try:
+        return list(bounded(reader, TITLES_MAX + RECORDS_MAX))
+    except BadFileError:
+        return []
+
+
+def bounded(records: Iterable[RawRecord], count_max: int) -> Iterator[RawRecord]:
+    """Give the first of ``records``: not more than can be looked at in little memory."""
+    characters = 0
+    for record in islice(records, count_max):
+        yield record
+        characters += len(record.text)
+        if characters > CHARACTERS_MAX:
+            return
+
+
+class _Table:
+    """The first records, cut by one separator."""
+
+    def __init__(self, delimiter: str, quote: str, records: Sequence[RawRecord[Row]]) -> None:
+        self.delimiter = delimiter
+        self.records = [record for record in records if record.values]
+        self.rows = [_without_empty_end(record.values) for record in self.records]
+        widths = Counter(len(record.values) for record in self.records)
+        several = {width: count for width, count in widths.items() if width > 1} or dict(widths)
+        # How many values a row has: as most have. Of two numbers as frequent, the greater one.
+        self.width = max(several, key=lambda width: (several[width], width), default=0)
+        self.count = several.get(self.width, 0) if self.width > 1 else 0
+
+    def fitness(self) -> tuple[int, float, int]:
+        """How well the separator fits: the more rows of one width, the better.
+
+        Where two fit equally, as in ``1,5;2,5``, that whose values hold none of the others.
+        """
+        others = set(SEPARATORS) - {self.delimiter}
+        values = [value for row in self.rows for value in row if value.strip()]
+        whole = sum(1 for value in values if _is_decimal(value) or not others & set(value))
+        return self.count, whole / max(1, len(values)), self.width
+
+    def first_row(self) -> int:
+        """Return the place of the first row that is no title: the header, or values."""
+        needed = max(1, (min(self.width, self._usual_length()) + 1) // 2)
+        for place, row in enumerate(self.rows[: TITLES_MAX + 1]):
+            if sum(1 for value in row if value.strip()) >= needed and len(row) > self.width // 2:
+                return place
+        return 0
+
+    def header_at(self, place: int) -> Row | None:
+        """Return the row at ``place`` where it is unlike the rows below it, else None."""
+        row = self.rows[place]
+        below = [one for one in self.rows[place + 1 :] if len(one) > self.width // 2]
+        if not below:
+            return row if not any(map(is_telling, row)) else None
+        is_unlike = False
+        for column in range(self.width):
+            values = [one[column] for one in below if column < len(one) and one[column].strip()]
+            telling = sum(map(is_telling, values))
+            if not values or telling < MOST * len(values):
+                continue
+            name = row[column] if column < len(row) else ""
+            if is_telling(name):
+                return None
+            is_unlike = is_unlike or bool(name.strip())
+        return row if is_unlike or not any(map(is_telling, row)) else None
+
+    def columns_below(self, header: Row | None) -> int:
+        """Return how many columns there are, without those at the end that nothing is in.
+
+        Without a header all of them count: which system wrote the file may be told by it.
+        """
+        if header is None:
+            return self.width
+        lengths = (len(row) for row in self.rows if len(row) <= self.width)
+        return max(len(header), *lengths)
+
+    def _usual_length(self) -> int:
+        lengths = sorted(sum(1 for value in row if value.strip()) for row in self.rows)
+        return lengths[len(lengths) // 2]
+
+
+def is_telling(value: str) -> bool:
+    """Whether ``value`` is a date, a number or an ID, and no word."""
+    digits = len(DIGITS.findall(value))
+    if not digits:
+        return False
+    letters = len(LETTERS.findall(value))
+    return letters <= digits or (digits >= 3 and not any(map(str.isspace, value.strip())))
+
+
+def column_names(header: Sequence[str], columns: int) -> tuple[str, ...]:
+    """Name the columns: as the header does, made unique; where it does not, by their number."""
+    names: list[str] = []
+    taken: set[str] = set()
+    for place in range(max(columns, len(header))):
+        name = header[place].strip() if place < len(header) else ""
+        name = name or str(place + 1)
+        unique, count = name, 1
+        while unique in taken:
+            count += 1
+            unique = f"{name} ({count})"
+        taken.add(unique)
+        names.append(unique)
+    return tuple(names)
+
+
+def _quote_of(lines: Sequence[str]) -> str:
+    """Return the quotation mark: single ones count where there are no others, on most lines."""
+    if any('"' in line for line in lines):
+        return '"'
+    filled = [line for line in lines if line.strip()]
+    quoted = sum(1 for line in filled if SINGLE_QUOTED.search(line))
+    return "'" if quoted > MOST * len(filled) else '"'
+
+
+def _is_decimal(value: str) -> bool:
+    return bool(re.fullmatch(r"\s*[+-]?\d+,\d+\s*", value))
+
+
+def _without_empty_end(row: Row) -> Row:
+    count = len(row)
+    while count and not row[count - 1].strip():
+        count -= 1
+    return row[:count]
