@@ -6,13 +6,13 @@ Everything found out is said in a sentence; what can't be, is asked. Only the sa
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from calls.imports.detecting_switches import Switch, asterisk_file, freeswitch_file
-from calls.notations.layout import DELIMITED, Examined, Fact, Layout
+from calls.notations.layout import DELIMITED, Examined, Fact
 from calls.sources.canonical import CanonicalCsv, OwnExport, is_canonical, is_own_export
 from calls.sources.mapped.profile import Moment, Profile
 from calls.sources.mapped.proposing import Question, propose
@@ -119,7 +119,7 @@ def _is_local(moment: Moment, profile: Profile, examined: Examined) -> bool:
 
 # ── Profiles ──────────────────────────────────────────────────────────────────────────────────
 def _best(profiles: Iterable[Profile], examined: Examined) -> Profile | None:
-    """Return the profile that fits and asks for most, the first of several; None where none fits."""
+    """Return the profile that fits and asks for most; of several, the first."""
     best, most = None, 0
     for profile in profiles:
         score = _score(profile, examined)
@@ -158,19 +158,11 @@ def _fit(pattern: str, values: Sequence[str]) -> bool:
 
 def _values(profile: Profile, examined: Examined, column: str) -> list[str]:
     """The values of a column in the sample, by the name that the profile gives it."""
-    written = dict(zip(map(_alike, columns_of(profile, examined.layout)), _names(examined.layout)))
+    given = map(_alike, columns_of(profile, examined.layout))
+    written = dict(zip(given, examined.layout.columns, strict=True))
     name = written.get(_alike(column), column)
     return [raw.values.get(name, "").strip() for raw in examined.sample]
 
 
-def _names(layout: Layout) -> Sequence[str]:
-    return layout.columns
-
-
 def _alike(name: str) -> str:
     return "".join(name.casefold().split())
-
-
-def by_name(values: Mapping[str, str]) -> Mapping[str, str]:
-    """Return ``values`` by their names without case."""
-    return {name.strip().casefold(): text for name, text in values.items()}

@@ -98,8 +98,11 @@ def open_reader(
     delimiters: str,
     takes_as_header: Callable[[Sequence[str]], bool],
     may_be_torn: Callable[[Sequence[str], bool], bool],
+    ignored: Collection[str] = (),
 ) -> Reader[Any]:
     """Return what cuts ``file`` as ``layout`` says; without one, UTF-8 and one of ``delimiters``.
+
+    Values of documents that are ``ignored`` are left out of what is staged.
 
     A source that tells by the first row whether it is a header goes on doing so: what is known of
     its names goes before what a layout found.
@@ -112,7 +115,12 @@ def open_reader(
             may_be_torn=may_be_torn,
         )
     if layout.notation == JSON:
-        return DocumentReader(file, encoding=layout.encoding, records_at=layout.records_at)
+        return DocumentReader(
+            file,
+            encoding=layout.encoding,
+            records_at=layout.records_at,
+            ignored=frozenset(ignored),
+        )
     return DelimitedReader(
         file,
         delimiters=layout.delimiter,

@@ -41,6 +41,16 @@ def correction(
     )
 
 
+def withdrawal(undone: Posting) -> Posting:
+    """The opposite of a posting of a call that is withdrawn as a whole."""
+    return undone._replace(
+        kind=Kind.WITHDRAWAL,
+        credits=-undone.credits,
+        reference=f"withdrawal:{undone.reference}",
+        billed_seconds=-undone.billed_seconds,
+    )
+
+
 def top_up(
     account: Account,
     credits: int,

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from calls.notations.durations import duration_reader
 from calls.notations.nothing import NOTHING, unquoted
-from calls.notations.times import time_reader
+from calls.notations.times import TimeReader, date_with_time, time_reader
 from calls.records import Rejected
 from calls.sources.mapped.date_order import DATE
 from calls.sources.mapped.naming import TIMELIKE, Name, name_of
@@ -23,8 +23,12 @@ CLOCK: Final = re.compile(
 )
 LENGTH_CLOCK: Final = re.compile(r"\d{0,4}:\d{2}(?::\d{2}(?:[.,]\d+)?)?")
 NUMBER: Final = re.compile(r"-?(?:\d+|\d{1,3}(?:[.,]\d{3})*)?(?:[.,]\d+)?")
-ALONE: Final = re.compile(r"\d{1,4}[-/. ]+(?:\d{1,2}|[A-Za-z]{3,9})[-/., ]+\d{1,4}(?:[T ]00:00(?::00)?)?")
-IN_LETTERS: Final = re.compile(r"(?:[A-Za-z]+,? )?(?:\d{1,2}[-/. ]+[A-Za-z]{3,}|[A-Za-z]{3,}[-/. ]+\d{1,2})")
+ALONE: Final = re.compile(
+    r"\d{1,4}[-/. ]+(?:\d{1,2}|[A-Za-z]{3,9})[-/., ]+\d{1,4}(?:[T ]00:00(?::00)?)?"
+)
+IN_LETTERS: Final = re.compile(
+    r"(?:[A-Za-z]+,? )?(?:\d{1,2}[-/. ]+[A-Za-z]{3,}|[A-Za-z]{3,}[-/. ]+\d{1,2})"
+)
 YEAR_FIRST: Final = re.compile(r"'?\d{4}[-/.]?\d{1,2}[-/.]?\d{1,2}")
 WITHOUT_SECONDS: Final = re.compile(r".*\d:\d{2}(?!:?\d)(?::00(?:[.,]0+)?)?(?!:)\D*.*")
 SECONDS: Final = re.compile(r":\d{2}[:.](\d{2}(?:[.,]\d*[1-9])?)")
@@ -32,7 +36,10 @@ SECONDS: Final = re.compile(r":\d{2}[:.](\d{2}(?:[.,]\d*[1-9])?)")
 # Digits of a whole number that counts time, and what it then counts.
 EPOCHS: Final = {10: "epoch_s", 11: "gregorian_s", 13: "epoch_ms", 16: "epoch_us", 19: "epoch_ns"}
 SERIALS: Final = (40_000, 60_000)  # days in a spreadsheet, from 2009 to 2064
+_COMPACT: Final = re.compile(r"20[0-9]{12}")
 WORDS_MAX: Final = 60
+
+ANY_ZONE: Final = ZoneInfo("UTC")
 
 
 @dataclass(frozen=True)
@@ -100,11 +107,11 @@ class Column:
         """The forms of dates without a time of day."""
         if self.is_empty or not self.fits(ALONE.fullmatch):
             return ()
-        return self._date_forms(lambda form: _reads_date(form))
+        return self._date_forms(_reads_date)
 
     def _date_forms(self, test: Callable[[str], Callable[[str], bool]]) -> tuple[str, ...]:
         if self.fits(YEAR_FIRST.match):
-            return ("iso",) if self.fits(test("iso")) else ()
+            return next(((form,) for form in ("iso", "ymd") if self.fits(test(form))), ())
         if self.fits(IN_LETTERS.match):
             return ("dmy",) if self.fits(test("dmy")) else ()
         if not self.fits(DATE.match):
@@ -115,10 +122,16 @@ class Column:
         return ()
 
     def _number_forms(self) -> tuple[str, ...]:
-        whole = [text.partition(".")[0] for text in self.values]
-        digits = len(max(set(map(len, whole)), key=list(map(len, whole)).count) * "x") if whole else 0
-        digits = median(map(len, whole)).__int__() if not digits else digits
-        return ()
+        if not self.is_timelike:
+            return ()
+        whole = [text.replace(",", ".").partition(".")[0] for text in self.values]
+        first, last = SERIALS
+        if self.fits(lambda text: first <= self.as_number(text) < last):
+            return ("excel",)
+        form = EPOCHS.get(int(median(map(len, whole))))
+        if form and self.fits(_reads(time_reader(form))):
+            return (form,)
+        return ("ymd",) if self.fits(_COMPACT.fullmatch) else ()
 
     @cached_property
     def is_clock(self) -> bool:
@@ -188,3 +201,33 @@ def _share(passed: Iterable[object], of: int) -> float:
 
 def _is_plain_number(text: str) -> bool:
     return text.replace(".", "", 1).replace(",", "", 1).isdigit()
+
+
+def _reads(reader: TimeReader) -> Callable[[str], bool]:
+    """Whether a text is a time with date and time of day."""
+
+    def test(text: str) -> bool:
+        try:
+            return reader("", text, ANY_ZONE) is not None
+        except Rejected:
+            return False
+
+    return test
+
+
+def _reads_date(form: str) -> Callable[[str], bool]:
+    """Whether a text is a date that a time of day can be added to."""
+    reads = _reads(time_reader(form))
+    return lambda text: reads(date_with_time(text, "12:00:00"))
+
+
+def _reads_length(unit: str) -> Callable[[str], bool]:
+    reader = duration_reader(unit)
+
+    def test(text: str) -> bool:
+        try:
+            return reader("", text) is not None
+        except Rejected:
+            return False
+
+    return test

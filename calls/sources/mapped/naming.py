@@ -115,8 +115,8 @@ SYNONYMS: Final[Mapping[str, str]] = {
     ),
     "from": (
         "from;from number;from phone number;from no;caller;caller number;caller id;"
-        "caller id number;calling number;caller phone;calling party;source;source number;src;ani;a number;cli;"
-        "originator;origin;originating number"
+        "caller id number;calling number;caller phone;calling party;source;source number;src;"
+        "ani;a number;cli;originator;origin;originating number"
     ),
     "to": (
         "to;to number;to phone number;to no;called;called number;callee;callee number;called party;"

@@ -14,12 +14,12 @@ from django.template.defaultfilters import pluralize
 
 from billing.texts import storable
 from calls.legs import joined
-from calls.notations import BadFileError, RawRecord
+from calls.notations import BadFileError, RawRecord, Reader
 from calls.notations.clock import may_be_torn
-from calls.notations.delimited import DelimitedReader, Row
+from calls.notations.delimited import Row
 from calls.notations.layout import DELIMITED, Layout
 from calls.records import CallRecord, Rejected
-from calls.sources import Ignored, Read, Source
+from calls.sources import Ignored, Read, Source, open_reader
 from calls.sources.mapped.identifying import check_told_id, made_id, numbered, told_id
 from calls.sources.mapped.profile import Profile
 from calls.sources.mapped.reading import ReadRecord, RecordReader
@@ -77,13 +77,15 @@ class MappedSource(Source[Record]):
         """The file's own columns, where it has any for it."""
         return self._field_names.get(field, field)
 
-    def reader(self, file: BinaryIO) -> DelimitedReader:
-        """Text cut as the layout says."""
-        return DelimitedReader(
+    def reader(self, file: BinaryIO) -> Reader[Record]:
+        """Text or documents cut as the layout says, without what the profile ignores."""
+        return open_reader(
             file,
+            self.layout,
             delimiters=self.layout.delimiter,
             takes_as_header=lambda _: self.layout.has_header,
             may_be_torn=self.may_be_torn,
+            ignored=self.profile.ignore,
         )
 
     def may_be_torn(self, last: Sequence[str], is_closed: bool) -> bool:

@@ -14,7 +14,7 @@ from billing import ledger
 from billing.models import Account, Balance, CreditGrant, Debt, GrantUse, LedgerEntry
 from billing.plans.cycles import add_months
 from tests.audit import LEDGER, breaches
-from tests.billing.postings import adjustment, call, correction, refund, top_up
+from tests.billing.postings import adjustment, call, correction, refund, top_up, withdrawal
 from tests.factories import AccountFactory
 
 START = datetime(2026, 3, 10, 12, tzinfo=UTC)
@@ -50,6 +50,7 @@ class Cause:
     started_at: datetime
     paid: list = field(default_factory=list)
     corrections: int = 0
+    postings: list = field(default_factory=list)
 
 
 @dataclass
@@ -59,6 +60,7 @@ class Model:
     opened_at: datetime
     zone: ZoneInfo
     grants: list = field(default_factory=list)
+    shared: Held | None = None  # what withdrawals that are booked together return
     owed: list = field(default_factory=list)
 
     def expire(self, at):
@@ -105,7 +107,7 @@ class Model:
             payer.left -= 1
             self.owed.pop(0).paid.append(payer)
 
-    def give_back(self, cause, reference, credits, at):
+    def give_back(self, cause, reference, credits, at, *, shares=False):
         returned = 0
         for _ in range(credits):
             if cause in self.owed:
@@ -117,9 +119,13 @@ class Model:
                     returned += 1
                 else:
                     payer.left += 1
-        if returned:
+        if returned and shares and self.shared:
+            self.shared.left += returned
+        elif returned:
             until = add_months(at, 12, self.zone)
-            self.grants.append(Held(reference, len(self.grants), at, until, returned))
+            opened = Held(reference, len(self.grants), at, until, returned)
+            self.grants.append(opened)
+            self.shared = opened if shares else self.shared
         self.pay_debts()
 
     @property
@@ -128,6 +134,7 @@ class Model:
 
 
 ACTIONS = ["call", "late call", "grant", "cycle", "dearer", "cheaper", "cheaper", "take", "refund"]
+ACTIONS += ["withdraw", "withdraw"]
 actions = st.tuples(st.sampled_from(ACTIONS), st.integers(1, 40), st.integers(0, 90))
 # How far time moves on, and how far the clock of whoever posts then is off, in units.
 batches = st.tuples(
@@ -149,10 +156,32 @@ class History:
     def post(self, at, batch):
         """Post twice, as a retry would: the second time adds nothing."""
         self.model.expire(at)
-        postings = [posting for one in batch if (posting := self._posting(at, *one))]
+        self.model.shared = None
+        postings = [posting for one in batch for posting in self._postings(at, *one)]
         for _ in range(2):
             ledger.post(postings=postings, posted_at=at)
             ledger.expire(account_ids=[self.account.pk], at=at)
+
+    def _postings(self, at, action, credits, detail):
+        if action == "withdraw":
+            return self._withdrawals(at, detail)
+        posting = self._posting(at, action, credits, detail)
+        return [posting] if posting else []
+
+    def _withdrawals(self, at, detail):
+        """Undo all entries of a call, the latest first. What had come back of it is owed first."""
+        if not self.calls:
+            return []
+        cause = self.calls[detail % len(self.calls)]
+        self.calls.remove(cause)
+        self.others.append(cause)
+        withdrawals = [withdrawal(posting) for posting in reversed(cause.postings)]
+        for one in withdrawals:
+            if one.credits < 0:
+                self.model.owed += [cause] * -one.credits
+            else:
+                self.model.give_back(cause, one.reference, one.credits, at, shares=True)
+        return withdrawals
 
     def _posting(self, at, action, credits, detail):
         self.number += 1
@@ -162,7 +191,9 @@ class History:
                 cause = Cause(f"call-{self.number}", started_at)
                 self.calls.append(cause)
                 self.model.use(cause, credits - 1, at, by_start=True)
-                return call(self.account, cause.name, credits - 1, at=started_at)
+                posting = call(self.account, cause.name, credits - 1, at=started_at)
+                cause.postings.append(posting)
+                return posting
             case "grant" | "cycle":
                 return self._grant(at, action, credits, detail)
             case "take":
@@ -227,7 +258,9 @@ class History:
             credits = min(credits, used)
             reference = f"correction:{number}:{cause.name}"
             self.model.give_back(cause, reference, credits, at)
-        return correction(self.account, cause.name, credits, number=number, at=cause.started_at)
+        posting = correction(self.account, cause.name, credits, number=number, at=cause.started_at)
+        cause.postings.append(posting)
+        return posting
 
     # ── What is compared ──────────────────────────────────────────────────────────────────────
     def check(self):
@@ -284,4 +317,6 @@ class LedgerFollowsTheModel(TestCase):
             event("credits are owed in the end")
         if CreditGrant.objects.filter(account=account, source="return").exists():
             event("credits returned after their grant had ended")
+        if LedgerEntry.objects.filter(account=account, kind="withdrawal", credits__lt=0).exists():
+            event("a call was withdrawn that had got credits back")
         assert breaches(LEDGER) == []

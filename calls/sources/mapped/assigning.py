@@ -1,0 +1,127 @@
+"""Which column of an unknown file tells which part of a call: by its name, and by its values.
+
+No column is taken for two parts, save a column of dates that goes with several times of day.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, TypeAlias
+
+from calls.notations import RawRecord
+from calls.notations.nothing import telephone_number
+from calls.sources.mapped.columns import Column
+from calls.sources.mapped.naming import BEHIND_SYNONYMS, rank
+from calls.sources.mapped.vocabulary import status_meant, usage_meant
+
+Sample: TypeAlias = Sequence[RawRecord[Mapping[str, str]]]
+Parts: TypeAlias = Mapping[str, tuple[Column, ...]]  # the columns of each part of a call
+
+TIMES: Final = ("started_at", "ended_at", "connected_at")
+LENGTHS: Final = ("talk", "waiting", "total")
+LONG_TEXT: Final = 200
+
+
+def _is_id(column: Column) -> bool:
+    return column.is_full and column.is_unique and not column.is_clock
+
+
+def _is_group(column: Column) -> bool:
+    return len(column.distinct) > 1 and all(len(text) >= 6 for text in column.distinct)
+
+
+def _is_number(column: Column) -> bool:
+    return column.fits(lambda text: telephone_number(text) is None or _is_party(text))
+
+
+def _is_party(text: str) -> bool:
+    """Whether a text may name a party: a number, an address, a short code, a name of a client."""
+    return len(text) <= 100 and not (":" in text and text.replace(":", "").isdigit())
+
+
+def _is_word_of_status(column: Column) -> bool:
+    known = sum(status_meant(text) is not None for text in column.distinct)
+    return column.has_few_words and known > 0 and not column.forms
+
+
+def _is_word_of_direction(column: Column) -> bool:
+    known = sum(usage_meant(text) is not None for text in column.distinct)
+    return column.has_few_words and known > 0
+
+
+def _has_zone_names(column: Column) -> bool:
+    return column.fits(lambda text: "/" in text or text.upper() in ("UTC", "GMT"))
+
+
+TESTS: Final[Mapping[str, Callable[[Column], bool]]] = {
+    **dict.fromkeys(TIMES, lambda column: bool(column.forms)),
+    **dict.fromkeys(LENGTHS, lambda column: bool(column.units)),
+    "call_id": _is_id,
+    "group": _is_group,
+    "usage_type": _is_word_of_direction,
+    "status": _is_word_of_status,
+    "zone": _has_zone_names,
+    "from": _is_number,
+    "to": _is_number,
+    "other_party": _is_number,
+    "agent": lambda column: column.fits(lambda text: len(text) <= LONG_TEXT),
+    "revised_at": lambda column: bool(column.forms),
+    "remarks": lambda column: not column.is_empty,
+}
+# What is surest is taken first.
+ORDER: Final = tuple(TESTS)
+
+
+def assigned(columns: Sequence[Column]) -> dict[str, tuple[Column, ...]]:
+    """Return the column of each part that one was found for; of a time perhaps date and time."""
+    taken: dict[str, tuple[Column, ...]] = {}
+    free = [column for column in columns if not column.is_empty]
+    # A name that says exactly what it is goes before one that only sounds like it.
+    for only_synonyms in (True, False):
+        for part in ORDER:
+            if part in taken:
+                continue
+            found = _best(part, free, only_synonyms)
+            if found is not None:
+                taken[part] = (found,)
+                free.remove(found)
+            if part == "connected_at" and only_synonyms:
+                _take_times_of_day(taken, free)
+    _take_times_of_day(taken, free)
+    return taken
+
+
+def _best(part: str, free: Sequence[Column], only_synonyms: bool) -> Column | None:
+    fitting = [
+        (place, column.place, column)
+        for column in free
+        if (place := rank(part, column.name.words)) is not None
+        and (place < BEHIND_SYNONYMS or not only_synonyms)
+        and TESTS[part](column)
+    ]
+    return min(fitting, key=lambda one: one[:2])[2] if fitting else None
+
+
+def _take_times_of_day(taken: dict[str, tuple[Column, ...]], free: list[Column]) -> None:
+    """Join columns of dates and of times of day: each time with its own date, else the first."""
+    dates = [column for column in free if column.date_forms]
+    if not dates:
+        return
+    for part in TIMES:
+        if part in taken:
+            continue
+        clocks = [column for column in free if column.is_clock]
+        named = [
+            (place, column.place, column)
+            for column in clocks
+            if (place := rank(part, column.name.words)) is not None
+        ]
+        if not named:
+            continue
+        clock = min(named, key=lambda one: one[:2])[2]
+        own = [
+            (place, date.place, date)
+            for date in dates
+            if (place := rank(part, date.name.words)) is not None
+        ]
+        date = min(own, key=lambda one: one[:2])[2] if own else dates[0]
+        taken[part] = (date, clock)
+        free.remove(clock)

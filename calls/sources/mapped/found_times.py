@@ -1,0 +1,172 @@
+"""The columns of times in an unknown file: how they are written, and where on earth.
+
+One system wrote them all: what one column proves about day and month is true of the others.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from billing.zones import is_known
+from calls.notations.layout import Fact
+from calls.records import CLOCK_AHEAD_MAX
+from calls.sources.mapped.agreeing import Rows
+from calls.sources.mapped.answers import Question
+from calls.sources.mapped.assigning import TIMES, Parts, Sample
+from calls.sources.mapped.columns import Column
+from calls.sources.mapped.date_order import DateOrder
+from calls.sources.mapped.id_times import IdProof, offset_in_words, time_in_id, zone_of_offset
+from calls.sources.mapped.profile import Moment
+
+
+class FoundTimes:
+    """The columns of times: how they are written, and where on earth."""
+
+    def __init__(
+        self, parts: Parts, sample: Sample, *, zone: ZoneInfo, now: datetime, opened_at: datetime
+    ) -> None:
+        self._parts = {part: parts[part] for part in (*TIMES, "revised_at") if part in parts}
+        self._ids = parts.get("call_id", ())
+        self._zone_column = parts.get("zone", ())
+        self._numbers = [raw.number for raw in sample]
+        self._zone = zone
+        self._first = (opened_at - timedelta(days=1)).date()
+        self._last = (now + CLOCK_AHEAD_MAX).date()
+
+    def moments(self, facts: list[Fact], questions: list[Question]) -> dict[str, Moment]:
+        """Return the Moment of each part."""
+        orders = self._orders()
+        form = self._day_or_month(orders, facts, questions)
+        told = {}
+        for part, columns in self._parts.items():
+            forms = columns[0].date_forms if len(columns) > 1 else columns[0].forms
+            written = form if len(forms) > 1 else forms[0]
+            told[part] = self._placed(
+                Moment(tuple(column.title for column in columns), written), columns
+            )
+        first = told.get("started_at") or next(iter(told.values()))
+        return self._in_zone(told, first, facts)
+
+    def _orders(self) -> dict[str, DateOrder]:
+        orders = {}
+        for columns in self._parts.values():
+            column = columns[0]
+            if len(column.forms or column.date_forms) < 2 or column.title in orders:
+                continue
+            order = orders[column.title] = DateOrder()
+            for number, text in zip(self._numbers, column.texts, strict=True):
+                order.add(number, text.strip())
+            order.check(column.title)
+        return orders
+
+    def _day_or_month(
+        self, orders: Mapping[str, DateOrder], facts: list[Fact], questions: list[Question]
+    ) -> str:
+        """Decide for all columns at once: one system wrote them."""
+        for title, order in orders.items():
+            if proven := order.proven:
+                proof = order.day_first if proven == "dmy" else order.month_first
+                assert proof is not None
+                said = "day" if proven == "dmy" else "month"
+                facts.append(
+                    Fact("dates", f"The {said} comes first: “{proof.text}” (line {proof.number}).")
+                )
+                return proven
+            if not order.matters:
+                continue
+            by_ids = self._order_by_ids(title)
+            if by_ids:
+                facts.append(Fact("dates", f"IDs prove that the {_first(by_ids)} comes first."))
+                return by_ids
+            if sorted_as := order.sorted_as:
+                said = f"The {_first(sorted_as)} comes first: so read, the rows are in order."
+                facts.append(Fact("dates", said))
+                return sorted_as
+            within = order.within(self._first, self._last)
+            if within:
+                said = (
+                    f"The {_first(within)} comes first: read the other way, some calls would be in "
+                    "the future, or from before the account was opened."
+                )
+                facts.append(Fact("dates", said))
+                return within
+            meant = order.spelt_out()
+            assert order.example is not None
+            questions.append(
+                Question(
+                    "dates",
+                    f"What does “{order.example.text}” in “{title}” mean?",
+                    (("dmy", meant["dmy"]), ("mdy", meant["mdy"])),
+                )
+            )
+        return "dmy"
+
+    def _order_by_ids(self, title: str) -> str | None:
+        """The order in which the dates are as far from the times in IDs in nearly all records."""
+        if not self._ids:
+            return None
+        fitting = [
+            form
+            for form in ("dmy", "mdy")
+            if any(
+                columns[0].title == title and self._proof(columns, form).offset is not None
+                for columns in self._parts.values()
+            )
+        ]
+        return fitting[0] if len(fitting) == 1 else None
+
+    def _proof(self, columns: tuple[Column, ...], form: str) -> IdProof:
+        proof = IdProof(self._zone)
+        if not self._ids:
+            return proof
+        moment = Moment(tuple(column.title for column in columns), form)
+        written = Rows(columns).naive(moment)
+        for text, at in zip(self._ids[0].texts, written, strict=True):
+            in_id = time_in_id(text.strip())
+            if at is not None and in_id is not None:
+                proof.add(at, in_id)
+        return proof
+
+    def _placed(self, moment: Moment, columns: tuple[Column, ...]) -> Moment:
+        """Give ``moment`` the zone that the name of a column tells, or a column of zones."""
+        hint = next((column.name.zone for column in columns if column.name.zone), "")
+        if hint.upper() in ("UTC", "GMT", "Z"):
+            return replace(moment, zone="UTC")
+        if is_known(hint):
+            return replace(moment, zone=hint)
+        if self._zone_column and not moment.form.startswith(("epoch", "gregorian")):
+            return replace(moment, zone_column=self._zone_column[0].title)
+        return moment
+
+    def _in_zone(
+        self, told: dict[str, Moment], first: Moment, facts: list[Fact]
+    ) -> dict[str, Moment]:
+        """Say in which zone the times are; set it where IDs prove another than the account's."""
+        columns = self._parts["started_at" if "started_at" in told else next(iter(told))]
+        if first.form.startswith(("epoch", "gregorian")):
+            return told
+        if first.zone or first.zone_column:
+            where = first.zone or f"as the column “{first.zone_column}” says"
+            facts.append(Fact("zone", f"Times are in the zone that the file names: {where}."))
+            return told
+        if Rows(columns).have_offsets(first):
+            facts.append(Fact("zone", "Each time names its own offset from UTC."))
+            return told
+        proof = self._proof(columns, first.form)
+        name = "" if proof.is_of_zone or proof.offset is None else zone_of_offset(proof.offset)
+        if name and proof.offset is not None:
+            said = f"IDs prove that times are in {offset_in_words(proof.offset)}."
+            facts.append(Fact("zone", said))
+            return {
+                part: moment if moment.zone or part == "revised_at" else replace(moment, zone=name)
+                for part, moment in told.items()
+            }
+        proven = "IDs prove that times" if proof.is_of_zone else "Times are taken to be"
+        said = f"{proven} are on the wall clock of {self._zone.key}, your own."
+        facts.append(Fact("zone", said if proof.is_of_zone else said.replace("be are", "be")))
+        return told
+
+
+def _first(order: str) -> str:
+    return "day" if order == "dmy" else "month"

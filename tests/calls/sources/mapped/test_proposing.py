@@ -1,0 +1,288 @@
+"""What is proposed for files that nobody knows, and what is asked."""
+
+import csv
+import io
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from calls.models import Status
+from calls.notations import BadFileError, RawRecord
+from calls.sources.mapped.answers import answered
+from calls.sources.mapped.profile import ProfileError
+from calls.sources.mapped.proposing import propose
+from tests.calls.sources.mapped.reading import KOLKATA, NOW, local_times, read_rows
+
+OPENED_AT = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def table(text):
+    """Header and rows of a text with semicolons, one record a line."""
+    rows = [[cell.strip() for cell in row] for row in csv.reader(io.StringIO(text), delimiter=";")]
+    head, *rows = [row for row in rows if any(row)]
+    return head, rows
+
+
+def proposed(text, zone=KOLKATA, opened_at=OPENED_AT):
+    head, rows = table(text)
+    sample = [
+        RawRecord(number, "", dict(zip(head, row, strict=True)))
+        for number, row in enumerate(rows, 2)
+    ]
+    return propose(head, sample, zone=ZoneInfo(zone), now=NOW, opened_at=opened_at)
+
+
+def calls(text, profile=None, zone=KOLKATA):
+    """ID, status, and times of what the proposal makes of each row."""
+    head, rows = table(text)
+    profile = profile or proposed(text, zone).profile
+    told = [read.record for read in read_rows(profile, head, rows, zone=zone)]
+    return [(one.call_id, one.status, *local_times(one, zone)) for one in told]
+
+
+def topics(proposal):
+    return [question.topic for question in proposal.questions]
+
+
+def facts(proposal, topic):
+    return [fact.said for fact in proposal.facts if fact.topic == topic]
+
+
+CALL_CENTRE = """
+Conversation;Date;Time;Agent name;Answered (Y/N);Wait (s);Talk time;Topic
+A-1;20/11/2026;2:05:09 PM;Asha;Y;12;00:03:20;Delivery
+A-2;20/11/2026;2:07:00 PM;;N;45;;Refund
+A-3;21/11/2026;12:00:30 AM;Ravi;Y;3;01:00:00;Delivery
+"""
+
+
+def test_an_export_of_a_call_centre_is_read_without_help():
+    assert calls(CALL_CENTRE) == [
+        ("A-1", Status.COMPLETED, "14:05:09", "14:05:21", "14:08:41"),
+        ("A-2", Status.NO_ANSWER, "14:07:00", None, "14:07:45"),
+        ("A-3", Status.COMPLETED, "00:00:30", "00:00:33", "01:00:33"),
+    ]
+
+
+def test_only_who_called_whom_is_asked_of_it():
+    proposal = proposed(CALL_CENTRE)
+    assert topics(proposal) == ["usage_type"]
+    inbound = answered(proposal.profile, "usage_type", "inbound")
+    head, rows = table(CALL_CENTRE)
+    assert {read.record.usage_type for read in read_rows(inbound, head, rows)} == {"inbound"}
+
+
+PLATFORM = """
+Call ID;Type;Assistant;Start;Duration (seconds);Ended reason;Cost (USD)
+p-1;outboundPhoneCall;Desk;1795255200123;64.5;customer-ended-call;0.12
+p-2;outboundPhoneCall;Desk;1795255300456;0;customer-did-not-answer;0.00
+p-3;inboundPhoneCall;Desk;1795255400789;30.001;assistant-ended-call;0.05
+"""
+
+
+def test_an_export_of_a_platform_is_read_without_help_or_question():
+    assert proposed(PLATFORM).questions == ()
+    told = calls(PLATFORM, zone="UTC")
+    assert [(one[1], one[2], one[4]) for one in told] == [
+        (Status.COMPLETED, "10:00:00.123000", "10:01:04.623000"),
+        (Status.NO_ANSWER, "10:01:40.456000", "10:01:40.456000"),
+        (Status.COMPLETED, "10:03:20.789000", "10:03:50.790000"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "times"),
+    [
+        (
+            """
+            Call UUID;Call started;Call answered;Call ended;Direction;Result
+            x-1;2026-11-20T10:00:00+05:30;2026-11-20T10:00:07+05:30;2026-11-20T10:01:00+05:30;in;OK
+            """,
+            ["10:00:00", "10:00:07", "10:01:00"],
+        ),
+        (
+            """
+            id;start_time_unix;length_in_sec;call_type;status
+            x-1;1795255200;90;INBOUND;completed
+            """,
+            ["15:30:00", "15:30:00", "15:31:30"],
+        ),
+        (
+            """
+            Call ref;Start date;Start time;End time;Direction;Outcome
+            x-1;20.11.2026;23:59:50;00:00:20;Outgoing;Answered
+            """,
+            ["23:59:50", "23:59:50", "00:00:20"],
+        ),
+        (
+            """
+            Call ID;Date & time;Ring time;Talk duration;Direction
+            x-1;20 Nov 2026 10:00;5;0:01:30;Outbound
+            """,
+            ["10:00:00", "10:00:05", "10:01:35"],
+        ),
+        (
+            """
+            Call ID;Start;Duration (min);Direction;Answered
+            x-1;46346.5;1.5;Outbound;Yes
+            """,
+            ["12:00:00", "12:00:00", "12:01:30"],
+        ),
+        (
+            """
+            Call ID;Started at (UTC);Duration (ms);Direction;Answered
+            x-1;2026-11-20 04:30:00;61500;Outbound;true
+            """,
+            ["10:00:00", "10:00:00", "10:01:01.500000"],
+        ),
+    ],
+    ids=["offsets", "epoch", "end-after-midnight", "month-in-letters", "serial", "utc-in-name"],
+)
+def test_times_are_read_as_they_are_written(text, times):
+    ((_, status, *told),) = calls(text)
+    assert (status, told) == (Status.COMPLETED, times)
+
+
+def test_the_unit_of_a_length_is_the_one_that_agrees_with_the_times():
+    text = """
+    Call ID;Start;End;Duration;Direction
+    x-1;2026-11-20 10:00:00;2026-11-20 10:01:30;1.5;out
+    x-2;2026-11-20 10:05:00;2026-11-20 10:08:00;3;out
+    x-3;2026-11-20 10:15:00;2026-11-20 10:15:30;0.5;out
+    """
+    proposal = proposed(text)
+    assert proposal.profile.total.unit == "min"
+    assert facts(proposal, "durations") == [
+        "100 % of the durations agree with the times of their calls within a second."
+    ]
+
+
+def test_lengths_decide_where_times_are_cut_to_minutes():
+    text = """
+    Call ID;Start;Answer;End;Talk time;Direction
+    x-1;20/11/2026 22:41;20/11/2026 22:41;20/11/2026 22:41;9;out
+    x-2;20/11/2026 22:45;20/11/2026 22:45;20/11/2026 22:46;61;out
+    x-3;20/11/2026 22:50;;20/11/2026 22:51;0;out
+    """
+    assert [(one[1], one[3], one[4]) for one in calls(text)][:2] == [
+        (Status.COMPLETED, "22:41:00", "22:41:09"),
+        (Status.COMPLETED, "22:45:00", "22:46:01"),
+    ]
+
+
+# ── Day or month first ────────────────────────────────────────────────────────────────────────
+DATES = "Call ID;Start;Duration;Direction;Answered\n"
+
+
+def dated(*dates, ids=None, unit=10):
+    names = ids or [f"x-{number}" for number in range(len(dates))]
+    return DATES + "\n".join(
+        f"{name};{at};{unit};out;Y" for name, at in zip(names, dates, strict=True)
+    )
+
+
+def order(proposal):
+    return proposal.profile.started_at.form
+
+
+def test_a_number_above_12_proves_it_for_the_whole_column():
+    proposal = proposed(dated("01/11/2026 10:00:01", "11/13/2026 10:00:02"))
+    assert (order(proposal), topics(proposal)) == ("mdy", [])
+    assert facts(proposal, "dates") == ["The month comes first: “11/13/2026 10:00:02” (line 3)."]
+
+
+def test_both_proofs_are_refused_with_two_lines():
+    with pytest.raises(BadFileError, match=r"day first \(line 2\).*month first \(line 3\)"):
+        proposed(dated("13/11/2026 10:00:01", "11/14/2026 10:00:02"))
+
+
+def test_times_in_ids_prove_zone_and_order():
+    at = datetime(2026, 11, 5, 4, 30, tzinfo=UTC)  # 07:30 in Moscow
+    starts = [at + timedelta(minutes=number) for number in range(4)]
+    ids = [f"{int(start.timestamp())}.{number}" for number, start in enumerate(starts)]
+    local = [(start + timedelta(hours=3)).strftime("%m/%d/%Y %H:%M:%S") for start in starts]
+    proposal = proposed(dated(*local, ids=ids))
+    assert (order(proposal), topics(proposal)) == ("mdy", [])
+    assert facts(proposal, "zone") == ["IDs prove that times are in UTC+3."]
+    assert proposal.profile.started_at.zone == "Etc/GMT-3"
+
+
+def test_the_order_of_the_rows_tells():
+    proposal = proposed(dated("03/10/2026 10:00:01", "02/11/2026 10:00:02", "04/11/2026 09:00:00"))
+    assert (order(proposal), topics(proposal)) == ("dmy", [])
+    assert facts(proposal, "dates") == ["The day comes first: so read, the rows are in order."]
+
+
+def test_what_would_be_in_the_future_is_not_meant():
+    proposal = proposed(dated("03/12/2026 10:00:01"))
+    assert (order(proposal), topics(proposal)) == ("mdy", [])
+    assert "in the future" in facts(proposal, "dates")[0]
+
+
+def test_what_nothing_tells_is_asked_with_an_example_spelt_out():
+    proposal = proposed(dated("03/11/2026 10:00:01"))
+    (question,) = proposal.questions
+    assert question.said == "What does “03/11/2026 10:00:01” in “Start” mean?"
+    assert question.choices == (("dmy", "3 November"), ("mdy", "11 March"))
+    assert answered(proposal.profile, "dates", "mdy").started_at.form == "mdy"
+
+
+def test_dates_that_mean_the_same_either_way_are_not_asked_about():
+    assert topics(proposed(dated("05/05/2026 10:00:01", "11/11/2026 10:00:01"))) == []
+
+
+# ── Words, IDs and what is left out ───────────────────────────────────────────────────────────
+def test_words_that_are_not_known_are_asked_about_and_answered():
+    text = """
+    Call ID;Start;Duration;Direction;Status
+    x-1;2026-11-20 10:00:01;10;out;Erreicht
+    x-2;2026-11-20 10:00:02;0;out;Busy
+    """
+    proposal = proposed(text)
+    assert topics(proposal) == ["status:Erreicht"]
+    profile = answered(proposal.profile, "status:Erreicht", "completed")
+    assert [one[1] for one in calls(text, profile)] == [Status.COMPLETED, Status.BUSY]
+
+
+@pytest.mark.parametrize(
+    ("topic", "value"),
+    [("status:Erreicht", "perhaps"), ("dates", "ymd"), ("weather", "dmy"), ("usage_type", "")],
+)
+def test_an_answer_that_is_none_is_refused(topic, value):
+    with pytest.raises(ProfileError):
+        answered(proposed(CALL_CENTRE).profile, topic, value)
+
+
+def test_a_column_of_missed_calls_says_the_opposite():
+    text = """
+    Call ID;Start;Duration;Direction;Missed call
+    x-1;2026-11-20 10:00:01;10;in;No
+    x-2;2026-11-20 10:00:02;0;in;Yes
+    """
+    assert [one[1] for one in calls(text)] == [Status.COMPLETED, Status.NO_ANSWER]
+
+
+def test_without_ids_they_are_made_of_what_tells_calls_apart():
+    text = """
+    Start;Caller number;Called number;Talk time;Direction
+    2026-11-20 10:00:01;+911234567;+911234568;10;in
+    2026-11-20 10:00:01;+911234569;+911234568;20;in
+    """
+    proposal = proposed(text)
+    assert proposal.profile.call_id.columns == ("Start", "Caller number", "Called number")
+    assert len({one[0] for one in calls(text)}) == 2
+
+
+def test_transcripts_and_recordings_are_left_out():
+    text = """
+    Call ID;Start;Duration;Direction;Answered;Transcript;Recording URL
+    x-1;2026-11-20 10:00:01;10;in;Y;Hello;https://recordings.example/1
+    """
+    assert proposed(text).profile.ignore == ("Transcript", "Recording URL")
+
+
+def test_a_file_without_times_gets_no_profile():
+    proposal = proposed("Name;City\nAsha;Pune\nRavi;Delhi\n")
+    assert proposal.profile is None
+    assert "No column of dates and times" in facts(proposal, "columns")[0]
