@@ -202,11 +202,11 @@ class AsteriskCsv(Source[Any]):
 
     def call_id(self, values: Row | Mapping[str, str]) -> str:
         """The linkedid, the uniqueid, or an ID made from the columns that are always there."""
-        if not values:
-            return ""
-        cdr = self._named(values)
+        return self._call_id(self._named(values)) if values else ""
+
+    def _call_id(self, cdr: Mapping[str, str]) -> str:
         for name in ("linkedid", "uniqueid"):
-            found: str = cdr.get(name, "")
+            found = cdr.get(name, "")
             if found and (name == "uniqueid" or UNIQUEID.fullmatch(found)):
                 return found
         told = (cdr[name] for name in COLUMNS if name in cdr)
@@ -243,7 +243,7 @@ class AsteriskCsv(Source[Any]):
         inbound = bool(value(cdr, "did")) or cdr.get("dcontext") in self._inbound_contexts
         record = validate(
             account_id=self.account_id,
-            call_id=self.call_id(line.values),
+            call_id=self._call_id(cdr),
             usage_type=UsageType.INBOUND if inbound else self._usage_type,
             status=leg.status,
             started_at=leg.started_at,

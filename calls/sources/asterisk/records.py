@@ -45,7 +45,6 @@ TOLERANCE = timedelta(seconds=1)
 YEAR_FIRST, DAY_FIRST, MONTH_FIRST = "ymd", "dmy", "mdy"
 
 EPOCH = re.compile(r"(\d{9,11})(?:\.(\d{1,9}))?", re.ASCII)
-CUT_TO_MINUTES = re.compile(r".*[T ]\d{1,2}:\d\d(?: ?[AP]M)?", re.ASCII | re.IGNORECASE)
 
 # A number that only extensions of the same switch have; feature codes and names of the dialplan.
 SHORT = re.compile(r"\d{2,6}", re.ASCII)
@@ -86,7 +85,7 @@ def leg_of(cdr: Mapping[str, str], *, zone: ZoneInfo, dates: str = YEAR_FIRST) -
     start = "start" if "start" in cdr else "calldate"
     if not value(cdr, start):
         raise Rejected(start, "is missing.")
-    if "end" not in cdr or CUT_TO_MINUTES.fullmatch(value(cdr, start)):
+    if "end" not in cdr or cdr[start].count(":") == 1:  # without seconds
         return _from_seconds(cdr, start, status, duration, billsec, zone=zone, dates=dates)
     if not value(cdr, "end"):
         raise Rejected("end", "is missing.")
@@ -149,9 +148,10 @@ def _from_seconds(
 def _finer(leg: Leg, duration: timedelta | None, billsec: timedelta | None) -> Leg:
     """Return ``leg`` by its seconds, where only those have decimals."""
     instants = (leg.started_at, leg.connected_at, leg.ended_at)
-    is_whole = not any(one and (one.at.microsecond or one.finer) for one in instants)
     told = [length.microseconds for length in (duration, billsec) if length is not None]
-    if duration is None or not is_whole or not any(told):
+    if duration is None or not any(told):
+        return leg
+    if any(one and (one.at.microsecond or one.finer) for one in instants):
         return leg
     ended_at = leg.started_at.at + duration
     connected_at = leg.connected_at
@@ -172,6 +172,8 @@ def _seconds(field: str, text: str | None) -> timedelta | None:
     """Return a number of seconds to the microsecond, rounded up; None where it is not told."""
     if text is None or text in ("NULL", r"\N"):
         return None
+    if text.isdigit() and text.isascii() and len(text) < 10:
+        return timedelta(seconds=int(text))
     found = re.fullmatch(r"(-?\d{1,9})(?:\.(\d{1,9}))?", text.strip(), re.ASCII)
     if not found:
         raise Rejected(field, f"is “{storable(text[:40])}”, not a number of seconds.")
