@@ -9,39 +9,40 @@ import re
 from collections.abc import Container, Iterable, Iterator, Mapping
 from decimal import Decimal, InvalidOperation
 from json.encoder import encode_basestring
-from typing import Any, BinaryIO, TypeAlias
+from typing import BinaryIO, TypeAlias
 
 from calls.notations import BadFileError, RawRecord
-from calls.notations.lines import BLOCK_BYTES, MARK, SHOWN_MAX, decoder_of, marked_encoding
+from calls.notations.json_text import (
+    DECODER,
+    DEPTH_MAX,
+    TOO_DEEP,
+    TOO_LONG,
+    EndedError,
+    Json,
+    JsonText,
+    NotJsonError,
+    Number,
+    Value,
+    explained,
+)
+from calls.notations.lines import SHOWN_MAX
 
-Document = dict[str, str]
-Json: TypeAlias = Any  # dict, list, str, Number, bool or None
+Document: TypeAlias = dict[str, str]
 
-# A record that is longer than this is no call record; nor is a value that a reader skips.
-RECORD_CHARACTERS_MAX = 10_000_000
-DEPTH_MAX = 60
 
 # How lists of records are named in the answers of APIs. The first of them that is there counts.
 LIST_NAMES = ("calls", "conversations", "objects", "data", "results", "records", "items")
 
-BLANKS = re.compile(r"[ \t\r\n]*")
+# So much is looked at to find the list in a document, beside which there are fewer values.
+LOOKED_AT = 4 * 1024 * 1024
+BESIDE_MAX = 10
+
 BETWEEN_TOKENS = re.compile(r'("(?:[^"\\]|\\.)*")|[ \t\r\n]+', re.DOTALL)
 
 # An exponent that is larger than this is no amount of anything.
 DIGITS_MAX = 40
 
 NO_OBJECT = "is no JSON object, but a value by itself."
-TOO_LONG = f"is longer than {RECORD_CHARACTERS_MAX:,} characters."
-TOO_DEEP = f"is nested more than {DEPTH_MAX} levels deep."
-
-
-class Number(str):
-    """A number as it was written."""
-
-
-DECODER = json.JSONDecoder(
-    parse_int=Number, parse_float=Number, parse_constant=Number, strict=False
-)
 
 
 class DocumentReader:
@@ -64,7 +65,7 @@ class DocumentReader:
         records_at: str = "",
         ignored: Container[str] = (),
     ) -> None:
-        self._buffer = _Buffer(file, encoding)
+        self._buffer = JsonText(file, encoding)
         self._records_at = records_at
         self._ignored = ignored
         self._ignores = bool(ignored)
@@ -81,7 +82,9 @@ class DocumentReader:
         is_empty = True
         while beginning := buffer.peek():
             is_empty = False
-            if beginning == "[":
+            if beginning == ",":  # between documents, where somebody has put one a line
+                buffer.skip(",")
+            elif beginning == "[":
                 yield from self._listed()
             elif beginning == "{" and self._records_at:
                 yield from self._enveloped()
@@ -94,8 +97,8 @@ class DocumentReader:
         """Give the values of each text, which is one document."""
         for text in texts:
             try:
-                yield flattened(_parsed(text))
-            except (_NotJsonError, RecursionError):
+                yield flattened(DECODER.decode(text))
+            except (ValueError, RecursionError):
                 yield {}
 
     def _listed(self) -> Iterator[RawRecord[Document]]:
@@ -108,13 +111,13 @@ class DocumentReader:
         while True:
             number = self._next_number(0)
             try:
-                text = buffer.value()
-            except _EndedError as ended:
+                value = buffer.value()
+            except EndedError as ended:
                 yield RawRecord(number, ended.text, {}, is_torn=True)
                 return
-            except _NotJsonError as error:
+            except NotJsonError as error:
                 raise BadFileError(f"Record {number:,} {error}") from None
-            yield self._record(number, text)
+            yield self._record(number, value)
             after = buffer.peek()
             if after not in (",", "]"):
                 if not after:
@@ -134,21 +137,21 @@ class DocumentReader:
             try:
                 if not is_first:
                     if beginning != ",":
-                        raise _NotJsonError("")
+                        raise NotJsonError("")
                     buffer.skip(",")
                 is_first = False
-                name = _parsed(buffer.value())
+                name = buffer.value().json
                 if buffer.peek() != ":":
-                    raise _NotJsonError("")
+                    raise NotJsonError("")
                 buffer.skip(":")
                 if name == self._records_at and buffer.peek() == "[":
                     yield from self._listed()
                 else:
                     buffer.value()
-            except _EndedError:
+            except EndedError:
                 # What was cut off stands outside of the list, if not after the last of its records.
                 return
-            except _NotJsonError as error:
+            except NotJsonError as error:
                 if not buffer.peek():
                     return
                 said = str(error) or "is no JSON."
@@ -165,43 +168,43 @@ class DocumentReader:
             return RawRecord(number, f"{buffer.skip_line()}…", {}, defect=TOO_LONG)
         stripped = line.strip()
         try:
-            end = DECODER.raw_decode(stripped)[1]
+            document, end = DECODER.raw_decode(stripped)
         except (ValueError, RecursionError) as error:
-            is_whole = stripped.endswith("}") or (self._has_lines and stripped.startswith("{"))
+            is_whole = stripped.endswith("}") and stripped.count("{") == stripped.count("}")
             if not (is_whole or self._has_lines) or isinstance(error, RecursionError):
                 return self._spread(number)
             buffer.skip(line)
             if not line.endswith("\n") and not buffer.peek():
                 return RawRecord(number, line, {}, is_torn=True)
-            return RawRecord(number, line, {}, defect=_explained(error))
+            return RawRecord(number, line, {}, defect=explained(error, 0))
         if end == len(stripped):
             self._has_lines = True
         buffer.skip(line[: line.index(stripped[0]) + end])
-        return self._record(number, stripped[:end])
+        return self._record(number, Value(stripped[:end], document))
 
     def _spread(self, number: int) -> RawRecord[Document]:
         """Give the document that begins here and ends on another line."""
         line_number = self._buffer.line_number
         try:
             return self._record(number, self._buffer.value())
-        except _EndedError as ended:
+        except EndedError as ended:
             return RawRecord(number, ended.text, {}, is_torn=True)
-        except _NotJsonError as error:
+        except NotJsonError as error:
             raise BadFileError(f"The document in line {line_number:,} {error}") from None
 
-    def _record(self, number: int, text: str) -> RawRecord[Document]:
+    def _record(self, number: int, value: Value) -> RawRecord[Document]:
+        document = value.json
+        if not isinstance(document, dict):
+            return RawRecord(number, compact(value.text)[:SHOWN_MAX], {}, defect=NO_OBJECT)
         try:
-            document = _parsed(text)
-            if not isinstance(document, dict):
-                return RawRecord(number, compact(text)[:SHOWN_MAX], {}, defect=NO_OBJECT)
             if self._ignores:
                 document = self._kept(document)
-                written = written_out(document)
+                text = written_out(document)
             else:
-                written = compact(text)
-            return RawRecord(number, written, flattened(document))
+                text = compact(value.text)
+            return RawRecord(number, text, flattened(document))
         except RecursionError:
-            return RawRecord(number, text[:SHOWN_MAX], {}, defect=TOO_DEEP)
+            return RawRecord(number, value.text[:SHOWN_MAX], {}, defect=TOO_DEEP)
 
     def _kept(self, document: Mapping[str, Json], path: str = "") -> dict[str, Json]:
         kept = {}
@@ -285,148 +288,50 @@ def written_out(value: Json) -> str:
 
 
 def compact(text: str) -> str:
-    """Return JSON on one line: as it was, but for blanks between its parts."""
+    """Return JSON on one line: as it was, or without the blanks between its parts."""
+    if "\n" not in text:
+        return text
     return BETWEEN_TOKENS.sub(lambda found: found[1] or "", text)
 
 
-def _parsed(text: str) -> Json:
+def lists_in(file: BinaryIO, encoding: str) -> list[str]:
+    """Return the names of the lists of objects in the first document of ``file``.
+
+    One of a name that is known ends the search. Where there is none, only a document around one
+    list is taken for more than a record: with few values beside it, and none of them an object.
+    """
+    file.seek(0)
+    text = JsonText(file, encoding)
+    found: list[str] = []
+    beside = 0
     try:
-        return DECODER.decode(text)
-    except ValueError as error:
-        raise _NotJsonError(_explained(error)) from None
-
-
-def _explained(error: Exception) -> str:
-    if isinstance(error, json.JSONDecodeError):
-        said = error.msg[:1].lower() + error.msg[1:]
-        return f"is no JSON: {said.removesuffix(' at')}, at character {error.pos + 1:,}."
-    return "is no JSON."
-
-
-class _NotJsonError(Exception):
-    """What stands there is no JSON: the message says why, without its subject."""
-
-
-class _EndedError(Exception):
-    """The file ends in the middle of a value, which begins with ``text``."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.text = text
-
-
-class _Buffer:
-    """A moving part of the text in ``file``, never longer than the longest record."""
-
-    def __init__(self, file: BinaryIO, encoding: str) -> None:
-        self._file = file
-        self._encoding = encoding
-        self._decoder = decoder_of(encoding)
-        self._text = ""
-        self._at = 0
-        self._has_ended = False
-        self._block_bytes = BLOCK_BYTES
-        self.bytes_read = 0
-        self.line_number = 1
-
-    def peek(self) -> str:
-        """Return the next character that is not blank, which comes next; none at the end."""
-        while True:
-            end = BLANKS.match(self._text, self._at).end()  # type: ignore[union-attr]
-            self._move_to(end)
-            if end < len(self._text):
-                return self._text[end]
-            if not self._fill():
-                return ""
-
-    def skip(self, text: str) -> None:
-        """Leave ``text``, which comes next, behind."""
-        self._move_to(self._at + len(text))
-
-    def line(self) -> str | None:
-        """Return the line that comes next, with its end; None where it is too long."""
-        looked_until = self._at
-        while True:
-            end = self._text.find("\n", looked_until)
-            if end >= 0:
-                return self._text[self._at : end + 1]
-            unread = len(self._text) - self._at
-            if unread > RECORD_CHARACTERS_MAX:
-                return None
-            looked_until = self._at + unread
-            before = self._at
-            if not self._fill():
-                return self._text[self._at :]
-            looked_until -= before - self._at
-
-    def skip_line(self) -> str:
-        """Leave a line behind, however long it is; return its beginning."""
-        beginning = self._text[self._at : self._at + SHOWN_MAX]
-        while (end := self._text.find("\n", self._at)) < 0:
-            self._move_to(len(self._text))
-            if not self._fill():
-                return beginning
-        self._move_to(end + 1)
-        return beginning
-
-    def value(self) -> str:
-        """Return the text of the value that comes next, and leave it behind.
-
-        Raises _EndedError where the file ends in it, and _NotJsonError where it is none or longer
-        than a record may be.
-        """
-        self.peek()
-        self._block_bytes = BLOCK_BYTES
-        while True:
-            error: Exception
-            try:
-                end = DECODER.raw_decode(self._text, self._at)[1]
-            except RecursionError:
-                raise _NotJsonError(TOO_DEEP) from None
-            except ValueError as failure:
-                error = failure
+        text.skip(text.peek())
+        while text.peek() == '"':
+            name = text.value().json
+            text.skip(text.peek())
+            beginning = text.peek()
+            if beginning == "[":
+                text.skip("[")
+                if text.peek() in ("{", "]") and name in LIST_NAMES:
+                    return [name]
+                if text.peek() == "{":
+                    found.append(name)
+                    if text.bytes_read > LOOKED_AT:
+                        break
+                _skip_list(text)
             else:
-                # A number goes on where the buffer does.
-                if end < len(self._text) or not self._fill():
-                    text = self._text[self._at : end]
-                    self._move_to(end)
-                    return text
-                continue
-            if len(self._text) - self._at > RECORD_CHARACTERS_MAX:
-                raise _NotJsonError(TOO_LONG)
-            # So that a long value is not begun anew for each block of it.
-            self._block_bytes *= 2
-            if not self._fill():
-                text = self._text[self._at :]
-                if _ends_inside(error, text, self._at):
-                    raise _EndedError(text[:SHOWN_MAX])
-                raise _NotJsonError(_explained(error))
-
-    def _move_to(self, at: int) -> None:
-        self.line_number += self._text.count("\n", self._at, at)
-        self._at = at
-
-    def _fill(self) -> bool:
-        """Read more of the file. Returns whether there is more."""
-        while not self._has_ended:
-            block = self._file.read(self._block_bytes)
-            if not self.bytes_read and (encoding := marked_encoding(block)):
-                self._decoder = decoder_of(encoding)
-            is_first = not self.bytes_read
-            self.bytes_read += len(block)
-            self._has_ended = not block
-            more = self._decoder.decode(block, final=self._has_ended)
-            if is_first:
-                more = more.removeprefix(MARK)
-            if more:
-                self._text = self._text[self._at :] + more
-                self._at = 0
-                return True
-        return False
+                beside += BESIDE_MAX if beginning == "{" else 1
+                text.value()
+            if text.peek() == ",":
+                text.skip(",")
+    except (NotJsonError, EndedError):
+        pass
+    return found if beside < BESIDE_MAX else []
 
 
-def _ends_inside(error: Exception, text: str, at: int) -> bool:
-    """Whether JSON fails because the text ends, and not before."""
-    if not isinstance(error, json.JSONDecodeError):
-        return False
-    return "Unterminated" in error.msg or error.pos - at >= len(text.rstrip()) - 5
+def _skip_list(text: JsonText) -> None:
+    while text.peek() not in ("]", ""):
+        text.value()
+        if text.peek() == ",":
+            text.skip(",")
+    text.skip("]")
