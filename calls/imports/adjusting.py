@@ -17,14 +17,13 @@ from calls.imports.finding import find_out
 from calls.imports.readings import Reading, choose, reading_of, require_file
 from calls.models import FileImport
 from calls.notations import BadFileError
+from calls.sources.mapped.answers import answered
+from calls.sources.mapped.profile import Profile
 
-# Parts of a profile, as it is stored: its times, and its lengths of time.
+# The times of a profile, as it is stored.
 MOMENTS = ("started_at", "connected_at", "ended_at", "revised_at")
-AMOUNTS = ("total", "talk", "waiting")
 # Of a time: day first, month first.
 DAY_ORDERS = ("dmy", "mdy")
-# Parts of a profile that say what a call is where no word does.
-CHOICES = ("usage_type", "status")
 
 
 def change(*, file_import: FileImport, reading: Reading, now: datetime) -> FileImport:
@@ -75,31 +74,22 @@ def answer(*, file_import: FileImport, answers: Mapping[str, str], now: datetime
         raise Refusal("Nothing is asked any more. Reload the page.")
     for topic, _, _ in asked:
         if topic in answers:
-            reading = answered(reading, topic, answers[topic])
+            reading = _answered(reading, topic, answers[topic])
     left = [question for question in asked if question[0] not in answers]
     return _store(file_import, reading, {**file_import.examined, "questions": left}, now)
 
 
-def answered(reading: Reading, topic: str, value: str) -> Reading:
+def _answered(reading: Reading, topic: str, value: str) -> Reading:
     """Return ``reading`` with the answer to one question.
 
-    What a profile is asked for goes into the profile; anything else is an option of the source.
+    What a profile leaves open goes into the profile; anything else is an option of the source.
     """
-    profile = reading.profile
     if topic == "zone":
         return replace(reading, zone=value)
-    if profile is None:
+    if reading.profile is None:
         return replace(reading, options={**reading.options, topic: value})
-    if topic == "dates":
-        return replace(reading, profile=with_day_order(profile, value))
-    if topic in AMOUNTS:
-        return replace(
-            reading, profile={**profile, topic: {**profile.get(topic, {}), "unit": value}}
-        )
-    if topic in CHOICES:
-        own = {**profile.get(topic, {}), "otherwise": value}
-        return replace(reading, profile={**profile, topic: own})
-    raise Refusal("This question can’t be answered here: say which column is what.", field=topic)
+    profile = answered(Profile.from_json(reading.profile), topic, value)
+    return replace(reading, profile=profile.as_json())
 
 
 def with_day_order(profile: Mapping[str, Any], form: str) -> dict[str, Any]:
