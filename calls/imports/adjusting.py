@@ -14,7 +14,7 @@ from django.db import transaction
 from billing.refusals import Refusal
 from calls.imports import machine, parts
 from calls.imports.finding import find_out
-from calls.imports.readings import Reading, choose, reading_of, require_file
+from calls.imports.readings import MAPPED, Reading, choose, reading_of, require_file
 from calls.models import FileImport
 from calls.notations import BadFileError
 from calls.sources.mapped.answers import answered
@@ -58,6 +58,28 @@ def change(*, file_import: FileImport, reading: Reading, now: datetime) -> FileI
             profile=proposed.profile,
         )
     return _store(file_import, wanted, found.as_json(), now)
+
+
+def map_columns(
+    *, file_import: FileImport, profile: Profile, zone: str | None = None, now: datetime
+) -> FileImport:
+    """Read the file by ``profile`` from now on. It answers all questions but that for the zone.
+
+    Raises Refusal where the file can't be read so.
+    """
+    reading = reading_of(file_import)
+    if reading is None:
+        raise Refusal("The file is still being looked at. Try again in a minute.")
+    reading = replace(
+        reading,
+        format=MAPPED,
+        options={},
+        profile=profile.as_json(),
+        zone=reading.zone if zone is None else zone,
+    )
+    asked = file_import.examined.get("questions", [])
+    left = [question for question in asked if question[0] == "zone" and not zone]
+    return _store(file_import, reading, {**file_import.examined, "questions": left}, now)
 
 
 def answer(*, file_import: FileImport, answers: Mapping[str, str], now: datetime) -> FileImport:

@@ -1,18 +1,33 @@
 """The form that changes what was found out about a file: its format, how it is cut, its zone."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from django import forms
+from django.utils.text import capfirst
 
 from billing.zones import place_names
 from calls.imports.adjusting import DAY_ORDERS, with_day_order
 from calls.imports.readings import Reading
 from calls.notations.layout import DELIMITED, JSON
+from calls.sources import Option
+from calls.sources.registry import SOURCES
 from dashboard.imports.formats import chosen_format, format_choices, format_of
-from dashboard.imports.words import ENCODINGS, SEPARATORS, with_own
+from dashboard.imports.words import (
+    ENCODINGS,
+    OPTION_LABELS,
+    OPTION_WORDS,
+    SEPARATORS,
+    with_own,
+)
+from dashboard.imports.words import (
+    choices as words_for,
+)
 
 SKIPPED_MAX = 100
+OPTION = "option-"  # before the name of what a source can be told
+OPTION_LENGTH_MAX = 500
 DAY_FIRST, MONTH_FIRST = DAY_ORDERS
 LAYOUT_FIELDS = ("encoding", "delimiter", "skipped_lines", "has_header", "records_at")
 
@@ -45,6 +60,9 @@ class LayoutForm(forms.Form):
                 ],
                 initial=self._day_order,
             )
+        self._options = SOURCES[reading.format].options if reading.format in SOURCES else ()
+        for option in self._options:
+            self._add_option(option, reading.options.get(option.name))
         if layout.notation == DELIMITED:
             self.fields["encoding"] = forms.ChoiceField(
                 label="Characters",
@@ -80,6 +98,36 @@ class LayoutForm(forms.Form):
             required=False,
         )
 
+    def _add_option(self, option: Option, told: Any) -> None:
+        """A field for something that the notation of the source does not say."""
+        label = OPTION_LABELS.get(option.name, capfirst(option.help))
+        if option.choices:
+            choices = [("", "as usual"), *words_for(option.choices, OPTION_WORDS)]
+            field: forms.Field = forms.ChoiceField(
+                label=label, choices=choices, initial=told or "", required=False
+            )
+        else:
+            values = told if isinstance(told, list | tuple) else [told or ""]
+            field = forms.CharField(
+                label=label,
+                initial=", ".join(values),
+                required=False,
+                max_length=OPTION_LENGTH_MAX,
+                widget=forms.TextInput(attrs={"autocomplete": "off"}),
+            )
+        self.fields[f"{OPTION}{option.name}"] = field
+
+    def _told_options(self, said: Mapping[str, Any]) -> dict[str, Any]:
+        """What was said about the source, without what is as usual."""
+        told: dict[str, Any] = {}
+        for option in self._options:
+            value = said[f"{OPTION}{option.name}"].strip()
+            if option.is_list:
+                value = [each.strip() for each in value.split(",") if each.strip()]
+            if value:
+                told[option.name] = value
+        return told
+
     @property
     def _day_order(self) -> str:
         """In which order its dates are written; "" where they say it themselves."""
@@ -105,6 +153,7 @@ class LayoutForm(forms.Form):
         profile = begun.profile
         if "day_order" in said and profile is not None:
             profile = with_day_order(profile, said["day_order"])
+        begun = replace(begun, options=self._told_options(said))
         if said["format"] != format_of(begun):
             chosen, profile = chosen_format(said["format"], begun)
             begun = replace(begun, format=chosen, options={})
@@ -112,8 +161,3 @@ class LayoutForm(forms.Form):
             begun, layout=layout, profile=profile, zone=said["zone"], revise=said["revise"]
         )
         return said
-
-    @property
-    def is_cut_anew(self) -> bool:
-        """Whether the file is to be cut into other records."""
-        return self.reading.layout != self._begun.layout

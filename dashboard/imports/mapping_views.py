@@ -14,7 +14,7 @@ from django.utils.http import content_disposition_header
 from billing.models import User
 from billing.refusals import Refusal
 from billing.zones import place_names
-from calls.imports import previewing, profiles, readings
+from calls.imports import adjusting, previewing, profiles, readings
 from calls.imports.readings import MAPPED, Reading
 from calls.models import FileImport, MappingProfile
 from calls.sources.mapped.profile import Profile
@@ -75,7 +75,7 @@ def _mapped(request: AccountRequest, file_import: FileImport, do: str) -> HttpRe
         return _show(request, file_import, reading, form, status=status)
     name = request.POST.get("profile-name", "").strip()
     try:
-        chosen = _use(request, file_import, replace(reading, profile=form.profile.as_json()))
+        adjusting.map_columns(file_import=file_import, profile=form.profile, now=timezone.now())
         if name:
             profiles.save(
                 account=request.account,
@@ -88,7 +88,7 @@ def _mapped(request: AccountRequest, file_import: FileImport, do: str) -> HttpRe
             )
     except Refusal as refusal:
         return _show(request, file_import, reading, form, problem=refusal.message, status=409)
-    return redirect("dashboard:import_page", request.account.slug, chosen.public_id)
+    return redirect("dashboard:import_page", request.account.slug, file_import.public_id)
 
 
 @account_page(manages=True, action=_map)
@@ -173,16 +173,16 @@ def _with_profile(
     reading = _reading_of(file_import)
     wanted = replace(reading, profile=found.profile, zone=found.zone or reading.zone)
     try:
-        _use(request, file_import, wanted)
+        adjusting.map_columns(
+            file_import=file_import,
+            profile=Profile.from_json(found.profile),
+            zone=found.zone or None,
+            now=timezone.now(),
+        )
     except Refusal as refusal:
         form = _form(file_import, wanted, None)
         return _show(request, file_import, wanted, form, problem=refusal.message, status=409)
     return redirect("dashboard:import_mapping", request.account.slug, file_import.public_id)
-
-
-def _use(request: AccountRequest, file_import: FileImport, reading: Reading) -> FileImport:
-    """Read the file by ``reading`` from now on. Raises Refusal."""
-    return readings.choose(file_import=file_import, reading=reading, now=timezone.now())
 
 
 # ── The page ──────────────────────────────────────────────────────────────────────────────────

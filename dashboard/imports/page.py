@@ -195,7 +195,9 @@ class ImportPage(Standing):
             return "Read this way, the file makes no sense. Change below how it is read."
         label = format_label(self.reading) if self.reading else ""
         if not label:
-            return "The columns are named. See below what is made of the first lines."
+            return (
+                "See below what is made of its columns. If something is wrong, say which is what."
+            )
         return f"This is “{label}”. See below what is made of the first lines."
 
     @property

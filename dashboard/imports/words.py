@@ -43,6 +43,22 @@ STATUS_WORDS: Mapping[str, str] = {
     Status.FAILED.value: "Failed",
     Status.BLOCKED.value: "Blocked",
 }
+# What a source can be told, by the name of its option: a label, and the words for its choices.
+OPTION_LABELS: Mapping[str, str] = {
+    "usage_type": "Calls are",
+    "inbound_contexts": "Contexts of calls that were received (with commas)",
+    "ignored_contexts": "Contexts of calls to leave out (with commas)",
+    "internal_calls": "Calls between extensions",
+    "dates": "Dates",
+}
+OPTION_WORDS: Mapping[str, str] = {
+    **USAGE_TYPE_WORDS,
+    "charge": "charged like any other call",
+    "ignore": "left out",
+    "ymd": "Year first: 2026-11-03 is 3 November",
+    "dmy": "Day first: 3/11 is 3 November",
+    "mdy": "Month first: 3/11 is 11 March",
+}
 SEPARATORS: Choices = [
     (",", "Comma  ,"),
     (";", "Semicolon  ;"),

@@ -112,9 +112,7 @@ def test_the_words_of_a_chosen_column_are_asked_for(manager: Client, unknown: Fi
 
 
 # ── The effect ────────────────────────────────────────────────────────────────────────────────
-def test_the_effect_shows_on_the_first_lines_at_once(
-    manager: Client, unknown: FileImport
-) -> None:
+def test_the_effect_shows_on_the_first_lines_at_once(manager: Client, unknown: FileImport) -> None:
     response = effect(manager, unknown, filled())
     rows = response.context["effect"].rows
     assert [(row.outcome, row.direction) for row in rows] == [
