@@ -52,6 +52,20 @@ class ImportPage(Standing):
         self.outcome = panel_of(self, balance=request.frame.balance)
         _ = self.waits_for  # read now: nothing is read while the page is rendered
 
+    @property
+    def face(self) -> str:
+        """The look of its panel: somebody has to do something first, or how it stands."""
+        return super().face if self.state != S.READY or self.may_try else "question"
+
+    @property
+    def title(self) -> str:
+        """How it stands, in a few words."""
+        if self.state != S.READY or self.may_try:
+            return super().title
+        if self.questions:
+            return "One thing to answer first" if len(self.questions) == 1 else "Questions first"
+        return "Which column is what?" if self.needs_mapping else "It can’t be read this way"
+
     # ── Addresses ─────────────────────────────────────────────────────────────────────────────
     @property
     def url(self) -> str:
@@ -185,7 +199,7 @@ class ImportPage(Standing):
     @property
     def _ready_words(self) -> str:
         if self.questions:
-            return "The file leaves something open. Answer that first."
+            return "The file does not tell everything. Nothing is guessed: please say below."
         if self.needs_mapping:
             return (
                 "We do not know files of this kind yet. Say once which column is what: it takes a "
