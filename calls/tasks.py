@@ -5,7 +5,7 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from billing.queue import RETRYING
-from calls.imports import machine, slices, uploads
+from calls.imports import command_imports, machine, slices, uploads
 
 
 @shared_task(soft_time_limit=280)
@@ -23,8 +23,9 @@ def work_on_import(import_id: int, ticket: int) -> None:
 
 @shared_task
 def sweep_imports() -> None:
-    """Queue the imports that should be moving and are not."""
+    """Queue the imports that should be moving and are not; end those of killed commands."""
     machine.requeue(now=timezone.now())
+    command_imports.stop_killed(now=timezone.now())
 
 
 @shared_task

@@ -29,6 +29,7 @@ SECTIONS = (
         "Records",
         (
             ("Calls", "call", "calls_call"),
+            ("Imports", "upload_file", "calls_fileimport"),
             ("Ledger entries", "receipt_long", "billing_ledgerentry"),
             ("Grants", "savings", "billing_creditgrant"),
             ("Balances", "account_balance_wallet", "billing_balance"),

@@ -1,15 +1,17 @@
 """The one gate to the pages of an account: who may pass, and what they see instead.
 
 Nobody else looks at memberships. Whoever is not a member of an account gets the same answer as
-for an account that does not exist, staff included: operators work in the admin.
+for an account that does not exist. Operators work in the admin; the one thing that they do for an
+account on its own pages is what its managers do there: import calls.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from functools import wraps
 from typing import Any, cast
 
 from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render, resolve_url
 from django.urls import reverse
@@ -23,10 +25,14 @@ from billing.snapshot import snapshot
 from dashboard.frame import Frame, build_frame
 
 LAST_ACCOUNT = "account"  # key in the session
+READING = ("GET", "HEAD")
 
 
 class AccountRequest(HttpRequest):
-    """A request that has passed the gate. Bare data has no ``frame``: only pages do."""
+    """A request that has passed the gate. Bare data has no ``frame``: only pages do.
+
+    An operator who is no member has the ``membership`` of an Admin, which is stored nowhere.
+    """
 
     account: Account
     membership: Membership
@@ -39,38 +45,63 @@ View = Callable[..., HttpResponseBase]
 
 
 def account_page(
-    *, pays: bool = False, framed: bool = True, action: View | None = None
+    *, pays: bool = False, manages: bool = False, framed: bool = True, action: View | None = None
 ) -> Callable[[View], View]:
     """Make a view one of an account's: ``view(request, …)`` gets ``request.account`` from ``slug``.
 
-    ``pays``: only for those who may pay; others get 403 and are told who can help. ``framed``:
-    whether the answer is a page, with the frame around it, or bare data. Everything that the view
-    reads is read in one snapshot with the frame; it must not write.
+    ``pays``: only for those who may pay; others get 403 and are told who can help. ``manages``:
+    only for those who manage the account, and for operators. ``framed``: whether the answer is a
+    page, with the frame around it, or bare data. Everything that the view reads is read in one
+    snapshot with the frame; it must not write.
 
     ``action``: what a POST to the page does, for the same people. It acts through one domain call,
     which has its own transaction, so there is no snapshot around it.
     """
-    methods = ["GET", "HEAD"] if action is None else ["GET", "HEAD", "POST"]
 
     def decorate(view: View) -> View:
-        @wraps(view)
-        def gate(request: HttpRequest, slug: str, **kwargs: Any) -> HttpResponseBase:
-            if not request.user.is_authenticated:
-                return _sign_in(request)
-            if request.method not in methods:
-                return HttpResponse(status=405, headers={"Allow": ", ".join(methods)})
-            acts = action is not None and request.method == "POST"
-            with nullcontext() if acts else snapshot():
-                passed = _enter(request, slug, framed=framed)
-                if pays and not passed.membership.may_pay:
-                    return _no_permission(passed)
-                if action is not None and acts:
-                    return action(passed, **kwargs)
-                return view(passed, **kwargs)
-
-        return gate
+        return _gate(
+            view,
+            {"GET": view, "HEAD": view} | ({"POST": action} if action is not None else {}),
+            pays=pays,
+            manages=manages,
+            framed=framed,
+        )
 
     return decorate
+
+
+def account_action(method: str, *, manages: bool = False) -> Callable[[View], View]:
+    """Make a view that only acts, on requests with ``method``, and answers with bare data.
+
+    It acts through one domain call, as the action of a page does.
+    """
+
+    def decorate(view: View) -> View:
+        return _gate(view, {method: view}, pays=False, manages=manages, framed=False)
+
+    return decorate
+
+
+def _gate(
+    named: View, views: Mapping[str, View], *, pays: bool, manages: bool, framed: bool
+) -> View:
+    """Let those pass who may, to the one of ``views`` that answers the method of the request."""
+
+    @wraps(named)
+    def gate(request: HttpRequest, slug: str, **kwargs: Any) -> HttpResponseBase:
+        if not request.user.is_authenticated:
+            return _sign_in(request)
+        view = views.get(request.method or "")
+        if view is None:
+            return HttpResponse(status=405, headers={"Allow": ", ".join(views)})
+        with snapshot() if request.method in READING else nullcontext():
+            passed = _enter(request, slug, framed=framed, with_operators=manages)
+            own = passed.membership
+            if (pays and not own.may_pay) or (manages and not own.may_manage):
+                return _no_permission(passed, pays=pays, framed=framed)
+            return view(passed, **kwargs)
+
+    return gate
 
 
 def accounts_of(user: User) -> list[Membership]:
@@ -120,16 +151,31 @@ def _sign_in(request: HttpRequest) -> HttpResponseBase:
     return redirect_to_login(request.get_full_path(), resolve_url("account_login"))
 
 
-def _enter(request: HttpRequest, slug: str, *, framed: bool) -> AccountRequest:
+def _enter(
+    request: HttpRequest, slug: str, *, framed: bool, with_operators: bool
+) -> AccountRequest:
     """Attach the account named ``slug`` to the request. Raises Http404 where there is none."""
-    memberships = accounts_of(cast(User, request.user))
+    user = cast(User, request.user)
+    memberships = accounts_of(user)
     membership = next((own for own in memberships if own.account.slug == slug), None)
+    if membership is None and with_operators and user.is_staff:
+        membership = _as_operator(user, slug)
     if membership is None:
         raise Http404("No such account.")
     passed = _attach(request, membership, memberships, framed=framed)
-    if framed and passed.session.get(LAST_ACCOUNT) != slug:
+    # An operator comes from the admin and goes back there.
+    is_theirs = membership.pk is not None
+    if framed and is_theirs and passed.session.get(LAST_ACCOUNT) != slug:
         passed.session[LAST_ACCOUNT] = slug
     return passed
+
+
+def _as_operator(user: User, slug: str) -> Membership | None:
+    """Return the place that an operator takes in the account named ``slug``, if there is one."""
+    account = Account.objects.filter(slug=slug).select_related("balance", "credit_watch").first()
+    if account is None:
+        return None
+    return Membership(user=user, account=account, role=Role.ADMIN)
 
 
 def _attach(
@@ -149,12 +195,17 @@ def _attach(
     return passed
 
 
-def _no_permission(request: AccountRequest) -> HttpResponse:
+def _no_permission(request: AccountRequest, *, pays: bool, framed: bool) -> HttpResponse:
+    if not framed:
+        raise PermissionDenied
     helpers = (
-        Membership.objects.filter(account=request.account, role=Role.SUPERADMIN)
+        Membership.objects.filter(
+            account=request.account,
+            role__in=[Role.SUPERADMIN] if pays else [Role.SUPERADMIN, Role.ADMIN],
+        )
         .select_related("user")
         .order_by("user__email", "user_id")
     )
     people = [person for person in helpers if person.user.is_active]
-    context = {"people": people}
+    context = {"people": people, "pays": pays}
     return render(request, "dashboard/account/no_permission.html", context, status=403)

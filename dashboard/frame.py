@@ -33,6 +33,11 @@ class Frame:
     now: datetime
 
     @property
+    def is_operator(self) -> bool:
+        """Whether the person is an operator who works for the account and is no member of it."""
+        return self.membership.pk is None
+
+    @property
     def plan_name(self) -> str:
         """The plan in force, empty without one."""
         return self.agreement.plan.name if self.agreement else ""

@@ -3,6 +3,16 @@
 from django.urls import include, path, register_converter
 
 from dashboard.account.views import home, landing, notifications, troubleshooting
+from dashboard.imports.mapping_views import import_mapping, import_profile
+from dashboard.imports.uploading import (
+    import_begin,
+    import_finish,
+    import_new,
+    import_part,
+    import_parts,
+    import_stop_upload,
+)
+from dashboard.imports.views import import_page, import_rejects, import_take_back, imports
 from dashboard.plans.views import plans, subscription
 from dashboard.top_up.views import receipt, top_up, top_up_status, top_ups
 from dashboard.usage.views import call, changes, export, row, usage
@@ -39,6 +49,18 @@ account_pages = [
     path("billing/top-ups/<uuid:public_id>/receipt/", receipt, name="receipt"),
     path("billing/plans/", plans, name="plans"),
     path("billing/subscription/", subscription, name="subscription"),
+    path("calls/imports/", imports, name="imports"),
+    path("calls/imports/new/", import_new, name="import_new"),
+    path("calls/imports/begin/", import_begin, name="import_begin"),
+    path("calls/imports/<uuid:public_id>/", import_page, name="import_page"),
+    path("calls/imports/<uuid:public_id>/parts/", import_parts, name="import_parts"),
+    path("calls/imports/<uuid:public_id>/parts/<int:number>/", import_part, name="import_part"),
+    path("calls/imports/<uuid:public_id>/finish/", import_finish, name="import_finish"),
+    path("calls/imports/<uuid:public_id>/stop/", import_stop_upload, name="import_stop_upload"),
+    path("calls/imports/<uuid:public_id>/columns/", import_mapping, name="import_mapping"),
+    path("calls/imports/<uuid:public_id>/columns.json", import_profile, name="import_profile"),
+    path("calls/imports/<uuid:public_id>/left-out.csv", import_rejects, name="import_rejects"),
+    path("calls/imports/<uuid:public_id>/take-back/", import_take_back, name="import_take_back"),
     path("settings/notifications/", notifications, name="notifications"),
     path("help/troubleshooting/", troubleshooting, name="troubleshooting"),
 ]

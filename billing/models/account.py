@@ -107,6 +107,11 @@ class Membership(models.Model):
         return self.role == Role.SUPERADMIN
 
     @property
+    def may_manage(self) -> bool:
+        """Whether the person may import calls, and manage people, keys and call sources."""
+        return self.role in (Role.SUPERADMIN, Role.ADMIN)
+
+    @property
     def receives_credit_mails(self) -> bool:
         """Whether the person gets mails about the account's credits."""
         return self.may_receive_credit_mails and self.wants_credit_mails

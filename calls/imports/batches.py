@@ -16,6 +16,7 @@ from calls.records import CallRecord, Rejected
 from calls.sources import Ignored, Source
 
 STAGED_AT_ONCE = 1_000
+CALLS_AT_ONCE = 200
 
 TORN = (
     "is where the file ends, perhaps in the middle of it. If the line is whole, end it with a line "
@@ -76,18 +77,19 @@ class Batch:
         """The records, to be recorded."""
         return [read.record for read in self.read_calls]
 
-    def add(self, call: Sequence[Staged], reader: Reader[Any]) -> None:
-        """Read all that the file says about one call."""
-        self.position = call[0].position
-        if call[0].problem:  # such a line is alone: nobody knows its call
-            self._reject([RawRecord(call[0].number, call[0].text, None)], "line", call[0].problem)
+    def add(self, call: Sequence[Staged], values: Iterator[Any]) -> None:
+        """Read all that the file says about one call; ``values`` gives those of its lines."""
+        first = call[0]
+        self.position = first.position
+        if first.problem:  # such a line is alone: nobody knows its call
+            self._reject([RawRecord(first.number, first.text, None)], "line", first.problem)
             return
-        values = reader.values_of([line.text for line in call])
+        if first.occurrence > 1:
+            self.equal_rows += 1
         raw = [
-            RawRecord(line.number, line.text, own, occurrence=line.occurrence)
-            for line, own in zip(call, values, strict=True)
+            RawRecord(line.number, line.text, next(values), False, "", line.occurrence)
+            for line in call
         ]
-        self.equal_rows += call[0].occurrence > 1
         for read in self.source.read(raw):
             if isinstance(read.record, Rejected):
                 self._reject(read.raw, read.record.field, read.record.reason)
@@ -136,10 +138,14 @@ def batches(
     All records of one call are in one batch: there the last of them decides.
     """
     batch = Batch(source)
-    for call in staging.calls(after=after):
-        batch.add(call, reader)
-        if batch.size >= size:
-            yield batch
-            batch = Batch(source)
+    every = staging.calls(after=after)
+    while calls := list(islice(every, CALLS_AT_ONCE)):
+        # One reader of texts for many calls: to make one takes longer than to read a line.
+        values = reader.values_of(line.text for call in calls for line in call if not line.problem)
+        for call in calls:
+            batch.add(call, values)
+            if batch.size >= size:
+                yield batch
+                batch = Batch(source)
     if batch.size:
         yield batch

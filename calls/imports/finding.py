@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, BinaryIO, NamedTuple
 
 from billing.models import Account
+from billing.texts import storable
 from calls.imports.readings import Reading
 from calls.notations import BadFileError, RawRecord
 from calls.notations.layout import Fact, Layout
@@ -24,6 +25,7 @@ class Found(NamedTuple):
     questions: tuple[Any, ...]
     sample: tuple[RawRecord[Mapping[str, str]], ...]
     unpacked: BinaryIO | None
+    is_known: bool = True
 
     def as_json(self) -> dict[str, Any]:
         """What is stored of it with the import."""
@@ -56,7 +58,9 @@ def find_out(
     first = next(csv.reader(io.StringIO(text), delimiter=delimiter))
     has_header = "call_id" in first
     columns = first if has_header else map(str, range(1, len(first) + 1))
-    layout = Layout(delimiter=delimiter, has_header=has_header, columns=tuple(columns))
+    layout = Layout(
+        delimiter=delimiter, has_header=has_header, columns=tuple(map(storable, columns))
+    )
     said = f"Values are separated by “{delimiter}”."
     reading = Reading("csv" if has_header else "asterisk", layout=layout)
     return Found(reading, (Fact("separator", said),), (), (), None)

@@ -89,6 +89,11 @@ class TrialProgress(NamedTuple):
     bytes_read: int
     trial: Trial
 
+    @property
+    def summary(self) -> Summary:
+        """The trial's."""
+        return self.trial.summary
+
 
 def try_file(
     *,

@@ -16,6 +16,8 @@ from calls.models import FileImport, ImportState
 from calls.notations import BadFileError
 from calls.notations.layout import Layout
 from calls.sources import Source
+from calls.sources.mapped.profile import Profile
+from calls.sources.mapped.source import MappedSource
 from calls.sources.registry import SOURCES
 
 MAPPED = "mapped"
@@ -116,6 +118,8 @@ def source_of(*, reading: Reading, account: Account, now: datetime) -> Source[An
     zone = reading.zone or account.time_zone
     if zone not in place_names():
         raise Refusal("There is no such time zone; use a name like Asia/Kolkata.", field="zone")
+    if reading.format == MAPPED:
+        return _mapped(reading, account, ZoneInfo(zone), now)
     found = SOURCES.get(reading.format)
     if found is None:
         raise Refusal("Choose the format of the file.", field="format")
@@ -124,3 +128,18 @@ def source_of(*, reading: Reading, account: Account, now: datetime) -> Source[An
         if name not in known:
             raise Refusal(f"{found.label} has no such option.", field=name)
     return found(account_id=account.pk, zone=ZoneInfo(zone), now=now, **reading.options)
+
+
+def _mapped(reading: Reading, account: Account, zone: ZoneInfo, now: datetime) -> MappedSource:
+    if reading.profile is None:
+        raise Refusal("Say which column of the file is what.", field="profile")
+    try:
+        return MappedSource(
+            account_id=account.pk,
+            zone=zone,
+            now=now,
+            profile=Profile.from_json(reading.profile),
+            layout=reading.layout,
+        )
+    except BadFileError as error:
+        raise Refusal(str(error), field="profile") from None

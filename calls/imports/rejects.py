@@ -31,9 +31,12 @@ def header_of(file: BinaryIO, layout: Layout) -> list[str] | None:
         return None
     beginning = file.read(HEADER_BYTES_MAX).decode(layout.encoding, errors="surrogateescape")
     lines = islice(io.StringIO(beginning.removeprefix("\ufeff")), layout.skipped_lines, None)
-    for row in csv.reader(lines, delimiter=layout.delimiter, quotechar=layout.quote):
-        if any(map(str.strip, row)):
-            return row
+    try:
+        for row in csv.reader(lines, delimiter=layout.delimiter, quotechar=layout.quote):
+            if any(map(str.strip, row)):
+                return row
+    except csv.Error:  # whoever reads the records says why
+        pass
     return None
 
 
@@ -82,7 +85,8 @@ class RejectsWriter:
                 [text], delimiter=self._layout.delimiter, quotechar=self._layout.quote, strict=True
             )
         except (csv.Error, ValueError):
-            return text
+            # A value that is open would swallow the reason, and the lines after it.
+            return text + self._layout.quote * (text.count(self._layout.quote) % 2)
         if self._header is None:
             own = without_rejected(values)
             return text if len(own) == len(values) else self._row(own).rstrip("\r\n")

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any, BinaryIO
 
-from django.db import connection, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 
 from billing.notices.quiet import keep_quiet
 from billing.plans.tariffs import TariffBook
@@ -120,12 +120,13 @@ def _carried_on(file_import: FileImport, clock: Clock) -> bool:
             elif found.state == file_import.state:
                 machine.move(found, ImportState.REFUSED, now=clock(), said=str(error))
         return False
+    except (OperationalError, InterfaceError):
+        if not connection.in_atomic_block:
+            connection.close()  # what is left of it holds no locks any more
+        raise
     except Exception:
         logger.exception("Import %s was interrupted: %s", file_import.pk, file_import.state)
-        if connection.in_atomic_block or connection.is_usable():
-            return False
-        connection.close()
-        raise
+        return False
 
 
 def fail(locked: FileImport, said: str, now: datetime) -> None:

@@ -70,6 +70,16 @@ class Summary:
         known = self.notes.get(note, Noted(call_id))
         self.notes[note] = known._replace(calls=known.calls + 1)
 
+    def plus(self, other: "Summary") -> "Summary":
+        """The sum of both. Of notes it has the first call of the first."""
+        total = self.copy()
+        for name in COUNTS:
+            setattr(total, name, getattr(self, name) + getattr(other, name))
+        for note, noted in other.notes.items():
+            known = total.notes.get(note, Noted(noted.first_call_id))
+            total.notes[note] = known._replace(calls=known.calls + noted.calls)
+        return total
+
     def copy(self) -> "Summary":
         """A summary with the same numbers that can be counted on without changing this one."""
         return replace(self, notes=dict(self.notes))

@@ -1,20 +1,20 @@
 """The file of rejected lines that an import leaves beside its input."""
 
-import csv
 import errno
 import fcntl
 import glob
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TextIO
 
-from billing.texts import storable
 from calls.imports.batches import RejectedLine
+from calls.imports.rejects import RejectsWriter
+from calls.notations.rejected import COLUMNS, PREFIX
 
-HEADER = RejectedLine._fields
+BEGINNING_BYTES_MAX = 1_000_000
 
 
 class RejectsError(Exception):
@@ -22,7 +22,7 @@ class RejectsError(Exception):
 
 
 class RejectsFile:
-    """Writes rejected lines to ``path``, as a CSV with the columns of HEADER.
+    """Writes rejected lines to ``path``, so that they can be mended and imported again.
 
     It is written under another name, so that an unwritable place is noticed before anything is
     recorded, and takes its own name at the end, only if there are any. Where all lines went in,
@@ -38,11 +38,11 @@ class RejectsFile:
         self.lines = 0
         self._target = self._unfinished = path
         self._file: TextIO | None = None
+        self._writer: RejectsWriter | None = None
 
     def __enter__(self) -> "RejectsFile":
         with self._explained():
             self._file = self._opened()
-        self._write([HEADER])
         return self
 
     def __exit__(
@@ -62,20 +62,24 @@ class RejectsFile:
             if kind is None and self._is_of_an_import_before():
                 self._target.unlink()
 
-    def write(self, rejected: Iterable[RejectedLine]) -> None:
-        """Add lines, and hand them to the operating system at once."""
-        rows = [
-            line._replace(reason=storable(line.reason), text=line.text.rstrip("\r\n"))
-            for line in rejected
-        ]
-        self._write(rows)
-        self.lines += len(rows)
+    def begin(self, writer: RejectsWriter) -> None:
+        """Begin as the file does that the lines come from."""
+        self._writer = writer
+        self._write(writer.beginning)
 
-    def _write(self, rows: Iterable[Iterable[object]]) -> None:
+    def write(self, rejected: Collection[RejectedLine]) -> None:
+        """Add lines, and hand them to the operating system at once."""
+        if not rejected:
+            return
+        assert self._writer is not None
+        self._write(self._writer.lines(rejected))
+        self.lines += len(rejected)
+
+    def _write(self, text: str) -> None:
         assert self._file is not None
         try:
             with self._explained():
-                csv.writer(self._file).writerows(rows)
+                self._file.write(text)
                 self._file.flush()
         except RejectsError:
             # Torn, it would pass for the whole: the next import writes all of it anew.
@@ -120,7 +124,8 @@ class RejectsFile:
 
     def _is_of_an_import_before(self) -> bool:
         try:
-            with self._target.open(newline="", encoding="utf-8", errors="replace") as file:
-                return tuple(next(csv.reader(file), ())) == HEADER
-        except (OSError, ValueError, csv.Error):
+            with self._target.open(encoding="utf-8", errors="replace") as file:
+                first = file.readline(BEGINNING_BYTES_MAX)
+        except OSError:
             return False
+        return PREFIX in first and all(name in first for name in COLUMNS)

@@ -5,14 +5,16 @@ They are made from the registry, so a new source brings its own.
 
 from argparse import ArgumentParser
 from collections import defaultdict
+from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any
 
 from django.core.management.base import CommandError
 
-from calls.sources import Option, Source
-from calls.sources.registry import DEFAULT, SOURCES
+from calls.sources import Option
+from calls.sources.registry import SOURCES
 
+DATES = "--dates"
 REFUSED = 2  # exit code: nothing was recorded
 SUGGESTED_MAX = 5
 
@@ -20,8 +22,10 @@ SUGGESTED_MAX = 5
 def add_source_arguments(parser: ArgumentParser) -> None:
     """Add ``--format`` and the options of all sources."""
     known = "; ".join(f"{name}: {source.label}" for name, source in SOURCES.items())
-    parser.add_argument("--format", default=DEFAULT, metavar="NAME", help=f"{known} ({DEFAULT}).")
+    parser.add_argument("--format", metavar="NAME", help=f"{known} (found out).")
     for option, names in _options().items():
+        if option.argument == DATES:  # of files that are mapped too: `add_mapping_arguments`
+            continue
         parser.add_argument(
             option.argument,
             dest=option.name,
@@ -32,27 +36,39 @@ def add_source_arguments(parser: ArgumentParser) -> None:
         )
 
 
-def chosen_source(arguments: dict[str, Any]) -> tuple[type[Source[Any]], dict[str, Any]]:
-    """Return the class that ``--format`` names, and the options that it is given.
-
-    Raises CommandError where there is no such source, or it has no such option.
-    """
+def check_format(arguments: Mapping[str, Any]) -> None:
+    """Raise CommandError where ``--format`` names no source, or options do not go with it."""
     name = arguments["format"]
-    source = SOURCES.get(name)
-    if source is None:
+    if name is None:
+        return
+    if name not in SOURCES:
         hint = did_you_mean(name, list(SOURCES)) or f" Known are: {', '.join(SOURCES)}."
         raise CommandError(f"There is no format “{name}”.{hint}", returncode=REFUSED)
+    chosen_options(arguments, name)
+
+
+def chosen_options(arguments: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Return the options that are given to the source ``name``. Raises CommandError where it has
+    no such option.
+    """
     given = {}
     for option, names in _options().items():
         if not arguments[option.name]:
             continue
-        if option not in source.options:
+        if name not in names:
+            if option.argument == DATES:
+                continue
             raise CommandError(
                 f"{option.argument} goes with --format {' or '.join(names)}, not with {name}.",
                 returncode=REFUSED,
             )
         given[option.name] = arguments[option.name]
-    return source, given
+    return given
+
+
+def reads_dates(name: str) -> bool:
+    """Whether the source ``name`` can be told how its dates are written."""
+    return any(option.argument == DATES for option in SOURCES[name].options)
 
 
 def did_you_mean(name: str, known: list[str]) -> str:

@@ -12,16 +12,20 @@ from django.urls import URLResolver, reverse
 
 from billing.models import Account, Role, TopUp, User
 from billing.payments import buying, pricing, settling
+from calls.models import FileImport, ImportState
 from dashboard import urls
 from tests.billing.payments.purchases import checkout_facts
 from tests.dashboard.conftest import NOW, call, post, top_up
 from tests.factories import MembershipFactory, UserFactory
 
 TOP_UP = UUID(int=1)
+IMPORT = UUID(int=2)
 
 # For every page of an account: its arguments, and what superadmin, admin and member get.
 EVERYONE = (200, 200, 200)
 PAYERS = (200, 403, 403)
+MANAGERS = (200, 200, 403)
+LED_ELSEWHERE = (302, 302, 403)  # those who manage, because it is too early for this page
 PAGES: dict[str, tuple[dict[str, Any], tuple[int, int, int]]] = {
     "home": ({}, EVERYONE),
     "usage": ({}, EVERYONE),
@@ -33,17 +37,42 @@ PAGES: dict[str, tuple[dict[str, Any], tuple[int, int, int]]] = {
     "top_up_status": ({"public_id": TOP_UP}, PAYERS),
     "top_ups": ({}, PAYERS),
     "receipt": ({"public_id": TOP_UP}, PAYERS),
+    "imports": ({}, MANAGERS),
+    "import_new": ({}, MANAGERS),
+    "import_page": ({"public_id": IMPORT}, MANAGERS),
+    "import_parts": ({"public_id": IMPORT}, MANAGERS),
+    "import_mapping": ({"public_id": IMPORT}, LED_ELSEWHERE),
+    "import_profile": ({"public_id": IMPORT}, (404, 404, 403)),
+    "import_rejects": ({"public_id": IMPORT}, MANAGERS),
+    "import_take_back": ({"public_id": IMPORT}, LED_ELSEWHERE),
     "plans": ({}, PAYERS),
     "subscription": ({}, PAYERS),
     "notifications": ({}, EVERYONE),
     "troubleshooting": ({}, EVERYONE),
 }
 # The pages that take a form; all others are only read.
-ACTIONS = {"top_up", "top_up_status", "notifications"}
+ACTIONS = {
+    "top_up",
+    "top_up_status",
+    "notifications",
+    "import_new",
+    "import_page",
+    "import_mapping",
+    "import_take_back",
+}
+# What is no page and only acts, by the method that it takes.
+BARE_ACTIONS: dict[str, tuple[dict[str, Any], str]] = {
+    "import_begin": ({}, "POST"),
+    "import_part": ({"public_id": IMPORT, "number": 0}, "PUT"),
+    "import_finish": ({"public_id": IMPORT}, "POST"),
+    "import_stop_upload": ({"public_id": IMPORT}, "POST"),
+}
 WITHOUT_ACCOUNT = {"landing"}
 WHO_ADDS_PEOPLE = "Ask the people who look after your company’s account here"
 
 NAMES = sorted(PAGES)
+# The pages on which operators work for an account; they are no members of it.
+OF_OPERATORS = {name for name in NAMES if name.startswith("import")}
 
 
 def _names(patterns: Iterable[Any]) -> Iterator[str | None]:
@@ -55,7 +84,8 @@ def _names(patterns: Iterable[Any]) -> Iterator[str | None]:
 
 
 def address(name: str, slug: str = "acme") -> str:
-    return reverse(f"dashboard:{name}", kwargs={"slug": slug, **PAGES[name][0]})
+    arguments, _ = PAGES.get(name) or BARE_ACTIONS[name]
+    return reverse(f"dashboard:{name}", kwargs={"slug": slug, **arguments})
 
 
 @pytest.fixture(autouse=True)
@@ -72,10 +102,19 @@ def _something_to_see(account: Account) -> None:
     )
     settling.settle(payment_pk=begun.pk, facts=checkout_facts(begun), now=NOW)
     TopUp.objects.filter(payments=begun).update(public_id=TOP_UP)
+    FileImport.objects.create(
+        account=account,
+        public_id=IMPORT,
+        file_name="calls.csv",
+        size=3,
+        state=ImportState.UPLOADING,
+        created_at=NOW,
+        moved_at=NOW,
+    )
 
 
 def test_every_url_has_its_case() -> None:
-    assert set(_names(urls.urlpatterns)) == set(PAGES) | WITHOUT_ACCOUNT
+    assert set(_names(urls.urlpatterns)) == {*PAGES, *BARE_ACTIONS, *WITHOUT_ACCOUNT}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -93,12 +132,62 @@ def test_an_outsider_finds_nothing(client: Client, outsider: User, name: str, sl
     assert client.get(address(name, slug)).status_code == 404
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", sorted(set(NAMES) - OF_OPERATORS))
 def test_an_operator_who_is_no_member_finds_nothing(
     client: Client, operator: User, name: str
 ) -> None:
     client.force_login(operator)
     assert client.get(address(name)).status_code == 404
+
+
+@pytest.mark.parametrize("name", sorted(OF_OPERATORS))
+def test_an_operator_passes_to_the_imports_of_any_account(
+    client: Client, operator: User, name: str
+) -> None:
+    client.force_login(operator)
+    assert client.get(address(name)).status_code == PAGES[name][1][1]
+    assert client.get(address(name, "no-such-account")).status_code == 404
+
+
+@pytest.mark.parametrize("name", sorted(OF_OPERATORS))
+def test_who_is_no_operator_any_more_finds_nothing(
+    client: Client, operator: User, name: str
+) -> None:
+    operator.is_staff = False
+    operator.save()
+    client.force_login(operator)
+    assert client.get(address(name)).status_code == 404
+
+
+# ── What is no page and only acts ─────────────────────────────────────────────────────────────
+@pytest.mark.parametrize("name", sorted(BARE_ACTIONS))
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"])
+def test_a_bare_action_takes_its_own_method_only(
+    client: Client, owner: User, name: str, method: str
+) -> None:
+    own = BARE_ACTIONS[name][1]
+    client.force_login(owner)
+    response = client.generic(method, address(name))
+    if method == own:
+        assert response.status_code in (204, 422)
+    else:
+        assert (response.status_code, response["Allow"]) == (405, own)
+
+
+@pytest.mark.parametrize("name", sorted(BARE_ACTIONS))
+@pytest.mark.parametrize(("person", "status"), [("outsider", 404), ("member", 403)])
+def test_who_does_not_manage_the_account_can_not_act(
+    client: Client, name: str, person: str, status: int, request: pytest.FixtureRequest
+) -> None:
+    client.force_login(request.getfixturevalue(person))
+    assert client.generic(BARE_ACTIONS[name][1], address(name)).status_code == status
+
+
+@pytest.mark.parametrize("name", sorted(BARE_ACTIONS))
+def test_a_bare_action_without_csrf_token_is_refused(owner: User, name: str) -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(owner)
+    assert client.generic(BARE_ACTIONS[name][1], address(name)).status_code == 403
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -1,13 +1,11 @@
 """Texts that can't be stored as they are: they cost nobody a charge, and the import says so."""
 
-import csv
-
 import pytest
 
 from calls.charging import record_calls
 from calls.models import Call
 from tests.calls.calling import NOW, record, record_one
-from tests.calls.importing import ASTERISK, GOOD, HEADER
+from tests.calls.importing import ASTERISK, GOOD, HEADER, rejects
 
 pytestmark = pytest.mark.django_db
 
@@ -49,10 +47,7 @@ def test_a_call_id_is_never_repaired_and_its_line_is_given_back_as_it_came(
         b"\n".join([HEADER.encode(), GOOD.format("c1", 10).encode(), line, b""])
     )
     assert outcome.out.startswith("1 created, 0 unchanged, 0 corrected, 1 rejected")
-    with (tmp_path / "calls.csv.rejects.csv").open(
-        encoding="utf-8", errors="surrogateescape"
-    ) as file:
-        [_, [number, field, _, text]] = csv.reader(file)
+    [_, (number, field, _, text)] = rejects(tmp_path)
     assert (number, field, text.encode(errors="surrogateescape")) == ("3", "call_id", line)
 
 

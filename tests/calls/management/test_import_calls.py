@@ -46,10 +46,11 @@ def test_a_master_csv_is_recorded(importing_file):
     assert set(Call.objects.values_list("usage_type", flat=True)) == {"inbound"}
 
 
-def test_a_canonical_file_is_no_master_csv(importing_file):
+def test_a_file_that_is_not_as_named_is_told_with_what_it_looks_like(importing_file):
     outcome = importing_file(lines(GOOD.format("c1", 10)), format="asterisk")
     assert outcome.refusal.endswith(
-        "The first line has 6 columns; Asterisk's Master.csv has 16 to 21."
+        "The first line has 6 columns; Asterisk's Master.csv has 16 to 21. "
+        "It looks like --format csv (CSV with our columns)."
     )
 
 
@@ -103,20 +104,17 @@ def test_an_account_without_plan_gets_one_clear_line_before_anything_is_read(tmp
     )
 
 
-@pytest.mark.parametrize("path", [".", "/"])
-@pytest.mark.parametrize("rejects", [None, Path(), Path("/")])
-def test_a_path_without_a_name_gets_one_clear_line(professional, path, rejects):
-    outcome = Outcome(path, account="acme", rejects=rejects)
-    assert (outcome.code, outcome.refusal) == (2, f"{path}: Is a directory.")
+def test_rejects_without_a_name_get_one_clear_line(importing_file):
+    outcome = importing_file(lines(GOOD.format("c1", 10)), rejects=Path())
+    assert (outcome.code, outcome.refusal.partition(" --rejects")[0]) == (2, ".: Is a directory.")
 
 
-@pytest.mark.parametrize(
-    ("path", "message"),
-    [("", "Is a directory"), ("missing.csv", "No such file or directory")],
-)
-def test_a_path_that_is_no_readable_file_gets_one_clear_line(tmp_path, professional, path, message):
-    outcome = Outcome(str(tmp_path / path), account="acme")
-    assert (outcome.code, outcome.refusal) == (2, f"{tmp_path / path}: {message}.")
+def test_a_path_that_is_no_readable_file_gets_one_clear_line(tmp_path, professional):
+    outcome = Outcome(str(tmp_path / "missing.csv"), account="acme")
+    assert (outcome.code, outcome.refusal) == (
+        2,
+        f"{tmp_path / 'missing.csv'}: No such file or directory.",
+    )
 
 
 def test_standard_input_is_recorded_and_its_rejects_are_in_the_current_directory(piped, tmp_path):

@@ -1,0 +1,134 @@
+"""What people change about how a file is read: how it is cut, and what it leaves open.
+
+`calls.imports.readings.choose` takes a whole reading; here is what has to find out anew first, or
+answers what was asked.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+
+from billing.refusals import Refusal
+from calls.imports import machine, parts
+from calls.imports.finding import find_out
+from calls.imports.readings import MAPPED, Reading, choose, reading_of, require_file
+from calls.models import FileImport
+from calls.notations import BadFileError
+from calls.sources.mapped.answers import answered
+from calls.sources.mapped.profile import Profile
+
+# The times of a profile, as it is stored.
+MOMENTS = ("started_at", "connected_at", "ended_at", "revised_at")
+# Of a time: day first, month first.
+DAY_ORDERS = ("dmy", "mdy")
+
+
+def change(*, file_import: FileImport, reading: Reading, now: datetime) -> FileImport:
+    """Read the file by ``reading`` from now on; where that cuts it another way, find out anew.
+
+    What was chosen besides the layout stays, but for a mapping of columns that are not there any
+    more. Raises Refusal where the file can't be read so.
+    """
+    begun = reading_of(file_import)
+    if begun is not None and begun.layout == reading.layout:
+        return choose(file_import=file_import, reading=reading, now=now)
+    require_file(file_import)
+    try:
+        with parts.opened(file_import) as file:
+            found = find_out(
+                account=file_import.account,
+                name=file_import.file_name,
+                file=file,
+                now=now,
+                layout=reading.layout,
+            )
+    except BadFileError as error:
+        raise Refusal(str(error), field="layout") from None
+    proposed = found.reading
+    wanted = replace(reading, layout=proposed.layout)
+    is_other = begun is not None and begun.format != reading.format
+    if not is_other and (reading.format != proposed.format or proposed.profile is not None):
+        wanted = replace(
+            wanted,
+            format=proposed.format,
+            options=proposed.options,
+            profile=proposed.profile,
+        )
+    return _store(file_import, wanted, found.as_json(), now)
+
+
+def map_columns(
+    *, file_import: FileImport, profile: Profile, zone: str | None = None, now: datetime
+) -> FileImport:
+    """Read the file by ``profile`` from now on. It answers all questions but that for the zone.
+
+    Raises Refusal where the file can't be read so.
+    """
+    reading = reading_of(file_import)
+    if reading is None:
+        raise Refusal("The file is still being looked at. Try again in a minute.")
+    reading = replace(
+        reading,
+        format=MAPPED,
+        options={},
+        profile=profile.as_json(),
+        zone=reading.zone if zone is None else zone,
+    )
+    asked = file_import.examined.get("questions", [])
+    left = [question for question in asked if question[0] == "zone" and not zone]
+    return _store(file_import, reading, {**file_import.examined, "questions": left}, now)
+
+
+def answer(*, file_import: FileImport, answers: Mapping[str, str], now: datetime) -> FileImport:
+    """Answer what the file leaves open: for the topic of a question, one of its choices.
+
+    Raises Refusal with the topic as its field where that is none of them.
+    """
+    reading = reading_of(file_import)
+    asked = file_import.examined.get("questions", [])
+    for topic, _, choices in asked:
+        if topic in answers and answers[topic] not in {value for value, _ in choices}:
+            raise Refusal("Choose one of the answers.", field=topic)
+    if reading is None or not asked:
+        raise Refusal("Nothing is asked any more. Reload the page.")
+    for topic, _, _ in asked:
+        if topic in answers:
+            reading = _answered(reading, topic, answers[topic])
+    left = [question for question in asked if question[0] not in answers]
+    return _store(file_import, reading, {**file_import.examined, "questions": left}, now)
+
+
+def _answered(reading: Reading, topic: str, value: str) -> Reading:
+    """Return ``reading`` with the answer to one question.
+
+    What a profile leaves open goes into the profile; anything else is an option of the source.
+    """
+    if topic == "zone":
+        return replace(reading, zone=value)
+    if reading.profile is None:
+        return replace(reading, options={**reading.options, topic: value})
+    profile = answered(Profile.from_json(reading.profile), topic, value)
+    return replace(reading, profile=profile.as_json())
+
+
+def with_day_order(profile: Mapping[str, Any], form: str) -> dict[str, Any]:
+    """Return ``profile`` with its times that are written day or month first in ``form``."""
+    changed = dict(profile)
+    for name in MOMENTS:
+        moment = changed.get(name)
+        if moment and moment.get("form") in DAY_ORDERS:
+            changed[name] = {**moment, "form": form}
+    return changed
+
+
+def _store(
+    file_import: FileImport, reading: Reading, examined: Mapping[str, Any], now: datetime
+) -> FileImport:
+    with transaction.atomic():
+        found = choose(file_import=machine.lock(file_import), reading=reading, now=now)
+        found.examined = dict(examined)
+        found.save(update_fields=["examined"])
+        return found

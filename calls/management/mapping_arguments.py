@@ -1,0 +1,131 @@
+"""Arguments of a command that say which column of a file is what: a profile, and changes to it."""
+
+import copy
+from argparse import ArgumentParser
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import CommandError
+
+from billing.models import Account
+from billing.refusals import Refusal
+from calls.imports.profiles import profiles_of, read_profile
+from calls.management.source_arguments import REFUSED, did_you_mean
+from calls.sources.mapped.profile import FORMS
+
+TIMES = ("started_at", "connected_at", "ended_at", "revised_at")
+CHOICES = ("usage_type", "status")
+AMOUNTS = ("total", "talk", "waiting")
+TEXTS = ("agent", "from", "to", "remarks")
+MAPPABLE = ("call_id", "group", *CHOICES, *TIMES, *AMOUNTS, *TEXTS)
+CONSTANT = (*CHOICES, *TEXTS)
+NO_PROFILES: Mapping[str, Mapping[str, Any]] = {}
+
+
+def add_mapping_arguments(parser: ArgumentParser) -> None:
+    """Add ``--profile``, ``--map``, ``--set`` and ``--dates``."""
+    parser.add_argument(
+        "--profile",
+        metavar="FILE|NAME",
+        help="Which column is what: a file of JSON, or the name of a mapping.",
+    )
+    parser.add_argument(
+        "--map",
+        action="append",
+        default=[],
+        metavar="FIELD=COLUMN",
+        help=f"A field and its column; several (date and time) separated by +. Fields: "
+        f"{', '.join(MAPPABLE)}.",
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="FIELD=VALUE",
+        help=f"What a field is in all calls. Fields: {', '.join(CONSTANT)}.",
+    )
+    parser.add_argument("--dates", choices=FORMS, help="How dates are written, such as dmy or mdy.")
+
+
+def names_a_mapping(options: Mapping[str, Any]) -> bool:
+    """Whether the arguments say which column is what."""
+    return any(options[name] for name in ("profile", "map", "set"))
+
+
+def mapping_of(
+    options: Mapping[str, Any],
+    *,
+    account: Account,
+    proposed: Mapping[str, Any] | None,
+    shipped: Mapping[str, Mapping[str, Any]] = NO_PROFILES,
+) -> dict[str, Any]:
+    """Return the profile that the arguments make of the one they name, or of the ``proposed`` one.
+
+    Raises CommandError.
+    """
+    named = options["profile"]
+    profile = copy.deepcopy(dict(_named(named, account, shipped) if named else proposed or {}))
+    for field, value in _pairs("--map", options["map"], MAPPABLE):
+        _map(profile, field, [column.strip() for column in value.split("+")])
+    for field, value in _pairs("--set", options["set"], CONSTANT):
+        if field in CHOICES:
+            profile[field] = {"otherwise": value}
+        else:
+            profile.pop(field, None)
+            profile.setdefault("set", {})[field] = value
+    if options["dates"]:
+        for field in TIMES:
+            if field in profile:
+                profile[field]["form"] = options["dates"]
+    return profile
+
+
+def _map(profile: dict[str, Any], field: str, columns: list[str]) -> None:
+    if field == "call_id" or field in TIMES:
+        profile[field] = {**profile.get(field, {}), "columns": columns}
+    elif field in TEXTS:
+        profile[field] = columns
+    else:  # one column
+        profile[field] = {**profile.get(field, {}), "column": columns[0]}
+
+
+def _named(
+    name: str, account: Account, shipped: Mapping[str, Mapping[str, Any]]
+) -> Mapping[str, Any]:
+    own: dict[str, Mapping[str, Any]] = {kept.name: kept.profile for kept in profiles_of(account)}
+    if name in own:
+        return own[name]
+    if name in shipped:
+        return shipped[name]
+    path = Path(name)
+    if path.is_file():
+        try:
+            told = read_profile(path.read_bytes())
+        except Refusal as refusal:
+            raise CommandError(f"{name}: {refusal.message}", returncode=REFUSED) from None
+        except OSError as error:
+            raise CommandError(f"{name}: {error.strerror}.", returncode=REFUSED) from None
+        inner = told.get("profile")
+        return inner if isinstance(inner, Mapping) else told
+    hint = did_you_mean(name, [*own, *shipped])
+    raise CommandError(f"There is neither a file nor a mapping “{name}”.{hint}", returncode=REFUSED)
+
+
+def _pairs(argument: str, given: Iterable[str], known: Iterable[str]) -> list[tuple[str, str]]:
+    pairs = []
+    for one in given:
+        field, separator, value = one.partition("=")
+        field = field.strip()
+        if not separator or not value.strip():
+            raise CommandError(
+                f"{argument} {one}: write it as FIELD=…, such as started_at=Date.",
+                returncode=REFUSED,
+            )
+        if field not in known:
+            hint = did_you_mean(field, list(known)) or f" Known are: {', '.join(known)}."
+            raise CommandError(
+                f"{argument}: there is no field “{field}”.{hint}", returncode=REFUSED
+            )
+        pairs.append((field, value.strip()))
+    return pairs
