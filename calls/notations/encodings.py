@@ -39,7 +39,9 @@ def find_encoding(file: BinaryIO) -> Found:
     file.seek(0)
     beginning = file.read(LOOKED_AT)
     if encoding := marked_encoding(beginning):
-        return Found(encoding, (Fact("encoding", f"The text is {_named(encoding)}: it is marked."),))
+        return Found(
+            encoding, (Fact("encoding", f"The text is {_named(encoding)}: it is marked."),)
+        )
     if encoding := _utf16_without_mark(beginning):
         return Found(encoding, (Fact("encoding", f"The text is {_named(encoding)}, unmarked."),))
     if b"\0" in beginning:
