@@ -165,6 +165,10 @@ class FoundTimes:
                 part: moment if moment.zone or part == "revised_at" else replace(moment, zone=name)
                 for part, moment in told.items()
             }
+        if proof.offset is not None and not proof.is_of_zone:
+            words = offset_in_words(proof.offset)
+            facts.append(Fact("zone", f"IDs prove that times are in {words}: choose a zone."))
+            return told
         begun = "IDs prove that times are" if proof.is_of_zone else "Times are taken to be"
         facts.append(Fact("zone", f"{begun} on the wall clock of {self._zone.key}, your own."))
         return told

@@ -34,248 +34,49 @@ skip                    ``column`` and ``values`` of records that are no calls f
 Words are compared without case; ``*`` at the end of one is any ending.
 """
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
 from billing.plans.rating import UsageType
-from billing.refusals import Refusal
-from billing.zones import is_known
 from calls.models import Status
-
-FORMS: Final = (
-    "iso",
-    "ymd",
-    "dmy",
-    "mdy",
-    "rfc2822",
-    "epoch_s",
-    "epoch_ms",
-    "epoch_us",
-    "epoch_ns",
-    "excel",
-    "gregorian_s",
+from calls.sources.mapped.checking import (
+    ProfileError,
+    object_of,
+    text_of,
+    texts_of,
+    without_empty,
 )
-UNITS: Final = ("s", "ms", "us", "min", "h:m:s", "m:s", "words", "iso8601")
-PRECISIONS: Final = ("", "minute")
-DECIMAL_MARKS: Final = (".", ",")
-TOLD_BY: Final = ("", "talk", "total", "connected_at")
-VERSION: Final = 1
-COLUMNS_MAX: Final = 1_000
-TEXT_MAX: Final = 500  # of any single text in a profile
+from calls.sources.mapped.profile_parts import (
+    CONSTANTS,
+    FORMS,
+    UNITS,
+    VERSION,
+    Amount,
+    Choice,
+    Identity,
+    Moment,
+    Recognise,
+    Skip,
+    Words,
+)
 
-CONSTANTS: Final = ("agent", "from", "to", "remarks")
+__all__ = [
+    "FORMS",
+    "UNITS",
+    "Amount",
+    "Choice",
+    "Identity",
+    "Moment",
+    "Profile",
+    "ProfileError",
+    "Recognise",
+    "Skip",
+    "Words",
+]
 
-Words = tuple[tuple[str, tuple[str, ...]], ...]  # each of our words with theirs
-
-
-class ProfileError(Refusal):
-    """A profile can't be used; ``field`` is the path of what is wrong in it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Recognise:
-    """How to tell that a file is of this kind: names of columns, and patterns of their values."""
-
-    columns: tuple[str, ...] = ()
-    values: tuple[tuple[str, str], ...] = ()
-
-    @classmethod
-    def from_json(cls, data: object) -> "Recognise":
-        """Raises ProfileError."""
-        own = _object("recognise", data, ("columns", "values"))
-        values = []
-        for column, pattern in _object("recognise.values", own.get("values", {}), None).items():
-            path = f"recognise.values.{column}"
-            try:
-                re.compile(_text(path, pattern))
-            except re.error as error:
-                raise ProfileError(
-                    f"This is no regular expression ({error}).", field=path
-                ) from None
-            values.append((column, pattern))
-        return cls(_texts("recognise.columns", own.get("columns", [])), tuple(values))
-
-    def as_json(self) -> dict[str, Any]:
-        """What from_json takes."""
-        return _without_empty({"columns": list(self.columns), "values": dict(self.values)})
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Where the call ID comes from; ``prefix`` is put before it."""
-
-    columns: tuple[str, ...] = ()
-    prefix: str = ""
-
-    @classmethod
-    def from_json(cls, data: object) -> "Identity":
-        """Raises ProfileError."""
-        own = _object("call_id", data, ("columns", "prefix"))
-        return cls(
-            _texts("call_id.columns", own.get("columns", [])),
-            _text("call_id.prefix", own.get("prefix", "")),
-        )
-
-    def as_json(self) -> dict[str, Any]:
-        """What from_json takes."""
-        return _without_empty({"columns": list(self.columns), "prefix": self.prefix})
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """Words of a file for one of ours.
-
-    Where several ``columns`` are named, the first that is not empty counts. ``otherwise`` is ours
-    for any word that is not known, and where there is none; empty: reject such a record. ``by``
-    (of a status) tells an answered call where no word does.
-    """
-
-    columns: tuple[str, ...] = ()
-    words: Words = ()
-    otherwise: str = ""
-    by: str = ""
-
-    @classmethod
-    def from_json(cls, path: str, data: object, known: Iterable[str]) -> "Choice":
-        """Take ``column`` (a name or several) and words for the ``known``. Raises ProfileError."""
-        known = tuple(known)
-        own = _object(path, data, ("column", "words", "otherwise", "by"))
-        words = []
-        for ours, theirs in _object(f"{path}.words", own.get("words", {}), None).items():
-            _one_of(f"{path}.words", ours, known)
-            words.append((ours, _texts(f"{path}.words.{ours}", theirs)))
-        choice = cls(
-            columns=_texts(f"{path}.column", own.get("column", [])),
-            words=tuple(words),
-            otherwise=_one_of(f"{path}.otherwise", own.get("otherwise", ""), ("", *known)),
-            by=_one_of(f"{path}.by", own.get("by", ""), TOLD_BY if path == "status" else ("",)),
-        )
-        if not (choice.columns or choice.otherwise or choice.by):
-            raise ProfileError(f"Say which column tells the {path}, or what all are.", field=path)
-        if choice.columns and not (choice.words or choice.otherwise or choice.by):
-            raise ProfileError("Say what the words of the column mean.", field=f"{path}.words")
-        return choice
-
-    def as_json(self) -> dict[str, Any]:
-        """What from_json takes."""
-        return _without_empty(
-            {
-                "column": self.columns[0] if len(self.columns) == 1 else list(self.columns),
-                "words": {ours: list(theirs) for ours, theirs in self.words},
-                "otherwise": self.otherwise,
-                "by": self.by,
-            }
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """A time: its columns, how it is written, and where on earth.
-
-    ``zone`` is the name of a time zone, "" for that of the import; ``zone_column`` names a column
-    that has it. An offset in the value goes before both.
-    """
-
-    columns: tuple[str, ...]
-    form: str = "iso"
-    zone: str = ""
-    zone_column: str = ""
-    precision: str = ""
-    otherwise: tuple[str, ...] = ()
-
-    @property
-    def all_columns(self) -> tuple[str, ...]:
-        """Its columns and that of its zone."""
-        return (*self.columns, self.zone_column) if self.zone_column else self.columns
-
-    @classmethod
-    def from_json(cls, path: str, data: object) -> "Moment":
-        """Raises ProfileError."""
-        own = _object(path, data, ("columns", "form", "zone", "precision", "otherwise"))
-        columns = _texts(f"{path}.columns", own.get("columns", []))
-        if not columns:
-            raise ProfileError("Name the column of the time, or of date and time.", field=path)
-        zone, zone_column = own.get("zone", ""), ""
-        if isinstance(zone, Mapping):
-            named = _object(f"{path}.zone", zone, ("column",))
-            zone, zone_column = "", _text(f"{path}.zone.column", named.get("column"))
-        zone = _text(f"{path}.zone", zone)
-        if zone and not is_known(zone):
-            raise ProfileError(
-                "There is no such time zone; write it like Asia/Kolkata.", field=f"{path}.zone"
-            )
-        return cls(
-            columns=columns,
-            form=_one_of(f"{path}.form", own.get("form", "iso"), FORMS),
-            zone=zone,
-            zone_column=zone_column,
-            precision=_one_of(f"{path}.precision", own.get("precision", ""), PRECISIONS),
-            otherwise=_texts(f"{path}.otherwise", own.get("otherwise", [])),
-        )
-
-    def as_json(self) -> dict[str, Any]:
-        """What from_json takes."""
-        zone = {"column": self.zone_column} if self.zone_column else self.zone
-        return _without_empty(
-            {
-                "columns": list(self.columns),
-                "form": self.form,
-                "zone": zone,
-                "precision": self.precision,
-                "otherwise": list(self.otherwise),
-            }
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Amount:
-    """A length of time: its column, its unit, and the mark before its decimals."""
-
-    column: str
-    unit: str = "s"
-    decimal: str = "."
-
-    @classmethod
-    def from_json(cls, path: str, data: object) -> "Amount":
-        """Raises ProfileError."""
-        own = _object(path, data, ("column", "unit", "decimal"))
-        column = _text(f"{path}.column", own.get("column", ""))
-        if not column:
-            raise ProfileError("Name its column.", field=f"{path}.column")
-        return cls(
-            column=column,
-            unit=_one_of(f"{path}.unit", own.get("unit", "s"), UNITS),
-            decimal=_one_of(f"{path}.decimal", own.get("decimal", "."), DECIMAL_MARKS),
-        )
-
-    def as_json(self) -> dict[str, Any]:
-        """What from_json takes."""
-        data = {"column": self.column, "unit": self.unit}
-        return data if self.decimal == "." else {**data, "decimal": self.decimal}
-
-
-@dataclass(frozen=True, slots=True)
-class Skip:
-    """Records that are no calls for billing: those with one of ``values`` in ``column``."""
-
-    column: str
-    values: tuple[str, ...]
-
-    @classmethod
-    def from_json(cls, path: str, data: object) -> "Skip":
-        """Raises ProfileError."""
-        own = _object(path, data, ("column", "values"))
-        return cls(
-            _text(f"{path}.column", own.get("column")), _texts(f"{path}.values", own.get("values"))
-        )
-
-    def as_json(self) -> dict[str, Any]:
-        """What from_json takes."""
-        return {"column": self.column, "values": list(self.values)}
-
-
+ANY_FILE: Final = Recognise()
+WHOLE_RECORD: Final = Identity()
 OUTBOUND = Choice(otherwise=UsageType.OUTBOUND.value)
 COMPLETED = Choice(otherwise=Status.COMPLETED.value)
 
@@ -288,9 +89,9 @@ class Profile:
     label: str = ""
     source: str = ""
     version: int = VERSION
-    recognise: Recognise = Recognise()
+    recognise: Recognise = ANY_FILE
     columns: tuple[str, ...] = ()
-    call_id: Identity = Identity()
+    call_id: Identity = WHOLE_RECORD
     group: str = ""
     usage_type: Choice = OUTBOUND
     status: Choice = COMPLETED
@@ -373,23 +174,23 @@ class Profile:
     @classmethod
     def from_json(cls, data: object) -> "Profile":
         """Make a profile of parsed JSON. Raises ProfileError naming the field."""
-        own = _object("", data, KEYS)
+        own = object_of("", data, KEYS)
         version = own.get("version", VERSION)
         if version != VERSION:
             raise ProfileError(f"Only version {VERSION} is known here.", field="version")
         skip = own.get("skip", [])
         if not isinstance(skip, list | tuple):
             raise ProfileError("This must be a list.", field="skip")
-        group = _object("group", own.get("group", {}), ("column",))
-        constants = _object("set", own.get("set", {}), CONSTANTS)
+        group = object_of("group", own.get("group", {}), ("column",))
+        constants = object_of("set", own.get("set", {}), CONSTANTS)
         return cls(
-            name=_text("name", own.get("name", "")),
-            label=_text("label", own.get("label", "")),
-            source=_text("source", own.get("source", "")),
+            name=text_of("name", own.get("name", "")),
+            label=text_of("label", own.get("label", "")),
+            source=text_of("source", own.get("source", "")),
             recognise=Recognise.from_json(own.get("recognise", {})),
-            columns=_texts("columns", own.get("columns", [])),
+            columns=texts_of("columns", own.get("columns", [])),
             call_id=Identity.from_json(own.get("call_id", {})),
-            group=_text("group.column", group.get("column", "")),
+            group=text_of("group.column", group.get("column", "")),
             usage_type=_choice("usage_type", own, (one.value for one in UsageType), OUTBOUND),
             status=_choice("status", own, (one.value for one in Status), COMPLETED),
             started_at=_moment("started_at", own),
@@ -399,14 +200,16 @@ class Profile:
             total=_amount("total", own),
             talk=_amount("talk", own),
             waiting=_amount("waiting", own),
-            agent=_texts("agent", own.get("agent", [])),
-            from_number=_texts("from", own.get("from", [])),
-            to_number=_texts("to", own.get("to", [])),
-            customer=_texts("customer", own.get("customer", [])),
-            own=_texts("own", own.get("own", [])),
-            remarks=_texts("remarks", own.get("remarks", [])),
-            constants=tuple((name, _text(f"set.{name}", text)) for name, text in constants.items()),
-            ignore=_texts("ignore", own.get("ignore", [])),
+            agent=texts_of("agent", own.get("agent", [])),
+            from_number=texts_of("from", own.get("from", [])),
+            to_number=texts_of("to", own.get("to", [])),
+            customer=texts_of("customer", own.get("customer", [])),
+            own=texts_of("own", own.get("own", [])),
+            remarks=texts_of("remarks", own.get("remarks", [])),
+            constants=tuple(
+                (name, text_of(f"set.{name}", text)) for name, text in constants.items()
+            ),
+            ignore=texts_of("ignore", own.get("ignore", [])),
             skip=tuple(Skip.from_json(f"skip.{place}", one) for place, one in enumerate(skip, 1)),
         )
 
@@ -426,7 +229,7 @@ class Profile:
             elif isinstance(value, tuple):
                 value = list(value)
             data[key] = value
-        return _without_empty(data)
+        return without_empty(data)
 
 
 # The key in JSON of each field.
@@ -449,49 +252,3 @@ def _moment(path: str, data: Mapping[str, Any]) -> Moment | None:
 
 def _amount(path: str, data: Mapping[str, Any]) -> Amount | None:
     return Amount.from_json(path, data[path]) if data.get(path) else None
-
-
-def _object(path: str, data: object, known: Iterable[str] | None) -> Mapping[str, Any]:
-    if not isinstance(data, Mapping):
-        raise ProfileError("This must be an object of JSON: {…}.", field=path)
-    for key in data:
-        inner = f"{path}.{key}".lstrip(".")
-        if not isinstance(key, str):
-            raise ProfileError("A name must be a text.", field=inner)
-        if known is not None and key not in known:
-            raise ProfileError(
-                f"“{key[:40]}” is not known here; known are: {', '.join(known)}.", field=inner
-            )
-    return data
-
-
-def _text(path: str, data: object) -> str:
-    if not isinstance(data, str):
-        raise ProfileError("This must be a text.", field=path)
-    if len(data) > TEXT_MAX:
-        raise ProfileError(f"This is longer than {TEXT_MAX} characters.", field=path)
-    return data
-
-
-def _texts(path: str, data: object) -> tuple[str, ...]:
-    """Take a list of texts, or a single one in place of a list with one."""
-    if isinstance(data, str):
-        data = [data] if data else []
-    if not isinstance(data, list | tuple):
-        raise ProfileError("This must be a list of texts.", field=path)
-    if len(data) > COLUMNS_MAX:
-        raise ProfileError(f"These are more than {COLUMNS_MAX:,}.", field=path)
-    return tuple(_text(path, one) for one in data)
-
-
-def _one_of(path: str, data: object, known: Iterable[str]) -> str:
-    known = tuple(known)
-    text = _text(path, data)
-    if text not in known:
-        allowed = ", ".join(one for one in known if one)
-        raise ProfileError(f"“{text[:40]}” is not known; it is one of: {allowed}.", field=path)
-    return text
-
-
-def _without_empty(data: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in data.items() if value not in ("", None, [], {})}
