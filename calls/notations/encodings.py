@@ -22,6 +22,7 @@ NO_ASCII = re.compile("[^\0-\x7f]+")
 
 # Fewer faults than one in so many letters that are no ASCII: the text is UTF-8, with faults.
 LETTERS_PER_FAULT = 10
+FAULTS_ENOUGH = 1_000
 
 
 class Found(NamedTuple):
@@ -98,4 +99,6 @@ def _counted(file: BinaryIO) -> tuple[int, int]:
         bad = len(NO_UTF8.findall(text))
         faults += bad
         letters += len(NO_ASCII.findall(text)) - bad
+        if faults > FAULTS_ENOUGH and letters <= LETTERS_PER_FAULT * faults:
+            break
     return faults, letters

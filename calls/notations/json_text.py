@@ -15,6 +15,9 @@ Json: TypeAlias = Any  # dict, list, str, Number, bool or None
 RECORD_CHARACTERS_MAX = 10_000_000
 DEPTH_MAX = 60
 
+# What may be cut off behind its first letters. A number may be, too.
+WORDS = ("true", "false", "null", "-")
+
 BLANKS = re.compile(r"[ \t\r\n]*")
 
 TOO_LONG = f"is longer than {RECORD_CHARACTERS_MAX:,} characters."
@@ -130,6 +133,8 @@ class JsonText:
             else:
                 # A number goes on where the buffer does.
                 if end < len(self._text) or not self._fill():
+                    if end - self._at > RECORD_CHARACTERS_MAX:
+                        raise NotJsonError(TOO_LONG)
                     text = self._text[self._at : end]
                     self._move_to(end)
                     return Value(text, found)
@@ -141,6 +146,7 @@ class JsonText:
             if not self._fill():
                 text = self._text[self._at :]
                 if _ends_inside(error, text, at):
+                    self._move_to(len(self._text))
                     raise EndedError(text[:SHOWN_MAX])
                 raise NotJsonError(explained(error, at))
 
@@ -171,4 +177,7 @@ def _ends_inside(error: Exception, text: str, at: int) -> bool:
     """Whether JSON fails because the text ends, and not before."""
     if not isinstance(error, json.JSONDecodeError):
         return False
-    return "Unterminated" in error.msg or error.pos - at >= len(text.rstrip()) - 5
+    rest = text[error.pos - at :].rstrip()
+    if "escape" in error.msg:
+        return len(rest) <= len("\\u0000")
+    return "Unterminated" in error.msg or any(word.startswith(rest) for word in WORDS)

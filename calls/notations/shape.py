@@ -25,6 +25,9 @@ TITLES_MAX = 20
 # A column is one of dates, numbers or IDs where so large a part of its values is.
 MOST = 0.6
 
+# A number of values is not met by chance where it is met at least so often as the usual one.
+OFTEN = 0.3
+
 SINGLE_QUOTED = re.compile(r"(?:^|[,;\t|])\s*'[^']*'\s*(?=[,;\t|\r\n]|$)")
 DIGITS = re.compile(r"\d")
 LETTERS = re.compile(r"[^\W\d_]")
@@ -55,6 +58,8 @@ def find_shape(file: BinaryIO, *, encoding: str, quote: str | None = None) -> Sh
     if not any(map(str.strip, first_lines)):
         raise BadFileError("The file is empty.")
     named = separator_of(first_lines[0])
+    if not any(line.strip(f"{SEPARATORS}{QUOTES}{named} \r\n") for line in first_lines):
+        raise BadFileError("The file has no values, only the characters between them.")
     if quote is None:
         quote = _quote_of(first_lines[:RECORDS_MAX])
     tables = [
@@ -65,8 +70,10 @@ def find_shape(file: BinaryIO, *, encoding: str, quote: str | None = None) -> Sh
     if not table.records:
         raise BadFileError("The file has no values, only the characters between them.")
     place = table.first_row()
-    titles = table.records[:place]
     header = table.header_at(place)
+    if header is None:
+        place = table.first_of_width()
+    titles = table.records[:place]
     skipped = table.records[place].number - 1 if titles or named else 0
     return Shape(
         delimiter=table.delimiter,
@@ -119,8 +126,14 @@ class _Table:
         self.rows = [_without_empty_end(record.values) for record in self.records]
         widths = Counter(len(record.values) for record in self.records)
         several = {width: count for width, count in widths.items() if width > 1} or dict(widths)
-        # How many values a row has: as most have. Of two numbers as frequent, the greater one.
-        self.width = max(several, key=lambda width: (several[width], width), default=0)
+        # How many values a row has: as most have. Where many titles stand above few rows, more
+        # values outweigh more lines.
+        often = OFTEN * max(several.values(), default=0)
+        self.width = max(
+            (width for width in several if several[width] >= often),
+            key=lambda width: (several[width] * (width - 1), width),
+            default=0,
+        )
         self.count = several.get(self.width, 0) if self.width > 1 else 0
 
     def fitness(self) -> tuple[int, float, int]:
@@ -140,6 +153,15 @@ class _Table:
             if sum(1 for value in row if value.strip()) >= needed and len(row) > self.width // 2:
                 return place
         return 0
+
+    def first_of_width(self) -> int:
+        """Return the place of the first row that has as many values as others, filled or not."""
+        places = (
+            place
+            for place, record in enumerate(self.records[: TITLES_MAX + 1])
+            if len(record.values) == self.width
+        )
+        return next(places, 0)
 
     def header_at(self, place: int) -> Row | None:
         """Return the row at ``place`` where it is unlike the rows below it, else None."""
