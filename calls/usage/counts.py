@@ -99,28 +99,27 @@ def _counted_of_import(account: Account, period: Period, filters: UsageFilters) 
             )
         )
         .order_by("place", "kind", "usage_type")
-        .values_list("place", "kind", "usage_type")
+        .values("place", "kind", "usage_type")
         .annotate(
-            Count("id"),
-            Count("id", filter=Q(kind=Kind.CALL))
-            - Count("id", filter=Q(kind=Kind.WITHDRAWAL) & withdrawn_charge),
-            Sum("credits"),
-            Sum("billed_seconds"),
+            entries=Count("id"),
+            charges=Count("id", filter=Q(kind=Kind.CALL)),
+            withdrawn=Count("id", filter=Q(kind=Kind.WITHDRAWAL) & withdrawn_charge),
+            sum_of_credits=Sum("credits"),
+            sum_of_billed_seconds=Sum("billed_seconds"),
         )
     )
-    # Imports bring usage alone.
     return [
         Counted(
-            day=days[place - 1],
-            kind=kind,
-            usage_type=usage_type,
-            entries=entries,
-            calls=calls,
-            credits_used=-int(credits),
-            credits_added=0,
-            billed_seconds=int(billed_seconds),
+            day=days[row["place"] - 1],
+            kind=row["kind"],
+            usage_type=row["usage_type"],
+            entries=row["entries"],
+            calls=row["charges"] - row["withdrawn"],
+            credits_used=-int(row["sum_of_credits"]),
+            credits_added=0,  # imports bring usage alone
+            billed_seconds=int(row["sum_of_billed_seconds"]),
         )
-        for place, kind, usage_type, entries, calls, credits, billed_seconds in rows
+        for row in rows
     ]
 
 

@@ -4,6 +4,7 @@ import pytest
 from django.db import connection
 
 from calls.charging import record_calls
+from calls.withdrawing import withdraw_calls, withdraw_import
 from tests.audit import breaches
 from tests.calls.calling import NOW, record, unanswered
 
@@ -58,6 +59,61 @@ FAULTS = {
 }
 
 
+WITHDRAWN = "withdrawals: account acme: entry "
+OF_WITHDRAWN = {
+    "UPDATE calls_call SET times_withdrawn = 3 WHERE call_id = 'c1'": CHARGED
+    + "was withdrawn 3 times, but 1 charges of it were",
+    "UPDATE calls_call SET withdrawn_at = NULL, is_history = true WHERE call_id = 'c1'": CHARGED
+    + "counts as 1 calls, but 0 of its charges stand",
+    "DELETE FROM billing_ledgerentry WHERE reference = 'withdrawal:correction:1:c1'": CHARGED
+    + "costs 0 credits, but its entries used 2",
+    "UPDATE billing_ledgerentry SET agent = 'Ravi'"
+    " WHERE reference = 'withdrawal:call:c1'": WITHDRAWN
+    + "6 (withdrawal:call:c1): is not the opposite of entry 2",
+    "UPDATE billing_ledgerentry SET occurred_at = occurred_at - interval '1 s'"
+    " WHERE reference = 'withdrawal:call:c1'": WITHDRAWN
+    + "6 (withdrawal:call:c1): is not the opposite of entry 2",
+    "UPDATE billing_ledgerentry SET credits = 2 WHERE reference = 'withdrawal:call:c1'": WITHDRAWN
+    + "6 (withdrawal:call:c1): is not the opposite of entry 2",
+    "UPDATE billing_ledgerentry SET import_id = 9 WHERE reference = 'withdrawal:call:c1'": WITHDRAWN
+    + "6 (withdrawal:call:c1): is not the opposite of entry 2",
+    "UPDATE billing_ledgerentry SET reference = 'withdrawal:call:zz'"
+    " WHERE reference = 'withdrawal:call:c1'": WITHDRAWN
+    + "6 (withdrawal:call:zz): undoes no entry of a call before it",
+    "UPDATE billing_ledgerentry SET reference = 'call-again:3:c2'"
+    " WHERE reference = 'call-again:2:c2'": "again: account acme: entry 8 (call-again:3:c2): is "
+    "charge 3 of call c2, of which the one before was not withdrawn",
+    "UPDATE billing_ledgerentry SET reference = 'call-again:2:zz'"
+    " WHERE reference = 'call-again:2:c2'": "cause: account acme: entry 8 (call-again:2:zz): is of "
+    "call c2, which its reference does not say",
+    "UPDATE calls_call SET agent = 'Ravi' WHERE call_id = 'c2'": "facts: account acme: call c2: "
+    'started at 2026-03-10 09:30:00+00 (outbound, agent "Ravi"), but entry 8 says '
+    '2026-03-10 09:30:00+00 (outbound, agent "")',
+    "UPDATE calls_call SET agent = 'Ravi' WHERE call_id = 'c3'": "facts: account acme: call c3: "
+    'started at 2026-03-10 09:30:00+00 (outbound, agent "Ravi"), but entry 9 says '
+    '2026-03-10 09:30:00+00 (outbound, agent "")',
+    "UPDATE calls_call SET withdrawn_at = now(), times_withdrawn = 1, credits = 0"
+    " WHERE call_id = 'c4'": "overtaken: account acme: call c4: is said to be kept when import 7 "
+    "is taken back, but is withdrawn",
+    "UPDATE calls_overtakencall SET call_id = 'zz'": "overtaken: account acme: call zz: is said to "
+    "be kept when import 7 is taken back, but is not there",
+}
+
+
+@pytest.fixture
+def withdrawn(professional, calls):
+    """One that is withdrawn, one that came again, one restored and one that is kept."""
+    for call_id in ("c1", "c2"):
+        withdraw_calls(account_id=professional.pk, call_ids=[call_id], reason="Test", now=NOW)
+    record_calls(records=[unanswered(professional, "c2")], now=NOW)
+    record_calls(records=[record(professional, "c3")], now=NOW)
+    corrected = record(professional, "c3", seconds=95, agent="Asha")
+    record_calls(records=[corrected], now=NOW, import_id=8)
+    withdraw_import(account_id=professional.pk, import_id=8, now=NOW)
+    record_calls(records=[record(professional, "c4")], now=NOW, import_id=7)
+    record_calls(records=[record(professional, "c4", seconds=95)], now=NOW)
+
+
 @pytest.fixture
 def calls(professional):
     """A call with a correction, and one that nobody answered."""
@@ -81,6 +137,18 @@ def test_clean_calls_have_no_breach(calls):
 @pytest.mark.broken_ledger
 @pytest.mark.parametrize(("fault", "said"), FAULTS.items())
 def test_a_planted_fault_is_found_and_named(calls, unguarded, fault, said):
+    unguarded.execute(fault)
+    assert unguarded.rowcount > 0
+    assert said in breaches()
+
+
+def test_withdrawn_calls_have_no_breach(withdrawn):
+    assert breaches() == []
+
+
+@pytest.mark.broken_ledger
+@pytest.mark.parametrize(("fault", "said"), OF_WITHDRAWN.items())
+def test_a_fault_of_withdrawn_calls_is_found_and_named(withdrawn, unguarded, fault, said):
     unguarded.execute(fault)
     assert unguarded.rowcount > 0
     assert said in breaches()
