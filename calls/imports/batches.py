@@ -16,7 +16,7 @@ from calls.records import CallRecord, Rejected
 from calls.sources import Ignored, Source
 
 STAGED_AT_ONCE = 1_000
-CALLS_AT_ONCE = 200
+LINES_AT_ONCE = 200
 
 TORN = (
     "is where the file ends, perhaps in the middle of it. If the line is whole, end it with a line "
@@ -139,7 +139,7 @@ def batches(
     """
     batch = Batch(source)
     every = staging.calls(after=after)
-    while calls := list(islice(every, CALLS_AT_ONCE)):
+    while calls := _some(every):
         # One reader of texts for many calls: to make one takes longer than to read a line.
         values = reader.values_of(line.text for call in calls for line in call if not line.problem)
         for call in calls:
@@ -149,3 +149,15 @@ def batches(
                 batch = Batch(source)
     if batch.size:
         yield batch
+
+
+def _some(calls: Iterator[list[Staged]]) -> list[list[Staged]]:
+    """The next calls, about LINES_AT_ONCE lines in all."""
+    some: list[list[Staged]] = []
+    lines = 0
+    for call in calls:
+        some.append(call)
+        lines += len(call)
+        if lines >= LINES_AT_ONCE:
+            break
+    return some

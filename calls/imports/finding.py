@@ -1,38 +1,49 @@
 """What a file is: examined, recognised, and with the reading that is proposed for it."""
 
-import csv
-import io
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, BinaryIO, NamedTuple
 
 from billing.models import Account
 from billing.texts import storable
-from calls.imports.readings import Reading
-from calls.notations import BadFileError, RawRecord
-from calls.notations.layout import Fact, Layout
+from calls.imports import profiles
+from calls.imports.detecting import detect
+from calls.imports.readings import MAPPED, Reading
+from calls.notations import RawRecord
+from calls.notations.examining import examine
+from calls.notations.layout import Examined, Fact, Layout
+from calls.notations.rejected import PREFIX
+from calls.sources.mapped.profile import Profile
+from calls.sources.mapped.proposing import Question
 
 
 class Found(NamedTuple):
     """What was found out about a file.
 
-    ``reading`` is how it is read unless somebody chooses otherwise. ``unpacked`` is what was
-    unpacked from it, where it was; else it is None.
+    ``reading`` is how it is read unless somebody chooses otherwise; where it ``is_known``, the
+    format or a profile that was made for it. ``unpacked`` is what was unpacked from it, where it
+    was; else it is None.
     """
 
     reading: Reading
+    is_known: bool
     facts: tuple[Fact, ...]
-    questions: tuple[Any, ...]
+    questions: tuple[Question, ...]
     sample: tuple[RawRecord[Mapping[str, str]], ...]
     unpacked: BinaryIO | None
-    is_known: bool = True
 
     def as_json(self) -> dict[str, Any]:
         """What is stored of it with the import."""
         return {
-            "facts": [[fact.topic, fact.said] for fact in self.facts],
+            "is_known": self.is_known,
+            "facts": [[fact.topic, storable(fact.said)] for fact in self.facts],
             "questions": [
-                [question.topic, question.said, [list(choice) for choice in question.choices]]
+                [
+                    storable(question.topic),
+                    storable(question.said),
+                    [list(map(storable, choice)) for choice in question.choices],
+                ]
                 for question in self.questions
             ],
         }
@@ -48,19 +59,56 @@ def find_out(
 ) -> Found:
     """Examine ``file``, and propose how it is read. With ``layout`` it is cut so.
 
+    A mapping that the account saved for files with these columns comes before any other.
     Raises BadFileError where it can't be read.
     """
-    text = file.read(200_000).decode(errors="surrogateescape")
-    file.seek(0)
-    if not text.strip():
-        raise BadFileError("The file is empty.")
-    delimiter = max(",;\t", key=text.splitlines()[0].count)
-    first = next(csv.reader(io.StringIO(text), delimiter=delimiter))
-    has_header = "call_id" in first
-    columns = first if has_header else map(str, range(1, len(first) + 1))
-    layout = Layout(
-        delimiter=delimiter, has_header=has_header, columns=tuple(map(storable, columns))
+    examined = examine(file, name=name, layout=layout)
+    unpacked = None if examined.file is file else examined.file
+    examined = _without_rejected(examined)
+    cut = examined.layout
+    kept = profiles.profile_for(account=account, columns=cut.columns)
+    if kept is not None:
+        said = Fact("format", f"Your mapping “{kept.name}” fits this file.")
+        reading = Reading(MAPPED, layout=cut, profile=kept.profile, zone=kept.zone)
+        return Found(reading, True, (*examined.facts, said), (), examined.sample, unpacked)
+    detected = detect(
+        examined,
+        account_zone=account.zone,
+        now=now,
+        opened_at=account.created_at,
+        saved=_saved(account),
     )
-    said = f"Values are separated by “{delimiter}”."
-    reading = Reading("csv" if has_header else "asterisk", layout=layout)
-    return Found(reading, (Fact("separator", said),), (), (), None)
+    profile = detected.profile
+    reading = Reading(
+        detected.format,
+        options=detected.options,
+        layout=cut,
+        profile=None if profile is None else profile.as_json(),
+        zone=detected.zone,
+    )
+    return Found(
+        reading,
+        is_known=reading.format != MAPPED or (profile is not None and bool(profile.name)),
+        facts=(*examined.facts, *detected.facts),
+        questions=tuple(detected.questions),
+        sample=examined.sample,
+        unpacked=unpacked,
+    )
+
+
+def _saved(account: Account) -> list[Profile]:
+    """The profiles of the account, the newest first, each with the name that it has there."""
+    kept = sorted(profiles.profiles_of(account), key=lambda one: one.saved_at, reverse=True)
+    return [replace(Profile.from_json(one.profile), name=one.name) for one in kept]
+
+
+def _without_rejected(examined: Examined) -> Examined:
+    """The file without the columns that one of rejected lines has at its end."""
+    columns = list(map(storable, examined.layout.columns))
+    if not examined.layout.has_header:
+        first = next(iter(examined.sample), None)
+        values = first.values if first is not None else {}
+        while columns and values.get(columns[-1], "").startswith(PREFIX):
+            columns.pop()
+    columns = [name for name in columns if not name.startswith(PREFIX)]
+    return examined._replace(layout=replace(examined.layout, columns=tuple(columns)))

@@ -127,7 +127,8 @@ def source_of(*, reading: Reading, account: Account, now: datetime) -> Source[An
     for name in reading.options:
         if name not in known:
             raise Refusal(f"{found.label} has no such option.", field=name)
-    return found(account_id=account.pk, zone=ZoneInfo(zone), now=now, **reading.options)
+    own: dict[str, Any] = {"layout": reading.layout, **reading.options}
+    return found(account_id=account.pk, zone=ZoneInfo(zone), now=now, **own)
 
 
 def _mapped(reading: Reading, account: Account, zone: ZoneInfo, now: datetime) -> MappedSource:

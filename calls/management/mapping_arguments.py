@@ -13,6 +13,7 @@ from billing.refusals import Refusal
 from calls.imports.profiles import profiles_of, read_profile
 from calls.management.source_arguments import REFUSED, did_you_mean
 from calls.sources.mapped.profile import FORMS
+from calls.sources.registry import shipped_profiles
 
 TIMES = ("started_at", "connected_at", "ended_at", "revised_at")
 CHOICES = ("usage_type", "status")
@@ -20,7 +21,6 @@ AMOUNTS = ("total", "talk", "waiting")
 TEXTS = ("agent", "from", "to", "remarks")
 MAPPABLE = ("call_id", "group", *CHOICES, *TIMES, *AMOUNTS, *TEXTS)
 CONSTANT = (*CHOICES, *TEXTS)
-NO_PROFILES: Mapping[str, Mapping[str, Any]] = {}
 
 
 def add_mapping_arguments(parser: ArgumentParser) -> None:
@@ -58,14 +58,13 @@ def mapping_of(
     *,
     account: Account,
     proposed: Mapping[str, Any] | None,
-    shipped: Mapping[str, Mapping[str, Any]] = NO_PROFILES,
 ) -> dict[str, Any]:
     """Return the profile that the arguments make of the one they name, or of the ``proposed`` one.
 
     Raises CommandError.
     """
     named = options["profile"]
-    profile = copy.deepcopy(dict(_named(named, account, shipped) if named else proposed or {}))
+    profile = copy.deepcopy(dict(_named(named, account) if named else proposed or {}))
     for field, value in _pairs("--map", options["map"], MAPPABLE):
         _map(profile, field, [column.strip() for column in value.split("+")])
     for field, value in _pairs("--set", options["set"], CONSTANT):
@@ -90,14 +89,13 @@ def _map(profile: dict[str, Any], field: str, columns: list[str]) -> None:
         profile[field] = {**profile.get(field, {}), "column": columns[0]}
 
 
-def _named(
-    name: str, account: Account, shipped: Mapping[str, Mapping[str, Any]]
-) -> Mapping[str, Any]:
+def _named(name: str, account: Account) -> Mapping[str, Any]:
     own: dict[str, Mapping[str, Any]] = {kept.name: kept.profile for kept in profiles_of(account)}
     if name in own:
         return own[name]
+    shipped = shipped_profiles()
     if name in shipped:
-        return shipped[name]
+        return shipped[name].as_json()
     path = Path(name)
     if path.is_file():
         try:

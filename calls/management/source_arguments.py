@@ -12,6 +12,7 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from calls.sources import Option
+from calls.sources.mapped.profile import FORMS
 from calls.sources.registry import SOURCES
 
 DATES = "--dates"
@@ -24,13 +25,12 @@ def add_source_arguments(parser: ArgumentParser) -> None:
     known = "; ".join(f"{name}: {source.label}" for name, source in SOURCES.items())
     parser.add_argument("--format", metavar="NAME", help=f"{known} (found out).")
     for option, names in _options().items():
-        if option.argument == DATES:  # of files that are mapped too: `add_mapping_arguments`
-            continue
         parser.add_argument(
             option.argument,
             dest=option.name,
             action="append" if option.is_list else "store",
-            choices=option.choices,
+            # Files that are read by a mapping have more ways to write a date.
+            choices=FORMS if option.argument == DATES else option.choices,
             metavar=option.metavar,
             help=f"{', '.join(names)}: {option.help}",
         )

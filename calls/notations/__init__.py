@@ -40,7 +40,9 @@ class Reader(Protocol[Values]):
     be read, and names the place.
     """
 
-    bytes_read: int
+    @property
+    def bytes_read(self) -> int:
+        """How far the file has been read, in bytes."""
 
     def __iter__(self) -> Iterator[RawRecord[Values]]:
         """Read from the beginning to the end, once."""

@@ -100,7 +100,7 @@ class DelimitedReader:
         except csv.Error:
             return iter([self._row(text) for text in texts])
 
-    def _csv(self, lines: Iterable[str], *, is_strict: bool = True) -> "csv._reader":
+    def _csv(self, lines: Iterable[str], *, is_strict: bool = True) -> Iterator[Row]:
         return csv.reader(
             lines,
             delimiter=self._delimiter,

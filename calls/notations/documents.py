@@ -1,46 +1,46 @@
 """Records in JSON: an array, a list in a document, single documents, or one document a line.
 
-They are read one at a time, in memory bounded by a single record. Numbers stay as they were
-written: no floating point touches them.
+They are read one at a time, in memory bounded by a single record.
 """
 
-import json
-import re
 from collections.abc import Container, Iterable, Iterator, Mapping
-from decimal import Decimal, InvalidOperation
-from json.encoder import encode_basestring
-from typing import BinaryIO, TypeAlias
+from typing import BinaryIO
 
 from calls.notations import BadFileError, RawRecord
-from calls.notations.json_text import (
+from calls.notations.json_buffer import TOO_DEEP, TOO_LONG, EndedError, JsonBuffer
+from calls.notations.json_values import (
     DECODER,
-    DEPTH_MAX,
-    TOO_DEEP,
-    TOO_LONG,
-    EndedError,
+    Document,
     Json,
-    JsonText,
     NotJsonError,
-    Number,
-    Value,
+    compact,
     explained,
+    flattened,
+    parsed,
+    written_out,
 )
 from calls.notations.lines import SHOWN_MAX
 
-Document: TypeAlias = dict[str, str]
-
-
-# How lists of records are named in the answers of APIs. The first of them that is there counts.
-LIST_NAMES = ("calls", "conversations", "objects", "data", "results", "records", "items")
-
-# So much is looked at to find the list in a document, beside which there are fewer values.
-LOOKED_AT = 4 * 1024 * 1024
-BESIDE_MAX = 10
-
-BETWEEN_TOKENS = re.compile(r'("(?:[^"\\]|\\.)*")|[ \t\r\n]+', re.DOTALL)
-
-# An exponent that is larger than this is no amount of anything.
-DIGITS_MAX = 40
+# How lists of records are named in the answers of APIs, without case. The first that is there
+# counts.
+LIST_NAMES = (
+    "calls",
+    "conversations",
+    "objects",
+    "data",
+    "results",
+    "records",
+    "items",
+    "cdr",
+    "cdrs",
+    "call_logs",
+    "calllogs",
+    "call_records",
+    "rows",
+    "entries",
+    "value",
+    "list",
+)
 
 NO_OBJECT = "is no JSON object, but a value by itself."
 
@@ -65,7 +65,7 @@ class DocumentReader:
         records_at: str = "",
         ignored: Container[str] = (),
     ) -> None:
-        self._buffer = JsonText(file, encoding)
+        self._buffer = JsonBuffer(file, encoding)
         self._records_at = records_at
         self._ignored = ignored
         self._ignores = bool(ignored)
@@ -82,9 +82,7 @@ class DocumentReader:
         is_empty = True
         while beginning := buffer.peek():
             is_empty = False
-            if beginning == ",":  # between documents, where somebody has put one a line
-                buffer.skip(",")
-            elif beginning == "[":
+            if beginning == "[":
                 yield from self._listed()
             elif beginning == "{" and self._records_at:
                 yield from self._enveloped()
@@ -97,8 +95,8 @@ class DocumentReader:
         """Give the values of each text, which is one document."""
         for text in texts:
             try:
-                yield flattened(DECODER.decode(text))
-            except (ValueError, RecursionError):
+                yield flattened(parsed(text))
+            except (NotJsonError, RecursionError):
                 yield {}
 
     def _listed(self) -> Iterator[RawRecord[Document]]:
@@ -111,13 +109,13 @@ class DocumentReader:
         while True:
             number = self._next_number(0)
             try:
-                value = buffer.value()
+                text = buffer.value()
             except EndedError as ended:
                 yield RawRecord(number, ended.text, {}, is_torn=True)
                 return
             except NotJsonError as error:
                 raise BadFileError(f"Record {number:,} {error}") from None
-            yield self._record(number, value)
+            yield self._record(number, text)
             after = buffer.peek()
             if after not in (",", "]"):
                 if not after:
@@ -140,7 +138,7 @@ class DocumentReader:
                         raise NotJsonError("")
                     buffer.skip(",")
                 is_first = False
-                name = buffer.value().json
+                name = parsed(buffer.value())
                 if buffer.peek() != ":":
                     raise NotJsonError("")
                 buffer.skip(":")
@@ -168,19 +166,19 @@ class DocumentReader:
             return RawRecord(number, f"{buffer.skip_line()}…", {}, defect=TOO_LONG)
         stripped = line.strip()
         try:
-            document, end = DECODER.raw_decode(stripped)
+            end = DECODER.raw_decode(stripped)[1]
         except (ValueError, RecursionError) as error:
-            is_whole = stripped.endswith("}") and stripped.count("{") == stripped.count("}")
+            is_whole = stripped.endswith("}") or (self._has_lines and stripped.startswith("{"))
             if not (is_whole or self._has_lines) or isinstance(error, RecursionError):
                 return self._spread(number)
             buffer.skip(line)
             if not line.endswith("\n") and not buffer.peek():
                 return RawRecord(number, line, {}, is_torn=True)
-            return RawRecord(number, line, {}, defect=explained(error, 0))
+            return RawRecord(number, line, {}, defect=explained(error))
         if end == len(stripped):
             self._has_lines = True
         buffer.skip(line[: line.index(stripped[0]) + end])
-        return self._record(number, Value(stripped[:end], document))
+        return self._record(number, stripped[:end])
 
     def _spread(self, number: int) -> RawRecord[Document]:
         """Give the document that begins here and ends on another line."""
@@ -192,19 +190,19 @@ class DocumentReader:
         except NotJsonError as error:
             raise BadFileError(f"The document in line {line_number:,} {error}") from None
 
-    def _record(self, number: int, value: Value) -> RawRecord[Document]:
-        document = value.json
-        if not isinstance(document, dict):
-            return RawRecord(number, compact(value.text)[:SHOWN_MAX], {}, defect=NO_OBJECT)
+    def _record(self, number: int, text: str) -> RawRecord[Document]:
         try:
+            document = parsed(text)
+            if not isinstance(document, dict):
+                return RawRecord(number, compact(text)[:SHOWN_MAX], {}, defect=NO_OBJECT)
             if self._ignores:
                 document = self._kept(document)
-                text = written_out(document)
+                written = written_out(document)
             else:
-                text = compact(value.text)
-            return RawRecord(number, text, flattened(document))
+                written = compact(text)
+            return RawRecord(number, written, flattened(document))
         except RecursionError:
-            return RawRecord(number, value.text[:SHOWN_MAX], {}, defect=TOO_DEEP)
+            return RawRecord(number, text[:SHOWN_MAX], {}, defect=TOO_DEEP)
 
     def _kept(self, document: Mapping[str, Json], path: str = "") -> dict[str, Json]:
         kept = {}
@@ -221,117 +219,33 @@ class DocumentReader:
         return self._number
 
 
-def flattened(document: Json) -> Document:
-    """Return the values by dotted paths, as texts. A list is one value: its compact JSON.
-
-    Raises RecursionError where it is nested too deep.
-    """
-    found: Document = {}
-    if isinstance(document, dict):
-        _flatten(document, "", found, 0)
-    return found
-
-
-def _flatten(document: Mapping[str, Json], path: str, found: Document, depth: int) -> None:
-    if depth > DEPTH_MAX:
-        raise RecursionError
-    for name, value in document.items():
-        own = f"{path}{name}"
-        if isinstance(value, dict) and value:
-            _flatten(value, f"{own}.", found, depth + 1)
-        else:
-            found[own] = _text(value)
+def begins_document(file: BinaryIO, encoding: str) -> bool:
+    """Whether what stands at the beginning of ``file`` is JSON with an object in it."""
+    buffer = JsonBuffer(file, encoding)
+    first = buffer.peek()
+    if first not in ("{", "["):
+        return False
+    buffer.skip(first)
+    return buffer.peek() in (('"', "}") if first == "{" else ("{", "]", "["))
 
 
-def _text(value: Json) -> str:
-    if isinstance(value, Number):
-        return _plain(value)
-    if isinstance(value, str):
-        return value
-    if value is None or value == {}:
+def find_records(file: BinaryIO, encoding: str) -> str:
+    """Return the name of the list of records in the document, "" where it has none."""
+    buffer = JsonBuffer(file, encoding)
+    if buffer.peek() != "{":
         return ""
-    if value is True or value is False:
-        return "true" if value else "false"
-    return written_out(value)
-
-
-def _plain(number: Number) -> str:
-    """Return a number without exponent and, where it is whole, without decimals."""
-    if number.lstrip("-").isdigit():
-        return str(number)
+    buffer.skip("{")
     try:
-        exact = Decimal(number)
-    except InvalidOperation:
-        return str(number)
-    if not exact.is_finite() or abs(exact.adjusted()) > DIGITS_MAX:
-        return str(number)
-    text = format(exact, "f")
-    return text.rstrip("0").rstrip(".") if _is_whole(exact) and "." in text else text
-
-
-def _is_whole(number: Decimal) -> bool:
-    return number == number.to_integral_value()
-
-
-def written_out(value: Json) -> str:
-    """Write ``value`` as compact JSON, its numbers as they were."""
-    if isinstance(value, Number):
-        return str(value)
-    if isinstance(value, str):
-        return encode_basestring(value)
-    if isinstance(value, dict):
-        members = (f"{encode_basestring(name)}:{written_out(own)}" for name, own in value.items())
-        return f"{{{','.join(members)}}}"
-    if isinstance(value, list):
-        return f"[{','.join(map(written_out, value))}]"
-    return json.dumps(value)
-
-
-def compact(text: str) -> str:
-    """Return JSON on one line: as it was, or without the blanks between its parts."""
-    if "\n" not in text:
-        return text
-    return BETWEEN_TOKENS.sub(lambda found: found[1] or "", text)
-
-
-def lists_in(file: BinaryIO, encoding: str) -> list[str]:
-    """Return the names of the lists of objects in the first document of ``file``.
-
-    One of a name that is known ends the search. Where there is none, only a document around one
-    list is taken for more than a record: with few values beside it, and none of them an object.
-    """
-    file.seek(0)
-    text = JsonText(file, encoding)
-    found: list[str] = []
-    beside = 0
-    try:
-        text.skip(text.peek())
-        while text.peek() == '"':
-            name = text.value().json
-            text.skip(text.peek())
-            beginning = text.peek()
-            if beginning == "[":
-                text.skip("[")
-                if text.peek() in ("{", "]") and name in LIST_NAMES:
-                    return [name]
-                if text.peek() == "{":
-                    found.append(name)
-                    if text.bytes_read > LOOKED_AT:
-                        break
-                _skip_list(text)
-            else:
-                beside += BESIDE_MAX if beginning == "{" else 1
-                text.value()
-            if text.peek() == ",":
-                text.skip(",")
-    except (NotJsonError, EndedError):
+        while buffer.peek() == '"':
+            name = str(parsed(buffer.value()))
+            if buffer.peek() != ":":
+                return ""
+            buffer.skip(":")
+            if buffer.peek() == "[" and name.casefold() in LIST_NAMES:
+                return name
+            buffer.value()
+            if buffer.peek() == ",":
+                buffer.skip(",")
+    except (EndedError, NotJsonError):
         pass
-    return found if beside < BESIDE_MAX else []
-
-
-def _skip_list(text: JsonText) -> None:
-    while text.peek() not in ("]", ""):
-        text.value()
-        if text.peek() == ",":
-            text.skip(",")
-    text.skip("]")
+    return ""

@@ -1,168 +1,170 @@
-"""What a file is: found out before anything is read, and said in sentences for people.
+"""What a file is: found out from its contents alone, and said in sentences for people.
 
-Every guess can be changed: `examine` takes the layout that a person has chosen instead.
+Whatever its size, little of it is in memory at once; what had to be unpacked is a temporary file.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import BinaryIO
 
 from billing.texts import storable
 from calls.notations import BadFileError, RawRecord
-from calls.notations.documents import LIST_NAMES, Document, lists_in
+from calls.notations.delimited import DelimitedReader
+from calls.notations.documents import DocumentReader, begins_document, find_records
 from calls.notations.encodings import find_encoding
-from calls.notations.layout import DELIMITED, JSON, Examined, Fact, Layout
-from calls.notations.lines import MARK, decoder_of
-from calls.notations.reading import reader_for
-from calls.notations.shape import NAMES, RECORDS_MAX, bounded, column_names, find_shape
-from calls.notations.sheets import csv_of_sheet
+from calls.notations.layout import JSON, Examined, Fact, Layout
+from calls.notations.shape import (
+    NAMES,
+    RECORDS_MAX,
+    Shape,
+    bounded,
+    column_names,
+    find_shape,
+    find_totals,
+)
 from calls.notations.unpacking import GIB, unpack
 
-UNPACKED_MAX = 2 * GIB
-LOOKED_AT = 64 * 1024
-COPY_BYTES = 1024 * 1024
-TITLES_SHOWN_MAX = 3
-NAMES_SHOWN_MAX = 6
+Sample = tuple[RawRecord[Mapping[str, str]], ...]
+
+TITLES_SAID_MAX = 3
+COLUMNS_MAX = 2_000
 
 
 def examine(
-    file: BinaryIO, *, name: str, layout: Layout | None = None, unpacked_max: int = UNPACKED_MAX
+    file: BinaryIO, *, name: str, layout: Layout | None = None, unpacked_max: int = 2 * GIB
 ) -> Examined:
-    """Find out how ``file`` is cut into records; with ``layout``, cut it so.
+    """Find out how the records in ``file`` are written, and read the first of them.
 
-    ``name`` is what the file is called; no more than a hint. What is unpacked goes to the temporary
-    directory (``TMPDIR``), at most ``unpacked_max`` bytes; the caller closes the file returned
-    where it is another one. Memory stays bounded, whatever the file holds.
+    With ``layout`` it is cut so, and only the names of the columns are found. What is unpacked is
+    at most ``unpacked_max`` bytes. ``name`` is what the file is called; its ending decides nothing.
 
-    Raises BadFileError with a sentence that says what can be done, where there are no records.
+    Raises BadFileError, with a sentence that says what to do, where no records can be in it.
     """
-    unpacked = unpack(file, unpacked_max=unpacked_max)
-    plain, facts = unpacked.file, list(unpacked.facts)
+    plain, facts, is_sheet = unpack(file, unpacked_max=unpacked_max)
     try:
-        if unpacked.is_sheet:
-            sheet = csv_of_sheet(plain, unpacked_max=unpacked_max)
-            if plain is not file:
-                plain.close()
-            plain = sheet.file
-            facts.extend(sheet.facts)
-        plain.seek(0)
+        if is_sheet:
+            raise BadFileError("The file is a spreadsheet; save it as CSV.")
         if layout is None:
-            layout, found = _layout_of(plain, name)
-            facts.extend(found)
-        else:
-            layout = _with_columns(plain, layout)
-        sample = _sample(plain, layout)
-        if layout.notation == JSON:
-            layout = replace(layout, columns=_paths(sample))
-            if not sample:
-                raise BadFileError("There are no records in the JSON document.")
+            encoding, more = find_encoding(plain)
+            facts += more
+            layout, more = _found(plain, encoding)
+            facts += more
+        layout, sample = _sampled(plain, layout)
         plain.seek(0)
-        return Examined(plain, layout, tuple(facts), sample)
     except BaseException:
         if plain is not file:
             plain.close()
         raise
+    return Examined(plain, layout, facts, sample)
 
 
-def _layout_of(file: BinaryIO, name: str) -> tuple[Layout, tuple[Fact, ...]]:
-    encoding, facts = find_encoding(file)
-    if found := _json_layout(file, name, encoding):
-        layout, about = found
-    else:
-        layout, about = _delimited_layout(file, encoding)
-    return layout, (*facts, *about)
-
-
-def _json_layout(file: BinaryIO, name: str, encoding: str) -> tuple[Layout, list[Fact]] | None:
-    """Return how a JSON file is cut, None where it is none."""
+def _found(file: BinaryIO, encoding: str) -> tuple[Layout, tuple[Fact, ...]]:
     file.seek(0)
-    beginning = decoder_of(encoding).decode(file.read(LOOKED_AT)).removeprefix(MARK).lstrip()
-    is_named_so = name.lower().endswith((".json", ".jsonl", ".ndjson"))
-    looks_so = beginning[:1] == "{" or beginning[:1] == "["
-    if not looks_so:
-        if is_named_so and beginning:
-            raise BadFileError("The file is no JSON, although its name says so.")
-        return None
-    after = beginning[1:].lstrip()[:1]
-    if not is_named_so and after not in ('"{[}]' if beginning[0] == "[" else '"}'):
-        return None
-    layout = Layout(notation=JSON, encoding=encoding)
-    if beginning[0] == "[":
-        return layout, [Fact("json", "The file is a JSON array of records.")]
-    lists = lists_in(file, encoding)
-    at = next((known for known in LIST_NAMES if known in lists), "")
-    if not at and len(lists) == 1:
-        [at] = lists
-    if at:
-        said = f"The records are the list “{storable(at[:40])}” of a JSON document."
-        return replace(layout, records_at=at), [Fact("json", said)]
-    return layout, [Fact("json", "Each JSON document in the file is one record.")]
-
-
-def _delimited_layout(file: BinaryIO, encoding: str) -> tuple[Layout, list[Fact]]:
+    if begins_document(file, encoding):
+        file.seek(0)
+        records_at = find_records(file, encoding)
+        said = f"The records are in the list “{storable(records_at)}” of a JSON document."
+        if not records_at:
+            said = "The file is JSON."
+        layout = Layout(notation=JSON, encoding=encoding, records_at=records_at)
+        return layout, (Fact("json", said),)
     shape = find_shape(file, encoding=encoding)
-    facts = []
-    separator = NAMES.get(shape.delimiter, f"“{storable(shape.delimiter)}”")
-    if shape.names_separator:
-        facts.append(
-            Fact("separator", f"Values are separated by {separator}: its first line says so.")
-        )
-    elif shape.columns > 1:
-        facts.append(Fact("separator", f"Values are separated by {separator}."))
-    if shape.titles:
-        shown = " / ".join(storable(one[:80]) for one in shape.titles[:TITLES_SHOWN_MAX])
-        facts.append(Fact("titles", f"What stands above the header is left out: {shown}"))
-    if shape.header is None:
-        said = f"The first line is a record: no header names the {shape.columns} columns."
-        facts.append(Fact("header", said))
-    columns = column_names(shape.header or (), shape.columns)
     layout = Layout(
-        notation=DELIMITED,
         encoding=encoding,
         delimiter=shape.delimiter,
         quote=shape.quote,
         skipped_lines=shape.skipped_lines,
         has_header=shape.header is not None,
-        columns=columns,
     )
+    facts = _said(shape)
+    if find_totals(file, layout, shape.columns):
+        said = "The last line seems to hold totals. It is no call, so it will be rejected."
+        facts += (Fact("totals", said),)
     return layout, facts
 
 
-def _with_columns(file: BinaryIO, layout: Layout) -> Layout:
-    """Name the columns of a layout that a person has chosen, as its header does."""
+def _said(shape: Shape) -> tuple[Fact, ...]:
+    facts = []
+    name = NAMES.get(shape.delimiter, f"“{storable(shape.delimiter)}”")
+    if shape.names_separator:
+        facts.append(Fact("separator", f"Values are separated by {name}: its first line says so."))
+    elif shape.columns > 1:
+        facts.append(Fact("separator", f"Values are separated by {name}."))
+    if shape.titles:
+        titles = "; ".join(f"“{storable(title[:60])}”" for title in shape.titles[:TITLES_SAID_MAX])
+        more = " …" if len(shape.titles) > TITLES_SAID_MAX else ""
+        facts.append(Fact("titles", f"Skipped above the columns: {titles}{more}."))
+    if shape.header is None:
+        facts.append(Fact("header", "No row names the columns, so they have numbers."))
+    else:
+        facts.append(Fact("header", f"The header names {shape.columns} columns."))
+    return tuple(facts)
+
+
+def _sampled(file: BinaryIO, layout: Layout) -> tuple[Layout, Sample]:
+    """Read the first records, and name the columns that are in them."""
+    file.seek(0)
     if layout.notation == JSON:
-        return layout
-    without_header = replace(layout, has_header=False)
-    file.seek(0)
-    reader = reader_for(without_header, file)
-    rows = [record.values for record in bounded(reader, RECORDS_MAX) if record.values]
-    if not rows:
-        raise BadFileError("Cut like this, the file has no values.")
-    if layout.has_header:
-        header = rows[0]
-        while header and not header[-1].strip():
-            header.pop()
-        return replace(layout, columns=column_names(header, len(header)))
-    width = max(len(row) for row in rows)
-    if len(layout.columns) == width:
-        return layout
-    return replace(layout, columns=column_names((), width))
+        return _sampled_documents(file, layout)
+    header: list[str] = []
+
+    def takes(first: Sequence[str]) -> bool:
+        if layout.has_header:
+            header.extend(first)
+        return layout.has_header
+
+    reader = DelimitedReader(
+        file,
+        delimiters=layout.delimiter,
+        takes_as_header=takes,
+        may_be_torn=lambda last, is_closed: False,
+        encoding=layout.encoding,
+        quote=layout.quote,
+        skipped_lines=layout.skipped_lines,
+        skips_blanks=True,
+    )
+    records = list(bounded(reader, RECORDS_MAX))
+    width = _width(header, records)
+    columns = column_names([storable(name) for name in header], width)
+    sample: Sample = tuple(
+        RawRecord(
+            record.number,
+            record.text,
+            dict(zip(columns, record.values, strict=False)),
+            defect=record.defect,
+        )
+        for record in records
+    )
+    return replace(layout, columns=columns), sample
 
 
-def _sample(file: BinaryIO, layout: Layout) -> tuple[RawRecord[Mapping[str, str]], ...]:
-    """Return the first records by column."""
-    file.seek(0)
-    sample = []
-    for record in bounded(reader_for(layout, file), RECORDS_MAX):
-        if not record.values:
-            continue
-        values: Document = record.values
-        if layout.notation == DELIMITED:
-            values = dict(zip(layout.columns, record.values, strict=False))
-        sample.append(record._replace(values=values))
-    return tuple(sample)
+def _width(header: list[str], records: list[RawRecord[list[str]]]) -> int:
+    """How many columns there are: as the header says, without one as most rows do."""
+    named = len(header)
+    while named and not header[named - 1].strip():
+        named -= 1
+    widths = [len(record.values) for record in records if record.values]
+    if not header:
+        return max(widths, key=lambda width: (widths.count(width), width), default=0)
+    filled = 0
+    for record in records:
+        row = record.values[: len(header)]
+        while row and not row[-1].strip():
+            row = row[:-1]
+        filled = max(filled, len(row))
+    return max(named, filled)
 
 
-def _paths(sample: tuple[RawRecord[Mapping[str, str]], ...]) -> tuple[str, ...]:
-    """Every path in the records, in the order in which they come."""
-    return tuple(dict.fromkeys(path for record in sample for path in record.values))
+def _sampled_documents(file: BinaryIO, layout: Layout) -> tuple[Layout, Sample]:
+    reader = DocumentReader(file, encoding=layout.encoding, records_at=layout.records_at)
+    sample = tuple(bounded(reader, RECORDS_MAX))
+    paths = dict.fromkeys(path for record in sample for path in record.values)
+    if not paths:
+        raise BadFileError(
+            sample[0].defect and f"Record 1 {sample[0].defect}"
+            if sample
+            else "There are no records in the file."
+        )
+    columns = column_names([storable(path) for path in islice(paths, COLUMNS_MAX)], 0)
+    return replace(layout, columns=columns), sample

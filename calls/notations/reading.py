@@ -1,14 +1,25 @@
-"""The reader of a file whose layout is known."""
+"""The reader for a layout: rows for delimited text, documents for JSON.
 
-import csv
-import io
-from collections.abc import Callable, Container, Iterator, Sequence
+What is ignored (transcripts, recordings' addresses) is gone from values and texts alike, before
+anything is kept of a record.
+"""
+
+import re
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from typing import Any, BinaryIO
+
+from django.template.defaultfilters import pluralize
 
 from calls.notations import RawRecord, Reader
 from calls.notations.delimited import DelimitedReader, Row
 from calls.notations.documents import DocumentReader
 from calls.notations.layout import JSON, Layout
+
+MayBeTorn = Callable[[Sequence[str], bool], bool]
+
+
+def _any_part_may_be_missing(last: Sequence[str], is_closed: bool) -> bool:
+    return True
 
 
 def reader_for(
@@ -16,31 +27,23 @@ def reader_for(
     file: BinaryIO,
     *,
     ignored: Container[str] = (),
-    may_be_torn: Callable[[Sequence[str], bool], bool] | None = None,
+    may_be_torn: MayBeTorn = _any_part_may_be_missing,
 ) -> Reader[Any]:
-    """Return the reader of ``file``, which is cut as ``layout`` says.
+    """Return what reads the records of ``file`` as ``layout`` cuts them.
 
-    Delimited text gives rows of texts, in the order of ``layout.columns``; JSON gives texts by
-    dotted paths. What stands in the columns (or at and below the paths) in ``ignored`` is empty in
-    the values of a row and missing in those of a document, and so it is in the text of a record:
-    it is never kept.
-
-    ``may_be_torn`` looks at a last row that nothing ends (`DelimitedReader`); without it only a row
-    that has too few values may be torn.
+    Rows keep their width: the values of ``ignored`` columns are empty. Documents lose the paths
+    that are ``ignored``, and all below them. ``may_be_torn`` judges a last line that nothing ends,
+    as in `DelimitedReader`; without it such a line counts as cut off.
     """
     if layout.notation == JSON:
         return DocumentReader(
             file, encoding=layout.encoding, records_at=layout.records_at, ignored=ignored
         )
-
-    def has_too_few(last: Sequence[str], is_closed: bool) -> bool:
-        return len(last) < len(layout.columns)
-
     reader = DelimitedReader(
         file,
         delimiters=layout.delimiter,
         takes_as_header=lambda _: layout.has_header,
-        may_be_torn=may_be_torn or has_too_few,
+        may_be_torn=may_be_torn,
         encoding=layout.encoding,
         quote=layout.quote,
         skipped_lines=layout.skipped_lines,
@@ -51,40 +54,66 @@ def reader_for(
 
 
 class _WithoutIgnored:
-    """Gives the records of ``reader`` with nothing at some ``places`` of their rows."""
+    """Gives the rows of ``reader`` with nothing at ``places``.
+
+    What can't be cut into the right columns may hold what is ignored anywhere: of such a record
+    only the values before the first of ``places`` are given, with the reason to reject it.
+    """
 
     def __init__(self, reader: DelimitedReader, layout: Layout, places: Sequence[int]) -> None:
         self._reader = reader
+        self._layout = layout
         self._places = places
-        self._written = io.StringIO()
-        self._writer = csv.writer(
-            self._written,
-            delimiter=layout.delimiter,
-            quotechar=layout.quote or None,
-            quoting=csv.QUOTE_MINIMAL if layout.quote else csv.QUOTE_NONE,
-            escapechar=None if layout.quote else "\\",
-            lineterminator="\n",
+        self._columns = len(layout.columns)
+        self._to_quote = re.compile(
+            rf"^\s|[{re.escape(layout.delimiter + layout.quote)}\r\n]", re.MULTILINE
         )
-        self.values_of = reader.values_of
 
     @property
     def bytes_read(self) -> int:
+        """How far the file has been read, in whole blocks."""
         return self._reader.bytes_read
 
     def __iter__(self) -> Iterator[RawRecord[Row]]:
+        places, columns = self._places, self._columns
         for record in self._reader:
-            if not record.values:
-                yield record
-                continue
             row = record.values
-            for place in self._places:
+            if not row:
+                yield record._replace(text=self._beginning(record.text))
+                continue
+            if len(row) > columns:
+                if any(map(str.strip, row[columns:])):
+                    yield RawRecord(
+                        record.number,
+                        self._beginning(record.text),
+                        [],
+                        defect=f"has {len(row)} values, the header names {columns} "
+                        f"column{pluralize(columns)}.",
+                    )
+                    continue
+                row = row[:columns]
+            for place in places:
                 if place < len(row):
                     row[place] = ""
-            yield record._replace(text=self._text(row), values=row)
+            yield record._replace(text=self._written(row), values=row)
 
-    def _text(self, row: Row) -> str:
-        self._writer.writerow(row)
-        text = self._written.getvalue()
-        self._written.seek(0)
-        self._written.truncate()
-        return text
+    def values_of(self, texts: Iterable[str]) -> Iterator[Row]:
+        """Give the values of each text, which is one whole row."""
+        return self._reader.values_of(texts)
+
+    def _written(self, row: Row) -> str:
+        quote = self._layout.quote
+        if not quote:
+            return f"{self._layout.delimiter.join(row)}\n"
+        values = (
+            f"{quote}{value.replace(quote, quote * 2)}{quote}"
+            if self._to_quote.search(value)
+            else value
+            for value in row
+        )
+        return f"{self._layout.delimiter.join(values)}\n"
+
+    def _beginning(self, text: str) -> str:
+        values = text.rstrip("\r\n").split(self._layout.delimiter)
+        kept = values[: self._places[0]]
+        return f"{self._layout.delimiter.join((*kept, '…'))}\n"

@@ -3,18 +3,21 @@
 Nothing here looks at names: a header is what is unlike everything below it.
 """
 
+import csv
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from io import SEEK_END
 from itertools import islice
 from typing import BinaryIO, NamedTuple
 
 from calls.notations import BadFileError, RawRecord
 from calls.notations.delimited import TOO_LONG, DelimitedReader, Row, separator_of
-from calls.notations.lines import Lines, TooLong
+from calls.notations.layout import Layout
+from calls.notations.lines import Lines, TooLong, decoder_of
 
 SEPARATORS = ",;\t|"
-NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar"}
+NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 QUOTES = "\"'"
 
 # What is looked at: so many records, of so many characters in all.
@@ -26,6 +29,12 @@ TITLES_MAX = 20
 MOST = 0.6
 
 SINGLE_QUOTED = re.compile(r"(?:^|[,;\t|])\s*'[^']*'\s*(?=[,;\t|\r\n]|$)")
+TOTAL = re.compile(
+    r"(?:grand |sub-?)?totals?\b.{0,40}|sums?:?|summe:?|gesamt(?:summe)?:?|suma:?|somme:?|totale:?",
+    re.IGNORECASE,
+)
+TAIL_BYTES = 64 * 1024
+
 DIGITS = re.compile(r"\d")
 LETTERS = re.compile(r"[^\W\d_]")
 
@@ -108,6 +117,17 @@ def bounded(records: Iterable[RawRecord], count_max: int) -> Iterator[RawRecord]
         characters += len(record.text)
         if characters > CHARACTERS_MAX:
             return
+
+
+def find_totals(file: BinaryIO, layout: Layout, columns: int) -> bool:
+    """Whether the last line seems to hold totals: it says so, or little stands in it."""
+    size = file.seek(0, SEEK_END)
+    file.seek(max(0, size - TAIL_BYTES) // 4 * 4)  # in no encoding in the middle of a character
+    lines = decoder_of(layout.encoding).decode(file.read(), final=True).splitlines()
+    last = next((line for line in reversed(lines) if line.strip()), "")
+    row = next(csv.reader([last], delimiter=layout.delimiter, quotechar=layout.quote or None), [])
+    filled = [value.strip() for value in row if value.strip()]
+    return len(lines) > 2 and columns > 1 and any(map(TOTAL.fullmatch, filled[:2]))
 
 
 class _Table:

@@ -7,7 +7,8 @@ import gzip
 import tempfile
 import zipfile
 import zlib
-from typing import IO, BinaryIO, NamedTuple
+from contextlib import ExitStack
+from typing import BinaryIO, NamedTuple, Protocol
 
 from billing.texts import storable
 from calls.notations import BadFileError
@@ -63,6 +64,11 @@ OTHER_DOCUMENTS = {
     "META-INF/manifest.xml": "The file is an OpenDocument. Save it as .xlsx or as CSV.",
     "Index/Document.iwa": "The file is a Numbers document. Export it as .xlsx or as CSV.",
 }
+
+
+class _Readable(Protocol):
+    def read(self, size: int, /) -> bytes:
+        """Return up to ``size`` bytes, none at the end."""
 
 
 class Unpacked(NamedTuple):
@@ -129,10 +135,10 @@ def _gunzipped(file: BinaryIO, unpacked_max: int) -> BinaryIO:
         raise BadFileError(f"The compressed file is damaged ({error}).") from None
 
 
-def _copied(packed: IO[bytes], unpacked_max: int) -> BinaryIO:
+def _copied(packed: _Readable, unpacked_max: int) -> BinaryIO:
     """Unpack into a temporary file, and count: no size that is declared can be trusted."""
-    plain = tempfile.TemporaryFile()
-    try:
+    with ExitStack() as opened:
+        plain = opened.enter_context(tempfile.TemporaryFile())
         size = 0
         while block := packed.read(BLOCK_BYTES):
             size += len(block)
@@ -140,9 +146,7 @@ def _copied(packed: IO[bytes], unpacked_max: int) -> BinaryIO:
                 raise BadFileError(_too_large(unpacked_max))
             plain.write(block)
         plain.seek(0)
-    except BaseException:
-        plain.close()
-        raise
+        opened.pop_all()  # the caller closes it
     return plain
 
 

@@ -15,9 +15,10 @@ from django.template.defaultfilters import pluralize
 
 from calls.legs import joined
 from calls.notations import RawRecord, Reader, Values
-from calls.notations.delimited import DelimitedReader
 from calls.notations.documents import DocumentReader
 from calls.notations.layout import JSON, Layout
+from calls.notations.rejected import COLUMNS
+from calls.notations.trimming import TrimmedReader
 from calls.records import CallRecord, Rejected
 
 
@@ -102,13 +103,13 @@ def open_reader(
 ) -> Reader[Any]:
     """Return what cuts ``file`` as ``layout`` says; without one, UTF-8 and one of ``delimiters``.
 
-    Values of documents that are ``ignored`` are left out of what is staged.
+    Values that are ``ignored`` are left out of what is staged.
 
     A source that tells by the first row whether it is a header goes on doing so: what is known of
     its names goes before what a layout found.
     """
     if layout is None:
-        return DelimitedReader(
+        return TrimmedReader(
             file,
             delimiters=delimiters,
             takes_as_header=takes_as_header,
@@ -119,13 +120,19 @@ def open_reader(
             file,
             encoding=layout.encoding,
             records_at=layout.records_at,
-            ignored=frozenset(ignored),
+            ignored=frozenset((*ignored, *COLUMNS)),
         )
-    return DelimitedReader(
+    unwanted = {"".join(name.casefold().split()) for name in ignored}
+    return TrimmedReader(
         file,
         delimiters=layout.delimiter,
         takes_as_header=takes_as_header,
         may_be_torn=may_be_torn,
+        ignored=[
+            place
+            for place, name in enumerate(layout.columns)
+            if "".join(name.casefold().split()) in unwanted
+        ],
         encoding=layout.encoding,
         quote=layout.quote,
         skipped_lines=layout.skipped_lines,

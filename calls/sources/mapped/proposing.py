@@ -4,27 +4,22 @@ What the file proves is said, with the proof. What it leaves open is asked, with
 out; nothing is guessed for a single row. A person may change everything afterwards.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from billing.plans.rating import UsageType
-from billing.zones import is_known
 from calls.models import Status
-from calls.notations import RawRecord
 from calls.notations.layout import Fact
-from calls.records import CLOCK_AHEAD_MAX
 from calls.sources.mapped.agreeing import Rows, agreement
 from calls.sources.mapped.answers import Question, words_asked
 from calls.sources.mapped.assigning import LENGTHS, LONG_TEXT, TIMES, Parts, Sample, assigned
-from calls.sources.mapped.found_times import FoundTimes
 from calls.sources.mapped.columns import Column, has_seconds
-from calls.sources.mapped.date_order import DateOrder
-from calls.sources.mapped.id_times import IdProof, offset_in_words, time_in_id, zone_of_offset
+from calls.sources.mapped.found_times import FoundTimes
 from calls.sources.mapped.naming import DROPPED, IS_INVERTED
-from calls.sources.mapped.profile import Amount, Choice, Identity, Moment, Profile
+from calls.sources.mapped.profile import Amount, Choice, Identity, Profile
 from calls.sources.mapped.vocabulary import INVERTED, status_meant, usage_meant
 
 ROWS_FOR_PRECISION: Final = 3

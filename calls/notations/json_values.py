@@ -1,0 +1,119 @@
+"""JSON as texts: each value by its dotted path, and numbers as they were written.
+
+No floating point touches them.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
+from json.encoder import encode_basestring
+from typing import Any, TypeAlias
+
+Document = dict[str, str]
+Json: TypeAlias = Any  # dict, list, str, Number, bool or None
+
+DEPTH_MAX = 60
+
+# An exponent that is larger than this is no amount of anything.
+DIGITS_MAX = 40
+
+BETWEEN_TOKENS = re.compile(r'("(?:[^"\\]|\\.)*")|[ \t\r\n]+', re.DOTALL)
+
+
+class Number(str):
+    """A number as it was written."""
+
+
+DECODER = json.JSONDecoder(
+    parse_int=Number, parse_float=Number, parse_constant=Number, strict=False
+)
+
+
+class NotJsonError(Exception):
+    """What stands there is no JSON: the message says why, without its subject."""
+
+
+def flattened(document: Json) -> Document:
+    """Return the values by dotted paths, as texts. A list is one value: its compact JSON.
+
+    Raises RecursionError where it is nested too deep.
+    """
+    found: Document = {}
+    if isinstance(document, dict):
+        _flatten(document, "", found, 0)
+    return found
+
+
+def _flatten(document: Mapping[str, Json], path: str, found: Document, depth: int) -> None:
+    if depth > DEPTH_MAX:
+        raise RecursionError
+    for name, value in document.items():
+        own = f"{path}{name}"
+        if isinstance(value, dict) and value:
+            _flatten(value, f"{own}.", found, depth + 1)
+        else:
+            found[own] = _text(value)
+
+
+def _text(value: Json) -> str:
+    if isinstance(value, Number):
+        return _plain(value)
+    if isinstance(value, str):
+        return value
+    if value is None or value == {}:
+        return ""
+    if value is True or value is False:
+        return "true" if value else "false"
+    return written_out(value)
+
+
+def _plain(number: Number) -> str:
+    """Return a number without exponent and, where it is whole, without decimals."""
+    if number.lstrip("-").isdigit():
+        return str(number)
+    try:
+        exact = Decimal(number)
+    except InvalidOperation:
+        return str(number)
+    if not exact.is_finite() or abs(exact.adjusted()) > DIGITS_MAX:
+        return str(number)
+    text = format(exact, "f")
+    return text.rstrip("0").rstrip(".") if _is_whole(exact) and "." in text else text
+
+
+def _is_whole(number: Decimal) -> bool:
+    return number == number.to_integral_value()
+
+
+def written_out(value: Json) -> str:
+    """Write ``value`` as compact JSON, its numbers as they were."""
+    if isinstance(value, Number):
+        return str(value)
+    if isinstance(value, str):
+        return encode_basestring(value)
+    if isinstance(value, dict):
+        members = (f"{encode_basestring(name)}:{written_out(own)}" for name, own in value.items())
+        return f"{{{','.join(members)}}}"
+    if isinstance(value, list):
+        return f"[{','.join(map(written_out, value))}]"
+    return json.dumps(value)
+
+
+def compact(text: str) -> str:
+    """Return JSON on one line: as it was, but for blanks between its parts."""
+    return BETWEEN_TOKENS.sub(lambda found: found[1] or "", text)
+
+
+def parsed(text: str) -> Json:
+    try:
+        return DECODER.decode(text)
+    except ValueError as error:
+        raise NotJsonError(explained(error)) from None
+
+
+def explained(error: Exception) -> str:
+    if isinstance(error, json.JSONDecodeError):
+        said = error.msg[:1].lower() + error.msg[1:]
+        return f"is no JSON: {said.removesuffix(' at')}, at character {error.pos + 1:,}."
+    return "is no JSON."
