@@ -93,6 +93,9 @@ const send = async (address, options, signal) => {
   }
 };
 
+const forget = (address) =>
+  fetch(address, { method: "POST", headers: { "X-CSRFToken": token() } }).catch(() => {});
+
 const begin = async (file, signal) => {
   const known = form.dataset.goesOn || recall(file);
   if (known) {
@@ -104,7 +107,13 @@ const begin = async (file, signal) => {
     }
   }
   const body = new URLSearchParams({ name: file.name, size: file.size });
-  const begun = await (await send(form.dataset.upload, { method: "POST", body }, signal)).json();
+  // Not given up in the middle: what has begun on the server must be known to be stopped there.
+  const whole = new AbortController().signal;
+  const begun = await (await send(form.dataset.upload, { method: "POST", body }, whole)).json();
+  if (signal.aborted) {
+    await forget(begun.stop);
+    throw signal.reason;
+  }
   remember(file, begun.parts);
   return begun;
 };
@@ -216,9 +225,7 @@ const cancel = async () => {
   rest();
   form.querySelector("input[type=file]").focus();
   say("The upload was stopped.");
-  if (address) {
-    await fetch(address, { method: "POST", headers: { "X-CSRFToken": token() } }).catch(() => {});
-  }
+  if (address) await forget(address);
 };
 
 if (form) {

@@ -23,6 +23,8 @@ def pages_of(account: Account) -> dict[str, str]:
         "top-ups": reverse("dashboard:top_ups", args=[slug]),
         "top-up-review": f"{reverse('dashboard:top_up', args=[slug])}?choice=own&credits=500",
         "top-up-with-errors": f"{reverse('dashboard:top_up', args=[slug])}?choice=own&credits=5",
+        "imports": reverse("dashboard:imports", args=[slug]),
+        "import-new": reverse("dashboard:import_new", args=[slug]),
         "plans": reverse("dashboard:plans", args=[slug]),
         "subscription": reverse("dashboard:subscription", args=[slug]),
         "troubleshooting": reverse("dashboard:troubleshooting", args=[slug]),

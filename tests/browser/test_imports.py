@@ -62,7 +62,7 @@ def heading(page: Page, words: str) -> None:
 
 
 @pytest.fixture
-def one_batch(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], bool]]:
+def one_batch(monkeypatch: pytest.MonkeyPatch) -> Callable[[], bool]:
     """A worker that does one batch of 100 calls each time that it is called."""
     monkeypatch.setattr(slices, "BATCH_SIZE", 100)
     monkeypatch.setattr(slices, "SLICE", timedelta(0))
@@ -70,7 +70,7 @@ def one_batch(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], bool]]:
     def work() -> bool:
         return steps.work(import_id=latest().pk, clock=timezone.now)
 
-    yield work
+    return work
 
 
 # ── Known without a question ──────────────────────────────────────────────────────────────────
@@ -121,6 +121,7 @@ def test_a_file_never_seen_before_is_mapped_imported_taken_back_and_mapped_anew(
     page.get_by_role("link", name="Change which column is what").first.click()
     effect = page.locator("#effect")
     expect(effect).to_contain_text("3 of the first 3 lines are calls")
+    page.locator("#id_started_at-form").focus()
     page.locator("#id_started_at-form").select_option("mdy")
     expect(effect).to_contain_text("0 of the first 3 lines are calls")
     expect(page.locator("#id_started_at-form")).to_be_focused()
@@ -165,8 +166,8 @@ def test_a_dropped_file_is_uploaded(open_page: Open, company: Account, owner: Us
           const bytes = Uint8Array.from(atob(content), each => each.charCodeAt(0));
           const transfer = new DataTransfer();
           transfer.items.add(new File([bytes], "dropped.csv", {type: "text/csv"}));
-          const drop = new DragEvent("drop", {dataTransfer: transfer, bubbles: true, cancelable: true});
-          document.querySelector("main").dispatchEvent(drop);
+          const options = {dataTransfer: transfer, bubbles: true, cancelable: true};
+          document.querySelector("main").dispatchEvent(new DragEvent("drop", options));
         }""",
         base64.b64encode(own_calls(3)).decode(),
     )
@@ -175,8 +176,10 @@ def test_a_dropped_file_is_uploaded(open_page: Open, company: Account, owner: Us
     assert worked(latest()).state == ImportState.READY
 
 
-def test_a_lost_connection_costs_one_part(open_page: Open, company: Account, owner: User) -> None:
-    page = open_page(user=owner)
+def test_a_lost_connection_costs_one_part(
+    page: Page, sign_in: Callable[[User], None], company: Account, owner: User
+) -> None:
+    sign_in(owner)
     lost: list[str] = []
 
     def lose(route: Route) -> None:
@@ -201,9 +204,9 @@ def test_a_lost_connection_costs_one_part(open_page: Open, company: Account, own
 
 
 def test_an_upload_goes_on_after_a_reload_with_what_is_missing(
-    open_page: Open, company: Account, owner: User, tmp_path: Path
+    page: Page, sign_in: Callable[[User], None], company: Account, owner: User, tmp_path: Path
 ) -> None:
-    page = open_page(user=owner)
+    sign_in(owner)
     file = tmp_path / "large.csv"
     file.write_bytes(own_calls(15_000))
     page.route("**/parts/2/", lambda route: route.abort("connectionreset"))
@@ -227,9 +230,9 @@ def test_an_upload_goes_on_after_a_reload_with_what_is_missing(
 
 
 def test_a_stopped_upload_leaves_nothing_behind(
-    open_page: Open, company: Account, owner: User
+    page: Page, sign_in: Callable[[User], None], company: Account, owner: User
 ) -> None:
-    page = open_page(user=owner)
+    sign_in(owner)
     page.route("**/parts/1/", lambda route: route.abort("connectionreset"))
     page.goto(reverse("dashboard:import_new", args=[company.slug]))
     content: Any = {"name": "a.csv", "mimeType": "text/csv", "buffer": own_calls(15_000)}
@@ -337,6 +340,7 @@ def test_a_keyboard_alone_imports_and_takes_back(
         heading(page, title)
     tab_to(page, "a[href$='/take-back/']")
     page.keyboard.press("Enter")
+    page.wait_for_url("**/take-back/")
     tab_to(page, ".button-danger")
     page.keyboard.press("Enter")
     expect(page.locator("#progress")).to_be_visible()
