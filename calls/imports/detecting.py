@@ -2,17 +2,21 @@
 
 First come the profiles that the account saved, then the sources and profiles that the product
 knows; of several that fit, the one that asks for most. What fits none gets a proposed profile.
-Everything found out is said in a sentence; what can't be, is asked. Only the sample is looked at.
+Everything found out is said in a sentence; what can't be, is asked. The sample tells what the file
+is; what its columns mean is decided over all its records.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from itertools import islice
 from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from calls.imports.detecting_switches import Switch, asterisk_file, freeswitch_file
+from calls.notations import RawRecord
 from calls.notations.layout import DELIMITED, Examined, Fact
+from calls.notations.reading import reader_for
 from calls.sources.canonical import CanonicalCsv, OwnExport, is_canonical, is_own_export
 from calls.sources.mapped.answers import Question
 from calls.sources.mapped.profile import Moment, Profile
@@ -22,6 +26,7 @@ from calls.sources.registry import shipped_profiles
 
 MAPPED: Final = MappedSource.name
 SHARE_MIN: Final = 0.9  # of the records that tell: some are damaged, or notes below a table
+RECORDS_MAX: Final = 200_000  # read within seconds
 VALUE_WEIGHT: Final = 3  # a pattern that fits says more than a name
 
 _OFFSET: Final = re.compile(r"(?:Z|UTC|GMT|[+-]\d\d:?\d\d)$|GMT[+-]\d", re.IGNORECASE)
@@ -72,7 +77,12 @@ def detect(
     if shipped is not None:
         return _by_profile(shipped, examined, account_zone, f"“{shipped.label}”")
     proposal = propose(
-        layout.columns, examined.sample, zone=account_zone, now=now, opened_at=opened_at
+        layout.columns,
+        examined.sample,
+        zone=account_zone,
+        now=now,
+        opened_at=opened_at,
+        records=_records(examined),
     )
     unknown = Fact("format", "This is no format that is known here: say which column is what.")
     return Detected(
@@ -83,6 +93,13 @@ def detect(
         facts=(unknown, *proposal.facts),
         questions=tuple(proposal.questions),
     )
+
+
+def _records(examined: Examined) -> Iterator[RawRecord[Any]]:
+    """The records of the file, of a long one its first: what decides over whole columns."""
+    examined.file.seek(0)
+    yield from islice(reader_for(examined.layout, examined.file), RECORDS_MAX)
+    examined.file.seek(0)
 
 
 def _simple(name: str, said: str, zone: ZoneInfo) -> Detected:
