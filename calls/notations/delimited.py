@@ -60,7 +60,7 @@ class DelimitedReader:
         self._quote = quote
         self._skipped_lines = skipped_lines
         self._skips_blanks = skips_blanks
-        self._delimiter = delimiters[0]
+        self._settle(delimiters[0])
         self._text: list[str] = []  # the lines that the CSV reader took since the last record
         self._again: list[str] = []  # lines to take before those of the file, the next one last
 
@@ -83,7 +83,7 @@ class DelimitedReader:
                 raise BadFileError(f"Line {number} {TOO_LONG}")
         else:
             raise BadFileError("The file is empty.")
-        self._delimiter = max(self._delimiters, key=line.count)
+        self._settle(max(self._delimiters, key=line.count))
         records = self._records(lines, number)
         first = next(records, None)
         if first is None:
@@ -96,30 +96,35 @@ class DelimitedReader:
         """Give the values of each text, which is one whole row."""
         texts = list(texts)
         try:
-            return iter(list(self._csv(texts)))
+            return iter(list(csv.reader(texts, self._strict)))
         except csv.Error:
             return iter([self._row(text) for text in texts])
 
-    def _csv(self, lines: Iterable[str], *, is_strict: bool = True) -> Iterator[Row]:
-        return csv.reader(
-            lines,
-            delimiter=self._delimiter,
-            quotechar=self._quote or None,
-            quoting=csv.QUOTE_MINIMAL if self._quote else csv.QUOTE_NONE,
-            skipinitialspace=self._skips_blanks,
-            strict=is_strict,
+    def _settle(self, delimiter: str) -> None:
+        """Cut by ``delimiter`` from now on."""
+        # Dialects that are made once: the values of each call are a reading of their own.
+        self._strict, self._lenient = (
+            csv.reader(
+                (),
+                delimiter=delimiter,
+                quotechar=self._quote or None,
+                quoting=csv.QUOTE_MINIMAL if self._quote else csv.QUOTE_NONE,
+                skipinitialspace=self._skips_blanks,
+                strict=is_strict,
+            ).dialect
+            for is_strict in (True, False)
         )
 
     def _row(self, text: str) -> Row:
         """The values of one text: strictly, and where that fails, as spreadsheets would."""
         try:
-            return next(self._csv([text]))
+            return next(csv.reader([text], self._strict))
         except csv.Error:
-            return next(self._csv([text], is_strict=False))
+            return next(csv.reader([text], self._lenient))
 
     def _records(self, lines: Iterator[str], number: int) -> Iterator[RawRecord[Row]]:
         """Give the records from the line of that ``number`` on."""
-        reader = self._csv(self._taken(lines))
+        reader = csv.reader(self._taken(lines), self._strict)
         row: Row | None
         width = first_width = 0
         text = self._text
@@ -129,7 +134,7 @@ class DelimitedReader:
             except csv.Error as error:
                 yield self._recovered(number, _explained(error), {width, first_width})
                 number += 1
-                reader = self._csv(self._taken(lines))
+                reader = csv.reader(self._taken(lines), self._strict)
                 continue
             if row is None:
                 return
@@ -158,7 +163,7 @@ class DelimitedReader:
             else:
                 yield self._recovered(number, NOT_CLOSED, {width, first_width})
                 number += 1
-                reader = self._csv(self._taken(lines))
+                reader = csv.reader(self._taken(lines), self._strict)
 
     def _is_one_record(self, row: Row, widths: set[int]) -> bool:
         """Whether a quotation mark that was not closed swallowed none of several lines."""
@@ -178,7 +183,7 @@ class DelimitedReader:
             # Nothing but this line can be in the value that a quotation mark opens.
             return RawRecord(number, first, [], is_torn=True)
         try:
-            row = next(self._csv([first if not is_open else f"{first}\n"], is_strict=False))
+            row = next(csv.reader([f"{first}\n" if is_open else first], self._lenient))
         except csv.Error as error:
             return RawRecord(number, first, [], defect=_explained(error))
         if row and row[-1].endswith(("\n", "\r")):

@@ -111,7 +111,8 @@ def test_the_first_visible_sheet_with_content_counts_and_is_named():
 def test_the_line_of_a_record_is_its_row_in_the_sheet():
     rows = (
         f'<row r="3">{text("id")}{text("value")}</row>'
-        f'<row r="5">{text("two&#10;lines")}{number(1)}</row><row r="9">{text("c")}{number(2)}</row>'
+        f'<row r="5">{text("two&#10;lines")}{number(1)}</row>'
+        f'<row r="9">{text("c")}{number(2)}</row>'
     )
     assert [one.number for one in examined(workbook(rows)).sample] == [5, 9]
 

@@ -38,9 +38,7 @@ def workbook(*sheets, states=(), is_1904=False, shared=None):
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         archive.writestr("[Content_Types].xml", CONTENT_TYPES)
-        archive.writestr(
-            "_rels/.rels", relations([("rId1", "officeDocument", "xl/workbook.xml")])
-        )
+        archive.writestr("_rels/.rels", relations([("rId1", "officeDocument", "xl/workbook.xml")]))
         listed = "".join(
             f'<sheet name="Sheet {place}" sheetId="{place}" r:id="rId{place}"'
             + (f' state="{state}"/>' if state else "/>")
