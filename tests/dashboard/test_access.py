@@ -15,7 +15,12 @@ from billing.payments import buying, pricing, settling
 from dashboard import urls
 from tests.billing.payments.purchases import checkout_facts
 from tests.dashboard.conftest import NOW, call, post, top_up
-from tests.factories import MembershipFactory, UserFactory
+from tests.factories import AccountFactory, MembershipFactory, UserFactory
+
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.xdist_group("access"),  # one process: what there is to see is stored once
+]
 
 TOP_UP = UUID(int=1)
 
@@ -58,8 +63,10 @@ def address(name: str, slug: str = "acme") -> str:
     return reverse(f"dashboard:{name}", kwargs={"slug": slug, **PAGES[name][0]})
 
 
-@pytest.fixture(autouse=True)
-def _something_to_see(account: Account) -> None:
+@pytest.fixture(scope="module", autouse=True)
+def account(stored_for_module: None) -> Account:
+    """The account of all these people, with something to see."""
+    account: Account = AccountFactory(name="Acme Voice", slug="acme")
     post(top_up(account, 100, NOW), call(account, "call/1 ?", 3, NOW))
     begun = buying.start(
         account=account,
@@ -72,6 +79,7 @@ def _something_to_see(account: Account) -> None:
     )
     settling.settle(payment_pk=begun.pk, facts=checkout_facts(begun), now=NOW)
     TopUp.objects.filter(payments=begun).update(public_id=TOP_UP)
+    return account
 
 
 def test_every_url_has_its_case() -> None:
