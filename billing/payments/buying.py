@@ -1,6 +1,5 @@
 """Buying: from the form to the provider's page, once for each choice."""
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -11,7 +10,6 @@ from billing.payments.asking import UNFINISHED_AFTER
 from billing.payments.gateways import (
     GatewayError,
     Order,
-    PaymentStatus,
     UnavailableGatewayError,
     UnknownCheckoutError,
     configured_gateway,
@@ -22,11 +20,12 @@ from billing.payments.settling import (
     CHECKOUT_VALID_FOR,
     UNFINISHED,
     UNKNOWN_THERE,
+    close_page,
     end,
     locked,
     settle,
 )
-from billing.payments.states import ENDED, state_of
+from billing.payments.states import ENDED, deciding, state_of
 
 # An older checkout is not gone on with: providers want half an hour left, and so do people.
 CONTINUED_FOR = timedelta(minutes=25)
@@ -109,15 +108,10 @@ def cancel(*, payment: Payment, now: datetime) -> Payment:
     """
     if not payment.checkout_id:
         return end(payment_pk=payment.pk, status=Status.CANCELLED, reason="", now=now)
-    gateway = gateway_named(payment.gateway)
     try:
-        gateway.cancel_checkout(payment.checkout_id)
-        facts = gateway.fetch_checkout(payment.checkout_id)
+        facts = close_page(payment)
     except UnknownCheckoutError:
         return end(payment_pk=payment.pk, status=Status.EXPIRED, reason=UNKNOWN_THERE, now=now)
-    # Expired because we just asked for it: to the customer that is "cancelled".
-    if facts.status is PaymentStatus.EXPIRED:
-        facts = replace(facts, status=PaymentStatus.CANCELLED)
     return settle(payment_pk=payment.pk, facts=facts, now=now)
 
 
@@ -155,7 +149,11 @@ def _begun(
 
 
 def _attempt(top_up: TopUp, gateway: str, now: datetime) -> Payment:
-    """The newest attempt to pay ``top_up``; a new one where there is none, or it was refused."""
+    """The attempt that has paid ``top_up``, be it an older one, so that nobody pays it again; else
+    the newest; a new one where there is none, or it was refused."""
+    decisive = deciding(top_up.payments.all())
+    if decisive is not None and decisive.status == Status.PAID:
+        return decisive
     newest = top_up.payments.last()
     if newest is not None and not (newest.status == Status.FAILED and not newest.checkout_id):
         return newest
