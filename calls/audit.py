@@ -7,10 +7,13 @@ Rules: "How credits are consumed", 5: a call is charged exactly once; 12: what i
 undone by its exact opposite.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from billing.ledger import references
 from billing.ledger.audit import Breach, Invariant, breaches_of
+from billing.models.ledger import AGENT_LENGTH_MAX, CALL_ID_LENGTH_MAX, REMARKS_LENGTH_MAX
+from billing.texts import REPLACEMENT
+from calls.models import NUMBER_LENGTH_MAX
 
 
 def calls_have_exactly_their_charge() -> Iterator[Breach]:
@@ -295,6 +298,87 @@ def calls_have_an_account() -> Iterator[Breach]:
     )
 
 
+# What `billing.texts.UNSTORABLE` finds, in SQL: NUL and halves of characters PostgreSQL refuses.
+_UNSTORABLE = r"[\u0001-\u001f\u007f-\u009f]"
+_TEXTS_OF_CALLS = {
+    "agent": AGENT_LENGTH_MAX,
+    "from_number": NUMBER_LENGTH_MAX,
+    "to_number": NUMBER_LENGTH_MAX,
+    "remarks": REMARKS_LENGTH_MAX,
+}
+_TEXTS_OF_ENTRIES = {"agent": AGENT_LENGTH_MAX, "remarks": REMARKS_LENGTH_MAX}
+
+
+def texts_are_such_as_are_stored() -> Iterator[Breach]:
+    """No text is longer than it may be, or has a character that records lose before: rule 11."""
+    return breaches_of(
+        "texts",
+        f"""
+        SELECT account_id, format('call %s', call_id), 'has a text that is too long or has control '
+               'characters: ' || concat_ws(' · ', {", ".join(_TEXTS_OF_CALLS)})
+          FROM calls_call WHERE {_is_no_text(_TEXTS_OF_CALLS)}
+         UNION ALL
+        SELECT account_id, format('entry %s (%s)', seq, reference), 'has a text that is too long '
+               'or has control characters: ' || concat_ws(' · ', {", ".join(_TEXTS_OF_ENTRIES)})
+          FROM billing_ledgerentry WHERE {_is_no_text(_TEXTS_OF_ENTRIES)}
+        """,
+    )
+
+
+def _is_no_text(length_max: Mapping[str, int]) -> str:
+    """Whether one of some columns can't have been stored by us, in SQL.
+
+    Characters are counted only where the bytes are too many: that is far quicker.
+    """
+    is_too_long = (
+        f"(octet_length({name}) > {most} AND char_length({name}) > {most})"
+        for name, most in length_max.items()
+    )
+    return f"{' || '.join(length_max)} ~ '{_UNSTORABLE}' OR {' OR '.join(is_too_long)}"
+
+
+def call_ids_are_whole() -> Iterator[Breach]:
+    """No call ID was repaired or is longer than it may be: records with such IDs are rejected.
+
+    That one was shortened can't be seen from it; its charge names the same one. Rule 11.
+    """
+    return breaches_of(
+        "call IDs",
+        f"""
+        SELECT account_id, format('call %s', call_id), 'has an ID that no record can have'
+          FROM calls_call
+         WHERE call_id = '' OR call_id <> btrim(call_id)
+            OR call_id ~ '{_UNSTORABLE}|{REPLACEMENT}'
+            OR (octet_length(call_id) > {CALL_ID_LENGTH_MAX}
+                AND char_length(call_id) > {CALL_ID_LENGTH_MAX})
+        """,
+    )
+
+
+def corrections_tell_how_they_moved_their_call() -> Iterator[Breach]:
+    """A correction says from when to when it moved its call: no call was moved in silence.
+
+    Whether it was allowed to move it so far (rule 10) is not stored: see `docs/decisions.md`.
+    """
+    return breaches_of(
+        "moved",
+        """
+        SELECT account_id, format('entry %s (%s)', seq, reference),
+               format('says %s of the start of call %s, which moves from %s to %s',
+                      coalesce(changes ->> 'started_at', 'nothing'), call_id, moved_from,
+                      occurred_at)
+          FROM (SELECT *, lag(occurred_at) OVER (PARTITION BY account_id, call_id ORDER BY seq)
+                       AS moved_from
+                  FROM billing_ledgerentry
+                  JOIN (SELECT DISTINCT account_id, call_id FROM billing_ledgerentry
+                         WHERE kind = 'correction') corrected USING (account_id, call_id)) moved
+         WHERE kind = 'correction' AND moved_from IS NOT NULL
+           AND (coalesce((changes #>> '{started_at,0}')::timestamptz, occurred_at) <> moved_from
+                OR coalesce((changes #>> '{started_at,1}')::timestamptz, moved_from) <> occurred_at)
+        """,
+    )
+
+
 INVARIANTS: tuple[Invariant, ...] = (
     calls_have_exactly_their_charge,
     corrections_form_a_chain,
@@ -306,4 +390,7 @@ INVARIANTS: tuple[Invariant, ...] = (
     charges_follow_from_their_facts,
     history_is_what_started_before_the_first_subscription,
     calls_have_an_account,
+    texts_are_such_as_are_stored,
+    call_ids_are_whole,
+    corrections_tell_how_they_moved_their_call,
 )

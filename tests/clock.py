@@ -1,5 +1,6 @@
-"""The life of credits, lived faster: tasks at any time, and mails that arrive in the test."""
+"""The life of credits, lived faster: tasks and pages at any time, mails that arrive in the test."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
@@ -15,6 +16,9 @@ def local(parts, zone):
     """The instant of (year, month, day, hour, minute) on the clocks of ``zone``."""
     year, month, day, hour, minute = parts
     return datetime(year, month, day, hour, minute, tzinfo=ZoneInfo(zone))
+
+
+StopClock = Callable[[datetime], None]
 
 
 class Clock:
@@ -35,6 +39,16 @@ def clock(monkeypatch):
         monkeypatch.setattr(tasks, "timezone", clock)
     assert timezone.now() != clock.now()
     return clock
+
+
+@pytest.fixture
+def stop_clock(monkeypatch) -> StopClock:
+    """Stop the clock that pages read: ``stop_clock(at)``, and again to set it to another time."""
+
+    def stop_clock(at: datetime) -> None:
+        monkeypatch.setattr(timezone, "now", lambda: at)
+
+    return stop_clock
 
 
 @pytest.fixture

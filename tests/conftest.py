@@ -24,10 +24,12 @@ from celery import current_app
 from django.apps import apps
 from django.conf import settings
 from django.core.cache import caches
-from django.db import connections
+from django.db import connections, transaction
+from django.db.models import Sum
 from django.test import Client, override_settings
 from kombu.exceptions import OperationalError
 from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, sync_playwright
+from pytest_django import DjangoDbBlocker
 
 from billing.models import Balance, Pack, Plan, User
 from config.local import browser as chromium
@@ -105,6 +107,24 @@ def default_packs(db: None) -> None:
         import_module("billing.migrations.0002_new_installation").install_packs(apps, None)
 
 
+@pytest.fixture(scope="module")
+def stored_for_module(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """Store what other fixtures of the module store once, for all of its tests that only read it.
+
+    Those tests belong in one `xdist_group`, so that one process stores it. None of them may commit
+    for real. What was stored is audited after the last of them.
+    """
+    new_installation = import_module("billing.migrations.0002_new_installation")
+    with django_db_blocker.unblock(), transaction.atomic():
+        if not Plan.objects.exists():
+            new_installation.install_plans(apps, None)
+        if not Pack.objects.exists():
+            new_installation.install_packs(apps, None)
+        yield
+        assert breaches() == []
+        transaction.set_rollback(True)
+
+
 # ── The ledger ────────────────────────────────────────────────────────────────────────────────
 @pytest.fixture(autouse=True)
 def clean_ledger(request: pytest.FixtureRequest) -> Iterator[None]:
@@ -116,10 +136,17 @@ def clean_ledger(request: pytest.FixtureRequest) -> Iterator[None]:
     database = _database_of(request)
     if database:
         request.getfixturevalue(database)
+    posted_before = _posted() if "stored_for_module" in request.fixturenames else None
     yield
     marks = {mark.name for mark in request.node.iter_markers()}
-    if database and "broken_ledger" not in marks and Balance.objects.exists():
+    if database and "broken_ledger" not in marks and _posted() != posted_before:
         assert breaches(LEDGER if "ledger_alone" in marks else WHOLE) == []
+
+
+def _posted() -> int | None:
+    """How many entries were posted; None where no account has a balance yet."""
+    last_seqs: int | None = Balance.objects.aggregate(last_seqs=Sum("last_seq"))["last_seqs"]
+    return last_seqs
 
 
 def _database_of(request: pytest.FixtureRequest) -> str:
@@ -129,6 +156,14 @@ def _database_of(request: pytest.FixtureRequest) -> str:
     if "transactional_db" in request.fixturenames or (is_marked and mark.kwargs.get("transaction")):
         return "transactional_db"
     return "db" if is_marked or "db" in request.fixturenames else ""
+
+
+# ── Passwords ─────────────────────────────────────────────────────────────────────────────────
+@pytest.fixture(scope="session", autouse=True)
+def _quick_passwords() -> Iterator[None]:
+    """Hash passwords quickly; checking one that was hashed in earnest takes half a second."""
+    with override_settings(PASSWORD_HASHERS=["tests.hashing.QuickHasher"]):
+        yield
 
 
 # ── Keys ──────────────────────────────────────────────────────────────────────────────────────

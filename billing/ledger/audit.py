@@ -6,7 +6,7 @@ Each function reads with set-based SQL, so that a million entries take seconds, 
 Rule: "The ledger": balance = sum(entries) = sum(remaining of live grants) - debt.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -40,35 +40,63 @@ class _Found(NamedTuple):
 
 Invariant = Callable[[], Iterator[Breach]]
 
+# All rows of one table meet all of another. A planner that does not know yet how many there are
+# (after an import, say) finds ways that take hours for a million; hashing never does. What is off
+# counts as endlessly dear where nothing else will do, and PostgreSQL compiles what is dear, which
+# took many times as long as the reading of a small ledger.
+PLANNED_FOR_ALL_ROWS = (
+    "SET LOCAL enable_nestloop = off; SET LOCAL enable_mergejoin = off; SET LOCAL jit = off"
+)
 
-def breaches_of(
-    invariant: str, sql: str, parameters: Sequence[Any] | None = None
-) -> Iterator[Breach]:
-    """Run ``sql``, which selects (account id, subject, message) of each breach of ``invariant``.
+
+class Statement(Iterator[Breach]):
+    """The breaches that one SQL statement finds: it runs when the first of them is asked for.
+
+    Until then ``sql`` and ``parameters`` can be run in another way; see `breaches_of`.
+    """
+
+    def __init__(self, invariant: str, sql: str, parameters: Sequence[Any] | None) -> None:
+        self.invariant = invariant
+        self.sql = sql
+        self.parameters = parameters
+        self._found: Iterator[_Found] | None = None
+
+    def __next__(self) -> Breach:
+        if self._found is None:
+            self._found = iter(self._run())
+        return Breach(self.invariant, *next(self._found))
+
+    def _run(self) -> list[_Found]:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(PLANNED_FOR_ALL_ROWS)
+            cursor.execute(
+                f"""
+                SELECT coalesce(account.slug, 'id ' || found.account_id) AS account,
+                       found.subject, found.message
+                  FROM ({self.sql}) AS found (account_id, subject, message)
+                  LEFT JOIN billing_account account ON account.id = found.account_id
+                 ORDER BY found.account_id, found.subject
+                """,
+                self.parameters,
+            )
+            return read_rows(cursor, _Found)
+
+
+def breaches_of(invariant: str, sql: str, parameters: Sequence[Any] | None = None) -> Statement:
+    """What ``sql`` finds, which selects (account id, subject, message) of each breach.
 
     With ``parameters``, a ``%`` of its own is written ``%%``.
     """
-    with transaction.atomic(), connection.cursor() as cursor:
-        # All rows of one table meet all of another. A planner that does not know yet how many there
-        # are (after an import, say) finds ways that take hours for a million; hashing never does.
-        # What is off counts as endlessly dear where nothing else will do, and PostgreSQL compiles
-        # what is dear, which took many times as long as the reading of a small ledger.
-        cursor.execute(
-            "SET LOCAL enable_nestloop = off; SET LOCAL enable_mergejoin = off; SET LOCAL jit = off"
-        )
-        cursor.execute(
-            f"""
-            SELECT coalesce(account.slug, 'id ' || found.account_id) AS account,
-                   found.subject, found.message
-              FROM ({sql}) AS found (account_id, subject, message)
-              LEFT JOIN billing_account account ON account.id = found.account_id
-             ORDER BY found.account_id, found.subject
-            """,
-            parameters,
-        )
-        rows = read_rows(cursor, _Found)
-    for found in rows:
-        yield Breach(invariant, found.account, found.subject, found.message)
+    return Statement(invariant, sql, parameters)
+
+
+def breaches_among(invariant: str, found: Iterable[tuple[int, str, str]]) -> Iterator[Breach]:
+    """The breaches of ``invariant`` that were found, each as account id, subject and message."""
+    found = list(found)
+    account_ids = among({account_id for account_id, _, _ in found})
+    slugs = dict(Account.objects.filter(pk__in=account_ids).values_list("pk", "slug"))
+    for account_id, subject, message in found:
+        yield Breach(invariant, slugs.get(account_id, f"id {account_id}"), subject, message)
 
 
 def balance_is_sum_of_entries() -> Iterator[Breach]:
@@ -282,12 +310,7 @@ def consumption_follows_the_rules() -> Iterator[Breach]:
     """Each entry was paid by the grants that the rules say, and gave back to those it should: so
     grants have left what was not used, and what nobody has paid is owed. See `replay`.
     """
-    found = list(differences())
-    account_ids = among(account_id for account_id, _, _ in found)
-    slugs = dict(Account.objects.filter(pk__in=account_ids).values_list("pk", "slug"))
-    for account_id, subject, message in found:
-        account = slugs.get(account_id, f"id {account_id}")
-        yield Breach("consumption", account, subject, message)
+    yield from breaches_among("consumption", differences())
 
 
 INVARIANTS: tuple[Invariant, ...] = (

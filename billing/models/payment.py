@@ -13,16 +13,19 @@ from django.db.models import F, Q
 from billing.models.top_up import TopUp
 
 REASON_LENGTH_MAX = 300
+DESCRIPTION_LENGTH_MAX = 200
 
 
 class Payment(models.Model):
     """One attempt to have a top-up paid by a provider.
 
     ``request_key`` is our reference for it at the provider, and keeps a repeated request from
-    opening a second checkout. ``amount_minor`` and ``currency`` are what was received: empty until
-    it is paid. ``failure_reason`` says why it failed, or why the provider opened no page.
-    ``credited_at`` is when the credits were added. ``ended_at`` is when it failed, was cancelled or
-    expired. ``next_check_at`` is when the provider is asked about it again; empty: never.
+    opening a second checkout; ``description``, ``customer_email`` and ``return_url`` are what the
+    provider was asked with, because a repeated request must be the same. ``amount_minor`` and
+    ``currency`` are what was received: empty until it is paid. ``failure_reason`` says why it
+    failed, or why the provider opened no page. ``credited_at`` is when the credits were added.
+    ``ended_at`` is when it failed, was cancelled or expired. ``next_check_at`` is when the provider
+    is asked about it again; empty: never.
     """
 
     class Status(models.TextChoices):
@@ -39,6 +42,9 @@ class Payment(models.Model):
     number = models.PositiveIntegerField(help_text="Of the attempt, counted from 1.")
     gateway = models.CharField(max_length=20)
     request_key = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    description = models.CharField(max_length=DESCRIPTION_LENGTH_MAX, blank=True, db_default="")
+    customer_email = models.EmailField(blank=True, db_default="")
+    return_url = models.URLField(max_length=2000, blank=True, db_default="")
     checkout_id = models.CharField(max_length=255, blank=True)
     checkout_url = models.URLField(max_length=2000, blank=True)
     payment_id = models.CharField(max_length=255, blank=True)

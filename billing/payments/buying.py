@@ -1,17 +1,17 @@
 """Buying: from the form to the provider's page, once for each choice."""
 
-from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import transaction
 from django.db.models import Max
 
 from billing.models import Account, Payment, TopUp, TopUpState
+from billing.models.payment import DESCRIPTION_LENGTH_MAX
 from billing.payments.asking import UNFINISHED_AFTER
 from billing.payments.gateways import (
     GatewayError,
     Order,
-    PaymentStatus,
     UnavailableGatewayError,
     UnknownCheckoutError,
     configured_gateway,
@@ -22,11 +22,12 @@ from billing.payments.settling import (
     CHECKOUT_VALID_FOR,
     UNFINISHED,
     UNKNOWN_THERE,
+    close_page,
     end,
     locked,
     settle,
 )
-from billing.payments.states import ENDED, state_of
+from billing.payments.states import ENDED, deciding, state_of
 
 # An older checkout is not gone on with: providers want half an hour left, and so do people.
 CONTINUED_FOR = timedelta(minutes=25)
@@ -65,30 +66,27 @@ def start(
     paying, for the same choice, the payment of that is returned.
     ``return_url`` holds ``{id}`` for the top-up's public id.
 
-    The payment is stored before the provider hears of it. Raises GatewayError where the provider
-    can't be reached or refuses; what it says is kept with the payment. Sending the form again goes
-    on where it stopped, after a refusal with a new attempt.
+    The payment is stored before the provider hears of it, with all that it is asked with: asking
+    again asks the same, whatever the account and the person are called by then. Raises GatewayError
+    where the provider can't be reached or refuses; what it says is kept with the payment. Sending
+    the form again goes on where it stopped, after a refusal with a new attempt.
     """
-    payment = _begun(account=account, user_id=user_id, quoted=quoted, form_key=form_key, now=now)
+    payment = _begun(
+        account=account,
+        user_id=user_id,
+        email=email,
+        quoted=quoted,
+        form_key=form_key,
+        return_url=return_url,
+        now=now,
+    )
     if payment.status != Status.OPEN or payment.checkout_url:
         return payment
     same = _close_others(payment, now)
     if same is not None:
         cancel(payment=payment, now=now)
         return same
-    top_up = payment.top_up
-    address = return_url.replace("{id}", str(top_up.public_id))
-    order = Order(
-        reference=str(payment.request_key),
-        account_reference=str(account.pk),
-        description=f"{top_up.credits:,} call credits for {account.name}",
-        amount_minor=top_up.total_minor,
-        currency=top_up.currency,
-        customer_email=email,
-        return_url=f"{address}?returned=1",
-        cancel_url=f"{address}?returned=cancelled",
-        expires_at=payment.created_at + CHECKOUT_VALID_FOR,
-    )
+    order = _order(payment)
     try:
         checkout = gateway_named(payment.gateway).create_checkout(order)
     except GatewayError as error:
@@ -109,20 +107,38 @@ def cancel(*, payment: Payment, now: datetime) -> Payment:
     """
     if not payment.checkout_id:
         return end(payment_pk=payment.pk, status=Status.CANCELLED, reason="", now=now)
-    gateway = gateway_named(payment.gateway)
     try:
-        gateway.cancel_checkout(payment.checkout_id)
-        facts = gateway.fetch_checkout(payment.checkout_id)
+        facts = close_page(payment)
     except UnknownCheckoutError:
         return end(payment_pk=payment.pk, status=Status.EXPIRED, reason=UNKNOWN_THERE, now=now)
-    # Expired because we just asked for it: to the customer that is "cancelled".
-    if facts.status is PaymentStatus.EXPIRED:
-        facts = replace(facts, status=PaymentStatus.CANCELLED)
     return settle(payment_pk=payment.pk, facts=facts, now=now)
 
 
+def _order(payment: Payment) -> Order:
+    """What the provider is asked with, from nothing but rows that never change."""
+    top_up = payment.top_up
+    return Order(
+        reference=str(payment.request_key),
+        account_reference=str(top_up.account_id),
+        description=payment.description,
+        amount_minor=top_up.total_minor,
+        currency=top_up.currency,
+        customer_email=payment.customer_email,
+        return_url=f"{payment.return_url}?returned=1",
+        cancel_url=f"{payment.return_url}?returned=cancelled",
+        expires_at=payment.created_at + CHECKOUT_VALID_FOR,
+    )
+
+
 def _begun(
-    *, account: Account, user_id: int | None, quoted: Quote, form_key: str, now: datetime
+    *,
+    account: Account,
+    user_id: int | None,
+    email: str,
+    quoted: Quote,
+    form_key: str,
+    return_url: str,
+    now: datetime,
 ) -> Payment:
     """The payment that the form stands for: the one begun with it, or else a new one.
 
@@ -146,7 +162,16 @@ def _begun(
                     "created_at": now,
                 },
             )
-            payment = _attempt(top_up, gateway, now)
+            description = f"{top_up.credits:,} call credits for {account.name}"
+            payment = _attempt(
+                top_up,
+                gateway=gateway,
+                description=description[:DESCRIPTION_LENGTH_MAX],
+                customer_email=email,
+                return_url=return_url.replace("{id}", str(top_up.public_id)),
+                created_at=now,
+                next_check_at=now + UNFINISHED_AFTER,
+            )
         state = state_of(top_up)
         is_old = now - payment.created_at > CONTINUED_FOR or payment.gateway != gateway
         is_unpaid = state in (TopUpState.UNOPENED, TopUpState.PENDING)
@@ -154,19 +179,19 @@ def _begun(
             return payment
 
 
-def _attempt(top_up: TopUp, gateway: str, now: datetime) -> Payment:
-    """The newest attempt to pay ``top_up``; a new one where there is none, or it was refused."""
+def _attempt(top_up: TopUp, **begun: Any) -> Payment:
+    """The attempt that has paid ``top_up``, be it an older one, so that nobody pays it again; else
+    the newest; a new one, as ``begun``, where there is none, or it was refused."""
+    decisive = deciding(top_up.payments.all())
+    if decisive is not None and decisive.status == Status.PAID:
+        return decisive
     newest = top_up.payments.last()
     if newest is not None and not (newest.status == Status.FAILED and not newest.checkout_id):
         return newest
     payment, _ = Payment.objects.get_or_create(
         top_up=top_up,
         number=newest.number + 1 if newest is not None else 1,
-        defaults={
-            "gateway": gateway,
-            "created_at": now,
-            "next_check_at": now + UNFINISHED_AFTER,
-        },
+        defaults=begun,
     )
     return payment
 

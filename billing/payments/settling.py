@@ -9,6 +9,7 @@ Rule: "Top-up": credits are added only after the provider confirms the payment, 
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -55,7 +56,7 @@ def reconcile(*, payment_pk: int, now: datetime) -> Payment:
     """Ask the provider how a payment stands with its refunds and disputes, and settle it.
 
     A checkout that its provider does not know, or whose provider is not in use any more, expires.
-    Raises GatewayError.
+    The open page of a top-up that another attempt has paid is closed. Raises GatewayError.
     """
     payment = Payment.objects.get(pk=payment_pk)
     # Before the provider is asked: one that does not answer is asked less and less often too.
@@ -63,7 +64,10 @@ def reconcile(*, payment_pk: int, now: datetime) -> Payment:
     is_old = now >= payment.created_at + CHECKOUT_VALID_FOR
     if payment.checkout_id:
         try:
-            facts = gateway_named(payment.gateway).fetch_checkout(payment.checkout_id)
+            if payment.status == Status.OPEN and _is_paid_otherwise(payment):
+                facts = close_page(payment)
+            else:
+                facts = gateway_named(payment.gateway).fetch_checkout(payment.checkout_id)
         except UnknownCheckoutError:
             payment = end(
                 payment_pk=payment_pk, status=Status.EXPIRED, reason=UNKNOWN_THERE, now=now
@@ -78,6 +82,25 @@ def reconcile(*, payment_pk: int, now: datetime) -> Payment:
         # The provider never told us of a page, or it would have an id.
         payment = end(payment_pk=payment_pk, status=Status.EXPIRED, reason="", now=now)
     return _reconcile_reversals(payment, now)
+
+
+def close_page(payment: Payment) -> CheckoutFacts:
+    """Close the provider's page of a payment; return how it stands then.
+
+    Where nobody paid before, it is cancelled. Raises GatewayError.
+    """
+    gateway = gateway_named(payment.gateway)
+    gateway.cancel_checkout(payment.checkout_id)
+    facts = gateway.fetch_checkout(payment.checkout_id)
+    # Expired because we just asked for it: to the customer that is "cancelled".
+    if facts.status is PaymentStatus.EXPIRED:
+        return replace(facts, status=PaymentStatus.CANCELLED)
+    return facts
+
+
+def _is_paid_otherwise(payment: Payment) -> bool:
+    """Whether another attempt has paid the top-up of an attempt that was not paid."""
+    return Payment.objects.filter(top_up=payment.top_up_id, status=Status.PAID).exists()
 
 
 def _reconcile_reversals(payment: Payment, now: datetime) -> Payment:
@@ -192,6 +215,10 @@ def credit(payment: Payment, now: datetime) -> None:
         now=now,
     )
     payment.credited_at = now
+    # What other attempts have open must not be paid too. The provider is not asked under the lock:
+    # their next check, which the sweeper makes now, closes their pages.
+    others = Payment.objects.filter(top_up=payment.top_up_id, status=Status.OPEN)
+    others.exclude(pk=payment.pk).exclude(checkout_id="").update(next_check_at=now)
 
 
 def mark_paid(

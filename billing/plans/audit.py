@@ -8,88 +8,113 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from datetime import datetime
-from typing import Any, TypeAlias
+from typing import NamedTuple, TypeAlias
 
-from django.db.models import OuterRef, Subquery
+from django.db import connection
 
+from billing.bulk import read_rows
 from billing.ledger import references
-from billing.ledger.audit import Breach, Invariant
+from billing.ledger.audit import Breach, Invariant, breaches_among
 from billing.ledger.references import CycleNamed
-from billing.models import (
-    Account,
-    CreditGrant,
-    CustomTerms,
-    Kind,
-    LedgerEntry,
-    PlanTerms,
-    Subscription,
-)
+from billing.models import Account, CustomTerms, PlanTerms, Subscription
 from billing.plans.granting import first_not_among, granted_lately
 from billing.plans.tariffs import TariffBook
 from billing.zones import is_known
 
 Subscriptions: TypeAlias = dict[tuple[int, int], Subscription]  # by account and subscription id
+Found: TypeAlias = tuple[int, str, str]  # account id, subject and message
+
+
+class _Granted(NamedTuple):
+    """Plan credits: their entry, and until when their grant can be used."""
+
+    account_id: int
+    seq: int
+    reference: str
+    credits: int
+    occurred_at: datetime
+    expires_at: datetime | None
+
+    @property
+    def cycle(self) -> CycleNamed | None:
+        """The cycle that their reference names; None where it names none."""
+        return references.cycle_in(self.reference)
+
+
+_GRANTED = """
+    SELECT entry.account_id, entry.seq, entry.reference, entry.credits, entry.occurred_at,
+           granted.expires_at
+      FROM billing_ledgerentry entry
+      LEFT JOIN billing_creditgrant granted USING (account_id, seq)
+     WHERE entry.kind = 'plan_credits'
+     ORDER BY entry.occurred_at, entry.id
+"""
 
 
 def plan_credits_have_their_cycle() -> Iterator[Breach]:
     """Plan credits are those of a billing cycle of the account's subscription: granted at its
     start, as many as its terms ever gave, until its end, whatever became of the plan since."""
+    yield from breaches_among("plan credits", _without_their_cycle())
+
+
+def _without_their_cycle() -> Iterator[Found]:
     subscriptions = _subscriptions()
     given = _credits_ever_given(subscriptions)
-    grants = CreditGrant.objects.filter(account_id=OuterRef("account_id"), seq=OuterRef("seq"))
-    entries = LedgerEntry.objects.filter(kind=Kind.PLAN_CREDITS).select_related("account")
-    entries = entries.annotate(expires_at=Subquery(grants.values("expires_at")))
-    for entry in entries.order_by("account_id", "seq").iterator():
-        if message := _wrong_with(entry, subscriptions, given):
-            subject = f"entry {entry.seq} ({entry.reference})"
-            yield Breach("plan credits", entry.account.slug, subject, message)
+    for granted in _granted():
+        if message := _wrong_with(granted, subscriptions, given):
+            yield granted.account_id, f"entry {granted.seq} ({granted.reference})", message
 
 
 def _wrong_with(
-    entry: Any, subscriptions: Subscriptions, given: Mapping[int, AbstractSet[int | None]]
+    granted: _Granted, subscriptions: Subscriptions, given: Mapping[int, AbstractSet[int | None]]
 ) -> str:
-    """What is wrong with ``entry``, which knows when its grant expires and expired; else empty."""
-    named = references.cycle_in(entry.reference)
-    subscription = named and subscriptions.get((entry.account_id, named.subscription_id))
+    """What is wrong with plan credits; empty where nothing is."""
+    named = granted.cycle
+    subscription = named and subscriptions.get((granted.account_id, named.subscription_id))
     if not named or not subscription:
         return "belongs to no subscription of the account"
     if not is_known(subscription.time_zone):
         return f"is of a subscription in the unknown time zone “{subscription.time_zone}”"
-    cycle = subscription.cycle_at(entry.occurred_at)
-    if (cycle.number, cycle.starts_at) != (named.number, entry.occurred_at):
+    cycle = subscription.cycle_at(granted.occurred_at)
+    if (cycle.number, cycle.starts_at) != (named.number, granted.occurred_at):
         return f"is not at the start of cycle {named.number} of its subscription"
-    if entry.credits not in given[subscription.pk]:
-        return f"adds {entry.credits} credits, which no terms of its subscription give"
-    if entry.expires_at == cycle.ends_at:
+    if granted.credits not in given[subscription.pk]:
+        return f"adds {granted.credits} credits, which no terms of its subscription give"
+    if granted.expires_at == cycle.ends_at:
         return ""
-    return f"can be used until {entry.expires_at}, but ends at {cycle.ends_at}"
+    return f"can be used until {granted.expires_at}, but ends at {cycle.ends_at}"
 
 
 def changes_of_plan_grant_once_a_month() -> Iterator[Breach]:
     """The first credits after a change to a plan do not come within a month of others of it."""
+    yield from breaches_among("plan credits", _granted_again())
+
+
+def _granted_again() -> Iterator[Found]:
     subscriptions = _subscriptions()
     granted: dict[tuple[int, int], list[datetime]] = defaultdict(list)  # by account and plan
-    slugs = dict(Account.objects.values_list("pk", "slug"))
     for account_id, named, occurred_at in _cycles_granted():
         subscription = subscriptions.get((account_id, named.subscription_id))
         if subscription is None or not is_known(subscription.time_zone):
             continue
         before = granted[account_id, subscription.plan_id]
         if named.number == 0 and granted_lately(subscription, before[-1] if before else None):
-            subject = f"subscription {subscription.pk}"
             message = f"granted credits at {occurred_at}, within a month of those at {before[-1]}"
-            yield Breach("plan credits", slugs[account_id], subject, message)
+            yield account_id, f"subscription {subscription.pk}", message
         before.append(occurred_at)
 
 
 def subscriptions_are_due_in_time() -> Iterator[Breach]:
     """A subscription that has credits to grant, or has not begun, is looked at no later than that:
     what it notes is all that is looked for, so a wrong note would cost a cycle."""
+    yield from breaches_among("subscriptions", _looked_at_too_late())
+
+
+def _looked_at_too_late() -> Iterator[Found]:
     granted: dict[int, dict[CycleNamed, datetime]] = defaultdict(dict)
     for account_id, named, occurred_at in _cycles_granted():
         granted[account_id][named] = occurred_at
     book = TariffBook(Account.objects.values_list("pk", flat=True))
-    slugs = dict(Account.objects.values_list("pk", "slug"))
     for account_id in sorted(book.subscribed):
         if not all(is_known(one.time_zone) for one, _ in book.subscriptions_of(account_id)):
             continue
@@ -98,8 +123,7 @@ def subscriptions_are_due_in_time() -> Iterator[Breach]:
         owed = first_not_among(booked, book=book, account_id=account_id, after=latest)
         for subscription, _ in book.subscriptions_of(account_id):
             if message := _wrong_note(subscription, owed.get(subscription.pk), booked):
-                subject = f"subscription {subscription.pk}"
-                yield Breach("subscriptions", slugs[account_id], subject, message)
+                yield account_id, f"subscription {subscription.pk}", message
 
 
 def _wrong_note(
@@ -116,14 +140,18 @@ def _wrong_note(
     return f"is to be looked at by {owed_at}, but notes {noted}"
 
 
+def _granted() -> list[_Granted]:
+    """All plan credits, in the order of time."""
+    with connection.cursor() as cursor:
+        cursor.execute(_GRANTED)
+        return read_rows(cursor, _Granted)
+
+
 def _cycles_granted() -> Iterator[tuple[int, CycleNamed, datetime]]:
     """Each cycle whose credits the ledger has, with its account and when they were granted."""
-    entries = LedgerEntry.objects.filter(kind=Kind.PLAN_CREDITS).order_by("occurred_at", "id")
-    for account_id, reference, occurred_at in entries.values_list(
-        "account_id", "reference", "occurred_at"
-    ).iterator():
-        if named := references.cycle_in(reference):
-            yield account_id, named, occurred_at
+    for granted in _granted():
+        if named := granted.cycle:
+            yield granted.account_id, named, granted.occurred_at
 
 
 def _subscriptions() -> Subscriptions:

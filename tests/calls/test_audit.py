@@ -1,14 +1,18 @@
 """The audit of calls finds every kind of fault, planted with raw SQL past all of our own guards."""
 
+from datetime import timedelta
+
 import pytest
 from django.db import connection
 
 from calls.charging import record_calls
 from calls.withdrawing import withdraw_calls, withdraw_import
 from tests.audit import breaches
-from tests.calls.calling import NOW, record, unanswered
+from tests.calls.calling import NOW, STARTED_AT, record, unanswered
 
 pytestmark = pytest.mark.django_db
+
+DAY = timedelta(days=1)
 
 CHARGED = "charge: account acme: call c1: "
 FAULTS = {
@@ -54,6 +58,29 @@ FAULTS = {
     "UPDATE calls_call SET is_history = true, credits = 0 WHERE call_id = 'c1'": "history: account "
     "acme: call c1: started at 2026-03-10 09:30:00+00 and is free, but the first subscription "
     "began at 2026-03-01 00:00:00+00",
+    "UPDATE calls_call SET remarks = E'torn\\x07' WHERE call_id = 'c2'": "texts: account acme: "
+    "call c2: has a text that is too long or has control characters:  ·  ·  · torn\x07",
+    "UPDATE billing_ledgerentry SET remarks = E'torn\\u0085' WHERE reference = 'call:c2'": "texts: "
+    "account acme: entry 3 (call:c2): has a text that is too long or has control characters:  · "
+    "torn\x85",
+    "ALTER TABLE calls_call ALTER agent TYPE text;"
+    " UPDATE calls_call SET agent = repeat('Ä', 101) WHERE call_id = 'c2'": "texts: account acme: "
+    f"call c2: has a text that is too long or has control characters: {'Ä' * 101} ·  ·  · ",
+    "UPDATE calls_call SET call_id = 'c\ufffd' WHERE call_id = 'c2'": "call IDs: account acme: "
+    "call c\ufffd: has an ID that no record can have",
+    "UPDATE calls_call SET call_id = 'c2 ' WHERE call_id = 'c2'": "call IDs: account acme: call c2 "
+    ": has an ID that no record can have",
+    'ALTER TABLE calls_call ALTER call_id TYPE text COLLATE "C";'
+    " UPDATE calls_call SET call_id = repeat('c', 201) WHERE call_id = 'c2'": "call IDs: account "
+    f"acme: call {'c' * 201}: has an ID that no record can have",
+    "UPDATE billing_ledgerentry SET occurred_at = occurred_at - interval '3 days'"
+    " WHERE reference = 'call:c1'": "moved: account acme: entry 4 (correction:1:c1): says nothing "
+    "of the start of call c1, which moves from 2026-03-07 09:30:00+00 to 2026-03-10 09:30:00+00",
+    "UPDATE billing_ledgerentry SET changes = jsonb_set(changes, '{started_at}',"
+    """ ' ["2026-03-10T09:30:00+00:00", "2026-03-09T09:30:00+00:00"]')"""
+    " WHERE reference = 'correction:1:c1'": "moved: account acme: entry 4 (correction:1:c1): says "
+    '["2026-03-10T09:30:00+00:00", "2026-03-09T09:30:00+00:00"] of the start of call c1, which '
+    "moves from 2026-03-10 09:30:00+00 to 2026-03-10 09:30:00+00",
     "UPDATE calls_call SET account_id = 987654 WHERE call_id = 'c2'": "account: account id 987654: "
     "calls: belong to no account",
 }
@@ -131,6 +158,14 @@ def unguarded(db):
 
 
 def test_clean_calls_have_no_breach(calls):
+    assert breaches() == []
+
+
+def test_texts_at_their_limits_and_a_call_that_was_moved_far_are_no_breach(professional):
+    texts = {"agent": "Ä" * 101, "from_number": "ब" * 101, "remarks": "…\ufffd" * 300}
+    record_calls(records=[record(professional, "c" * 200, **texts)], now=NOW)
+    moved = record(professional, "c" * 200, started_at=STARTED_AT - 9 * DAY)
+    record_calls(records=[moved], now=NOW, revise=True)
     assert breaches() == []
 
 

@@ -34,12 +34,12 @@ pytestmark = pytest.mark.xdist_group("stack")
 class Stack:
     """A `run` on a state directory and a port of its own."""
 
-    def __init__(self, state: Path) -> None:
+    def __init__(self, state: Path, log: Path) -> None:
         self.state = state
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
-        self.log = state.parent / "run.log"
+        self.log = log
         self.process: subprocess.Popen[bytes] | None = None
         self.seen: set[psutil.Process] = set()
 
@@ -123,19 +123,32 @@ class Stack:
         return [" ".join(process.cmdline()) for process in alive]
 
 
-@pytest.fixture
-def stack(tmp_path: Path) -> Iterator[Stack]:
-    """Yield a stack that is not yet started, in a path as deep as a socket's name cannot be."""
-    state = tmp_path / ("deep-" * 12) / ("deeper-" * 9) / "var"
+def deep(directory: Path) -> Path:
+    """Make a state directory in a path as deep as a socket's name cannot be."""
+    state = directory / ("deep-" * 12) / ("deeper-" * 9) / "var"
     state.mkdir(parents=True)
-    stack = Stack(state)
+    return state
+
+
+@pytest.fixture(scope="module")
+def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Yield the state directory of all these tests: the first one that starts fills it."""
+    directory = tmp_path_factory.mktemp("state")
+    state = deep(directory)
+    yield state
+    Stack(state, directory / "run.log").once("reset")
+
+
+@pytest.fixture
+def stack(state: Path, tmp_path: Path) -> Iterator[Stack]:
+    """Yield a stack that is not yet started."""
+    stack = Stack(state, tmp_path / "run.log")
     yield stack
     if stack.process and stack.process.poll() is None:
         stack.signal(signal.SIGTERM)
     for process in stack.seen:
         if process.is_running():
             process.kill()
-    stack.once("reset")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -270,7 +283,8 @@ def test_a_setting_that_cannot_work_is_named_in_one_line(
     assert "Traceback" not in done.stdout + done.stderr
 
 
-def test_state_that_another_user_made_is_said_with_the_way_out(stack: Stack) -> None:
+def test_state_that_another_user_made_is_said_with_the_way_out(tmp_path: Path) -> None:
+    stack = Stack(deep(tmp_path), tmp_path / "run.log")
     kept = stack.state / "static"
     kept.mkdir()
     (kept / "logo.svg").touch()

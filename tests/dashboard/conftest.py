@@ -3,11 +3,11 @@
 from datetime import UTC, datetime
 
 import pytest
-from django.utils import timezone
 
 from billing.models import Account, Plan
 from billing.plans.subscriptions import subscribe
 from tests import movements as movements_of_tests
+from tests.clock import StopClock
 from tests.movements import Movement, call, correction, goodwill, top_up
 
 __all__ = ["NOW", "call", "correction", "goodwill", "post", "top_up"]
@@ -17,9 +17,9 @@ NOW = datetime(2026, 11, 23, 12, 30, tzinfo=UTC)
 
 
 @pytest.fixture
-def now(monkeypatch: pytest.MonkeyPatch) -> datetime:
+def now(stop_clock: StopClock) -> datetime:
     """Stop the clock that the views read at `NOW`."""
-    monkeypatch.setattr(timezone, "now", lambda: NOW)
+    stop_clock(NOW)
     return NOW
 
 

@@ -7,11 +7,12 @@ Source: https://docs.stripe.com/api/checkout/sessions and https://docs.stripe.co
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import stripe
 from django.conf import settings
+from stripe.params import DisputeListParams, RefundListParams
 from stripe.params.checkout import SessionCreateParams
 
 from billing.payments.gateways.base import (
@@ -55,7 +56,7 @@ REFUSALS = (
 # Too many requests, or one with the same key under way: this one was not begun.
 NOT_BEGUN = (409, 429)
 REASON_LENGTH_MAX = 500
-LISTED_MAX = 100
+PAGE_SIZE = 100  # the most that Stripe lists at once
 
 
 class StripeGateway:
@@ -142,20 +143,14 @@ class StripeGateway:
         return session_facts(json.loads(str(answer)))
 
     def fetch_refunds(self, payment_id: str) -> list[RefundFacts]:
-        """List the refunds of the payment intent."""
-        try:
-            found = self._api.refunds.list({"payment_intent": payment_id, "limit": LISTED_MAX})
-        except stripe.StripeError as error:
-            raise _translated(error) from error
-        return [refund_facts(each) for each in json.loads(str(found))["data"]]
+        """List all refunds of the payment intent."""
+        asked: RefundListParams = {"payment_intent": payment_id, "limit": PAGE_SIZE}
+        return [refund_facts(each) for each in _all(lambda: self._api.refunds.list(asked))]
 
     def fetch_disputes(self, payment_id: str) -> list[DisputeFacts]:
-        """List the disputes of the payment intent."""
-        try:
-            found = self._api.disputes.list({"payment_intent": payment_id, "limit": LISTED_MAX})
-        except stripe.StripeError as error:
-            raise _translated(error) from error
-        return [dispute_facts(each) for each in json.loads(str(found))["data"]]
+        """List all disputes of the payment intent."""
+        asked: DisputeListParams = {"payment_intent": payment_id, "limit": PAGE_SIZE}
+        return [dispute_facts(each) for each in _all(lambda: self._api.disputes.list(asked))]
 
     def parse_webhook(self, *, body: bytes, headers: Mapping[str, str]) -> WebhookEvent:
         """Verify ``Stripe-Signature`` and read the event."""
@@ -190,6 +185,14 @@ class StripeGateway:
         except stripe.StripeError as error:
             raise _translated(error) from error
         return refund_facts(json.loads(str(made)))
+
+
+def _all(first_page: Callable[[], stripe.ListObject[Any]]) -> list[dict[str, Any]]:
+    """Every object of a list, however many pages it has. Raises GatewayError."""
+    try:
+        return [json.loads(str(each)) for each in first_page().auto_paging_iter()]
+    except stripe.StripeError as error:
+        raise _translated(error) from error
 
 
 def _is_live_key() -> bool | None:

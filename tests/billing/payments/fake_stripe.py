@@ -22,6 +22,7 @@ API_KEY = "sk_test_51Secret0000000000000000000000000000"
 WEBHOOK_SECRET = "whsec_SecretOfTheEndpoint"
 CHECKOUT_ORIGIN = "https://checkout.stripe.com"
 HALF_AN_HOUR, A_DAY = 1_800, 86_400
+LISTED, LISTED_MAX = 10, 100
 OPEN_SESSIONS_ONLY = (
     'Only Checkout Sessions with a status in ["open"] can be expired. '
     "This Checkout Session has a status of `{status}`."
@@ -109,14 +110,27 @@ class FakeStripe:
             case "POST", ["refunds"]:
                 return self._refund_intent(request.parameters)
             case "GET", ["refunds"]:
-                intent_id = request.parameters["payment_intent"]
-                found = [each for each in self.refunds if each["payment_intent"] == intent_id]
-                return {"object": "list", "data": found[::-1], "has_more": False}
+                return self._list(self.refunds, request)
             case "GET", ["disputes"]:
-                intent_id = request.parameters["payment_intent"]
-                found = [each for each in self.disputes if each["payment_intent"] == intent_id]
-                return {"object": "list", "data": found[::-1], "has_more": False}
+                return self._list(self.disputes, request)
         raise Refusal(404, "invalid_request_error", f"Unrecognized request URL ({request.path}).")
+
+    def _list(self, made: list[Object], request: Request) -> Object:
+        """One page of what was made of a payment intent, the newest first."""
+        asked = request.parameters
+        found = [each for each in made[::-1] if each["payment_intent"] == asked["payment_intent"]]
+        if after := asked.get("starting_after"):
+            found = found[1 + [each["id"] for each in found].index(after) :]
+        limit = int(asked.get("limit", LISTED))
+        if not 1 <= limit <= LISTED_MAX:
+            raise Refusal(400, "invalid_request_error", "This value must be from 1 to 100.")
+        has_more = len(found) > limit
+        return {
+            "object": "list",
+            "url": request.path,
+            "data": found[:limit],
+            "has_more": has_more,
+        }
 
     def _create_session(self, parameters: Object) -> Object:
         item = parameters["line_items"][0]

@@ -24,12 +24,14 @@ def now():
     return datetime.now(UTC)
 
 
-def begin(account, *, credits=500, form_key=None, user=None, at=None) -> Payment:
+def begin(
+    account, *, credits=500, form_key=None, user=None, email="owner@example.com", at=None
+) -> Payment:
     """A payment of ``credits`` that the provider has opened its page for."""
     return buying.start(
         account=account,
         user_id=user.pk if user else None,
-        email="owner@example.com",
+        email=email,
         quoted=pricing.quote(account=account, credits=credits),
         form_key=form_key or secrets.token_hex(8),
         return_url=RETURN_URL,

@@ -4,8 +4,10 @@ import pytest
 
 from billing.models import Account, Payment, Review, TopUpState
 from billing.payments import settling
+from billing.payments.gateways import GatewayError, stripe
 from dashboard.sandbox import gateway
 from dashboard.sandbox.models import SandboxCheckout
+from tests.billing.payments import purchases
 from tests.billing.payments.purchases import (
     TOTAL,
     balance_of,
@@ -77,6 +79,23 @@ def test_a_lost_answer_is_asked_for_again_in_the_same_words_after_a_renaming(pro
     rename(account)
     account.refresh_from_db()
     assert begin(account, form_key="form").checkout_id == payment.checkout_id
+
+
+def test_a_lost_answer_is_asked_for_again_in_the_same_words_whatever_has_changed(
+    provider, account, monkeypatch
+):
+    provider.faults = ["drop"] * (1 + stripe.NETWORK_RETRIES)
+    with pytest.raises(GatewayError):
+        begin(account, form_key="form")
+    rename(account)
+    Account.objects.filter(pk=account.pk).update(name="Another Name")
+    account.refresh_from_db()
+    monkeypatch.setattr(purchases, "RETURN_URL", "http://localhost/renamed/top-ups/{id}/")
+    payment = begin(account, form_key="form", email="new@example.com")
+    assert (payment.number, len(provider.sessions)) == (1, 1)
+    session = provider.sessions[payment.checkout_id]
+    assert session["customer_email"] == "owner@example.com"
+    assert "renamed" not in session["success_url"]
 
 
 def test_stripes_payment_that_names_another_account_is_parked(provider, client, account):

@@ -180,6 +180,88 @@ def test_a_session_that_stripe_does_not_know_expires(provider, account):
     )
 
 
+# ── Two attempts of one top-up ────────────────────────────────────────────────────────────────
+@pytest.fixture
+def older(provider, account):
+    """An attempt whose page the provider opened, though it answered that it had failed."""
+    payment = begin(account, form_key="form")
+    session_id = payment.checkout_id
+    Payment.objects.update(status="failed", checkout_id="", checkout_url="", ended_at=now())
+    return session_id
+
+
+@pytest.fixture
+def newer(older, account):
+    """The attempt after it, whose page is open."""
+    payment = begin(account, form_key="form")
+    assert payment.number == 2
+    return payment
+
+
+def sweep():
+    """Ask about every payment that is due."""
+    for payment_pk in asking.payments_to_ask_about(now=now()):
+        settling.reconcile(payment_pk=payment_pk, now=now())
+
+
+def test_an_older_attempt_that_is_paid_closes_the_page_of_the_newer(
+    provider, client, account, older, newer
+):
+    take(client, provider.pay(older))
+    assert provider.sessions[newer.checkout_id]["status"] == "open"
+    sweep()
+    assert provider.sessions[newer.checkout_id]["status"] == "expired"
+    newer.refresh_from_db()
+    assert (newer.status, state_of(newer), balance_of(account)) == (
+        "cancelled",
+        TopUpState.CREDITED,
+        500,
+    )
+
+
+def test_a_provider_that_is_away_is_asked_to_close_the_page_until_it_does(
+    provider, client, older, newer
+):
+    take(client, provider.pay(older))
+    provider.faults = ["500"] * (1 + stripe.NETWORK_RETRIES)
+    with pytest.raises(GatewayError):
+        sweep()
+    newer.refresh_from_db()
+    assert newer.next_check_at is not None
+    settling.reconcile(payment_pk=newer.pk, now=newer.next_check_at)
+    assert provider.sessions[newer.checkout_id]["status"] == "expired"
+
+
+def test_a_newer_attempt_that_is_paid_before_its_page_is_closed_is_reviewed(
+    provider, client, account, older, newer
+):
+    take(client, provider.pay(older))
+    late = provider.pay(newer.checkout_id)
+    sweep()
+    take(client, late)
+    assert review_of(newer) == "This top-up was paid before, by another payment."
+    assert balance_of(account) == 500
+
+
+def test_an_older_attempt_that_is_paid_after_the_newer_is_reviewed(
+    provider, client, account, older, newer
+):
+    take(client, provider.pay(newer.checkout_id))
+    take(client, provider.pay(older))
+    sweep()
+    assert review_of(newer) == "This top-up was paid before, by another payment."
+    assert balance_of(account) == 500
+
+
+def test_the_form_of_a_top_up_that_an_older_attempt_has_paid_opens_no_page(
+    provider, client, account, older, newer
+):
+    Payment.objects.filter(pk=newer.pk).update(checkout_id="", checkout_url="")
+    take(client, provider.pay(older))
+    assert begin(account, form_key="form").number == 1
+    assert len(provider.sessions) == 2
+
+
 # ── Paid ──────────────────────────────────────────────────────────────────────────────────────
 def test_a_completed_session_is_credited_once_by_webhook_and_return_page(provider, client, account):
     payment = begin(account)

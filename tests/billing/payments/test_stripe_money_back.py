@@ -406,3 +406,34 @@ def test_a_request_that_never_arrived_is_not_repeated_with_its_key_after_a_day(
     first, second = Refund.objects.order_by("pk")
     assert (first.status, second.status) == ("cancelled", "succeeded")
     assert first.request_key != second.request_key
+
+
+# ── More than one page of them ────────────────────────────────────────────────────────────────
+def test_all_refunds_of_a_payment_are_found_however_many_pages_they_fill(provider, account, paid):
+    provider.refund(paid.checkout_id, TOTAL // 2)
+    for _ in range(230):
+        provider.refund(paid.checkout_id, 100)
+    settling.reconcile(payment_pk=paid.pk, now=now())
+    assert Refund.objects.count() == 231
+    assert balance_of(account) == 500 - 500 * (TOTAL // 2 + 230 * 100) // TOTAL
+    pages = [each for each in provider.requests if each.path == "/v1/refunds"]
+    assert [each.parameters["limit"] for each in pages] == ["100"] * 3
+
+
+def test_the_oldest_of_many_disputes_is_found(provider, account, paid):
+    first = provider.dispute(paid.checkout_id, "lost", amount=TOTAL // 5)
+    for _ in range(100):
+        provider.dispute(paid.checkout_id, "warning_closed")
+    settling.reconcile(payment_pk=paid.pk, now=now())
+    assert Dispute.objects.get(dispute_id=first["data"]["object"]["id"]).status == "lost"
+    assert (Dispute.objects.count(), balance_of(account)) == (101, 400)
+
+
+def test_a_list_whose_second_page_fails_changes_nothing(provider, account, paid):
+    for _ in range(101):
+        provider.refund(paid.checkout_id, 100)
+    # the checkout, the first page, and then an outage
+    provider.faults = ["", "", *["500"] * (1 + stripe.NETWORK_RETRIES)]
+    with pytest.raises(GatewayError):
+        settling.reconcile(payment_pk=paid.pk, now=now())
+    assert (Refund.objects.count(), balance_of(account)) == (0, 500)

@@ -13,6 +13,12 @@ from calls.usage.filters import UsageFilters
 from tests.calls.usage.test_report import FILTERS, WEEK, all_rows
 from tests.dashboard.bulk import insert_calls
 from tests.dashboard.conftest import NOW, call, correction, goodwill, post, top_up
+from tests.factories import AccountFactory
+
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.xdist_group("usage export"),  # one process: what is read is stored once
+]
 
 MONTH = timedelta(days=30)
 
@@ -22,10 +28,10 @@ def lines_of(account: Account, **filters: Any) -> list[list[str]]:
     return list(csv.reader(io.StringIO(text.removeprefix("\ufeff"))))
 
 
-@pytest.fixture
-def busy(account: Account, monkeypatch: pytest.MonkeyPatch) -> Account:
-    """Rows enough for several reads, many at the same instant."""
-    monkeypatch.setattr(export, "ROWS_PER_READ", 7)
+@pytest.fixture(scope="module")
+def busy(stored_for_module: None) -> Account:
+    """Rows enough for several reads of 7, many at the same instant."""
+    account: Account = AccountFactory()
     for number in range(60):
         at = NOW - timedelta(hours=number // 10)
         agent = ("Asha", "")[number % 2]
@@ -37,7 +43,10 @@ def busy(account: Account, monkeypatch: pytest.MonkeyPatch) -> Account:
 
 
 @pytest.mark.parametrize("filters", [*FILTERS, {"call_id": "call-1"}, {"call_id": "no such"}])
-def test_the_file_has_exactly_the_rows_of_the_table(busy: Account, filters: dict[str, str]) -> None:
+def test_the_file_has_exactly_the_rows_of_the_table(
+    busy: Account, filters: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(export, "ROWS_PER_READ", 7)
     expected = [
         [
             f"{row.occurred_at:%Y-%m-%d %H:%M:%S}",

@@ -14,7 +14,13 @@ from calls.usage.log import LogRow
 from calls.usage.periods import DEFAULT_PRESET, Period, Preset, choose_period
 from calls.usage.report import UsageReport, usage_report
 from tests.dashboard.conftest import NOW, call, correction, goodwill, post, top_up
+from tests.factories import AccountFactory
 from tests.movements import Movement
+
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.xdist_group("usage report"),  # one process: what is read is stored once
+]
 
 KOLKATA = ZoneInfo("Asia/Kolkata")
 
@@ -41,9 +47,10 @@ def all_rows(account: Account, period: Period, **filters: Any) -> list[LogRow]:
     ]
 
 
-@pytest.fixture
-def busy(account: Account) -> Account:
+@pytest.fixture(scope="module")
+def busy(stored_for_module: None) -> Account:
     """Three weeks of everything, also two moments from midnight in India (18:30 UTC)."""
+    account: Account = AccountFactory()
     postings: list[Movement] = []
     for number in range(120):
         at = NOW - timedelta(hours=4 * number)

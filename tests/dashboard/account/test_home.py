@@ -7,6 +7,7 @@ import pytest
 from django.test import Client
 
 from billing.models import Account, Plan, User
+from tests.clock import StopClock
 from tests.dashboard.conftest import NOW, call, goodwill, post, top_up
 
 pytestmark = pytest.mark.usefixtures("now")
@@ -108,10 +109,10 @@ def test_credits_that_last_hardly_longer_than_a_warning_are_not_said_to_expire_a
 
 
 def test_plan_credits_are_said_to_expire_in_their_last_week_only(
-    visitor: Client, account: Account, professional: Plan, monkeypatch: pytest.MonkeyPatch
+    visitor: Client, account: Account, professional: Plan, stop_clock: StopClock
 ) -> None:
     assert said_to_expire(visitor) == ""
-    monkeypatch.setattr("django.utils.timezone.now", lambda: NOW + timedelta(days=5))
+    stop_clock(NOW + timedelta(days=5))
     assert "1,500 credits expire on 4 Dec 2026, 15:00 (plan credits)." in said_to_expire(visitor)
 
 

@@ -1,17 +1,12 @@
 """The demonstration shows what it promises: stored once, and looked at from all sides."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from importlib import import_module
 from itertools import pairwise
 
 import pytest
-from django.apps import apps
 from django.contrib.auth import authenticate
 from django.core.management import call_command
-from django.db import transaction
 from django.db.models import Count, Q, Sum
-from pytest_django import DjangoDbBlocker
 
 from billing.models import (
     Account,
@@ -19,7 +14,6 @@ from billing.models import (
     Kind,
     LedgerEntry,
     Membership,
-    Plan,
     TopUp,
     TopUpState,
     User,
@@ -42,14 +36,9 @@ NOW = datetime(2026, 11, 23, 20, 40, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
-def demo(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[int]:
+def demo(stored_for_module: None) -> int:
     """The whole demonstration as of NOW, stored once for these tests; how many calls it has."""
-    with django_db_blocker.unblock(), transaction.atomic():
-        if not Plan.objects.exists():  # tests that commit for real have emptied the database
-            import_module("billing.migrations.0002_new_installation").install_plans(apps, None)
-            import_module("billing.migrations.0002_new_installation").install_packs(apps, None)
-        yield seed(now=NOW)
-        transaction.set_rollback(True)
+    return seed(now=NOW)
 
 
 def entries(slug: str) -> dict[str, int]:

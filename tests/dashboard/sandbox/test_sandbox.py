@@ -165,8 +165,8 @@ def test_a_page_cancelled_by_the_shop_is_closed(client, page):
     assert "This payment was cancelled" in client.get(page).content.decode()
 
 
-def test_after_an_hour_the_page_is_closed(client, page, monkeypatch):
-    monkeypatch.setattr("django.utils.timezone.now", lambda: NOW + timedelta(hours=1))
+def test_after_an_hour_the_page_is_closed(client, page, stop_clock):
+    stop_clock(NOW + timedelta(hours=1))
     assert "This page has expired" in client.get(page).content.decode()
 
 

@@ -393,10 +393,10 @@ def test_choosing_something_else_closes_what_was_not_paid(shop):
     assert states == {100: TopUpState.CANCELLED, 500: TopUpState.PENDING}
 
 
-def test_a_checkout_of_more_than_25_minutes_is_replaced(shop, monkeypatch):
+def test_a_checkout_of_more_than_25_minutes_is_replaced(shop, stop_clock):
     form = review(shop)
     old = pay(shop, form)["Location"]
-    monkeypatch.setattr("django.utils.timezone.now", lambda: NOW + 26 * MINUTE)
+    stop_clock(NOW + 26 * MINUTE)
     assert pay(shop, form)["Location"] != old
 
 

@@ -152,9 +152,9 @@ def test_cancelled_says_that_nothing_was_charged(shop, payment):
     assert "Cancelled, nothing was charged" in words(look(shop, payment, returned="cancelled"))
 
 
-def test_expired_says_that_nothing_was_charged(shop, payment, monkeypatch):
+def test_expired_says_that_nothing_was_charged(shop, payment, stop_clock):
     later = NOW + timedelta(hours=1)
-    monkeypatch.setattr("django.utils.timezone.now", lambda: later)
+    stop_clock(later)
     settling.reconcile(payment_pk=payment.pk, now=later)
     assert "Expired, nothing was charged" in words(look(shop, payment))
 
@@ -261,15 +261,15 @@ def test_a_page_that_did_not_open_can_be_tried_again(shop, payment):
 
 
 # ── Looking again ─────────────────────────────────────────────────────────────────────────────
-def test_the_page_asks_every_second_at_first_and_then_less_often(shop, payment, monkeypatch):
+def test_the_page_asks_every_second_at_first_and_then_less_often(shop, payment, stop_clock):
     address, seconds = looks_again(look(shop, payment, returned="1"))
     assert seconds == 1
-    monkeypatch.setattr("django.utils.timezone.now", lambda: NOW + timedelta(seconds=31))
+    stop_clock(NOW + timedelta(seconds=31))
     response = shop.get(address, headers=HTMX)
     assert "has not confirmed it yet" in response.content.decode()
     address, seconds = looks_again(response)
     assert seconds == 5
-    monkeypatch.setattr("django.utils.timezone.now", lambda: NOW + timedelta(minutes=6))
+    stop_clock(NOW + timedelta(minutes=6))
     assert looks_again(shop.get(address, headers=HTMX))[1] == 30
 
 
@@ -299,19 +299,19 @@ def test_any_since_is_understood(shop, payment, since):
 
 # ── Asking the provider ───────────────────────────────────────────────────────────────────────
 def test_coming_back_asks_the_provider_at_once(
-    shop, payment, monkeypatch, django_capture_on_commit_callbacks
+    shop, payment, stop_clock, django_capture_on_commit_callbacks
 ):
-    monkeypatch.setattr("django.utils.timezone.now", lambda: NOW + timedelta(minutes=1))
+    stop_clock(NOW + timedelta(minutes=1))
     with django_capture_on_commit_callbacks() as sent:
         look(shop, payment, returned="1")
     assert len(sent) == 1
 
 
 def test_coming_back_asks_also_when_the_provider_answered_a_moment_before(
-    shop, payment, monkeypatch, django_capture_on_commit_callbacks
+    shop, payment, stop_clock, django_capture_on_commit_callbacks
 ):
     a_moment_later = NOW + timedelta(milliseconds=200)
-    monkeypatch.setattr("django.utils.timezone.now", lambda: a_moment_later)
+    stop_clock(a_moment_later)
     Payment.objects.update(checked_at=NOW)
     with django_capture_on_commit_callbacks() as sent:
         look(shop, payment, returned="1")
@@ -319,13 +319,13 @@ def test_coming_back_asks_also_when_the_provider_answered_a_moment_before(
 
 
 def test_a_page_that_waits_asks_again_every_four_seconds(
-    shop, payment, monkeypatch, django_capture_on_commit_callbacks
+    shop, payment, stop_clock, django_capture_on_commit_callbacks
 ):
     address, _ = looks_again(look(shop, payment, returned="1"))
     asked = 0
     for second in range(1, 21):
         later = NOW + timedelta(seconds=second)
-        monkeypatch.setattr("django.utils.timezone.now", lambda later=later: later)
+        stop_clock(later)
         with django_capture_on_commit_callbacks() as sent:
             shop.get(address, headers=HTMX)
         asked += len(sent)
@@ -335,9 +335,9 @@ def test_a_page_that_waits_asks_again_every_four_seconds(
 
 
 def test_only_who_comes_back_while_it_is_open_asks(
-    shop, payment, monkeypatch, django_capture_on_commit_callbacks
+    shop, payment, stop_clock, django_capture_on_commit_callbacks
 ):
-    monkeypatch.setattr("django.utils.timezone.now", lambda: NOW + timedelta(minutes=1))
+    stop_clock(NOW + timedelta(minutes=1))
     with django_capture_on_commit_callbacks() as sent:
         address, _ = looks_again(look(shop, payment))
         shop.get(address, headers=HTMX)

@@ -11,6 +11,7 @@ from billing.ledger.balances import balance_of
 from billing.models import Account, User
 from calls.usage import counts, report
 from tests.calls.usage.test_report import read
+from tests.clock import StopClock
 from tests.dashboard.conftest import NOW, call, post
 
 pytestmark = [
@@ -51,7 +52,11 @@ def test_a_call_booked_between_two_queries_is_not_seen(
 
 
 def test_the_frame_and_the_tiles_show_the_same_balance(
-    client: Client, member: User, account: Account, monkeypatch: pytest.MonkeyPatch
+    client: Client,
+    member: User,
+    account: Account,
+    monkeypatch: pytest.MonkeyPatch,
+    stop_clock: StopClock,
 ) -> None:
     post(call(account, "before", 1, NOW))
 
@@ -62,6 +67,6 @@ def test_the_frame_and_the_tiles_show_the_same_balance(
     client.force_login(member)
     client.get("/a/acme/")
     monkeypatch.setattr(report, "balance_of", book_and_then_read)
-    monkeypatch.setattr("django.utils.timezone.now", lambda: NOW)
+    stop_clock(NOW)
     context = client.get("/a/acme/billing/usage/").context
     assert context["frame"].balance == context["usage"].totals.available_credits == -1
