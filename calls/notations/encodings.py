@@ -4,6 +4,8 @@ import codecs
 import re
 from typing import BinaryIO, NamedTuple
 
+from django.template.defaultfilters import pluralize
+
 from calls.notations import BadFileError
 from calls.notations.layout import Fact
 from calls.notations.lines import marked_encoding
@@ -52,7 +54,7 @@ def find_encoding(file: BinaryIO) -> Found:
     file.seek(0)
     faults, letters = _counted(file)
     if letters > LETTERS_PER_FAULT * faults:
-        said = f"The text is UTF-8; {faults:,} places in it are not, and are replaced."
+        said = f"The text is UTF-8; {faults:,} place{pluralize(faults)} in it can’t be read."
         return Found("utf-8", (Fact("encoding", said),))
     said = (
         "The text is not UTF-8, so it is taken for Western European (Windows-1252). If names look "

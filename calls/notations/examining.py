@@ -16,12 +16,11 @@ from calls.notations.encodings import find_encoding
 from calls.notations.layout import JSON, Examined, Fact, Layout
 from calls.notations.shape import (
     NAMES,
-    RECORDS_MAX,
     Shape,
-    bounded,
     column_names,
     find_shape,
     find_totals,
+    sampled,
 )
 from calls.notations.sheets import as_csv
 from calls.notations.unpacking import GIB, unpack
@@ -129,9 +128,9 @@ def _sampled(file: BinaryIO, layout: Layout) -> tuple[Layout, Sample]:
         skipped_lines=layout.skipped_lines,
         skips_blanks=True,
     )
-    records = list(bounded(reader, RECORDS_MAX))
+    records = sampled(reader)
     width = _width(header, records)
-    columns = column_names([storable(name) for name in header], width)
+    columns = column_names([storable(name) for name in header[:width]], width)
     sample: Sample = tuple(
         RawRecord(
             record.number,
@@ -163,7 +162,7 @@ def _width(header: list[str], records: list[RawRecord[list[str]]]) -> int:
 
 def _sampled_documents(file: BinaryIO, layout: Layout) -> tuple[Layout, Sample]:
     reader = DocumentReader(file, encoding=layout.encoding, records_at=layout.records_at)
-    sample = tuple(bounded(reader, RECORDS_MAX))
+    sample: Sample = tuple(sampled(reader))
     paths = dict.fromkeys(path for record in sample for path in record.values)
     if not paths:
         raise BadFileError(

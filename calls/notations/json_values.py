@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
-from json.encoder import encode_basestring
+from json.encoder import encode_basestring, encode_basestring_ascii
 from typing import Any, TypeAlias
 
 Document = dict[str, str]
@@ -19,6 +19,8 @@ DEPTH_MAX = 60
 DIGITS_MAX = 40
 
 BETWEEN_TOKENS = re.compile(r'("(?:[^"\\]|\\.)*")|[ \t\r\n]+', re.DOTALL)
+
+HALVES = re.compile("[\ud800-\udfff]")
 
 
 class Number(str):
@@ -91,13 +93,18 @@ def written_out(value: Json) -> str:
     if isinstance(value, Number):
         return str(value)
     if isinstance(value, str):
-        return encode_basestring(value)
+        return _quoted(value)
     if isinstance(value, dict):
-        members = (f"{encode_basestring(name)}:{written_out(own)}" for name, own in value.items())
+        members = (f"{_quoted(name)}:{written_out(own)}" for name, own in value.items())
         return f"{{{','.join(members)}}}"
     if isinstance(value, list):
         return f"[{','.join(map(written_out, value))}]"
     return json.dumps(value)
+
+
+def _quoted(text: str) -> str:
+    """Half a character, which JSON can escape, can't be stored in any other form."""
+    return encode_basestring_ascii(text) if HALVES.search(text) else encode_basestring(text)
 
 
 def compact(text: str) -> str:

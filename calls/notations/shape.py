@@ -6,15 +6,19 @@ Nothing here looks at names: a header is what is unlike everything below it.
 import csv
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from io import SEEK_END
 from itertools import islice
-from typing import BinaryIO, NamedTuple
+from math import ceil
+from typing import BinaryIO, NamedTuple, TypeVar
 
 from calls.notations import BadFileError, RawRecord
 from calls.notations.delimited import TOO_LONG, DelimitedReader, Row, separator_of
 from calls.notations.layout import Layout
 from calls.notations.lines import Lines, TooLong, decoder_of
+
+Item = TypeVar("Item")
+Values = TypeVar("Values")
 
 SEPARATORS = ",;\t|"
 NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
@@ -28,9 +32,12 @@ TITLES_MAX = 20
 # A column is one of dates, numbers or IDs where so large a part of its values is.
 MOST = 0.6
 
+# A header has names for nearly as many columns as the rows have values.
+FILLED_LEAST = 0.7
+
 SINGLE_QUOTED = re.compile(r"(?:^|[,;\t|])\s*'[^']*'\s*(?=[,;\t|\r\n]|$)")
 TOTAL = re.compile(
-    r"(?:grand |sub-?)?totals?\b.{0,40}|sums?:?|summe:?|gesamt(?:summe)?:?|suma:?|somme:?|totale:?",
+    r"(?:grand |sub-?)?totale?s?(?:\s*[:(\d].*)?|sums?:?|summe:?|gesamt(?:summe)?:?|suma:?|somme:?",
     re.IGNORECASE,
 )
 TAIL_BYTES = 64 * 1024
@@ -58,11 +65,13 @@ class Shape(NamedTuple):
 def find_shape(file: BinaryIO, *, encoding: str, quote: str | None = None) -> Shape:
     """Find the shape of the text in ``file``. Raises BadFileError where it has no values."""
     file.seek(0)
-    first_lines = list(islice(Lines(file, encoding), TITLES_MAX + RECORDS_MAX))
+    first_lines = list(_bounded(Lines(file, encoding), len))
     if first_lines and isinstance(first_lines[0], TooLong):
         raise BadFileError(f"Line 1 {TOO_LONG}")
     if not any(map(str.strip, first_lines)):
         raise BadFileError("The file is empty.")
+    if not any(line.strip(f"{SEPARATORS}{QUOTES} \r\n") for line in first_lines):
+        raise BadFileError("The file has no values, only the characters between them.")
     named = separator_of(first_lines[0])
     if quote is None:
         quote = _quote_of(first_lines[:RECORDS_MAX])
@@ -71,8 +80,6 @@ def find_shape(file: BinaryIO, *, encoding: str, quote: str | None = None) -> Sh
         for delimiter in (named or SEPARATORS)
     ]
     table = max(tables, key=_Table.fitness)
-    if not table.records:
-        raise BadFileError("The file has no values, only the characters between them.")
     place = table.first_row()
     titles = table.records[:place]
     header = table.header_at(place)
@@ -104,17 +111,25 @@ def first_records(
         skips_blanks=True,
     )
     try:
-        return list(bounded(reader, TITLES_MAX + RECORDS_MAX))
+        return list(_bounded(reader, _length_of))
     except BadFileError:
         return []
 
 
-def bounded(records: Iterable[RawRecord], count_max: int) -> Iterator[RawRecord]:
-    """Give the first of ``records``: not more than can be looked at in little memory."""
+def sampled(records: Iterable[RawRecord[Values]]) -> list[RawRecord[Values]]:
+    """Return the first of ``records``: not more than can be looked at in little memory."""
+    return list(islice(_bounded(records, _length_of), RECORDS_MAX))
+
+
+def _length_of(record: RawRecord) -> int:
+    return len(record.text)
+
+
+def _bounded(items: Iterable[Item], length_of: Callable[[Item], int]) -> Iterator[Item]:
     characters = 0
-    for record in islice(records, count_max):
-        yield record
-        characters += len(record.text)
+    for item in islice(items, TITLES_MAX + RECORDS_MAX):
+        yield item
+        characters += length_of(item)
         if characters > CHARACTERS_MAX:
             return
 
@@ -154,12 +169,22 @@ class _Table:
         return self.count, whole / max(1, len(values)), self.width
 
     def first_row(self) -> int:
-        """Return the place of the first row that is no title: the header, or values."""
-        needed = max(1, (min(self.width, self._usual_length()) + 1) // 2)
+        """Return the place of the first row that is no title: the header, or values.
+
+        Where no header follows, a row that is as wide as the others is none of the titles, however
+        little stands in it: it may be a record.
+        """
+        needed = max(1, ceil(FILLED_LEAST * min(self.width, self._usual_length())))
+        first_wide = None
         for place, row in enumerate(self.rows[: TITLES_MAX + 1]):
-            if sum(1 for value in row if value.strip()) >= needed and len(row) > self.width // 2:
+            if first_wide is None and len(self.records[place].values) == self.width:
+                first_wide = place
+            if sum(1 for value in row if value.strip()) < needed or len(row) <= self.width // 2:
+                continue
+            if first_wide is None or self.header_at(place) is not None:
                 return place
-        return 0
+            return first_wide
+        return first_wide or 0
 
     def header_at(self, place: int) -> Row | None:
         """Return the row at ``place`` where it is unlike the rows below it, else None."""

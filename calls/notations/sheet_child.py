@@ -18,6 +18,8 @@ from decimal import Decimal
 from itertools import islice
 from typing import Any, TextIO, TypeAlias
 
+from python_calamine import CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
+
 Cell: TypeAlias = "str | int | float | bool | time | date | datetime | timedelta"
 
 NAMES_MAX = 20
@@ -58,9 +60,6 @@ def limit_itself(memory_bytes: int, cpu_seconds: int, csv_bytes: int) -> None:
 
 def converted(path: str, csv_path: str) -> dict[str, object]:
     """Write the first visible sheet that is not empty; return what is to be said about it."""
-    # Here, so that importing it counts against the limits.
-    from python_calamine import CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum  # noqa: PLC0415
-
     workbook = CalamineWorkbook.from_path(path)
     visible = [
         sheet.name
