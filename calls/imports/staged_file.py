@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from calls.imports.staging import Repeated, Staged, StagedRecord, by_call, decoded, encoded
 
 # SQLite keeps this much in memory and the rest in its file.
-CACHE_KIB = 32 * 1024
+CACHE_KIB = 24 * 1024
 
 
 class StagedFile:
