@@ -14,8 +14,9 @@ from zoneinfo import ZoneInfo
 from calls.imports.detecting_switches import Switch, asterisk_file, freeswitch_file
 from calls.notations.layout import DELIMITED, Examined, Fact
 from calls.sources.canonical import CanonicalCsv, OwnExport, is_canonical, is_own_export
+from calls.sources.mapped.answers import Question
 from calls.sources.mapped.profile import Moment, Profile
-from calls.sources.mapped.proposing import Question, propose
+from calls.sources.mapped.proposing import propose
 from calls.sources.mapped.source import MappedSource, columns_of
 from calls.sources.registry import shipped_profiles
 

@@ -30,9 +30,9 @@ from calls.sources.asterisk.records import (
 )
 from calls.sources.freeswitch import FreeSwitch
 from calls.sources.freeswitch import columns as templates
+from calls.sources.mapped.answers import Question
 from calls.sources.mapped.date_order import DateOrder
 from calls.sources.mapped.id_times import time_in_id
-from calls.sources.mapped.proposing import Question
 
 SHARE_MIN: Final = 0.9
 

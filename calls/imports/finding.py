@@ -13,9 +13,9 @@ from calls.imports.readings import MAPPED, Reading
 from calls.notations import RawRecord
 from calls.notations.examining import examine
 from calls.notations.layout import Examined, Fact, Layout
-from calls.notations.rejected import PREFIX
+from calls.notations.rejected import PREFIX, without_rejected
+from calls.sources.mapped.answers import Question
 from calls.sources.mapped.profile import Profile
-from calls.sources.mapped.proposing import Question
 
 
 class Found(NamedTuple):
@@ -103,12 +103,17 @@ def _saved(account: Account) -> list[Profile]:
 
 
 def _without_rejected(examined: Examined) -> Examined:
-    """The file without the columns that one of rejected lines has at its end."""
+    """The file without the columns that one of rejected lines has at its end, and without columns
+    at its end that have no name, as spreadsheets write them.
+    """
     columns = list(map(storable, examined.layout.columns))
-    if not examined.layout.has_header:
+    if examined.layout.has_header:
+        columns = without_rejected(columns)
+        while len(columns) > 1 and columns[-1] == str(len(columns)):  # so a column without is named
+            columns.pop()
+    else:
         first = next(iter(examined.sample), None)
         values = first.values if first is not None else {}
         while columns and values.get(columns[-1], "").startswith(PREFIX):
             columns.pop()
-    columns = [name for name in columns if not name.startswith(PREFIX)]
     return examined._replace(layout=replace(examined.layout, columns=tuple(columns)))

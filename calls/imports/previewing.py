@@ -70,7 +70,10 @@ def _read(
         calls[raw.number if is_alone else call_id].append(raw)
     for lines in calls.values():
         for one in source.read(lines):
-            read.update(dict.fromkeys((raw.number for raw in one.raw), one.record))
+            record = one.record
+            if isinstance(record, Rejected):
+                record = Rejected(source.field_name(record.field), record.reason)
+            read.update(dict.fromkeys((raw.number for raw in one.raw), record))
     return read
 
 

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, BinaryIO, NamedTuple
+from zoneinfo import ZoneInfo
 
 from django.core.management.base import CommandError
 
@@ -16,7 +17,13 @@ from calls.management.source_arguments import REFUSED, chosen_options, reads_dat
 from calls.notations import BadFileError
 from calls.notations.layout import Fact
 from calls.sources import Source
-from calls.sources.registry import DEFAULT, SOURCES
+from calls.sources.canonical import CanonicalCsv
+from calls.sources.registry import SOURCES
+
+HOW_TO_MAP = (
+    "Of another format, --dry-run shows how it would be read, and --profile or --map says which "
+    "column is what."
+)
 
 # How a question about a file is answered in the command.
 ARGUMENTS = {"dates": "--dates dmy or --dates mdy", "zone": "--zone NAME"}
@@ -32,12 +39,14 @@ class ReadableFile(NamedTuple):
     reading: Reading
     facts: tuple[Fact, ...]
 
-    @property
-    def facts_to_say(self) -> list[str]:
-        """What whoever imports it should know."""
-        if self.reading.format == DEFAULT:
-            return [fact.said for fact in self.facts if fact.topic == "encoding"]
-        return [fact.said for fact in self.facts if fact.topic in SAID]
+    def facts_to_say(self, account: Account) -> list[str]:
+        """What whoever imports it should know: the usual is not said."""
+        is_usual = self.reading.zone in ("", account.time_zone)
+        return [
+            fact.said
+            for fact in self.facts
+            if fact.topic in SAID and not (fact.topic == "zone" and is_usual)
+        ]
 
     def source(self, *, account: Account, now: datetime) -> Source[Any]:
         """The source that reads it. Raises CommandError."""
@@ -66,11 +75,11 @@ def readable(
     if names_a_mapping(options) or (options["dates"] and not _takes_dates(named)):
         profile = mapping_of(options, account=account, proposed=reading.profile)
         reading = replace(reading, format=MAPPED, options={}, profile=profile)
-    elif options["format"]:
+    elif options["format"] not in (None, reading.format):
         given = chosen_options(options, options["format"])
         reading = Reading(options["format"], options=given, layout=reading.layout)
     else:
-        _require_known(found, options)
+        reading = _known(found, options)
         given = chosen_options(options, reading.format)
         reading = replace(reading, options={**reading.options, **given})
     zone = options["time_zone"] or reading.zone
@@ -83,22 +92,31 @@ def _takes_dates(name: str) -> bool:
     return name in SOURCES and reads_dates(name)
 
 
-def _require_known(found: Found, options: Mapping[str, Any]) -> None:
-    """Raise BadFileError where nobody said which column is what, and nothing is sure."""
+def _known(found: Found, options: Mapping[str, Any]) -> Reading:
+    """Return the reading of a file that can be read without asking.
+
+    Raises BadFileError where nobody said which column is what, or a question is open.
+    """
     answered = {
         topic for topic, name in (("zone", "time_zone"), ("dates", "dates")) if options[name]
     }
     for question in found.questions:
-        if question.topic in answered:
-            continue
         how = ARGUMENTS.get(question.topic)
-        if how is not None:
+        if how is not None and question.topic not in answered:
             raise BadFileError(f"{question.said} Say it with {how}.")
     if not found.is_known and not options["dry_run"]:
-        raise BadFileError(
-            "This is no format that is known. --dry-run shows how it would be read; --profile or "
-            "--map says which column is what."
-        )
+        raise BadFileError(f"{_why_not_ours(found)} {HOW_TO_MAP}")
+    return found.reading
+
+
+def _why_not_ours(found: Found) -> str:
+    """Why a file that is of no known format is not our CSV: most likely it was meant to be."""
+    ours = CanonicalCsv(account_id=0, zone=ZoneInfo("UTC"), now=datetime.min.replace(tzinfo=UTC))
+    try:
+        ours.takes_as_header(found.reading.layout.columns)
+    except BadFileError as error:
+        return str(error)
+    return "This is no format that is known."
 
 
 def likely_format(*, file: BinaryIO, name: str, account: Account, named: str, now: datetime) -> str:

@@ -189,7 +189,7 @@ class FileRun:
                 self._refuse(file, error)
             kept.done()
             self.import_id = kept.pk
-        for said in found.facts_to_say:
+        for said in found.facts_to_say(self.runs.account):
             self.runs.warn(f"{self.prefix}{said}")
         self._print()
         if not self.summary.lines:

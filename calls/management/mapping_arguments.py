@@ -12,7 +12,6 @@ from billing.models import Account
 from billing.refusals import Refusal
 from calls.imports.profiles import profiles_of, read_profile
 from calls.management.source_arguments import REFUSED, did_you_mean
-from calls.sources.mapped.profile import FORMS
 from calls.sources.registry import shipped_profiles
 
 TIMES = ("started_at", "connected_at", "ended_at", "revised_at")
@@ -24,7 +23,7 @@ CONSTANT = (*CHOICES, *TEXTS)
 
 
 def add_mapping_arguments(parser: ArgumentParser) -> None:
-    """Add ``--profile``, ``--map``, ``--set`` and ``--dates``."""
+    """Add ``--profile``, ``--map`` and ``--set``; ``--dates`` comes with the sources."""
     parser.add_argument(
         "--profile",
         metavar="FILE|NAME",
@@ -45,7 +44,6 @@ def add_mapping_arguments(parser: ArgumentParser) -> None:
         metavar="FIELD=VALUE",
         help=f"What a field is in all calls. Fields: {', '.join(CONSTANT)}.",
     )
-    parser.add_argument("--dates", choices=FORMS, help="How dates are written, such as dmy or mdy.")
 
 
 def names_a_mapping(options: Mapping[str, Any]) -> bool:

@@ -23,6 +23,7 @@ from calls.notations.shape import (
     find_shape,
     find_totals,
 )
+from calls.notations.sheets import as_csv
 from calls.notations.unpacking import GIB, unpack
 
 Sample = tuple[RawRecord[Mapping[str, str]], ...]
@@ -44,7 +45,11 @@ def examine(
     plain, facts, is_sheet = unpack(file, unpacked_max=unpacked_max)
     try:
         if is_sheet:
-            raise BadFileError("The file is a spreadsheet; save it as CSV.")
+            sheet = plain
+            plain, more = as_csv(sheet, unpacked_max=unpacked_max)
+            facts += more
+            if sheet is not file:
+                sheet.close()
         if layout is None:
             encoding, more = find_encoding(plain)
             facts += more

@@ -50,17 +50,17 @@ def reader_for(
         skips_blanks=True,
     )
     places = [place for place, name in enumerate(layout.columns) if name in ignored]
-    return _WithoutIgnored(reader, layout, places) if places else reader
+    return WithoutIgnored(reader, layout, places) if places else reader
 
 
-class _WithoutIgnored:
+class WithoutIgnored:
     """Gives the rows of ``reader`` with nothing at ``places``.
 
     What can't be cut into the right columns may hold what is ignored anywhere: of such a record
     only the values before the first of ``places`` are given, with the reason to reject it.
     """
 
-    def __init__(self, reader: DelimitedReader, layout: Layout, places: Sequence[int]) -> None:
+    def __init__(self, reader: Reader[Row], layout: Layout, places: Sequence[int]) -> None:
         self._reader = reader
         self._layout = layout
         self._places = places

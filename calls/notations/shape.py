@@ -167,17 +167,18 @@ class _Table:
         below = [one for one in self.rows[place + 1 :] if len(one) > self.width // 2]
         if not below:
             return row if not any(map(is_telling, row)) else None
-        is_unlike = False
+        alike = unlike = 0
         for column in range(self.width):
             values = [one[column] for one in below if column < len(one) and one[column].strip()]
             telling = sum(map(is_telling, values))
             if not values or telling < MOST * len(values):
                 continue
             name = row[column] if column < len(row) else ""
-            if is_telling(name):
-                return None
-            is_unlike = is_unlike or bool(name.strip())
-        return row if is_unlike or not any(map(is_telling, row)) else None
+            alike += is_telling(name)
+            unlike += bool(name.strip()) and not is_telling(name)
+        if alike or unlike:
+            return row if unlike > alike else None
+        return row if not any(map(is_telling, row)) else None
 
     def columns_below(self, header: Row | None) -> int:
         """Return how many columns there are, without those at the end that nothing is in.

@@ -1,10 +1,6 @@
-"""Delimited text without what nobody wants to keep: columns that are ignored, and those that a file
-of rejected lines has at its end (`calls.notations.rejected`).
-"""
+"""Delimited text without the columns that a file of rejected lines has at its end."""
 
-import csv
-import io
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, BinaryIO
 
 from calls.notations import RawRecord
@@ -15,35 +11,26 @@ from calls.notations.rejected import without_rejected
 class TrimmedReader:
     """Iterates over the rows of a file as `DelimitedReader` does, without those columns.
 
-    ``ignored`` are the places of columns, counted from 0, whose values are emptied, in the texts of
-    the records too: a transcript is kept nowhere. The columns of rejected lines are cut off the
-    values; they stay in the texts.
+    They are cut off the values, and stay in the texts (`calls.notations.rejected`).
     """
 
     def __init__(
         self,
         file: BinaryIO,
         *,
-        delimiters: str,
         takes_as_header: Callable[[Sequence[str]], bool],
         may_be_torn: Callable[[Sequence[str], bool], bool],
-        ignored: Collection[int] = (),
-        quote: str = '"',
         **cut: Any,
     ) -> None:
         self._takes_as_header = takes_as_header
         self._may_be_torn = may_be_torn
-        self._ignored = sorted(ignored)
-        self._dialect: dict[str, Any] = {"delimiter": delimiters[0], "quotechar": quote or '"'}
         self._width = 0  # of a row with the columns of rejected lines; 0: there are none
         self._own_width = 0
         self._is_headless = False
         self._inner = DelimitedReader(
             file,
-            delimiters=delimiters,
             takes_as_header=self._takes,
             may_be_torn=self._torn,
-            quote=quote,
             **cut,
         )
 
@@ -57,16 +44,12 @@ class TrimmedReader:
         for first in records:
             yield self._trimmed(first)
             break
-        yield from map(self._trimmed, records) if self._trims else records
+        yield from map(self._trimmed, records) if self._width else records
 
     def values_of(self, texts: Iterable[str]) -> Iterator[Row]:
         """Give the values of each text that this reader gave before."""
         rows = self._inner.values_of(texts)
         return map(self._cut, rows) if self._width else rows
-
-    @property
-    def _trims(self) -> bool:
-        return bool(self._width or self._ignored)
 
     def _takes(self, first: Sequence[str]) -> bool:
         own = without_rejected(first)
@@ -81,15 +64,7 @@ class TrimmedReader:
         return self._may_be_torn(last, is_closed)
 
     def _trimmed(self, record: RawRecord[Row]) -> RawRecord[Row]:
-        if not record.values:
-            return record
-        text = record.text
-        if self._ignored and any(record.values[at : at + 1] != [""] for at in self._ignored):
-            for at in self._ignored:
-                if at < len(record.values):
-                    record.values[at] = ""
-            text = self._written(record.values)
-        return record._replace(values=self._cut(record.values), text=text)
+        return record._replace(values=self._cut(record.values))
 
     def _cut(self, row: Row) -> Row:
         if not self._width:
@@ -97,8 +72,3 @@ class TrimmedReader:
         if self._is_headless:
             return without_rejected(row)
         return row[: self._own_width] if len(row) == self._width else row
-
-    def _written(self, row: Row) -> str:
-        file = io.StringIO()
-        csv.writer(file, lineterminator="\n", **self._dialect).writerow(row)
-        return file.getvalue()

@@ -17,6 +17,7 @@ from calls.legs import joined
 from calls.notations import RawRecord, Reader, Values
 from calls.notations.documents import DocumentReader
 from calls.notations.layout import JSON, Layout
+from calls.notations.reading import WithoutIgnored
 from calls.notations.rejected import COLUMNS
 from calls.notations.trimming import TrimmedReader
 from calls.records import CallRecord, Rejected
@@ -122,21 +123,22 @@ def open_reader(
             records_at=layout.records_at,
             ignored=frozenset((*ignored, *COLUMNS)),
         )
-    unwanted = {"".join(name.casefold().split()) for name in ignored}
-    return TrimmedReader(
+    reader = TrimmedReader(
         file,
         delimiters=layout.delimiter,
         takes_as_header=takes_as_header,
         may_be_torn=may_be_torn,
-        ignored=[
-            place
-            for place, name in enumerate(layout.columns)
-            if "".join(name.casefold().split()) in unwanted
-        ],
         encoding=layout.encoding,
         quote=layout.quote,
         skipped_lines=layout.skipped_lines,
     )
+    unwanted = set(map(_alike, ignored))
+    places = [place for place, name in enumerate(layout.columns) if _alike(name) in unwanted]
+    return WithoutIgnored(reader, layout, places) if places else reader
+
+
+def _alike(name: str) -> str:
+    return "".join(name.casefold().split())
 
 
 class Leg(NamedTuple):

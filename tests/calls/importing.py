@@ -49,7 +49,7 @@ def rejects(tmp_path, name="calls.csv.rejects.csv"):
             continue
         told = io.StringIO()
         csv.writer(told, lineterminator="\n").writerow(values[-3:])
-        came = text.removesuffix(told.getvalue()).rstrip(",")
+        came = text.removesuffix("," + told.getvalue()).rstrip(",")
         ours = (
             value.removeprefix(f"{name} ") for name, value in zip(COLUMNS, values[-3:], strict=True)
         )

@@ -53,7 +53,7 @@ actions |= withdrawn_imports | withdrawn_imports | withdrawn_calls
 histories = st.lists(actions, min_size=6, max_size=16)
 
 # Two calls that imports and sources change in turns, so that much is restored and kept.
-same_calls = st.builds(
+same_calls: st.SearchStrategy[dict[str, Any]] = st.builds(
     dict,
     account=st.just(0),
     call_id=st.sampled_from("ab"),
@@ -233,7 +233,7 @@ class CallsFollowTheModel(TestCase):
             self.change_plan(account, plan, -10)
         for action, detail in history:
             if action == "record":
-                self.record(accounts, model, *detail, day)
+                self.record(accounts, model, detail, day)
             elif action == "take back":
                 self.take_back(accounts, model, detail, day)
             elif action == "withdraw":
@@ -253,9 +253,10 @@ class CallsFollowTheModel(TestCase):
                     renew(account=account, now=NOW + day * DAY)
             self.check(accounts, model)
 
-    def record(self, accounts, model, import_id, told, day):
+    def record(self, accounts, model, batch, day):
         """Record a batch, and hold the outcomes against what it changed in the model, and against
         what was foretold."""
+        import_id, told = batch
         calls, credits = len(model.calls), model.credits()
         model.record(told, import_id)
         records = [as_record(accounts, one) for one in told]

@@ -69,7 +69,7 @@ def test_history_is_told_with_the_tariff_that_the_first_subscription_began_with(
     record_one(record(account, seconds=65, started_at=OPENED - HOUR), now=NOW)
     call = Call.objects.get()
     assert (call.plan_name, call.increment_seconds, call.increments) == ("Enterprise", 6, 11)
-    assert words.in_full(call) == (
+    assert words.in_full(call, zone=UTC) == (
         "65 s, before your subscription began, not charged. "
         "It would have been 11 × 6 s at 1 credit = 11 credits, plan Enterprise."
     )
@@ -95,7 +95,9 @@ def test_an_unanswered_call_is_said_to_be_what_it_is():
         record(account, status="busy", connected_at=None, started_at=OPENED - HOUR),
         now=NOW,
     )
-    assert words.in_full(Call.objects.get()).startswith("Busy: the call was never connected")
+    assert words.in_full(Call.objects.get(), zone=UTC).startswith(
+        "Busy: the call was never connected"
+    )
 
 
 @pytest.mark.parametrize(

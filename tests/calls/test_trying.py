@@ -1,6 +1,7 @@
 """Trying calls: the outcomes that recording them would have, and nothing written or locked."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -20,7 +21,7 @@ from tests.factories import AccountFactory
 
 CALL_IDS = "abcd"
 
-records = st.builds(
+records: st.SearchStrategy[dict[str, Any]] = st.builds(
     dict,
     # Two with a plan, one since a day after most calls, one without.
     account=st.integers(0, 3),

@@ -201,7 +201,7 @@ def test_what_would_go_to_grants_that_have_ended_becomes_one_grant_for_twelve_mo
     [grant] = CreditGrant.objects.filter(account=professional, source="return")
     assert (grant.credits, grant.remaining) == (9, 9)
     assert grant.granted_at == later
-    assert (grant.expires_at - later).days == 365
+    assert grant.expires_at == later + 365 * DAY
 
 
 def test_what_a_correction_gave_back_before_is_not_given_back_again(professional):

@@ -10,7 +10,7 @@ from django.db.models import Sum
 
 from billing.models import Balance, DailyUsage, LedgerEntry
 from billing.plans import movements
-from calls import stored, withdrawing
+from calls import stored
 from calls.charging import record_calls
 from calls.models import Call
 from calls.withdrawing import has_calls, withdraw_calls, withdraw_import
@@ -106,7 +106,7 @@ def test_a_process_that_is_killed_between_slices_leaves_the_rest_to_another(impo
         return movements_post(**options)
 
     movements_post = movements.post
-    monkeypatch.setattr(withdrawing.movements, "post", post)
+    monkeypatch.setattr(movements, "post", post)
     connections.close_all()  # a connection must not be shared with a forked process
     child = os.fork()
     if not child:

@@ -43,7 +43,7 @@ def _json(content):
     for records_at in ("", *LIST_NAMES, "Calls", "call_logs"):
         reader = DocumentReader(BytesIO(content), records_at=records_at)
         sample = tuple(islice(reader, 200))
-        if sample and (records_at or f'"{LIST_NAMES}' and not _is_envelope(content)):
+        if sample and (records_at or (f'"{LIST_NAMES}' and not _is_envelope(content))):
             break
     columns = tuple(dict.fromkeys(name for raw in sample for name in raw.values))
     layout = Layout(notation=JSON, columns=columns, records_at=records_at)

@@ -65,7 +65,8 @@ def started():
             text=True,
         )
         processes.append(process)
-        assert process.stdout.readline() == "begun\n", process.stderr.read()
+        assert process.stdout is not None
+        assert process.stdout.readline() == "begun\n"
         return process
 
     yield start

@@ -5,7 +5,7 @@ import pytest
 from calls.charging import record_calls
 from calls.models import Call
 from tests.calls.calling import NOW, record, record_one
-from tests.calls.importing import ASTERISK, GOOD, HEADER, rejects
+from tests.calls.importing import ASTERISK, GOOD, HEADER, lines, rejects
 
 pytestmark = pytest.mark.django_db
 
@@ -28,40 +28,54 @@ def test_a_long_remark_is_shortened_and_the_call_charged(importing_file):
     assert again.out.startswith("0 created, 3 unchanged, 0 corrected, 0 rejected; 0 credits")
 
 
-def test_a_byte_that_is_no_text_costs_nobody_the_file(importing_file):
+UTF_8 = GOOD.format("č-" * 50, 10)  # so many letters that a single odd byte is a fault in it
+
+
+def test_a_name_in_another_encoding_is_read_by_it_and_that_is_said(importing_file):
     content = f"{HEADER},agent\n{GOOD.format('c1', 10)},Jos\xe9\n{GOOD.format('c2', 10)},Asha\n"
     outcome = importing_file(content.encode("latin-1"))
     assert outcome.out.startswith("2 created, 0 unchanged, 0 corrected, 0 rejected; 6 credits")
-    assert outcome.error == (
+    assert outcome.error.startswith("The text is not UTF-8, so it is taken for Western European")
+    assert Call.objects.get(call_id="c1").agent == "José"
+
+
+def test_a_byte_that_is_no_text_costs_nobody_the_file(importing_file):
+    content = f"{HEADER},agent\n{UTF_8},Asha\n{GOOD.format('c1', 10)},Jos".encode() + b"\xe9\n"
+    outcome = importing_file(content)
+    assert outcome.out.startswith("2 created, 0 unchanged, 0 corrected, 0 rejected; 6 credits")
+    assert outcome.error.endswith(
         "agent has what is no text; it is replaced by “\ufffd”. 1 call, the first: c1\n"
     )
     assert Call.objects.get(call_id="c1").agent == "Jos\ufffd"
 
 
-@pytest.mark.parametrize("odd", [b"\xe9", b"\0", b"\xed\xa0\x80"])
+@pytest.mark.parametrize("odd", [b"\xe9", b"\xed\xa0\x80"])
 def test_a_call_id_is_never_repaired_and_its_line_is_given_back_as_it_came(
     importing_file, tmp_path, odd
 ):
     line = GOOD.format("c2~", 10).encode().replace(b"~", odd)
-    outcome = importing_file(
-        b"\n".join([HEADER.encode(), GOOD.format("c1", 10).encode(), line, b""])
-    )
+    outcome = importing_file(b"\n".join([HEADER.encode(), UTF_8.encode(), line, b""]))
     assert outcome.out.startswith("1 created, 0 unchanged, 0 corrected, 1 rejected")
     [_, (number, field, _, text)] = rejects(tmp_path)
     assert (number, field, text.encode(errors="surrogateescape")) == ("3", "call_id", line)
+
+
+def test_a_file_with_nul_bytes_is_no_text(importing_file):
+    outcome = importing_file(lines(GOOD.format("c\0", 10)))
+    assert "it has NUL bytes" in outcome.refusal
 
 
 @pytest.mark.parametrize("uniqueid", ["1773135000.1", ""])
 def test_a_name_in_latin_1_costs_no_call_of_asterisk(importing_file, uniqueid):
     line = ASTERISK.format(uniqueid).replace('"+911","+912","default",""', "a,b,default,Jos\xe9")
     content = f"{line if uniqueid else line.rsplit(',', 2)[0]}\n".encode("latin-1")
-    outcome = importing_file(content, format="asterisk")
-    assert (outcome.error, Call.objects.get().credits) == ("", 3)
+    importing_file(content, format="asterisk")
+    assert Call.objects.get().credits == 3
 
 
-def test_a_column_name_that_is_no_text_is_said(importing_file):
+def test_a_column_name_that_is_not_ours_is_said(importing_file):
     outcome = importing_file(f"{HEADER},Se\xf1or\n".encode("latin-1"))
-    assert "Unknown columns: “se\ufffdor”." in outcome.refusal
+    assert "Unknown columns: “señor”." in outcome.refusal
 
 
 def test_the_outcome_of_recording_says_what_became_of_a_text(professional):

@@ -3,6 +3,7 @@
 import csv
 import io
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ from tests.dashboard.conftest import NOW, call, correction, goodwill, post, top_
 MONTH = timedelta(days=30)
 
 
-def lines_of(account: Account, **filters: str) -> list[list[str]]:
+def lines_of(account: Account, **filters: Any) -> list[list[str]]:
     text = "".join(export.export_csv(account=account, period=WEEK, filters=UsageFilters(**filters)))
     return list(csv.reader(io.StringIO(text.removeprefix("\ufeff"))))
 

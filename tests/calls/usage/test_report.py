@@ -2,6 +2,7 @@
 
 from datetime import UTC, date, datetime, timedelta
 from itertools import product
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -25,13 +26,13 @@ def period_of(first: str, last: str, zone: ZoneInfo = KOLKATA) -> Period:
 WEEK = period_of("2026-11-17", "2026-11-23")
 
 
-def read(account: Account, period: Period = WEEK, page: str = "1", **filters: str) -> UsageReport:
+def read(account: Account, period: Period = WEEK, page: str = "1", **filters: Any) -> UsageReport:
     return usage_report(
         account=account, period=period, filters=UsageFilters(**filters), page_number=page
     )
 
 
-def all_rows(account: Account, period: Period, **filters: str) -> list[LogRow]:
+def all_rows(account: Account, period: Period, **filters: Any) -> list[LogRow]:
     last = read(account, period, **filters).rows.paginator.num_pages
     return [
         row

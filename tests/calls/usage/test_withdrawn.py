@@ -1,6 +1,7 @@
 """Withdrawn calls and the calls of one import, as the pages read them: everything agrees."""
 
 from datetime import UTC, timedelta
+from typing import Any
 
 import pytest
 
@@ -23,13 +24,13 @@ IMPORT, OTHER = 7, 8
 MONTH = period_of("2026-02-20", "2026-03-20")
 
 
-def read(account: Account, page: str = "1", **filters) -> UsageReport:
+def read(account: Account, page: str = "1", **filters: Any) -> UsageReport:
     return usage_report(
         account=account, period=MONTH, filters=UsageFilters(**filters), page_number=page
     )
 
 
-def all_rows(account: Account, **filters) -> list[LogRow]:
+def all_rows(account: Account, **filters: Any) -> list[LogRow]:
     pages = read(account, **filters).rows.paginator.num_pages
     return [
         row for number in range(1, pages + 1) for row in read(account, str(number), **filters).rows
@@ -157,7 +158,7 @@ def test_the_numbers_of_one_import_are_those_of_its_rows(
 ) -> None:
     if is_withdrawn:
         withdraw_import(account_id=imported.pk, import_id=IMPORT, now=NOW)
-    asked = {"import_id": IMPORT, **filters}
+    asked: dict[str, Any] = {"import_id": IMPORT, **filters}
     report = read(imported, **asked)
     rows = all_rows(imported, **asked)
     assert len(rows) == report.rows.paginator.count

@@ -10,6 +10,7 @@ from billing import ledger
 from billing.models import Account, LedgerEntry, Plan, User
 from calls.charging import record_calls
 from calls.records import CallRecord, validate
+from calls.withdrawing import withdraw_calls
 from dashboard.templatetags.links import row_url
 from dashboard.usage.call import CallPage, call_page
 from tests.billing import postings
@@ -224,3 +225,55 @@ def test_a_call_of_more_than_twelve_hours_is_flagged(
     client.force_login(member)
     page = client.get(reverse("dashboard:call", args=["acme", "CA1"]))
     assert ("longer than 12 hours" in page.text) == is_flagged
+
+
+# ── Withdrawn ─────────────────────────────────────────────────────────────────────────────────
+def withdraw(account: Account, now: datetime = NOW) -> None:
+    withdraw_calls(account_id=account.pk, call_ids=["CA1"], reason="A test", now=now)
+
+
+def test_the_page_of_a_withdrawn_call_says_when_and_that_it_costs_nothing(
+    client: Client, member: User, account: Account, professional: Plan
+) -> None:
+    record_calls(records=[record(account)], now=NOW)
+    withdraw(account)
+    client.force_login(member)
+    page = client.get(reverse("dashboard:call", args=["acme", "CA1"])).content.decode()
+    assert "Withdrawn on 23 Nov 2026: it costs nothing." in page
+    assert '<p class="charge-figure">0 credits</p>' in page
+    assert "costs and counts nothing" in page
+    assert page_of(account).rows[-1].words == (
+        "Withdrawal: outbound call, 65 s billed as 3 × 30 s · A test"
+    )
+
+
+def test_a_withdrawn_call_was_paid_with_nothing_in_the_end(
+    account: Account, professional: Plan
+) -> None:
+    record_calls(records=[record(account)], now=NOW)
+    withdraw(account)
+    page = page_of(account)
+    assert (page.credits, page.paid_words) == (0, "")
+    assert page.has_withdrawals
+    assert not page.is_corrected
+
+
+def test_a_call_that_came_again_is_charged_by_its_latest_record(
+    account: Account, professional: Plan
+) -> None:
+    record_calls(records=[record(account)], now=NOW)
+    withdraw(account)
+    record_calls(records=[record(account, seconds=125)], now=NOW)
+    page = page_of(account)
+    assert (page.credits, page.withdrawn_at, len(page.rows)) == (5, None, 3)
+    assert page.charge_words.startswith("125 s, billed as 5 × 30 s")
+
+
+def test_the_page_of_a_withdrawn_call_takes_three_queries(
+    account: Account, professional: Plan, django_assert_num_queries
+) -> None:
+    record_calls(records=[record(account)], now=NOW)
+    withdraw(account)
+    account = Account.objects.get(pk=account.pk)
+    with django_assert_num_queries(3):
+        page_of(account)

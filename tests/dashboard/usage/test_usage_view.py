@@ -8,6 +8,8 @@ import pytest
 from django.test import Client
 
 from billing.models import Account, Plan, User
+from calls.charging import record_calls
+from calls.models import FileImport
 from tests.dashboard.bulk import insert_calls
 from tests.dashboard.conftest import NOW, call, goodwill, post, top_up
 
@@ -47,6 +49,9 @@ def visitor(client: Client, member: User) -> Client:
         "agent=a%00b",
         "kind=nonsense&usage_type=nonsense",
         "kind=%00",
+        "import=nonsense",
+        "import=%00",
+        "import=6f1c5f0e-0000-4000-8000-000000000000",
         "kind=top_up&usage_type=inbound&agent=Asha",
         "period=last_7_days&period=today",
         "unknown=1&%00=%00",
@@ -319,3 +324,60 @@ def test_where_the_calls_are_is_told_even_if_no_period_can_show_all_of_them(
     assert "Your calls are from 27 Nov 2010 to 19 Oct 2025." in page
     assert "?period=custom&amp;from=2015-10-20&amp;to=2025-10-19" in page
     assert "Show the latest of them" in page
+
+
+# ── The calls of one import ───────────────────────────────────────────────────────────────────
+@pytest.fixture
+def imported(account: Account) -> FileImport:
+    """An import with one call, beside a call of something else."""
+    post(call(account, "of-a-source", 2, NOW))
+    found = FileImport.objects.create(
+        account=account, file_name="november.csv", created_at=NOW, moved_at=NOW
+    )
+    record_calls(records=[call(account, "of-the-import", 3, NOW)], now=NOW, import_id=found.pk)
+    return found
+
+
+def test_the_page_of_one_import_has_its_calls_alone_and_a_way_back(
+    visitor: Client, imported: FileImport
+) -> None:
+    response = visitor.get(f"{USAGE}?import={imported.public_id}")
+    page = response.content.decode()
+    assert [row.call_id for row in response.context["usage"].rows] == ["of-the-import"]
+    assert response.context["usage"].totals.credits_used == 3
+    assert "Calls of one import." in page
+    assert "november.csv" in page
+    assert '<a class="button button-quiet" href="?">Show all calls</a>' in page
+    assert response.context["filters"].narrowed_to == ["Import: november.csv"]
+
+
+def test_the_forms_of_the_page_keep_the_import(visitor: Client, imported: FileImport) -> None:
+    page = visitor.get(f"{USAGE}?import={imported.public_id}").content.decode()
+    kept = f'<input type="hidden" name="import" value="{imported.public_id}">'
+    assert page.count(kept) == 2
+
+
+def test_the_file_of_one_import_has_its_calls_alone(visitor: Client, imported: FileImport) -> None:
+    response = visitor.get(f"{USAGE}export.csv?import={imported.public_id}")
+    text = response.getvalue().decode()
+    assert "of-the-import" in text
+    assert "of-a-source" not in text
+
+
+def test_an_import_that_is_not_there_is_said_and_all_calls_are_shown(
+    visitor: Client, imported: FileImport
+) -> None:
+    imported.delete()
+    for asked in (imported.public_id, "nonsense"):
+        response = visitor.get(f"{USAGE}?import={asked}")
+        assert "This import does not exist" in response.content.decode()
+        assert response.context["usage"].totals.total_calls == 2
+
+
+def test_an_import_of_another_account_is_not_there(
+    visitor: Client, imported: FileImport, other_account: Account
+) -> None:
+    FileImport.objects.filter(pk=imported.pk).update(account=other_account)
+    response = visitor.get(f"{USAGE}?import={imported.public_id}")
+    assert "This import does not exist" in response.content.decode()
+    assert "november.csv" not in response.content.decode()

@@ -1,0 +1,131 @@
+"""The mappings that an account keeps, and the first records as a reading makes calls of them."""
+
+import json
+
+import pytest
+from django.utils import timezone
+
+from billing.refusals import Refusal
+from calls.imports import previewing, profiles, readings
+from calls.imports.readings import MAPPED
+from calls.records import CallRecord, Rejected
+from tests.calls.importing import GOOD, lines
+from tests.calls.imports.engine import reading_of, ready
+
+pytestmark = pytest.mark.django_db
+
+COLUMNS = ("Ref", "When", "Seconds")
+PROFILE = {
+    "call_id": {"columns": ["Ref"]},
+    "started_at": {"columns": ["When"]},
+    "talk": {"column": "Seconds", "unit": "s"},
+}
+FILE = "Ref,When,Seconds\nr1,2026-03-10 09:30:00,65\nr2,nonsense,5\n"
+
+
+def kept(account, name="Ours", columns=COLUMNS, profile=PROFILE):
+    return profiles.save(
+        account=account,
+        name=name,
+        profile=profile,
+        columns=columns,
+        zone="Europe/Paris",
+        by=None,
+        now=timezone.now(),
+    )
+
+
+def test_a_file_with_the_same_columns_is_read_by_the_mapping_that_was_kept(professional):
+    kept(professional)
+    reading = reading_of(ready(professional, FILE))
+    assert (reading.format, reading.zone) == (MAPPED, "Europe/Paris")
+
+
+def test_the_mapping_of_another_account_is_not_taken(professional, base):
+    kept(base)
+    assert profiles.profile_for(account=professional, columns=COLUMNS) is None
+
+
+def test_the_latest_of_two_mappings_for_the_same_columns_is_taken(professional):
+    kept(professional, "Old")
+    kept(professional, "New")
+    found = profiles.profile_for(account=professional, columns=COLUMNS)
+    assert found is not None
+    assert found.name == "New"
+
+
+def test_saved_again_under_its_name_a_mapping_is_replaced(professional):
+    kept(professional)
+    kept(professional, profile={**PROFILE, "agent": ["Ref"]})
+    [found] = profiles.profiles_of(professional)
+    assert found.profile["agent"] == ["Ref"]
+
+
+def test_exported_and_imported_by_another_account_it_is_the_same(professional, base):
+    exported = profiles.exported(kept(professional))
+    imported = profiles.imported(account=base, content=exported, by=None, now=timezone.now())
+    found = profiles.profile_for(account=base, columns=COLUMNS)
+    assert found == imported
+    assert (imported.name, imported.zone) == ("Ours", "Europe/Paris")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"\xff", "it is not JSON"),
+        (b"[]", "holds no mapping"),
+        (json.dumps({"name": "x", "started_at": 1}).encode(), "must be an object"),
+        (b" " * 200_001, "too large"),
+    ],
+)
+def test_a_file_that_holds_no_mapping_is_refused(professional, content, message):
+    with pytest.raises(Refusal, match=message):
+        profiles.imported(account=professional, content=content, by=None, now=timezone.now())
+
+
+@pytest.mark.parametrize("name", ["", " ", "x" * 81])
+def test_a_mapping_needs_a_name(professional, name):
+    with pytest.raises(Refusal) as refusal:
+        kept(professional, name)
+    assert refusal.value.field == "name"
+
+
+# ── The first records ─────────────────────────────────────────────────────────────────────────
+def shown(file_import, rows=10, **changes):
+    reading = reading_of(file_import)
+    fields = {name: getattr(reading, name) for name in readings.Reading.__dataclass_fields__}
+    return previewing.preview(
+        file_import=file_import,
+        reading=readings.Reading(**{**fields, **changes}),
+        rows=rows,
+        now=timezone.now(),
+    )
+
+
+def test_the_first_records_are_shown_as_calls_or_with_their_reason(professional):
+    kept(professional)
+    first, second = shown(ready(professional, FILE)).rows
+    assert isinstance(first.record, CallRecord)
+    assert (first.number, first.values["Ref"], first.record.call_id) == (2, "r1", "r1")
+    assert isinstance(second.record, Rejected)
+    assert second.record.field == "When"
+
+
+def test_another_zone_is_shown_without_being_chosen(professional):
+    found = ready(professional, lines(GOOD.format("c1", 10)))
+    [row] = shown(found, zone="UTC").rows
+    assert isinstance(row.record, CallRecord)
+    assert row.record.started_at.hour == 9
+    assert reading_of(found).zone != "UTC"
+
+
+def test_no_more_rows_are_read_than_are_shown(professional):
+    found = ready(professional, lines(*(GOOD.format(f"c{number}", 10) for number in range(30))))
+    assert len(shown(found, rows=7).rows) == 7
+
+
+def test_what_cannot_be_read_so_is_said(professional):
+    found = ready(professional, lines(GOOD.format("c1", 10)))
+    preview = shown(found, format="asterisk")
+    assert preview.rows == ()
+    assert "Asterisk" in preview.said

@@ -1,0 +1,224 @@
+"""What the command can do beside importing one file: try, take back, folders, mappings."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from billing.models import LedgerEntry
+from calls.imports import selectors
+from calls.imports.command_imports import stop_killed
+from calls.models import Call, FileImport, ImportState
+from tests.calls.calling import balance
+from tests.calls.importing import GOOD, HEADER, Outcome, lines, rejects
+from tests.calls.imports.engine import recent
+
+pytestmark = pytest.mark.django_db
+
+OTHERS = (
+    "Reference,Date,Time,Talk,Answered,Caller\n"
+    "r1,13/03/2026,10:00:00 AM,00:01:05,yes,+911\n"
+    "r2,14/03/2026,02:30:00 PM,00:00:00,no,+912\n"
+)
+MAPPING = {
+    "map": [
+        "call_id=Reference",
+        "started_at=Date+Time",
+        "talk=Talk",
+        "status=Answered",
+        "from=Caller",
+    ],
+    "set": ["usage_type=outbound"],
+}
+
+
+# ── Rows of imports ───────────────────────────────────────────────────────────────────────────
+def test_an_import_of_the_command_is_listed_like_any_other(importing_file, professional):
+    outcome = importing_file(lines(GOOD.format("c1", 10), "x"))
+    [found] = selectors.imports_of(professional)
+    assert (str(found.pk), found.file_name, found.state) == (
+        outcome.import_id,
+        "calls.csv",
+        ImportState.DONE,
+    )
+    assert (selectors.summary_of(found).created, selectors.summary_of(found).rejected) == (1, 1)
+    assert Call.objects.get().import_id == found.pk
+
+
+def test_a_file_that_cannot_be_read_leaves_no_import(importing_file):
+    importing_file(lines(*[GOOD.format("same", 10)] * 1_001))
+    assert not FileImport.objects.exists()
+
+
+def test_an_import_whose_command_was_killed_is_noted_as_stopped(importing_file):
+    importing_file(lines(GOOD.format("c1", 10)))
+    FileImport.objects.update(state=ImportState.IMPORTING)
+    [found] = FileImport.objects.all()
+    assert stop_killed(now=found.moved_at) == 0
+    assert stop_killed(now=found.moved_at + timedelta(minutes=2)) == 1
+    found.refresh_from_db()
+    assert found.state == ImportState.STOPPED
+
+
+# ── Dry run ───────────────────────────────────────────────────────────────────────────────────
+def test_a_dry_run_says_what_would_happen_and_records_nothing(importing_file):
+    later = GOOD.format("c2", 10).replace("-10T", "-12T")
+    outcome = importing_file(lines(GOOD.format("c1", 10), later, "x"), dry_run=True)
+    assert outcome.code == 0
+    assert (
+        "Would record 2 calls, correct 0, leave 0 unchanged, reject 1 line; 6 credits."
+        in outcome.out.splitlines()
+    )
+    assert (
+        "The first call is of 10 March 2026, 09:30, the last of 12 March 2026, 09:30."
+        in outcome.out.splitlines()
+    )
+    assert "Line 4: line has 1 value, the header names 6 columns." in outcome.error
+    assert not Call.objects.exists()
+    assert not FileImport.objects.exists()
+    assert not LedgerEntry.objects.exclude(call_id="").exists()
+
+
+# ── Taking back ───────────────────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize("name", ["pk", "public_id"])
+def test_an_import_is_taken_back_by_its_id(importing_file, professional, name):
+    importing_file(lines(recent("before")))
+    before = balance(professional)
+    outcome = importing_file(lines(recent("c1"), recent("c2")))
+    found = FileImport.objects.get(pk=outcome.import_id)
+    taken = Outcome(account="acme", withdraw=str(getattr(found, name)))
+    assert taken.out == (
+        "2 withdrawn, 0 as before the import, 0 kept because something else changed them since; "
+        "6 credits given back.\n"
+    )
+    assert balance(professional) == before
+
+
+def test_after_it_the_same_calls_may_come_again(importing_file, professional):
+    content = lines(recent("c1"), recent("c2"))
+    outcome = importing_file(content)
+    after = balance(professional)
+    Outcome(account="acme", withdraw=outcome.import_id)
+    assert importing_file(content).out.startswith("2 created")
+    assert balance(professional) == after
+
+
+@pytest.mark.parametrize("named", ["999999", "nonsense"])
+def test_an_import_that_there_is_not_gets_one_clear_line(professional, named):
+    outcome = Outcome(account="acme", withdraw=named)
+    assert (outcome.code, outcome.refusal) == (2, f"Acme Voice has no import {named}.")
+
+
+def test_the_import_of_another_account_is_not_taken_back(importing_file, base):
+    outcome = importing_file(lines(GOOD.format("c1", 10)))
+    refused = Outcome(account="other", withdraw=outcome.import_id)
+    assert refused.refusal == f"Other Company has no import {outcome.import_id}."
+
+
+def test_a_command_without_a_file_gets_one_clear_line(professional):
+    assert Outcome(account="acme").refusal == "Name a file, or -."
+
+
+# ── Folders ───────────────────────────────────────────────────────────────────────────────────
+@pytest.fixture
+def folder(tmp_path):
+    within = tmp_path / "calls"
+    within.mkdir()
+    (within / "b.csv").write_text(lines(GOOD.format("c2", 10), GOOD.format("c1", 10)))
+    (within / "a.csv").write_text(lines(GOOD.format("c1", 10), "x"))
+    (within / "notes.txt").write_text("Nothing but words here.\n")
+    (within / ".hidden").write_text("x")
+    return within
+
+
+def test_every_file_of_a_folder_is_imported_and_the_same_call_charged_once(folder, professional):
+    outcome = Outcome(str(folder), account="acme")
+    said = outcome.out.splitlines()
+    assert said == [
+        f"{folder / 'a.csv'}: 1 created, 0 unchanged, 0 corrected, 1 rejected; 3 credits charged.",
+        f"{folder / 'b.csv'}: 1 created, 1 unchanged, 0 corrected, 0 rejected; 3 credits charged.",
+        "In total, 2 files: 2 created, 1 unchanged, 0 corrected, 1 rejected; 6 credits charged.",
+    ]
+    assert f"{folder / 'notes.txt'}: skipped." in outcome.error
+    assert outcome.code == 1
+    assert rejects(folder, "a.csv.rejects.csv")[1][0] == "3"
+
+
+def test_rejects_of_a_file_in_the_folder_are_no_file_of_their_own(folder, professional):
+    Outcome(str(folder), account="acme")
+    Outcome(str(folder), account="acme")
+    assert not (folder / "a.csv.rejects.csv.rejects.csv").exists()
+
+
+def test_a_folder_without_call_records_gets_one_clear_line(tmp_path, professional):
+    (tmp_path / "notes.txt").write_text("Nothing but words here.\n")
+    outcome = Outcome(str(tmp_path), account="acme")
+    assert (outcome.code, outcome.refusal) == (2, "None of these is a file of call records.")
+
+
+# ── Mappings ──────────────────────────────────────────────────────────────────────────────────
+def test_a_file_of_an_unknown_format_is_refused_with_what_to_do(importing_file):
+    outcome = importing_file(OTHERS)
+    assert outcome.code == 2
+    assert "--profile or --map says which column is what" in outcome.refusal
+    assert not Call.objects.exists()
+
+
+def test_columns_are_mapped_by_arguments(importing_file):
+    outcome = importing_file(OTHERS, **MAPPING, dates="dmy", time_zone="UTC")
+    assert outcome.out.startswith("2 created, 0 unchanged, 0 corrected, 0 rejected"), outcome.error
+    call = Call.objects.get(call_id="r1")
+    assert call.started_at == datetime(2026, 3, 13, 10, tzinfo=UTC)
+    assert (call.credits, call.from_number) == (3, "+911")
+
+
+def test_a_profile_is_read_from_a_file(importing_file, tmp_path):
+    path = tmp_path / "mapping.json"
+    path.write_text(
+        json.dumps(
+            {
+                "call_id": {"columns": ["Reference"]},
+                "started_at": {"columns": ["Date", "Time"], "form": "dmy"},
+                "talk": {"column": "Talk", "unit": "h:m:s"},
+                "status": {
+                    "column": "Answered",
+                    "words": {"completed": ["yes"], "no_answer": ["no"]},
+                },
+            }
+        )
+    )
+    outcome = importing_file(OTHERS, profile=str(path))
+    assert outcome.out.startswith("2 created"), outcome.refusal
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"map": ["nonsense=Date"]}, "--map: there is no field “nonsense”."),
+        ({"map": ["started_at"]}, "--map started_at: write it as FIELD=…"),
+        ({"set": ["started_at=now"]}, "--set: there is no field “started_at”."),
+        ({"profile": "nonsense"}, "There is neither a file nor a mapping “nonsense”."),
+    ],
+)
+def test_a_bad_mapping_gets_one_clear_line(importing_file, options, message):
+    outcome = importing_file(OTHERS, **options)
+    assert (outcome.code, outcome.refusal.startswith(message)) == (2, True), outcome.refusal
+
+
+# ── Rejected lines, mended and sent again ─────────────────────────────────────────────────────
+def test_rejected_lines_that_are_mended_go_in(importing_file, tmp_path):
+    importing_file(lines(GOOD.format("c1", 10), GOOD.format("c2", 10).replace("outbound", "fax")))
+    rejected = tmp_path / "calls.csv.rejects.csv"
+    rejected.write_text(rejected.read_text().replace("fax", "inbound", 1))
+    outcome = Outcome(str(rejected), account="acme")
+    assert outcome.out.startswith("1 created, 0 unchanged, 0 corrected, 0 rejected")
+
+
+def test_rejected_lines_that_are_not_mended_are_rejected_as_before(importing_file, tmp_path):
+    importing_file(lines(GOOD.format("c2", 10).replace("outbound", "fax")))
+    rejected = tmp_path / "calls.csv.rejects.csv"
+    before = rejected.read_text()
+    Outcome(str(rejected), account="acme")
+    again = tmp_path / "calls.csv.rejects.csv.rejects.csv"
+    assert again.read_text() == before
+    assert before.splitlines()[0] == f"{HEADER},Rejected: line,Rejected: field,Rejected: reason"
