@@ -75,10 +75,12 @@ def reading_of(file_import: FileImport) -> Reading | None:
 def choose(*, file_import: FileImport, reading: Reading, now: datetime) -> FileImport:
     """Read the file so from now on; what was tried with another reading is forgotten.
 
-    Raises Refusal, naming the part of the reading, where the file can't be read so, or where the
-    import has begun.
+    Columns that nobody has named yet are no reason against it: they can be named afterwards. Raises
+    Refusal, naming the part of the reading, where the file can't be read so, or where the import
+    has begun.
     """
-    source_of(reading=reading, account=file_import.account, now=now)
+    if reading.format != MAPPED or reading.profile is not None:
+        source_of(reading=reading, account=file_import.account, now=now)
     with transaction.atomic():
         found = machine.lock(file_import)
         if found.state != ImportState.FAILED or found.interrupted_state != ImportState.TRYING:

@@ -7,7 +7,7 @@ from django.db import transaction
 from billing.models import User
 from billing.refusals import Refusal
 from calls.imports import machine
-from calls.imports.readings import reading_of, require_file
+from calls.imports.readings import reading_of, require_file, source_of
 from calls.imports.slices import work
 from calls.imports.uploads import require_plan, require_room
 from calls.models import FileImport, ImportPart, ImportState
@@ -142,5 +142,7 @@ def import_again(*, file_import: FileImport, by: User | None, now: datetime) -> 
 
 def _require_readable(file_import: FileImport) -> None:
     require_file(file_import)
-    if reading_of(file_import) is None:
+    reading = reading_of(file_import)
+    if reading is None:
         raise Refusal("Choose the format of the file.", field="format")
+    source_of(reading=reading, account=file_import.account, now=file_import.moved_at)

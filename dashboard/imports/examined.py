@@ -36,8 +36,12 @@ class AskedQuestion(NamedTuple):
 def facts_of(file_import: FileImport, reading: Reading | None) -> list[str]:
     """What was found out, in sentences; the format that was chosen first."""
     label = format_label(reading) if reading else ""
-    found = [str(said) for _, said in file_import.examined.get("facts", ())]
-    return [f"It is read as “{label}”.", *found] if label else found
+    found = file_import.examined.get("facts", ())
+    if not label:
+        return [str(said) for _, said in found]
+    # What was found may be another one than what was chosen since.
+    rest = [str(said) for topic, said in found if topic != "format"]
+    return [f"It is read as “{label}”.", *rest]
 
 
 def questions_of(file_import: FileImport) -> list[AskedQuestion]:

@@ -8,7 +8,7 @@ from django.urls import reverse
 
 from billing.models import Account
 from calls.imports.readings import MAPPED, Reading, reading_of
-from calls.models import FileImport
+from calls.models import FileImport, ImportState
 from calls.notations.layout import Layout
 from dashboard.imports.layout_form import LayoutForm
 from tests.dashboard.imports.conftest import own_csv, uploaded
@@ -27,7 +27,7 @@ def change(client: Client, file_import: FileImport, **told: str) -> Any:
     assert reading is not None
     form = LayoutForm(reading=reading, zone="Asia/Kolkata")
     sent = {name: form[name].value() for name in form.fields}
-    sent = {name: value for name, value in sent.items() if value not in (False, None)}
+    sent = {name: value for name, value in sent.items() if value is not False}
     address = reverse("dashboard:import_page", args=["acme", file_import.public_id])
     return client.post(address, sent | told | {"do": "layout"})
 
@@ -95,11 +95,39 @@ def test_another_format_forgets_what_belonged_to_the_first(
     assert (known.reading["format"], known.reading["options"]) == ("csv", {})
 
 
-def test_a_shipped_format_is_chosen_by_its_name(manager: Client, known: FileImport) -> None:
-    change(manager, known, format="profile:aircall")
+AIRCALL = (
+    b"call id,datetime (utc),direction,answered,duration (total),duration (in call),user,from,to\n"
+    b"CA1,2026-11-10 09:30:00,inbound,Yes,70,65,Meera,+911,+912\n"
+)
+
+
+def test_a_shipped_format_is_chosen_by_its_name(manager: Client, customer: Account) -> None:
+    file_import = uploaded(customer, AIRCALL)
+    assert file_import.reading["profile"]["name"] == "aircall"
+    change(manager, file_import, format=MAPPED)
+    file_import.refresh_from_db()
+    assert "name" not in file_import.reading["profile"]
+    change(manager, file_import, format="profile:aircall")
+    file_import.refresh_from_db()
+    assert file_import.reading["profile"]["name"] == "aircall"
+
+
+def test_a_format_that_the_file_can_not_have_is_refused_with_why(
+    manager: Client, known: FileImport
+) -> None:
+    response = change(manager, known, format="profile:aircall")
+    assert response.status_code == 409
+    assert "datetime (utc)" in str(response.context["layout_form"].non_field_errors())
     known.refresh_from_db()
-    assert known.reading["format"] == MAPPED
-    assert known.reading["profile"]["name"] == "aircall"
+    assert known.reading["format"] == "csv"
+
+
+def test_columns_that_nobody_has_named_are_not_tried(manager: Client, known: FileImport) -> None:
+    asked(known)
+    address = reverse("dashboard:import_page", args=["acme", known.public_id])
+    assert manager.post(address, {"do": "try"}).status_code == 409
+    known.refresh_from_db()
+    assert known.state == ImportState.READY
 
 
 def test_the_order_of_day_and_month_is_changed_for_all_times(
@@ -132,7 +160,7 @@ def test_nothing_is_tried_before_what_is_open_is_answered(
     response = manager.get(address)
     assert not response.context["page"].may_try
     assert "3 November" in response.text
-    assert "Try it" not in response.text
+    assert 'value="try"' not in response.text
 
 
 def test_an_answer_goes_into_the_reading_and_is_asked_no_more(
