@@ -17,8 +17,8 @@ FALLBACK = "cp1252"
 ONE_SIDE = 0.9
 NULS_LEAST = 0.2
 
-NO_UTF8 = re.compile("[\udc80-\udcff]+")
-NO_ASCII = re.compile("[^\0-\x7f]+")
+NO_UTF8 = re.compile("[\udc80-\udcff]")
+NO_ASCII = re.compile("[^\0-\x7f]")
 
 # Fewer faults than one in so many letters that are no ASCII: the text is UTF-8, with faults.
 LETTERS_PER_FAULT = 10

@@ -225,7 +225,8 @@ def test_a_start_after_a_crash_ends_what_was_left_and_keeps_the_data(stack: Stac
 def test_a_copy_of_a_running_directory_leaves_the_original_alone(stack: Stack) -> None:
     stack.start()
     before = {name: stack.pid(name) for name in ("postgres", "valkey", "worker", "web")}
-    copy = Stack(stack.state.parent / "copied" / "state")
+    copied = stack.state.parent / "copied"
+    copy = Stack(copied / "state", copied / "run.log")
     copy.state.mkdir(parents=True)
     for name in ("processes.json", "sockets", "environment.json", "secret_key"):
         shutil.copy(stack.state / name, copy.state)
