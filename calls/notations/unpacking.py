@@ -4,9 +4,11 @@ Nothing is read as a whole, and nothing trusts the size that a file declares.
 """
 
 import gzip
+import re
 import tempfile
 import zipfile
 import zlib
+from contextlib import ExitStack
 from typing import BinaryIO, NamedTuple, Protocol
 
 from billing.texts import storable
@@ -34,25 +36,27 @@ UNPACK = "Unpack it, then choose the file that was in it."
 NO_RECORDS = {
     b"\xd0\xcf\x11\xe0": "The file is an old Excel file (.xls) or is protected by a password. "
     "Save it as .xlsx without a password, or as CSV.",
-    b"Rar!": f"The file is a RAR archive. {UNPACK}",
+    b"Rar!\x1a": f"The file is a RAR archive. {UNPACK}",
     b"7z\xbc\xaf\x27\x1c": f"The file is a 7z archive. {UNPACK}",
     b"\xfd7zXZ\0": f"The file is compressed with xz. {UNPACK}",
-    b"BZh": f"The file is compressed with bzip2. {UNPACK}",
     b"\x28\xb5\x2f\xfd": f"The file is compressed with zstd. {UNPACK}",
     b"\x04\x22\x4d\x18": f"The file is compressed with lz4. {UNPACK}",
-    b"%PDF": f"The file is a PDF document, which holds no records. {SAVE_AS_CSV}",
+    b"%PDF-": f"The file is a PDF document, which holds no records. {SAVE_AS_CSV}",
     b"\x89PNG": f"The file is a picture. {SAVE_AS_CSV}",
     b"\xff\xd8\xff": f"The file is a picture. {SAVE_AS_CSV}",
     b"GIF8": f"The file is a picture. {SAVE_AS_CSV}",
     b"{\\rtf": f"The file is a text document (RTF). {SAVE_AS_CSV}",
     b"SQLite format 3\0": f"The file is a database (SQLite). {SAVE_AS_CSV}",
-    b"PAR1": f"The file is in Parquet format. {SAVE_AS_CSV}",
-    b"RIFF": f"The file is a recording. {SAVE_AS_CSV}",
-    b"ID3": f"The file is a recording. {SAVE_AS_CSV}",
+    b"PAR1\x15": f"The file is in Parquet format. {SAVE_AS_CSV}",
+    b"ID3\x03": f"The file is a recording. {SAVE_AS_CSV}",
+    b"ID3\x04": f"The file is a recording. {SAVE_AS_CSV}",
     b"\x7fELF": f"The file is a program. {SAVE_AS_CSV}",
-    b"<": f"The file is a web page or an XML document, whatever its name says. {SAVE_AS_CSV}",
 }
-MARK_AND_BLANKS = b"\xef\xbb\xbf \t\r\n"
+BZIP2 = re.compile(rb"BZh[1-9]1AY&SY")
+RECORDING = re.compile(rb"RIFF....WAVE", re.DOTALL)
+MARKUP = re.compile(
+    rb"(?:\xef\xbb\xbf)?\s*<(?:\?xml|!--|!doctype|html|head|meta|table|style)", re.I
+)
 
 # What stands in an archive that is a document of an office program.
 SHEET = "xl/workbook.xml"
@@ -66,9 +70,8 @@ OTHER_DOCUMENTS = {
 
 
 class _Readable(Protocol):
-    """What unpacks while it is read."""
-
-    def read(self, size: int, /) -> bytes: ...
+    def read(self, size: int, /) -> bytes:
+        """Return up to ``size`` bytes, none at the end."""
 
 
 class Unpacked(NamedTuple):
@@ -119,8 +122,16 @@ def unpack(file: BinaryIO, *, unpacked_max: int) -> Unpacked:
 
 def _refuse_without_records(beginning: bytes) -> None:
     for magic, message in NO_RECORDS.items():
-        if beginning.lstrip(MARK_AND_BLANKS).startswith(magic) or beginning.startswith(magic):
+        if beginning.startswith(magic):
             raise BadFileError(message)
+    if BZIP2.match(beginning):
+        raise BadFileError(f"The file is compressed with bzip2. {UNPACK}")
+    if RECORDING.match(beginning):
+        raise BadFileError(f"The file is a recording. {SAVE_AS_CSV}")
+    if MARKUP.match(beginning):
+        raise BadFileError(
+            f"The file is a web page or an XML document, whatever its name says. {SAVE_AS_CSV}"
+        )
 
 
 def _gunzipped(file: BinaryIO, unpacked_max: int) -> BinaryIO:
@@ -137,8 +148,8 @@ def _gunzipped(file: BinaryIO, unpacked_max: int) -> BinaryIO:
 
 def _copied(packed: _Readable, unpacked_max: int) -> BinaryIO:
     """Unpack into a temporary file, and count: no size that is declared can be trusted."""
-    plain = tempfile.TemporaryFile()  # noqa: SIM115
-    try:
+    with ExitStack() as opened:
+        plain = opened.enter_context(tempfile.TemporaryFile())
         size = 0
         while block := packed.read(BLOCK_BYTES):
             size += len(block)
@@ -146,9 +157,7 @@ def _copied(packed: _Readable, unpacked_max: int) -> BinaryIO:
                 raise BadFileError(_too_large(unpacked_max))
             plain.write(block)
         plain.seek(0)
-    except BaseException:
-        plain.close()
-        raise
+        opened.pop_all()  # the caller closes it
     return plain
 
 
@@ -190,7 +199,7 @@ def _is_sheet(archive: zipfile.ZipFile, unpacked_max: int) -> bool:
     for name, message in OTHER_DOCUMENTS.items():
         if name in names:
             raise BadFileError(message)
-    if SHEET not in names:
+    if SHEET not in names and not any(name.startswith("xl/worksheets/") for name in names):
         return False
     if sum(member.file_size for member in archive.infolist()) > unpacked_max:
         raise BadFileError(_too_large(unpacked_max))
