@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Container, Iterable, Iterator, Mapping
 from decimal import Decimal, InvalidOperation
-from json.encoder import encode_basestring
+from json.encoder import encode_basestring, encode_basestring_ascii
 from typing import BinaryIO, TypeAlias
 
 from calls.notations import BadFileError, RawRecord
@@ -47,6 +47,8 @@ LOOKED_AT = 4 * 1024 * 1024
 BESIDE_MAX = 10
 
 BETWEEN_TOKENS = re.compile(r'("(?:[^"\\]|\\.)*")|[ \t\r\n]+', re.DOTALL)
+
+HALVES = re.compile("[\ud800-\udfff]")
 
 # An exponent that is larger than this is no amount of anything.
 DIGITS_MAX = 40
@@ -287,13 +289,18 @@ def written_out(value: Json) -> str:
     if isinstance(value, Number):
         return str(value)
     if isinstance(value, str):
-        return encode_basestring(value)
+        return _quoted(value)
     if isinstance(value, dict):
-        members = (f"{encode_basestring(name)}:{written_out(own)}" for name, own in value.items())
+        members = (f"{_quoted(name)}:{written_out(own)}" for name, own in value.items())
         return f"{{{','.join(members)}}}"
     if isinstance(value, list):
         return f"[{','.join(map(written_out, value))}]"
     return json.dumps(value)
+
+
+def _quoted(text: str) -> str:
+    """Half a character, which JSON can escape, can't be stored in any other form."""
+    return encode_basestring_ascii(text) if HALVES.search(text) else encode_basestring(text)
 
 
 def compact(text: str) -> str:
@@ -321,7 +328,7 @@ def lists_in(file: BinaryIO, encoding: str) -> list[str]:
             beginning = text.peek()
             if beginning == "[":
                 text.skip("[")
-                if text.peek() in ("{", "]") and name in LIST_NAMES:
+                if text.peek() in ("{", "]") and name.casefold() in LIST_NAMES:
                     return [name]
                 if text.peek() == "{":
                     found.append(name)

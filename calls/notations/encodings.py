@@ -4,6 +4,8 @@ import codecs
 import re
 from typing import BinaryIO, NamedTuple
 
+from django.template.defaultfilters import pluralize
+
 from calls.notations import BadFileError
 from calls.notations.layout import Fact
 from calls.notations.lines import marked_encoding
@@ -44,8 +46,7 @@ def find_encoding(file: BinaryIO) -> Found:
             encoding, (Fact("encoding", f"The text is {_named(encoding)}: it is marked."),)
         )
     if encoding := _utf16_without_mark(beginning):
-        said = f"The text is {_named(encoding)}, without a mark."
-        return Found(encoding, (Fact("encoding", said),))
+        return Found(encoding, (Fact("encoding", f"The text is {_named(encoding)}, unmarked."),))
     if b"\0" in beginning:
         raise BadFileError("The file is no text: it has NUL bytes. Save the records as CSV.")
     file.seek(0)
@@ -54,7 +55,7 @@ def find_encoding(file: BinaryIO) -> Found:
     file.seek(0)
     faults, letters = _counted(file)
     if letters > LETTERS_PER_FAULT * faults:
-        said = f"The text is UTF-8; what is not is replaced (places: {faults:,})."
+        said = f"The text is UTF-8; {faults:,} place{pluralize(faults)} in it can’t be read."
         return Found("utf-8", (Fact("encoding", said),))
     said = (
         "The text is not UTF-8, so it is taken for Western European (Windows-1252). If names look "

@@ -3,24 +3,26 @@
 Every guess can be changed: `examine` takes the layout that a person has chosen instead.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import BinaryIO
 
 from billing.texts import storable
 from calls.notations import BadFileError, RawRecord
-from calls.notations.documents import LIST_NAMES, Document, lists_in
+from calls.notations.documents import Document, lists_in
 from calls.notations.encodings import find_encoding
 from calls.notations.layout import DELIMITED, JSON, Examined, Fact, Layout
 from calls.notations.lines import MARK, decoder_of
 from calls.notations.reading import reader_for
-from calls.notations.shape import NAMES, RECORDS_MAX, bounded, column_names, find_shape
+from calls.notations.shape import NAMES, column_names, find_shape, find_totals, sampled
 from calls.notations.sheets import csv_of_sheet
 from calls.notations.unpacking import GIB, unpack
 
 UNPACKED_MAX = 2 * GIB
 LOOKED_AT = 64 * 1024
 TITLES_SHOWN_MAX = 3
+COLUMNS_MAX = 2_000
 
 
 def examine(
@@ -52,8 +54,8 @@ def examine(
         sample = _sample(plain, layout)
         if layout.notation == JSON:
             layout = replace(layout, columns=_paths(sample))
-            if not sample:
-                raise BadFileError("There are no records in the JSON document.")
+            if not layout.columns:
+                raise BadFileError(_without_records(plain, layout))
         plain.seek(0)
         return Examined(plain, layout, tuple(facts), sample)
     except BaseException:
@@ -88,10 +90,8 @@ def _json_layout(file: BinaryIO, name: str, encoding: str) -> tuple[Layout, list
     if beginning[0] == "[":
         return layout, [Fact("json", "The file is a JSON array of records.")]
     lists = lists_in(file, encoding)
-    at = next((known for known in LIST_NAMES if known in lists), "")
-    if not at and len(lists) == 1:
+    if len(lists) == 1:
         [at] = lists
-    if at:
         said = f"The records are the list “{storable(at[:40])}” of a JSON document."
         return replace(layout, records_at=at), [Fact("json", said)]
     return layout, [Fact("json", "Each JSON document in the file is one record.")]
@@ -108,12 +108,13 @@ def _delimited_layout(file: BinaryIO, encoding: str) -> tuple[Layout, list[Fact]
     elif shape.columns > 1:
         facts.append(Fact("separator", f"Values are separated by {separator}."))
     if shape.titles:
-        shown = " / ".join(storable(one[:80]) for one in shape.titles[:TITLES_SHOWN_MAX])
-        facts.append(Fact("titles", f"What stands above the header is left out: {shown}"))
+        shown = "; ".join(f"“{storable(one[:80])}”" for one in shape.titles[:TITLES_SHOWN_MAX])
+        more = " …" if len(shape.titles) > TITLES_SHOWN_MAX else ""
+        facts.append(Fact("titles", f"Skipped above the columns: {shown}{more}."))
     if shape.header is None:
         said = f"The first line is a record: no header names the {shape.columns} columns."
         facts.append(Fact("header", said))
-    columns = column_names(shape.header or (), shape.columns)
+    columns = _named(shape.header or (), shape.columns)
     layout = Layout(
         notation=DELIMITED,
         encoding=encoding,
@@ -123,7 +124,15 @@ def _delimited_layout(file: BinaryIO, encoding: str) -> tuple[Layout, list[Fact]
         has_header=shape.header is not None,
         columns=columns,
     )
+    if find_totals(file, layout, shape.columns):
+        said = "The last line seems to hold totals. It is no call, so it will be rejected."
+        facts.append(Fact("totals", said))
     return layout, facts
+
+
+def _named(header: Sequence[str], columns: int) -> tuple[str, ...]:
+    """Name the columns so that their names can be stored."""
+    return column_names([storable(name) for name in header], columns)
 
 
 def _with_columns(file: BinaryIO, layout: Layout) -> Layout:
@@ -133,25 +142,25 @@ def _with_columns(file: BinaryIO, layout: Layout) -> Layout:
     without_header = replace(layout, has_header=False)
     file.seek(0)
     reader = reader_for(without_header, file)
-    rows = [record.values for record in bounded(reader, RECORDS_MAX) if record.values]
+    rows = [record.values for record in sampled(reader) if record.values]
     if not rows:
         raise BadFileError("Cut like this, the file has no values.")
     if layout.has_header:
         header = rows[0]
         while header and not header[-1].strip():
             header.pop()
-        return replace(layout, columns=column_names(header, len(header)))
+        return replace(layout, columns=_named(header, len(header)))
     width = max(len(row) for row in rows)
     if len(layout.columns) == width:
         return layout
-    return replace(layout, columns=column_names((), width))
+    return replace(layout, columns=_named((), width))
 
 
 def _sample(file: BinaryIO, layout: Layout) -> tuple[RawRecord[Mapping[str, str]], ...]:
     """Return the first records by column."""
     file.seek(0)
     sample = []
-    for record in bounded(reader_for(layout, file), RECORDS_MAX):
+    for record in sampled(reader_for(layout, file)):
         if not record.values:
             continue
         values: Document = record.values
@@ -161,6 +170,16 @@ def _sample(file: BinaryIO, layout: Layout) -> tuple[RawRecord[Mapping[str, str]
     return tuple(sample)
 
 
+def _without_records(file: BinaryIO, layout: Layout) -> str:
+    """Say why a JSON file has no records."""
+    file.seek(0)
+    first = next(iter(reader_for(layout, file)), None)
+    if first is not None and first.defect:
+        return f"Record 1 {first.defect}"
+    return "There are no records in the file."
+
+
 def _paths(sample: tuple[RawRecord[Mapping[str, str]], ...]) -> tuple[str, ...]:
     """Every path in the records, in the order in which they come."""
-    return tuple(dict.fromkeys(path for record in sample for path in record.values))
+    found = dict.fromkeys(storable(path) for record in sample for path in record.values)
+    return tuple(islice(found, COLUMNS_MAX))

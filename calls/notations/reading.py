@@ -5,6 +5,8 @@ import io
 from collections.abc import Callable, Container, Iterator, Sequence
 from typing import Any, BinaryIO
 
+from django.template.defaultfilters import pluralize
+
 from calls.notations import RawRecord, Reader
 from calls.notations.delimited import DelimitedReader, Row
 from calls.notations.documents import DocumentReader
@@ -51,10 +53,16 @@ def reader_for(
 
 
 class _WithoutIgnored:
-    """Gives the records of ``reader`` with nothing at some ``places`` of their rows."""
+    """Gives the records of ``reader`` with nothing at some ``places`` of their rows.
+
+    What can't be cut into the right columns may hold what is ignored anywhere: of such a record
+    only the values before the first of ``places`` are given, with the reason to reject it.
+    """
 
     def __init__(self, reader: DelimitedReader, layout: Layout, places: Sequence[int]) -> None:
         self._reader = reader
+        self._delimiter = layout.delimiter
+        self._columns = len(layout.columns)
         self._places = places
         self._written = io.StringIO()
         self._writer = csv.writer(
@@ -69,14 +77,27 @@ class _WithoutIgnored:
 
     @property
     def bytes_read(self) -> int:
+        """How far the file has been read, in whole blocks."""
         return self._reader.bytes_read
 
     def __iter__(self) -> Iterator[RawRecord[Row]]:
+        columns = self._columns
         for record in self._reader:
-            if not record.values:
-                yield record
-                continue
             row = record.values
+            if not row:
+                yield record._replace(text=self._beginning(record.text))
+                continue
+            if len(row) > columns:
+                if any(map(str.strip, row[columns:])):
+                    yield RawRecord(
+                        record.number,
+                        self._beginning(record.text),
+                        [],
+                        defect=f"has {len(row)} values, the header names {columns} "
+                        f"column{pluralize(columns)}.",
+                    )
+                    continue
+                row = row[:columns]
             for place in self._places:
                 if place < len(row):
                     row[place] = ""
@@ -88,3 +109,7 @@ class _WithoutIgnored:
         self._written.seek(0)
         self._written.truncate()
         return text
+
+    def _beginning(self, text: str) -> str:
+        values = text.rstrip("\r\n").split(self._delimiter)
+        return f"{self._delimiter.join((*values[: self._places[0]], '…'))}\n"

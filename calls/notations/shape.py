@@ -3,18 +3,26 @@
 Nothing here looks at names: a header is what is unlike everything below it.
 """
 
+import csv
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from io import SEEK_END
 from itertools import islice
-from typing import BinaryIO, NamedTuple
+from math import ceil
+from typing import BinaryIO, NamedTuple, TypeVar
 
 from calls.notations import BadFileError, RawRecord
 from calls.notations.delimited import TOO_LONG, DelimitedReader, Row, separator_of
-from calls.notations.lines import Lines, TooLong
+from calls.notations.layout import Layout
+from calls.notations.lines import Lines, TooLong, decoder_of
 
-SEPARATORS = ",;\t|"
-NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar"}
+Item = TypeVar("Item")
+Values = TypeVar("Values")
+
+# Those that stand in texts most seldom come first: of two that fit equally, the first counts.
+SEPARATORS = "\t|;,"
+NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 QUOTES = "\"'"
 
 # What is looked at: so many records, of so many characters in all.
@@ -28,7 +36,16 @@ MOST = 0.6
 # A number of values is not met by chance where it is met at least so often as the usual one.
 OFTEN = 0.3
 
+# A header has names for nearly as many columns as the rows have values.
+FILLED_LEAST = 0.7
+
 SINGLE_QUOTED = re.compile(r"(?:^|[,;\t|])\s*'[^']*'\s*(?=[,;\t|\r\n]|$)")
+TOTAL = re.compile(
+    r"(?:grand |sub-?)?totale?s?(?:\s*[:(\d].*)?|sums?:?|summe:?|gesamt(?:summe)?:?|suma:?|somme:?",
+    re.IGNORECASE,
+)
+TAIL_BYTES = 64 * 1024
+
 DIGITS = re.compile(r"\d")
 LETTERS = re.compile(r"[^\W\d_]")
 
@@ -52,7 +69,7 @@ class Shape(NamedTuple):
 def find_shape(file: BinaryIO, *, encoding: str, quote: str | None = None) -> Shape:
     """Find the shape of the text in ``file``. Raises BadFileError where it has no values."""
     file.seek(0)
-    first_lines = list(islice(Lines(file, encoding), TITLES_MAX + RECORDS_MAX))
+    first_lines = list(_bounded(Lines(file, encoding), len))
     if first_lines and isinstance(first_lines[0], TooLong):
         raise BadFileError(f"Line 1 {TOO_LONG}")
     if not any(map(str.strip, first_lines)):
@@ -70,10 +87,8 @@ def find_shape(file: BinaryIO, *, encoding: str, quote: str | None = None) -> Sh
     if not table.records:
         raise BadFileError("The file has no values, only the characters between them.")
     place = table.first_row()
-    header = table.header_at(place)
-    if header is None:
-        place = table.first_of_width()
     titles = table.records[:place]
+    header = table.header_at(place)
     skipped = table.records[place].number - 1 if titles or named else 0
     return Shape(
         delimiter=table.delimiter,
@@ -102,19 +117,38 @@ def first_records(
         skips_blanks=True,
     )
     try:
-        return list(bounded(reader, TITLES_MAX + RECORDS_MAX))
+        return list(_bounded(reader, _length_of))
     except BadFileError:
         return []
 
 
-def bounded(records: Iterable[RawRecord], count_max: int) -> Iterator[RawRecord]:
-    """Give the first of ``records``: not more than can be looked at in little memory."""
+def sampled(records: Iterable[RawRecord[Values]]) -> list[RawRecord[Values]]:
+    """Return the first of ``records``: not more than can be looked at in little memory."""
+    return list(islice(_bounded(records, _length_of), RECORDS_MAX))
+
+
+def _length_of(record: RawRecord) -> int:
+    return len(record.text)
+
+
+def _bounded(items: Iterable[Item], length_of: Callable[[Item], int]) -> Iterator[Item]:
     characters = 0
-    for record in islice(records, count_max):
-        yield record
-        characters += len(record.text)
+    for item in islice(items, TITLES_MAX + RECORDS_MAX):
+        yield item
+        characters += length_of(item)
         if characters > CHARACTERS_MAX:
             return
+
+
+def find_totals(file: BinaryIO, layout: Layout, columns: int) -> bool:
+    """Whether the last line seems to hold totals: it says so, or little stands in it."""
+    size = file.seek(0, SEEK_END)
+    file.seek(max(0, size - TAIL_BYTES) // 4 * 4)  # in no encoding in the middle of a character
+    lines = decoder_of(layout.encoding).decode(file.read(), final=True).splitlines()
+    last = next((line for line in reversed(lines) if line.strip()), "")
+    row = next(csv.reader([last], delimiter=layout.delimiter, quotechar=layout.quote or None), [])
+    filled = [value.strip() for value in row if value.strip()]
+    return len(lines) > 2 and columns > 1 and any(map(TOTAL.fullmatch, filled[:2]))
 
 
 class _Table:
@@ -147,21 +181,22 @@ class _Table:
         return self.count, whole / max(1, len(values)), self.width
 
     def first_row(self) -> int:
-        """Return the place of the first row that is no title: the header, or values."""
-        needed = max(1, (min(self.width, self._usual_length()) + 1) // 2)
-        for place, row in enumerate(self.rows[: TITLES_MAX + 1]):
-            if sum(1 for value in row if value.strip()) >= needed and len(row) > self.width // 2:
-                return place
-        return 0
+        """Return the place of the first row that is no title: the header, or values.
 
-    def first_of_width(self) -> int:
-        """Return the place of the first row that has as many values as others, filled or not."""
-        places = (
-            place
-            for place, record in enumerate(self.records[: TITLES_MAX + 1])
-            if len(record.values) == self.width
-        )
-        return next(places, 0)
+        Where no header follows, a row that is as wide as the others is none of the titles, however
+        little stands in it: it may be a record.
+        """
+        needed = max(1, ceil(FILLED_LEAST * min(self.width, self._usual_length())))
+        first_wide = None
+        for place, row in enumerate(self.rows[: TITLES_MAX + 1]):
+            if first_wide is None and len(self.records[place].values) == self.width:
+                first_wide = place
+            if sum(1 for value in row if value.strip()) < needed or len(row) <= self.width // 2:
+                continue
+            if first_wide is None or self.header_at(place) is not None:
+                return place
+            return first_wide
+        return first_wide or 0
 
     def header_at(self, place: int) -> Row | None:
         """Return the row at ``place`` where it is unlike the rows below it, else None."""
@@ -169,17 +204,18 @@ class _Table:
         below = [one for one in self.rows[place + 1 :] if len(one) > self.width // 2]
         if not below:
             return row if not any(map(is_telling, row)) else None
-        is_unlike = False
+        alike = unlike = 0
         for column in range(self.width):
             values = [one[column] for one in below if column < len(one) and one[column].strip()]
             telling = sum(map(is_telling, values))
             if not values or telling < MOST * len(values):
                 continue
             name = row[column] if column < len(row) else ""
-            if is_telling(name):
-                return None
-            is_unlike = is_unlike or bool(name.strip())
-        return row if is_unlike or not any(map(is_telling, row)) else None
+            alike += is_telling(name)
+            unlike += bool(name.strip()) and not is_telling(name)
+        if alike or unlike:
+            return row if unlike > alike else None
+        return row if not any(map(is_telling, row)) else None
 
     def columns_below(self, header: Row | None) -> int:
         """Return how many columns there are, without those at the end that nothing is in.

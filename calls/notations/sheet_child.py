@@ -4,10 +4,11 @@ The library that reads sheets takes a sheet into memory as a whole, and a hostil
 process. So it runs fenced: with limits of memory and time that it sets itself, without the
 environment of its parent. It imports nothing of ours.
 
-The last line on descriptor 2 is JSON: {"sheet": its name, "sheets": how many there are}, or
+The last line on descriptor 2 is JSON: {"sheet": its name, "others": those not read}, or
 {"refusal": a sentence}. Without such a line it has died.
 """
 
+import contextlib
 import csv
 import datetime
 import json
@@ -30,6 +31,8 @@ from python_calamine import (
 
 ROWS_MAX = 1_048_576  # of a sheet, in Excel
 COLUMNS_MAX = 2_000
+CELLS_MAX = 40_000_000  # what is not used takes memory too
+NAMES_MAX = 20
 SAMPLED_ROWS = 200
 SEPARATORS = ",;\t|"
 MOST = 0.6
@@ -52,10 +55,13 @@ def main() -> int:
     """Read the sheet within the limits given as arguments: bytes of memory, seconds, bytes out."""
     memory_bytes, seconds, written_bytes = map(int, sys.argv[1:4])
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+    with contextlib.suppress(ValueError, OSError):  # not every system can limit memory
+        resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
     resource.setrlimit(resource.RLIMIT_FSIZE, (written_bytes, written_bytes))
     sys.stdout.reconfigure(encoding="utf-8", errors="replace", newline="")  # type: ignore[union-attr]
+    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as score:
+        score.write("1000")  # where memory runs out, this process ends before any other
     try:
         said: dict[str, Any] = convert(sys.stdin.buffer, sys.stdout)
     except SheetRefusedError as refused:
@@ -71,8 +77,9 @@ def main() -> int:
 def convert(file: Any, out: TextIO) -> dict[str, Any]:
     """Write the first visible sheet that is not empty as CSV, a line a row."""
     workbook = load_workbook(file)
-    sheet, count = _chosen(workbook)
-    if sheet.total_height > ROWS_MAX or sheet.total_width > COLUMNS_MAX:
+    sheet, names = _chosen(workbook)
+    cells = sheet.height * sheet.width
+    if sheet.total_height > ROWS_MAX or sheet.total_width > COLUMNS_MAX or cells > CELLS_MAX:
         raise SheetRefusedError(
             f"The sheet “{sheet.name[:60]}” has {sheet.total_height:,} rows and "
             f"{sheet.total_width:,} columns, more than can be read ({ROWS_MAX:,} and "
@@ -85,10 +92,10 @@ def convert(file: Any, out: TextIO) -> dict[str, Any]:
     else:
         csv.writer(out, lineterminator="\n").writerows(texts)
     out.flush()
-    return {"sheet": sheet.name, "sheets": count}
+    return {"sheet": sheet.name, "others": [name for name in names if name != sheet.name]}
 
 
-def _chosen(workbook: CalamineWorkbook) -> tuple[CalamineSheet, int]:
+def _chosen(workbook: CalamineWorkbook) -> tuple[CalamineSheet, list[str]]:
     of_cells = [
         (place, about)
         for place, about in enumerate(workbook.sheets_metadata)
@@ -98,7 +105,7 @@ def _chosen(workbook: CalamineWorkbook) -> tuple[CalamineSheet, int]:
         if about.visible == SheetVisibleEnum.Visible:
             sheet = workbook.get_sheet_by_index(place)
             if sheet.height:
-                return sheet, len(of_cells)
+                return sheet, [one.name for _, one in of_cells][:NAMES_MAX]
     raise SheetRefusedError("The Excel file has no visible sheet with anything in it.")
 
 

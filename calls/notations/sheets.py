@@ -21,6 +21,7 @@ MEMORY_BYTES_MAX = 1024**3
 CPU_SECONDS_MAX = 60
 SECONDS_MAX = 120  # in all, where the machine is busy
 SAID_BYTES_MAX = 64 * 1024
+OTHERS_SAID_MAX = 3
 COPY_BYTES = 1024 * 1024
 
 TOO_LARGE = (
@@ -60,10 +61,11 @@ def csv_of_sheet(file: BinaryIO, *, unpacked_max: int) -> SheetAsCsv:
         plain.close()
         raise
     named = storable(said["sheet"][:60])
-    if said["sheets"] > 1:
-        told = f"The records are taken from the sheet “{named}”, the first of those with content."
-    else:
-        told = f"The file is an Excel file; its sheet is “{named}”."
+    told = f"The file is an Excel file; its sheet “{named}” is read."
+    if others := said["others"]:
+        listed = ", ".join(f"“{storable(other[:60])}”" for other in others[:OTHERS_SAID_MAX])
+        more = " …" if len(others) > OTHERS_SAID_MAX else ""
+        told = f"{told} Not read: {listed}{more}."
     return SheetAsCsv(plain, (Fact("sheet", told),))
 
 

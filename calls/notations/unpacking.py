@@ -8,6 +8,7 @@ import re
 import tempfile
 import zipfile
 import zlib
+from contextlib import ExitStack
 from typing import BinaryIO, NamedTuple, Protocol
 
 from billing.texts import storable
@@ -69,9 +70,8 @@ OTHER_DOCUMENTS = {
 
 
 class _Readable(Protocol):
-    """What unpacks while it is read."""
-
-    def read(self, size: int, /) -> bytes: ...
+    def read(self, size: int, /) -> bytes:
+        """Return up to ``size`` bytes, none at the end."""
 
 
 class Unpacked(NamedTuple):
@@ -148,8 +148,8 @@ def _gunzipped(file: BinaryIO, unpacked_max: int) -> BinaryIO:
 
 def _copied(packed: _Readable, unpacked_max: int) -> BinaryIO:
     """Unpack into a temporary file, and count: no size that is declared can be trusted."""
-    plain = tempfile.TemporaryFile()  # noqa: SIM115
-    try:
+    with ExitStack() as opened:
+        plain = opened.enter_context(tempfile.TemporaryFile())
         size = 0
         while block := packed.read(BLOCK_BYTES):
             size += len(block)
@@ -157,9 +157,7 @@ def _copied(packed: _Readable, unpacked_max: int) -> BinaryIO:
                 raise BadFileError(_too_large(unpacked_max))
             plain.write(block)
         plain.seek(0)
-    except BaseException:
-        plain.close()
-        raise
+        opened.pop_all()  # the caller closes it
     return plain
 
 

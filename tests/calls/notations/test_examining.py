@@ -136,6 +136,7 @@ def test_a_plain_file_is_handed_back_itself():
         (b",,,\n,,\n", "no values"),
         (b"x" * (LINE_BYTES_MAX * 3), "Line 1 is longer than"),
         (b"[]", "no records"),
+        (b"[[1]]", "Record 1 is no JSON object"),
         (b'{"calls": []}', "no records"),
     ],
 )
@@ -212,7 +213,7 @@ def test_a_text_in_utf8_with_a_fault_stays_utf8():
     found = examined(content)
     assert found.layout.encoding == "utf-8"
     assert found.sample[1].values["Agent"] == "José"
-    assert "places: 1" in about(found, "encoding")[0]
+    assert "1 place in it" in about(found, "encoding")[0]
 
 
 def test_bytes_without_meaning_are_replaced():
@@ -248,6 +249,8 @@ def test_the_separator_is_found(delimiter, end):
         ('"sep=;"\nid;a\n1;2,5\n', ";"),
         ("\ufeffSEP=|\r\nid|a\r\n1|2\r\n", "|"),
         ("2026-11-20 10:00:00,1\n2026-11-20 10:00:01,2\n", ","),
+        ("C-1001\ta;b\nC-1002\tc;d\n", "\t"),
+        ("C-1001;a,b\nC-1002;c,d\n", ";"),
     ],
 )
 def test_the_separator_is_that_which_gives_most_rows_one_width(text, delimiter):
@@ -328,10 +331,38 @@ def test_a_header_without_records_is_a_header():
     assert examined("id,started at,seconds\n").layout.has_header
 
 
-def test_totals_below_are_rows_like_others():
-    found = examined(f"{TEXT}Total,,,3612\n")
+@pytest.mark.parametrize(
+    "last", ["Total,,,3612\n", "Grand total: 3 calls\n", ",Total,3", "Sum,,\n\n"]
+)
+def test_totals_below_are_said(last):
+    found = examined(f"{TEXT}{last}")
     assert found.layout.columns == tuple(TABLE[0])
-    assert found.sample[-1].values["Call"] == "Total"
+    assert about(found, "totals")
+
+
+def test_an_ordinary_last_line_holds_no_totals():
+    assert not about(examined(TEXT), "totals")
+    assert not about(examined(f"{TEXT}C-884,21/11/2026 00:31,Total Ltd,3\n"), "totals")
+
+
+def test_names_with_digits_may_be_in_a_header():
+    text = "Q1,Call ID,Start\n1,c-1001,2026-11-20\n2,c-1002,2026-11-20\n"
+    assert examined(text).layout.has_header
+
+
+def test_a_first_record_may_be_nearly_empty():
+    found = examined("C-1001,,,\nC-1002,20/11/2026,Asha,3\nC-1003,20/11/2026,Asha,4\n")
+    assert (found.layout.has_header, len(found.sample)) == (False, 3)
+
+
+def test_titles_of_a_sheet_are_as_wide_as_its_rows():
+    text = f"Calls,,,\nFrom,2026-11-01,,\n,,,\n{TEXT}"
+    assert examined(text).layout.columns == tuple(TABLE[0])
+
+
+def test_a_name_that_can_not_be_stored_is_replaced():
+    rows = "".join(f"c-{number},é,é,é,é,é\n" for number in range(1000, 1020)).encode()
+    assert examined(b"id,\xff,c,d,e,f\n" + rows).layout.columns[1] == "\ufffd"
 
 
 # A layout that a person has changed.
@@ -370,6 +401,7 @@ def test_a_layout_that_leaves_nothing_is_refused():
         ('{"calls": [{"id": 1}, {"id": 2}], "page": 0}', "calls", 2),
         ('{"conversations": [{"id": 1}], "has_more": true}', "conversations", 1),
         ('{"meta": {"limit": 20}, "objects": [{"id": 1}]}', "objects", 1),
+        ('{"meta": {"data": [1]}, "Data": [{"id": 1}]}', "Data", 1),
         ('{"anything": [{"id": 1}], "page": 1}', "anything", 1),
         ('{"id": "x", "a": {"b": 1}, "messages": [{"text": 1}]}', "", 1),
         ('{"id": "x", "a": [{"b": 1}], "messages": [{"text": 1}]}', "", 1),
@@ -425,6 +457,8 @@ def tables(draw):
     rows = draw(
         st.lists(st.lists(cells, min_size=width - 1, max_size=width - 1), min_size=3, max_size=12)
     )
+    # Where each row holds another separator as often as the true one, nobody can tell them apart.
+    rows.append(["plain"] * (width - 1))
     return [names, *([f"ID-{place:04}", *row] for place, row in enumerate(rows))]
 
 

@@ -40,10 +40,13 @@ def test_values_come_again_from_the_texts(ignored):
     assert list(reader.values_of([one.text for one in records])) == [one.values for one in records]
 
 
-def test_a_record_that_can_not_be_cut_keeps_its_text_and_defect():
-    _, records = read(LAYOUT, TEXT + 'c3;"open;x;y\n', ignored={"url"})
-    assert records[-1].text == 'c3;"open;x;y\n'
+@pytest.mark.parametrize("line", ['c3;"open;secret;secret', "c3;secret;secret;x;secret"])
+def test_of_a_record_that_can_not_be_cut_nothing_is_kept_that_may_be_ignored(line):
+    _, records = read(LAYOUT, f"{TEXT}{line}\n", ignored={"transcript", "url"})
+    assert records[-1].text == "c3;…\n"
     assert records[-1].defect
+    _, records = read(LAYOUT, f"{TEXT}{line}\n")
+    assert records[-1].text == f"{line}\n"
 
 
 @pytest.mark.parametrize(("ending", "is_torn"), [("c9;x;y", True), ("c9;x;y;", False)])
