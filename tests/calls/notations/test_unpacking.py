@@ -69,7 +69,7 @@ def test_the_bytes_that_are_unpacked_are_counted_not_declared():
 def test_what_was_unpacked_is_deleted_where_the_file_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     refusal(gzip.compress(b"%PDF-1.7"))
-    refusal(workbook([[None]]))
+    refusal(workbook(""))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -94,6 +94,8 @@ def test_what_was_unpacked_is_deleted_where_the_file_is_refused(tmp_path, monkey
         (archive_of({"word/document.xml": "<x/>"}), "Word document"),
         (archive_of({"META-INF/manifest.xml": "<x/>", "content.xml": "<x/>"}), "OpenDocument"),
     ],
+    # Not the content, which has the time in it: all processes must collect the same tests.
+    ids=lambda value: value if isinstance(value, str) else "file",
 )
 def test_a_file_that_can_not_be_read_gets_a_sentence(content, part):
     assert part in refusal(content)
