@@ -2,22 +2,24 @@
 
 import csv
 import io
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, BinaryIO
 
 from django.template.defaultfilters import pluralize
 
 from calls.notations import RawRecord, Reader
-from calls.notations.delimited import DelimitedReader, Row
+from calls.notations.delimited import Row
 from calls.notations.documents import DocumentReader
 from calls.notations.layout import JSON, Layout
+from calls.notations.rejected import COLUMNS
+from calls.notations.trimming import TrimmedReader
 
 
 def reader_for(
     layout: Layout,
     file: BinaryIO,
     *,
-    ignored: Container[str] = (),
+    ignored: Collection[str] = (),
     may_be_torn: Callable[[Sequence[str], bool], bool] | None = None,
 ) -> Reader[Any]:
     """Return the reader of ``file``, which is cut as ``layout`` says.
@@ -32,13 +34,16 @@ def reader_for(
     """
     if layout.notation == JSON:
         return DocumentReader(
-            file, encoding=layout.encoding, records_at=layout.records_at, ignored=ignored
+            file,
+            encoding=layout.encoding,
+            records_at=layout.records_at,
+            ignored=frozenset((*ignored, *COLUMNS)),
         )
 
     def has_too_few(last: Sequence[str], is_closed: bool) -> bool:
         return len(last) < len(layout.columns)
 
-    reader = DelimitedReader(
+    reader = TrimmedReader(
         file,
         delimiters=layout.delimiter,
         takes_as_header=lambda _: layout.has_header,
@@ -59,7 +64,7 @@ class _WithoutIgnored:
     only the values before the first of ``places`` are given, with the reason to reject it.
     """
 
-    def __init__(self, reader: DelimitedReader, layout: Layout, places: Sequence[int]) -> None:
+    def __init__(self, reader: TrimmedReader, layout: Layout, places: Sequence[int]) -> None:
         self._reader = reader
         self._delimiter = layout.delimiter
         self._columns = len(layout.columns)

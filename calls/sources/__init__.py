@@ -15,9 +15,9 @@ from django.template.defaultfilters import pluralize
 
 from calls.legs import joined
 from calls.notations import RawRecord, Reader, Values
-from calls.notations.delimited import DelimitedReader
 from calls.notations.layout import JSON, Layout
 from calls.notations.reading import reader_for
+from calls.notations.trimming import TrimmedReader
 from calls.records import CallRecord, Rejected
 
 
@@ -106,7 +106,7 @@ def open_reader(
     before what a layout found.
     """
     if layout is None or not layout.columns:
-        return DelimitedReader(
+        return TrimmedReader(
             file,
             delimiters=delimiters,
             takes_as_header=takes_as_header,
@@ -114,7 +114,7 @@ def open_reader(
         )
     if layout.notation == JSON:
         return reader_for(layout, file)
-    return DelimitedReader(
+    return TrimmedReader(
         file,
         delimiters=layout.delimiter,
         takes_as_header=takes_as_header,
