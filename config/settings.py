@@ -218,7 +218,8 @@ AUTH_PASSWORD_VALIDATORS = [
 AUTH_USER_MODEL = "billing.User"
 LOGIN_URL = reverse_lazy("account_login")
 LOGIN_REDIRECT_URL = "/"
-ACCOUNT_ADAPTER = "config.sign_in.ClosedSignUpAdapter"
+ACCOUNT_ADAPTER = "dashboard.sign_in.adapter.ClosedSignUpAdapter"
+ACCOUNT_FORMS = {"change_password": "dashboard.sign_in.forms.OwnPasswordForm"}
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
@@ -229,12 +230,20 @@ ACCOUNT_LOGOUT_REDIRECT_URL = LOGIN_URL
 ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
 ACCOUNT_EMAIL_NOTIFICATIONS = True  # of each change of password or second step
 ACCOUNT_EMAIL_SUBJECT_PREFIX = "Call Credits: "
-ACCOUNT_RATE_LIMITS = {"reset_password": "20/h/ip,3/h/key"}
+ACCOUNT_RATE_LIMITS = {
+    "reset_password": "20/h/ip,3/h/key",
+    # Failures are limited in the database, by visitor and person (`billing.accounts.attempts`).
+    "login_failed": None,
+}
 PASSWORD_RESET_TIMEOUT = 24 * 60 * 60
 # Attempts are counted by the visitor's address; without this it would be the proxy's.
 ALLAUTH_TRUSTED_PROXY_COUNT = TRUSTED_PROXY_COUNT
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = "Call Credits"
+MFA_FORMS = {
+    "authenticate": "dashboard.sign_in.forms.CodeForm",
+    "reauthenticate": "dashboard.sign_in.forms.CodeAgainForm",
+}
 
 # ── Language and time ─────────────────────────────────────────────────────────────────────────
 LANGUAGE_CODE = "en"

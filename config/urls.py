@@ -7,7 +7,7 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 
 from api.payments import webhook
-from config.sign_in import ResetPasswordView, sign_in_to_operations
+from dashboard.sign_in.views import ResetPasswordView, sign_in_to_operations
 
 # Which address somebody signs in with is the operators' matter: allauth's pages on which people add
 # and confirm addresses of their own choice do not exist here.

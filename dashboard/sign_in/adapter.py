@@ -1,20 +1,27 @@
-"""Who may sign in: people whom an operator added. Nobody signs up by themselves."""
+"""allauth as this site uses it: who may sign in, how often, and what mails say.
+
+People whom an operator added may. Nobody signs up by themselves.
+"""
 
 import logging
 from typing import Any
 from urllib.parse import quote
 
 from allauth.account.adapter import DefaultAccountAdapter
-from allauth.account.views import PasswordResetView
-from django import forms
 from django.conf import settings
-from django.contrib import admin
-from django.contrib.auth.views import redirect_to_login
-from django.core.exceptions import ImproperlyConfigured
-from django.core.mail import get_connection
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.core.exceptions import ImproperlyConfigured, PermissionDenied, ValidationError
+from django.http import HttpRequest
 from django.urls import reverse
+from django.utils import timezone
+
+from billing.accounts.attempts import (
+    TooManyAttempts,
+    begin_attempt,
+    forgive_address,
+    password_counters,
+    succeed,
+)
+from billing.models import User
 
 logger = logging.getLogger(__name__)
 
@@ -51,41 +58,34 @@ class ClosedSignUpAdapter(DefaultAccountAdapter):
         """Return the visitor's address, or the last proxy's if the header names too few."""
         try:
             return str(super().get_client_ip(request))
-        except ImproperlyConfigured:
+        except (ImproperlyConfigured, PermissionDenied):
             logger.warning(
-                "X-Forwarded-For has fewer addresses than TRUSTED_PROXY_COUNT says: sign-in "
-                "attempts are counted by the proxy's address."
+                "X-Forwarded-For has fewer addresses than TRUSTED_PROXY_COUNT says, or none: "
+                "sign-in attempts are counted by the proxy's address."
             )
             return str(request.META["REMOTE_ADDR"])
+
+    def authenticate(self, request: HttpRequest, **credentials: Any) -> User | None:
+        """Return who has this password; within the limits of `billing.accounts.attempts`.
+
+        Replaces allauth's own limit, by which anybody could lock out anybody. Raises
+        ValidationError with how long to wait.
+        """
+        address = str(credentials.get("email") or credentials.get("username") or "")
+        counters = password_counters(visitor=self.get_client_ip(request), address=address)
+        try:
+            begin_attempt(counters=counters, what="passwords", now=timezone.now())
+        except TooManyAttempts as refusal:
+            raise ValidationError(refusal.message, code="too_many_attempts") from refusal
+        user: User | None = super().authenticate(request, **credentials)
+        if user is not None:
+            succeed(counters=counters)
+        return user
+
+    def _delete_login_attempts_cached_email(self, request: HttpRequest, **credentials: Any) -> None:
+        """Forgive earlier attempts: allauth calls it when a link has set a new password."""
+        forgive_address(address=str(credentials.get("email", "")))
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         """Refuse: operators add people."""
         return False
-
-
-class ResetPasswordView(PasswordResetView):
-    """Send a link to a new password; where no mail can be sent, say so."""
-
-    def form_valid(self, form: forms.Form) -> HttpResponse:
-        """Send the link. A mail server that refuses or is missing raises OSError."""
-        answer: HttpResponse
-        try:
-            # For an address that nobody has, too: a failure must not tell who has an account.
-            with get_connection():
-                answer = super().form_valid(form)
-        except OSError:
-            logger.exception("The mail with a link to a new password could not be sent")
-            form.add_error(None, "The mail could not be sent. Try again in a few minutes.")
-            answer = self.form_invalid(form)
-        return answer
-
-
-def sign_in_to_operations(request: HttpRequest) -> HttpResponse:
-    """Replace the admin's own sign-in, which asks for no second step and counts no attempts.
-
-    Everybody signs in on one page and continues to where they were going. A signed-in visitor who
-    is no operator gets a page that says so: a redirect would lead back here for ever.
-    """
-    if request.user.is_authenticated and not admin.site.has_permission(request):
-        return render(request, "operators_only.html", status=403)
-    return redirect_to_login(request.GET.get("next") or reverse("admin:index"))

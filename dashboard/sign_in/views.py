@@ -1,0 +1,42 @@
+"""The pages of sign-in that are not allauth's own."""
+
+import logging
+
+from allauth.account.views import PasswordResetView
+from django import forms
+from django.contrib import admin
+from django.contrib.auth.views import redirect_to_login
+from django.core.mail import get_connection
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+
+logger = logging.getLogger(__name__)
+
+
+class ResetPasswordView(PasswordResetView):
+    """Send a link to a new password; where no mail can be sent, say so."""
+
+    def form_valid(self, form: forms.Form) -> HttpResponse:
+        """Send the link. A mail server that refuses or is missing raises OSError."""
+        answer: HttpResponse
+        try:
+            # For an address that nobody has, too: a failure must not tell who has an account.
+            with get_connection():
+                answer = super().form_valid(form)
+        except OSError:
+            logger.exception("The mail with a link to a new password could not be sent")
+            form.add_error(None, "The mail could not be sent. Try again in a few minutes.")
+            answer = self.form_invalid(form)
+        return answer
+
+
+def sign_in_to_operations(request: HttpRequest) -> HttpResponse:
+    """Replace the admin's own sign-in, which asks for no second step and counts no attempts.
+
+    Everybody signs in on one page and continues to where they were going. A signed-in visitor who
+    is no operator gets a page that says so: a redirect would lead back here for ever.
+    """
+    if request.user.is_authenticated and not admin.site.has_permission(request):
+        return render(request, "operators_only.html", status=403)
+    return redirect_to_login(request.GET.get("next") or reverse("admin:index"))
