@@ -61,6 +61,12 @@ STRIPE_API_BASE = env.text("STRIPE_API_BASE", "https://api.stripe.com", addresse
 STRIPE_CHECKOUT_ORIGIN = env.text(
     "STRIPE_CHECKOUT_ORIGIN", "https://checkout.stripe.com", addresses.site
 ).rstrip("/")
+# The demonstration's operator, whose password is public, needs no second step: for trying out only.
+DEMO_SIGN_INS = env.flag("DEMO_SIGN_INS", default=False)
+IDLE_MINUTES_MAX = env.number("IDLE_MINUTES_MAX", default=12 * 60, minimum=1)
+OPERATOR_IDLE_MINUTES_MAX = env.number("OPERATOR_IDLE_MINUTES_MAX", default=60, minimum=1)
+# The first encrypts, all decrypt: a new key is put before the old one.
+FIELD_ENCRYPTION_KEYS = addresses.names(env.text("FIELD_ENCRYPTION_KEYS", "")) or [SECRET_KEY]
 LOG_LEVEL = env.text("LOG_LEVEL", "INFO", one_of("DEBUG", "INFO", "WARNING", "ERROR"))
 # The site's own address says whether it is served over HTTPS. `check --deploy` warns when not.
 HTTPS = SITE_URL.startswith("https://")
@@ -96,6 +102,7 @@ INSTALLED_APPS = [
     "allauth",
     "allauth.account",
     "allauth.mfa",
+    "allauth.usersessions",
     "csp",
     "django_filters",
     "django_htmx",
@@ -125,6 +132,8 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "dashboard.sign_in.sessions.IdleMiddleware",
+    "dashboard.sign_in.second_step.SecondStepMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 
@@ -239,6 +248,7 @@ PASSWORD_RESET_TIMEOUT = 24 * 60 * 60
 # Attempts are counted by the visitor's address; without this it would be the proxy's.
 ALLAUTH_TRUSTED_PROXY_COUNT = TRUSTED_PROXY_COUNT
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+MFA_ADAPTER = "dashboard.sign_in.second_step.EncryptingAdapter"
 MFA_TOTP_ISSUER = "Call Credits"
 MFA_FORMS = {
     "authenticate": "dashboard.sign_in.forms.CodeForm",
@@ -269,6 +279,9 @@ WHITENOISE_AUTOREFRESH = DEBUG
 SESSION_ENGINE = "django.contrib.sessions.backends.db"
 SESSION_COOKIE_SECURE = HTTPS
 CSRF_COOKIE_SECURE = HTTPS
+# Browsers take a cookie of such a name from this very host only, and over HTTPS only.
+SESSION_COOKIE_NAME = "__Host-sessionid" if HTTPS else "sessionid"
+CSRF_COOKIE_NAME = "__Host-csrftoken" if HTTPS else "csrftoken"
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_SECONDS > 0
 SECURE_HSTS_PRELOAD = SECURE_HSTS_SECONDS > 0
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUST_FORWARDED_PROTO else None
@@ -360,7 +373,14 @@ LOGGING = {
     "formatters": {
         "line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"},
     },
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "filters": {"mask_links": {"()": "config.logs.MaskLinks"}},
+    "handlers": {
+        "stderr": {
+            "class": "logging.StreamHandler",
+            "formatter": "line",
+            "filters": ["mask_links"],
+        }
+    },
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
     "loggers": {
         # Django's own handler prints only under DEBUG; ours always prints, once.

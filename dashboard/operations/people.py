@@ -10,6 +10,7 @@ from typing import Any
 
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
+from allauth.usersessions.models import UserSession
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
@@ -98,9 +99,9 @@ class AccountsInline(MembershipInline):
 
 
 # Their own pages would bypass the rules here, so they go as soon as they have been registered.
-for module in ("allauth.account.admin", "allauth.mfa.admin"):
+for module in ("allauth.account.admin", "allauth.mfa.admin", "allauth.usersessions.admin"):
     import_module(module)
-for built_in in (Group, EmailAddress, Authenticator):
+for built_in in (Group, EmailAddress, Authenticator, UserSession):
     admin.site.unregister(built_in)
 
 

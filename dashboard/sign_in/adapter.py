@@ -22,6 +22,7 @@ from billing.accounts.attempts import (
     succeed,
 )
 from billing.models import User
+from dashboard.sign_in.log import known, note
 
 logger = logging.getLogger(__name__)
 
@@ -76,9 +77,12 @@ class ClosedSignUpAdapter(DefaultAccountAdapter):
         try:
             begin_attempt(counters=counters, what="passwords", now=timezone.now())
         except TooManyAttempts as refusal:
+            note("refused: too many wrong passwords", request=request, user=known(address))
             raise ValidationError(refusal.message, code="too_many_attempts") from refusal
         user: User | None = super().authenticate(request, **credentials)
-        if user is not None:
+        if user is None:
+            note("wrong password", request=request, user=known(address))
+        else:
             succeed(counters=counters)
         return user
 

@@ -20,6 +20,7 @@ from billing.accounts.attempts import (
     succeed,
     use_code,
 )
+from dashboard.sign_in.log import note
 
 
 class OwnPasswordForm(ChangePasswordForm):
@@ -68,4 +69,5 @@ def _begin(counters: list[Counter], what: str) -> None:
     try:
         begin_attempt(counters=counters, what=what, now=timezone.now())
     except TooManyAttempts as refusal:
+        note(f"refused: too many wrong {what}", request=context.request)
         raise ValidationError(refusal.message, code="too_many_attempts") from refusal

@@ -3,13 +3,17 @@
 import logging
 
 from allauth.account.views import PasswordResetView
+from allauth.usersessions.models import UserSession
+from allauth.usersessions.views import ListUserSessionsView
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.auth.views import redirect_to_login
 from django.core.mail import get_connection
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.urls import reverse
+
+from dashboard.sign_in.log import note
 
 logger = logging.getLogger(__name__)
 
@@ -29,6 +33,24 @@ class ResetPasswordView(PasswordResetView):
             form.add_error(None, "The mail could not be sent. Try again in a few minutes.")
             answer = self.form_invalid(form)
         return answer
+
+
+class SessionsView(ListUserSessionsView):
+    """Where somebody is signed in. A POST ends one of these sessions, or all others."""
+
+    def form_valid(self, form: forms.Form) -> HttpResponse:
+        """End the session that the form names, if it is the person's own; else all others."""
+        asked = self.request.POST.get("session", "")
+        if not asked:
+            note("ended all other sessions", request=self.request, user=self.request.user)
+            answer: HttpResponse = super().form_valid(form)
+            return answer
+        own = UserSession.objects.filter(user=self.request.user)
+        for session in own.filter(pk=asked if asked.isdecimal() and len(asked) < 19 else 0):
+            session.end()
+            note("ended a session", request=self.request, user=self.request.user)
+            messages.success(self.request, "That session is ended.")
+        return redirect("usersessions_list")
 
 
 def sign_in_to_operations(request: HttpRequest) -> HttpResponse:
