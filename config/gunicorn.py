@@ -1,5 +1,8 @@
 """How gunicorn serves the site: `gunicorn --config python:config.gunicorn config.wsgi`."""
 
+import logging
+
+from config.logs import MaskLinks
 from config.settings import HOST, PORT, WEB_CONCURRENCY
 
 bind = f"{HOST}:{PORT}"
@@ -11,12 +14,7 @@ graceful_timeout = 20
 max_requests = 10_000
 max_requests_jitter = 1_000
 accesslog = "-"
-# Its own handlers write the access log, not Django's.
-logconfig_dict = {
-    "filters": {"mask_links": {"()": "config.logs.MaskLinks"}},
-    "handlers": {"masked": {"class": "logging.StreamHandler", "filters": ["mask_links"]}},
-    "loggers": {
-        "gunicorn.access": {"level": "INFO", "handlers": ["masked"], "propagate": False},
-    },
-}
 control_socket_disable = True
+
+# Its lines pass no handler of Django's.
+logging.getLogger("gunicorn.access").addFilter(MaskLinks())

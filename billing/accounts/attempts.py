@@ -28,15 +28,18 @@ FORGOTTEN_AFTER = timedelta(days=1)
 FREE_FOR_A_PERSON = 5  # by one visitor
 FREE_FOR_A_VISITOR = 100  # for all persons together: a whole office may be one visitor
 FREE_CODES_OF_A_PERSON = 50  # by all visitors together: who tries codes knows the password
+FREE_LINKS = 3  # by one visitor to one address
+FREE_LINKS_OF_A_VISITOR = 20
+FREE_LINKS_OF_A_PERSON = 10  # asked for by all visitors together: each is a mail
 CODE_LIVES = timedelta(minutes=2)
 IPV6_NETWORK_BITS = 64  # one customer of a provider has at least that many addresses
 
 
 class TooManyAttempts(Refusal):
-    """Too many failures: nothing is tried before the wait is over."""
+    """Too many of ``what``, in the plural: nothing is tried before the wait is over."""
 
     def __init__(self, *, what: str, wait_seconds: int) -> None:
-        super().__init__(f"Too many wrong {what} from here. Wait {_in_words(wait_seconds)}.")
+        super().__init__(f"Too many {what} from here. Wait {_in_words(wait_seconds)}.")
         self.wait_seconds = wait_seconds
 
 
@@ -68,10 +71,20 @@ def code_counters(*, visitor: str, user: User) -> list[Counter]:
     ]
 
 
+def link_counters(*, visitor: str, address: str) -> list[Counter]:
+    """What asking for a link to a new password for ``address`` counts in; it never succeeds."""
+    target = digest("link", address.strip().lower())
+    return [
+        Counter(visitor_of(visitor), target, FREE_LINKS),
+        Counter(visitor_of(visitor), digest("link", ""), FREE_LINKS_OF_A_VISITOR),
+        Counter("", target, FREE_LINKS_OF_A_PERSON),
+    ]
+
+
 def begin_attempt(*, counters: Sequence[Counter], what: str, now: datetime) -> None:
     """Count an attempt as failed before it is made, so that many at once are not let through.
 
-    ``what`` is tried, in the plural, for the reader. Call `succeed` if it turns out right. Raises
+    ``what`` is for the reader: "wrong passwords". Call `succeed` if it turns out right. Raises
     TooManyAttempts, and counts nothing, while one of ``counters`` has to wait.
     """
     _refuse_while_blocked(_rows(counters), what=what, now=now)

@@ -75,7 +75,7 @@ class ClosedSignUpAdapter(DefaultAccountAdapter):
         address = str(credentials.get("email") or credentials.get("username") or "")
         counters = password_counters(visitor=self.get_client_ip(request), address=address)
         try:
-            begin_attempt(counters=counters, what="passwords", now=timezone.now())
+            begin_attempt(counters=counters, what="wrong passwords", now=timezone.now())
         except TooManyAttempts as refusal:
             note("refused: too many wrong passwords", request=request, user=known(address))
             raise ValidationError(refusal.message, code="too_many_attempts") from refusal

@@ -29,7 +29,7 @@ class OwnPasswordForm(ChangePasswordForm):
     def clean_oldpassword(self) -> str:
         """Check the password so far, as often as at sign-in."""
         counters = password_counters(visitor=_visitor(), address=self.user.email)
-        _begin(counters, "passwords")
+        _begin(counters, "wrong passwords")
         password = str(super().clean_oldpassword())
         succeed(counters=counters)
         return password
@@ -44,7 +44,7 @@ class LimitedCode:
     def clean_code(self) -> str:
         """Check the code. Codes of an app are used once even while Redis is away."""
         counters = code_counters(visitor=_visitor(), user=self.user)
-        _begin(counters, "codes")
+        _begin(counters, "wrong codes")
         code = str(super().clean_code())  # type: ignore[misc]  # the form that it is mixed into
         is_of_app = self.authenticator.type == Authenticator.Type.TOTP
         if is_of_app and not use_code(user=self.user, code=code, now=timezone.now()):
@@ -69,5 +69,5 @@ def _begin(counters: list[Counter], what: str) -> None:
     try:
         begin_attempt(counters=counters, what=what, now=timezone.now())
     except TooManyAttempts as refusal:
-        note(f"refused: too many wrong {what}", request=context.request)
+        note(f"refused: too many {what}", request=context.request)
         raise ValidationError(refusal.message, code="too_many_attempts") from refusal

@@ -2,6 +2,7 @@
 
 import logging
 
+from allauth.account.adapter import get_adapter
 from allauth.account.views import PasswordResetView
 from allauth.usersessions.models import UserSession
 from allauth.usersessions.views import ListUserSessionsView
@@ -12,8 +13,10 @@ from django.core.mail import get_connection
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils import timezone
 
-from dashboard.sign_in.log import note
+from billing.accounts.attempts import TooManyAttempts, begin_attempt, link_counters
+from dashboard.sign_in.log import known, note
 
 logger = logging.getLogger(__name__)
 
@@ -24,6 +27,15 @@ class ResetPasswordView(PasswordResetView):
     def form_valid(self, form: forms.Form) -> HttpResponse:
         """Send the link. A mail server that refuses or is missing raises OSError."""
         answer: HttpResponse
+        address = form.cleaned_data["email"]
+        counters = link_counters(visitor=get_adapter().get_client_ip(self.request), address=address)
+        try:
+            begin_attempt(counters=counters, what="links were asked for", now=timezone.now())
+        except TooManyAttempts as refusal:
+            note("refused: too many links", request=self.request, user=known(address))
+            form.add_error(None, refusal.message)
+            answer = self.form_invalid(form)
+            return answer
         try:
             # For an address that nobody has, too: a failure must not tell who has an account.
             with get_connection():

@@ -25,7 +25,7 @@ COUNTER = Counter(visitor="203.0.113.1", target="somebody", free=5)
 def fail(at: datetime, counter: Counter = COUNTER) -> int:
     """Make an attempt that fails; give how many seconds it had to wait instead, if it had."""
     try:
-        begin_attempt(counters=[counter], what="passwords", now=at)
+        begin_attempt(counters=[counter], what="wrong passwords", now=at)
     except TooManyAttempts as refusal:
         return refusal.wait_seconds
     return 0
@@ -51,7 +51,9 @@ def test_a_refusal_says_how_long_to_wait(seconds: float, said: str) -> None:
     for _ in range(5):
         fail(AT)
     with pytest.raises(TooManyAttempts, match=said):
-        begin_attempt(counters=[COUNTER], what="passwords", now=AT + timedelta(seconds=seconds))
+        begin_attempt(
+            counters=[COUNTER], what="wrong passwords", now=AT + timedelta(seconds=seconds)
+        )
 
 
 @pytest.mark.django_db
@@ -66,7 +68,7 @@ def test_another_visitor_and_another_person_go_on() -> None:
 def test_a_success_forgives_the_person_and_not_the_visitor() -> None:
     counters = password_counters(visitor="203.0.113.1", address="asha@example.com")
     for _ in range(3):
-        begin_attempt(counters=counters, what="passwords", now=AT)
+        begin_attempt(counters=counters, what="wrong passwords", now=AT)
     succeed(counters=counters)
     (row,) = SignInAttempts.objects.all()
     assert (row.target, row.failures) == ("", 2)
@@ -85,7 +87,7 @@ def test_failures_are_forgotten_after_a_day_and_their_rows_cleared() -> None:
 @pytest.mark.django_db
 def test_what_is_typed_as_an_address_is_not_kept() -> None:
     counters = password_counters(visitor="203.0.113.1", address="my secret password")
-    begin_attempt(counters=counters, what="passwords", now=AT)
+    begin_attempt(counters=counters, what="wrong passwords", now=AT)
     assert not any("secret" in row.target for row in SignInAttempts.objects.all())
 
 

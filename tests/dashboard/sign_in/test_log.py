@@ -9,6 +9,7 @@ from django.test import Client
 from django.urls import reverse
 
 from billing.models import User
+from config import gunicorn
 from config.logs import MaskLinks
 from tests.factories import PASSWORD
 
@@ -79,3 +80,11 @@ def test_links_to_a_new_password_are_masked(message: str, arguments: tuple[Any, 
     assert MaskLinks().filter(record)
     assert "c8z1x" not in record.getMessage()
     assert "/password/reset/key/…" in record.getMessage()
+
+
+def test_the_access_log_is_masked_too(caplog: pytest.LogCaptureFixture) -> None:
+    assert gunicorn.accesslog == "-"
+    caplog.set_level(logging.INFO, logger="gunicorn.access")
+    atoms = {"r": "GET /accounts/password/reset/key/2-c8z1x-9f3/ HTTP/1.1", "s": 200}
+    logging.getLogger("gunicorn.access").info('"%(r)s" %(s)s', atoms)
+    assert caplog.messages == ['"GET /accounts/password/reset/key/…/ HTTP/1.1" 200']
