@@ -5,7 +5,7 @@ from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 from django.contrib.admin import AdminSite, ShowFacets, display
-from django.db.models import DateTimeField, F, Func, JSONField, Model, QuerySet, TextField
+from django.db.models import DateTimeField, F, Func, Model, QuerySet, TextField
 from django.db.models.functions import Left
 from django.forms.models import _get_foreign_key
 from django.http import HttpRequest
@@ -234,24 +234,24 @@ class RecordAdmin(OperatorAdmin):
     # Each (field, whether its beginning is enough), with an index on (account, field).
     identified_by: Iterable[tuple[str, bool]] = ()
     ordering_within_account: tuple[str, ...] = ("-id",)
+    # JSON from elsewhere, of any depth: shown as the database reads it.
+    documents: tuple[str, ...] = ()
 
     def __init__(self, model: type[Model], admin_site: AdminSite) -> None:
         super().__init__(model, admin_site)
-        self._json_fields = [one for one in model._meta.fields if isinstance(one, JSONField)]
-        for field in self._json_fields:
-            name = f"{field.name}_text"
-            setattr(self, name, self._json_column(field))
-            self._local_names[field.name] = name
+        for document in self.documents:
+            name = f"{document}_text"
+            setattr(self, name, self._document_column(document))
+            self._local_names[document] = name
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
-        """Without documents: Python can't read those that are nested too deeply."""
-        queryset = super().get_queryset(request)
-        return queryset.defer(*(field.name for field in self._json_fields))
+        """Without the documents: Python can't read those that are nested too deeply."""
+        return super().get_queryset(request).defer(*self.documents)
 
-    def _json_column(self, field: JSONField) -> Callable[[Any], SafeString | str]:
-        @display(description=capfirst(str(field.verbose_name)))
+    def _document_column(self, document: str) -> Callable[[Any], SafeString | str]:
+        @display(description=capfirst(str(self.opts.get_field(document).verbose_name)))
         def column(record: Any) -> SafeString | str:
-            pretty = Func(F(field.name), function="jsonb_pretty", output_field=TextField())
+            pretty = Func(F(document), function="jsonb_pretty", output_field=TextField())
             rows = self.model._base_manager.filter(pk=record.pk)
             text = rows.values_list(Left(pretty, JSON_LENGTH_MAX + 1), flat=True).first() or "–"
             if len(text) > JSON_LENGTH_MAX:

@@ -64,7 +64,7 @@ class ClosedSignUpAdapter(DefaultAccountAdapter):
                 "X-Forwarded-For has fewer addresses than TRUSTED_PROXY_COUNT says, or none: "
                 "sign-in attempts are counted by the proxy's address."
             )
-            return str(request.META["REMOTE_ADDR"])
+            return str(request.META.get("REMOTE_ADDR", ""))
 
     def authenticate(self, request: HttpRequest, **credentials: Any) -> User | None:
         """Return who has this password; within the limits of `billing.accounts.attempts`.

@@ -20,6 +20,7 @@ from django.utils import timezone
 from django_htmx.http import HttpResponseClientRedirect
 
 from billing.models import User
+from billing.texts import storable
 
 SEEN_AT = "seen_at"  # keys in the session
 SIGNED_IN_AT = "signed_in_at"
@@ -37,6 +38,8 @@ class IdleMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Look only where there is a session: others cost nothing."""
+        agent = request.META.get("HTTP_USER_AGENT", "")
+        request.META["HTTP_USER_AGENT"] = storable(agent)  # it is kept with the session
         has_cookie = settings.SESSION_COOKIE_NAME in request.COOKIES
         if has_cookie and request.user.is_authenticated:
             _look(request, timezone.now())
@@ -83,7 +86,7 @@ def _look(request: HttpRequest, now: datetime) -> None:
 
 def _leads_to_sign_in(response: HttpResponseBase) -> bool:
     to = response.headers.get("HX-Redirect") or response.headers.get("Location", "")
-    return urlsplit(to).path == str(settings.LOGIN_URL)
+    return bool(to) and urlsplit(to).path == str(settings.LOGIN_URL)
 
 
 def _for_whole_page(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:

@@ -87,6 +87,13 @@ def test_a_session_is_ended_from_another_one(owner: User, signed_in: Callable[..
     assert (is_signed_in(here), is_signed_in(there)) == (True, False)
 
 
+def test_a_browser_may_call_itself_anything(owner: User) -> None:
+    browser = Client(HTTP_USER_AGENT="\x00\ud800" + "x" * 5_000)
+    form = {"login": owner.email, "password": PASSWORD}
+    assert browser.post(reverse("account_login"), form).status_code == 302
+    assert browser.get(SESSIONS).status_code == 200
+
+
 def test_nobody_ends_the_session_of_somebody_else(
     owner: User, outsider: User, signed_in: Callable[..., Client]
 ) -> None:
