@@ -3,7 +3,7 @@
 from django.apps import AppConfig
 from django.core.checks import register
 
-from config.checks import chart_script_is_found
+from config.checks import chart_script_is_found, demo_sign_ins_are_for_trying_out
 
 
 class PlatformConfig(AppConfig):
@@ -15,3 +15,4 @@ class PlatformConfig(AppConfig):
     def ready(self) -> None:
         """Register the system checks."""
         register(chart_script_is_found, "staticfiles")
+        register(demo_sign_ins_are_for_trying_out, "security")

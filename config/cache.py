@@ -1,8 +1,8 @@
 """The cache: kept in Redis, and empty while Redis is away.
 
-Only sign-in uses it: to count attempts, and to remember which codes of a second step were used.
-People must still reach their pages without it. While Redis is away, attempts are not limited and
-a second-step code can be used again for as long as it is valid. The log says so.
+Only sign-in uses it, to slow down visitors who ask for very many pages or mails. What keeps
+others out, such as the number of wrong passwords, is limited in the database. People must reach
+their pages while Redis is away; the log then says that the limits of the cache do not hold.
 """
 
 import logging
@@ -53,5 +53,7 @@ class OptionalRedisCache(RedisCache):
             return ask()
         except RedisError as error:
             self._away_until = time.monotonic() + PAUSE_SECONDS
-            logger.warning("Redis is away, so sign-in attempts are not limited: %s", error)
+            logger.warning(
+                "Redis is away, so requests for links and pages are not limited: %s", error
+            )
             return otherwise

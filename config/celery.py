@@ -16,7 +16,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 app = Celery("call_credits")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
-app.autodiscover_tasks(["billing.plans", "billing.payments", "dashboard.mail"])
+app.autodiscover_tasks(["billing.accounts", "billing.plans", "billing.payments", "dashboard.mail"])
 
 BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "sweep payments": {"task": "billing.payments.tasks.sweep_payments", "schedule": 10},
@@ -32,6 +32,10 @@ BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "expiring credits": {
         "task": "dashboard.mail.tasks.notice_expiring_credits",
         "schedule": crontab(minute=7),
+    },
+    "clear sign-in": {
+        "task": "billing.accounts.tasks.clear_sign_in",
+        "schedule": crontab(hour=2, minute=41),
     },
     "audit the ledger": {
         "task": "calls.tasks.audit_ledger",

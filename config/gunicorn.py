@@ -1,5 +1,8 @@
 """How gunicorn serves the site: `gunicorn --config python:config.gunicorn config.wsgi`."""
 
+import logging
+
+from config.logs import MaskLinks
 from config.settings import HOST, PORT, WEB_CONCURRENCY
 
 bind = f"{HOST}:{PORT}"
@@ -12,3 +15,6 @@ max_requests = 10_000
 max_requests_jitter = 1_000
 accesslog = "-"
 control_socket_disable = True
+
+# Its lines pass no handler of Django's.
+logging.getLogger("gunicorn.access").addFilter(MaskLinks())

@@ -64,6 +64,12 @@ STRIPE_API_BASE = env.text("STRIPE_API_BASE", "https://api.stripe.com", addresse
 STRIPE_CHECKOUT_ORIGIN = env.text(
     "STRIPE_CHECKOUT_ORIGIN", "https://checkout.stripe.com", addresses.site
 ).rstrip("/")
+# The demonstration's operator, whose password is public, needs no second step: for trying out only.
+DEMO_SIGN_INS = env.flag("DEMO_SIGN_INS", default=False)
+IDLE_MINUTES_MAX = env.number("IDLE_MINUTES_MAX", default=12 * 60, minimum=1)
+OPERATOR_IDLE_MINUTES_MAX = env.number("OPERATOR_IDLE_MINUTES_MAX", default=60, minimum=1)
+# The first encrypts, all decrypt: a new key is put before the old one.
+FIELD_ENCRYPTION_KEYS = addresses.names(env.text("FIELD_ENCRYPTION_KEYS", "")) or [SECRET_KEY]
 LOG_LEVEL = env.text("LOG_LEVEL", "INFO", one_of("DEBUG", "INFO", "WARNING", "ERROR"))
 # The site's own address says whether it is served over HTTPS. `check --deploy` warns when not.
 HTTPS = SITE_URL.startswith("https://")
@@ -99,6 +105,7 @@ INSTALLED_APPS = [
     "allauth",
     "allauth.account",
     "allauth.mfa",
+    "allauth.usersessions",
     "csp",
     "django_filters",
     "django_htmx",
@@ -128,6 +135,8 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "dashboard.sign_in.sessions.IdleMiddleware",
+    "dashboard.sign_in.second_step.SecondStepMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 
@@ -221,7 +230,8 @@ AUTH_PASSWORD_VALIDATORS = [
 AUTH_USER_MODEL = "billing.User"
 LOGIN_URL = reverse_lazy("account_login")
 LOGIN_REDIRECT_URL = "/"
-ACCOUNT_ADAPTER = "config.sign_in.ClosedSignUpAdapter"
+ACCOUNT_ADAPTER = "dashboard.sign_in.adapter.ClosedSignUpAdapter"
+ACCOUNT_FORMS = {"change_password": "dashboard.sign_in.forms.OwnPasswordForm"}
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
@@ -232,12 +242,21 @@ ACCOUNT_LOGOUT_REDIRECT_URL = LOGIN_URL
 ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
 ACCOUNT_EMAIL_NOTIFICATIONS = True  # of each change of password or second step
 ACCOUNT_EMAIL_SUBJECT_PREFIX = "Call Credits: "
-ACCOUNT_RATE_LIMITS = {"reset_password": "20/h/ip,3/h/key"}
+ACCOUNT_RATE_LIMITS = {
+    "reset_password": "20/h/ip,3/h/key",
+    # Failures are limited in the database, by visitor and person (`billing.accounts.attempts`).
+    "login_failed": None,
+}
 PASSWORD_RESET_TIMEOUT = 24 * 60 * 60
 # Attempts are counted by the visitor's address; without this it would be the proxy's.
 ALLAUTH_TRUSTED_PROXY_COUNT = TRUSTED_PROXY_COUNT
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+MFA_ADAPTER = "dashboard.sign_in.second_step.EncryptingAdapter"
 MFA_TOTP_ISSUER = "Call Credits"
+MFA_FORMS = {
+    "authenticate": "dashboard.sign_in.forms.CodeForm",
+    "reauthenticate": "dashboard.sign_in.forms.CodeAgainForm",
+}
 
 # ── Language and time ─────────────────────────────────────────────────────────────────────────
 LANGUAGE_CODE = "en"
@@ -263,6 +282,9 @@ WHITENOISE_AUTOREFRESH = DEBUG
 SESSION_ENGINE = "django.contrib.sessions.backends.db"
 SESSION_COOKIE_SECURE = HTTPS
 CSRF_COOKIE_SECURE = HTTPS
+# Browsers take a cookie of such a name from this very host only, and over HTTPS only.
+SESSION_COOKIE_NAME = "__Host-sessionid" if HTTPS else "sessionid"
+CSRF_COOKIE_NAME = "__Host-csrftoken" if HTTPS else "csrftoken"
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_SECONDS > 0
 SECURE_HSTS_PRELOAD = SECURE_HSTS_SECONDS > 0
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUST_FORWARDED_PROTO else None
@@ -354,7 +376,14 @@ LOGGING = {
     "formatters": {
         "line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"},
     },
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "filters": {"mask_links": {"()": "config.logs.MaskLinks"}},
+    "handlers": {
+        "stderr": {
+            "class": "logging.StreamHandler",
+            "formatter": "line",
+            "filters": ["mask_links"],
+        }
+    },
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
     "loggers": {
         # Django's own handler prints only under DEBUG; ours always prints, once.

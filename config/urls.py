@@ -7,7 +7,7 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 
 from api.payments import webhook
-from config.sign_in import ResetPasswordView, sign_in_to_operations
+from dashboard.sign_in.views import ResetPasswordView, SessionsView, sign_in_to_operations
 
 # Which address somebody signs in with is the operators' matter: allauth's pages on which people add
 # and confirm addresses of their own choice do not exist here.
@@ -20,6 +20,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("accounts/password/reset/", ResetPasswordView.as_view(), name="account_reset_password"),
     path("accounts/", include([page for page in sign_in_pages if page.name not in CLOSED])),
+    path("accounts/sessions/", SessionsView.as_view(), name="usersessions_list"),
     path("accounts/2fa/", include("allauth.mfa.urls")),
     path("webhooks/<slug:gateway>/", webhook, name="webhook"),
     *([path("sandbox/", include("dashboard.sandbox.urls"))] if settings.HAS_SANDBOX else []),

@@ -4,11 +4,13 @@ Plans come with the migrations. Credits, calls and entries are posted through th
 so a test never starts from a state that the product could not reach.
 """
 
+from datetime import timedelta
 from functools import cache
 
 import factory
 from allauth.account.models import EmailAddress
 from django.contrib.auth.hashers import make_password
+from django.utils import timezone
 from factory.django import DjangoModelFactory
 
 from billing.models import Account, Membership, Role, User
@@ -57,6 +59,7 @@ class OperatorFactory(UserFactory):
 
     is_staff = True
     is_superuser = True
+    second_step_due_at = factory.LazyFunction(lambda: timezone.now() + timedelta(days=7))
 
 
 class AccountFactory(DjangoModelFactory):

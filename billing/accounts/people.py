@@ -15,10 +15,13 @@ class EmailTakenError(Refusal):
     """Somebody else signs in with this address."""
 
 
-def add_person(*, email: str, password: str, name: str = "", is_operator: bool = False) -> User:
-    """Store a person who signs in with ``email`` and ``password``; operators may do everything.
+def add_person(
+    *, email: str, password: str | None = None, name: str = "", is_operator: bool = False
+) -> User:
+    """Store a person who signs in with ``email``; operators may do everything.
 
-    Raises EmailTakenError.
+    Without a ``password``, which only the demonstration gives, nobody signs in with the address
+    until its owner has chosen one, by a link. Raises EmailTakenError.
     """
     user = User(first_name=name, is_staff=is_operator, is_superuser=is_operator)
     user.set_password(password)

@@ -14,6 +14,7 @@ from billing.models.notice import (
 from billing.models.payment import Dispute, Payment, PaymentEvent, Refund, Review
 from billing.models.plan import CustomTerms, Plan, PlanTerms, Subscription, Terms
 from billing.models.pricing import Pack, TopUpPricing
+from billing.models.sign_in import SignInAttempts, UsedCode
 from billing.models.top_up import TopUp, TopUpState
 from billing.models.user import User
 
@@ -46,10 +47,12 @@ __all__ = [
     "Refund",
     "Review",
     "Role",
+    "SignInAttempts",
     "Subscription",
     "Terms",
     "TopUp",
     "TopUpPricing",
     "TopUpState",
+    "UsedCode",
     "User",
 ]

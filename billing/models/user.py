@@ -41,6 +41,12 @@ class User(AbstractUser):
         error_messages={"unique": "Somebody signs in with this address already."},
     )
 
+    second_step_due_at = models.DateTimeField(
+        null=True,
+        editable=False,
+        help_text="From when on an operator needs a second step; none before the first visit.",
+    )
+
     USERNAME_FIELD = "email"
     REQUIRED_FIELDS: ClassVar[list[str]] = []
 

@@ -39,6 +39,8 @@ def run(state: Path) -> int:
         embedded = not os.environ.get("DATABASE_URL")
         with servers(state, durable=True) as (supervisor, environment):
             environment = _with_defaults(environment, state=state, host=host, port=port)
+            if embedded:  # a database of one's own may hold more than the demonstration
+                environment.setdefault("DEMO_SIGN_INS", "true")
             # Before they are used for anything: a value that cannot be used stops here.
             variables = _step((sys.executable, "-c", ASK_SETTINGS), environment).split()
             # Only the embedded database gets demo data unasked, hence --force.

@@ -1,0 +1,1 @@
+OPERATOR = "operator@demo.example"

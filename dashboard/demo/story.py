@@ -25,11 +25,11 @@ from billing.plans.terms import change_terms
 from calls.charging import Result, record_calls
 from calls.models import Status
 from calls.records import CallRecord
+from dashboard.demo import OPERATOR
 from dashboard.demo.companies import COMPANIES, Company
 from dashboard.demo.traffic import SATURDAY, calls_of_day, latest_calls
 
 PASSWORD = "try-call-credits"  # noqa: S105 - printed for everybody who starts the demonstration
-OPERATOR = "operator@demo.example"
 CONSULTANT = "consultant@demo.example"
 
 ONE_DAY = timedelta(days=1)

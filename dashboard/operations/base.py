@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, tzinfo
 from typing import Any
 
-from django.contrib import messages
 from django.contrib.admin import AdminSite, ShowFacets, display
-from django.db.models import DateTimeField, Model, QuerySet
+from django.db.models import DateTimeField, F, Func, Model, QuerySet, TextField
+from django.db.models.functions import Left
+from django.forms.models import _get_foreign_key
 from django.http import HttpRequest
-from django.shortcuts import redirect
 from django.urls import URLPattern, path
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -17,13 +17,16 @@ from unfold import paginator as unfold_paginator
 from unfold.admin import ModelAdmin
 
 from billing.models import Account
-from billing.refusals import Refusal
 from billing.zones import local
 from dashboard.operations.filters import ACCOUNT_PARAMETER
+from dashboard.operations.hostile import MEANWHILE, StalePage, answer_or_explain
 from dashboard.operations.permissions import EVERYTHING, NOTHING, StaffPermissions
 from dashboard.operations.record_actions import RecordAction
 
 SEARCH_RESULTS_MAX = 200
+JSON_LENGTH_MAX = 20_000
+ROWS_OF_A_PAGE_MAX = 1_000
+SECRETS = {"password", "data"}
 
 
 def local_time(at: datetime | None, zone: tzinfo, *, seconds: bool = False) -> SafeString | str:
@@ -75,6 +78,38 @@ class OperatorAdmin(StaffPermissions, ModelAdmin):
         """All rows; none where an address asks for a NUL, which no row can hold."""
         queryset: QuerySet = super().get_queryset(request)
         return queryset.none() if "%00" in request.META["QUERY_STRING"] else queryset
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        """Whether a list may be filtered so: not by a secret, or filters tell it bit by bit."""
+        if SECRETS & set(lookup.split("__")):
+            return False
+        allowed: bool = super().lookup_allowed(lookup, value, request)
+        return allowed
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> Any:
+        return answer_or_explain(request, super().changelist_view, extra_context)
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        view = super().changeform_view
+        return answer_or_explain(request, view, object_id, form_url, extra_context)
+
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> Any:
+        return answer_or_explain(request, super().delete_view, object_id, extra_context)
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> Any:
+        return answer_or_explain(request, super().history_view, object_id, extra_context)
 
     def zone_of(self, record: Any) -> tzinfo:
         """On whose clock the times of ``record`` are shown."""
@@ -137,27 +172,42 @@ class EditableAdmin(OperatorAdmin):
         record = self.get_object(request, object_id) if object_id else None
         if record is not None:
             extra_context = {**(extra_context or {}), **self.around_form(record)}
-        view = super().changeform_view
-        return self._or_explain_refusal(request, view, object_id, form_url, extra_context)
+        return super().changeform_view(request, object_id, form_url, extra_context)
 
-    def delete_view(
-        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    def _changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None,
+        form_url: str,
+        extra_context: dict[str, Any] | None,
     ) -> Any:
-        view = super().delete_view
-        return self._or_explain_refusal(request, view, object_id, extra_context)
+        """Within Django's transaction: whoever saves a record waits for who is saving it."""
+        if request.method == "POST" and object_id and self.get_object(request, object_id):
+            rows = self.model._base_manager.select_for_update(of=("self",))
+            rows.filter(pk=object_id).first()
+        return super()._changeform_view(request, object_id, form_url, extra_context)
+
+    def get_formset_kwargs(
+        self, request: HttpRequest, obj: Any, inline: Any, prefix: str
+    ) -> dict[str, Any]:
+        """Refuse a page with rows that are no longer there, such as members deleted meanwhile."""
+        options: dict[str, Any] = super().get_formset_kwargs(request, obj, inline, prefix)
+        if request.method == "POST":
+            count = request.POST.get(f"{prefix}-INITIAL_FORMS", "0")
+            asked = {
+                request.POST.get(f"{prefix}-{number}-{inline.opts.pk.name}", "")
+                for number in range(min(int(count), ROWS_OF_A_PAGE_MAX))
+            }
+            parent = _get_foreign_key(self.model, inline.model, inline.fk_name)
+            rows = options["queryset"].filter(**{parent.name: obj})
+            there = {str(key) for key in rows.values_list("pk", flat=True)}
+            if not asked <= there:
+                raise StalePage(MEANWHILE)
+        return options
 
     def around_form(self, record: Any) -> dict[str, Any]:
         """The context of what the page of ``record`` shows around its form."""
         return {}
-
-    def _or_explain_refusal(
-        self, request: HttpRequest, view: Callable[..., Any], *arguments: Any
-    ) -> Any:
-        try:
-            return view(request, *arguments)
-        except Refusal as refusal:
-            messages.error(request, refusal.message)
-            return redirect(request.path)
 
 
 class InfinitePaginator(unfold_paginator.InfinitePaginator):
@@ -184,6 +234,31 @@ class RecordAdmin(OperatorAdmin):
     # Each (field, whether its beginning is enough), with an index on (account, field).
     identified_by: Iterable[tuple[str, bool]] = ()
     ordering_within_account: tuple[str, ...] = ("-id",)
+    # JSON from elsewhere, of any depth: shown as the database reads it.
+    documents: tuple[str, ...] = ()
+
+    def __init__(self, model: type[Model], admin_site: AdminSite) -> None:
+        super().__init__(model, admin_site)
+        for document in self.documents:
+            name = f"{document}_text"
+            setattr(self, name, self._document_column(document))
+            self._local_names[document] = name
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        """Without the documents: Python can't read those that are nested too deeply."""
+        return super().get_queryset(request).defer(*self.documents)
+
+    def _document_column(self, document: str) -> Callable[[Any], SafeString | str]:
+        @display(description=capfirst(str(self.opts.get_field(document).verbose_name)))
+        def column(record: Any) -> SafeString | str:
+            pretty = Func(F(document), function="jsonb_pretty", output_field=TextField())
+            rows = self.model._base_manager.filter(pk=record.pk)
+            text = rows.values_list(Left(pretty, JSON_LENGTH_MAX + 1), flat=True).first() or "–"
+            if len(text) > JSON_LENGTH_MAX:
+                text = f"{text[:JSON_LENGTH_MAX]}\n… The rest is too long to be shown."
+            return format_html('<pre class="whitespace-pre-wrap">{}</pre>', text)
+
+        return column
 
     def zone_of(self, record: Any) -> tzinfo:
         """The account's own."""

@@ -10,26 +10,29 @@ from typing import Any
 
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
+from allauth.usersessions.models import UserSession
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.models import Group
+from django.db import transaction
 from django.db.models import QuerySet
-from django.http import HttpRequest
-from unfold.forms import (
-    AdminPasswordChangeForm,
-    PaginationInlineFormSet,
-    UserChangeForm,
-    UserCreationForm,
-)
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from unfold.forms import PaginationInlineFormSet
 from unfold.widgets import UnfoldAdminEmailInputWidget
 
 from billing.accounts.people import email_taken, pays_alone_for, set_email
 from billing.models import Account, User
 from dashboard.operations.accounts.members import MembershipInline
 from dashboard.operations.base import EditableAdmin
+from dashboard.operations.record_actions import Outcome, Preview, RecordAction
+from dashboard.sign_in.invitations import send_password_link
 
 EMAIL_LENGTH_MAX = 254
+NOT_SENT = (
+    "The mail with the link to choose a password could not be sent. Send it again from the "
+    "person’s page once mails go out."
+)
 
 
 class PersonEmail(forms.Form):
@@ -48,22 +51,40 @@ class PersonEmail(forms.Form):
         return email
 
 
-class AddPersonForm(PersonEmail, UserCreationForm):
-    """A new person, with a first password."""
+class PersonForm(PersonEmail, forms.ModelForm):
+    """A person as an operator adds or changes one. Passwords are nobody's but their own."""
 
     class Meta:
         model = User
-        fields = ("email", "first_name", "last_name")
-
-    field_order = ("email", "first_name", "last_name", "password1", "password2")
+        fields = ("email", "first_name", "last_name", "is_active", "is_staff", "is_superuser")
 
 
-class PersonForm(PersonEmail, UserChangeForm):
-    """A person as an operator changes one."""
+class SendPasswordLink(RecordAction[User]):
+    """Mail somebody a link to choose a password."""
 
-    class Meta:
-        model = User
-        fields = "__all__"  # the admin names those that are shown
+    name = "send_password_link"
+    path = "password-link"
+    label = "Send a link to choose a password"
+
+    def preview(self) -> Preview:
+        return Preview(
+            title="Send a link to choose a password",
+            subject=self.record.email,
+            about=["The link works once, for a day. The present password holds until then."],
+            button="Send the link",
+        )
+
+    def instead(self) -> HttpResponse | None:
+        """Refuse where the operator may not change the person."""
+        if not self.record.is_active or not may_change(self.request, self.record):
+            return self.back("You may not send this person a link, or they are not active.")
+        return None
+
+    def do(self, form: Any) -> Outcome:
+        if send_password_link(self.record):
+            sent = f"a link to choose a password to {self.record.email}"
+            return Outcome(told=f"Sent {sent}.", recorded=f"Sent {sent}")
+        return Outcome(told=NOT_SENT, level=messages.ERROR)
 
 
 class AccountsFormSet(PaginationInlineFormSet):
@@ -98,9 +119,14 @@ class AccountsInline(MembershipInline):
 
 
 # Their own pages would bypass the rules here, so they go as soon as they have been registered.
-for module in ("allauth.account.admin", "allauth.mfa.admin"):
+for module in (
+    "django.contrib.auth.admin",
+    "allauth.account.admin",
+    "allauth.mfa.admin",
+    "allauth.usersessions.admin",
+):
     import_module(module)
-for built_in in (Group, EmailAddress, Authenticator):
+for built_in in (Group, EmailAddress, Authenticator, UserSession):
     admin.site.unregister(built_in)
 
 
@@ -111,13 +137,12 @@ def may_change(request: HttpRequest, person: User) -> bool:
 
 
 @admin.register(User)
-class PersonAdmin(EditableAdmin, UserAdmin):  # type: ignore[misc]  # Unfold has no types
+class PersonAdmin(EditableAdmin):
     """People: customers' and, for superusers, operators."""
 
     allowed = frozenset({"add", "change"})  # what somebody did stays on record
+    record_actions = (SendPasswordLink,)
     form = PersonForm
-    add_form = AddPersonForm
-    change_password_form = AdminPasswordChangeForm
     inlines = (AccountsInline,)
     list_display = ("email", "first_name", "last_name", "accounts", "is_active", "works_here")
     list_display_links = ("email",)
@@ -140,9 +165,10 @@ class PersonAdmin(EditableAdmin, UserAdmin):  # type: ignore[misc]  # Unfold has
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj is None:
-            return [(None, {"fields": AddPersonForm.field_order})]
+            about = "They get a mail with a link to choose a password."
+            return [(None, {"fields": ("email", "first_name", "last_name"), "description": about})]
         sections = [
-            (None, {"fields": ("email", ("first_name", "last_name"), "password", "is_active")}),
+            (None, {"fields": ("email", ("first_name", "last_name"), "is_active")}),
             ("Dates", {"fields": (("last_login_local", "date_joined_local"),)}),
         ]
         if request.user.is_superuser:
@@ -155,11 +181,25 @@ class PersonAdmin(EditableAdmin, UserAdmin):  # type: ignore[misc]  # Unfold has
         return sections
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
-        """Store the person with the address in both places."""
+        """Store the person with the address in both places; who is new gets a link."""
+        if not change:
+            obj.set_unusable_password()
         set_email(user=obj, email=obj.email)
+        if not change:
+            transaction.on_commit(lambda: self._invite(request, obj))
         # Shutting somebody out can't wait for who comes after.
         if "is_active" in form.changed_data and not obj.is_active and (left := pays_alone_for(obj)):
             messages.warning(request, f"{nobody_pays_for(left)} Make somebody superadmin there.")
+
+    def _invite(self, request: HttpRequest, person: User) -> None:
+        if send_password_link(person):
+            messages.info(request, f"A link to choose a password is on its way to {person.email}.")
+        else:
+            messages.error(request, NOT_SENT)
+
+    def response_post_save_add(self, request: HttpRequest, obj: User) -> HttpResponse:
+        """To which accounts somebody belongs is said on the person's own page."""
+        return redirect("admin:billing_user_change", obj.pk)
 
     @admin.display(description="Accounts")
     def accounts(self, person: User) -> str:

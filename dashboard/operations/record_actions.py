@@ -18,7 +18,7 @@ from django.contrib.admin.templatetags.admin_urls import admin_urlname
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import Model
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.utils import timezone
@@ -28,6 +28,7 @@ from unfold.decorators import action
 
 from billing.payments.gateways import GatewayError
 from billing.refusals import Refusal
+from dashboard.operations.hostile import answer_or_explain
 from dashboard.refusals import add_refusal
 
 TEMPLATE = "admin/record_action.html"
@@ -132,12 +133,12 @@ class RecordAction(ABC, Generic[AnyRecord]):
     # What is the same for all.
 
     @classmethod
-    def as_admin_method(cls) -> Callable[..., HttpResponse]:
+    def as_admin_method(cls) -> Callable[..., HttpResponseBase]:
         """The action as Unfold takes it: a method of a ModelAdmin that answers requests."""
 
         def method(
             model_admin: ModelAdmin, request: HttpRequest, object_id: str, **captured: Any
-        ) -> HttpResponse:
+        ) -> HttpResponseBase:
             record = model_admin.get_object(request, object_id)
             if record is None:
                 raise Http404
@@ -150,11 +151,11 @@ class RecordAction(ABC, Generic[AnyRecord]):
                 now=timezone.now(),
                 **captured,
             )
-            return asked.answer()
+            return answer_or_explain(request, lambda _: asked.answer())
 
-        decorated: Callable[..., HttpResponse] = action(description=cls.label, url_path=cls.path)(
-            method
-        )
+        decorated: Callable[..., HttpResponseBase] = action(
+            description=cls.label, url_path=cls.path
+        )(method)
         return decorated
 
     def answer(self) -> HttpResponse:

@@ -2,6 +2,8 @@
 // data-live-url every 10 seconds, only while the page is visible; shows nothing by itself, so that
 // the rows under the reader's eyes never move.
 
+import { leaveIfSignedOut } from "./signed-out.js";
+
 const EVERY_MS = 10_000;
 const numbers = new Intl.NumberFormat("en-GB");
 
@@ -10,7 +12,7 @@ const ask = async () => {
   if (document.hidden || !place || document.querySelector(".htmx-request")) return;
   try {
     const response = await fetch(place.dataset.liveUrl, { headers: { Accept: "application/json" } });
-    if (!response.ok || response.redirected) return;
+    if (leaveIfSignedOut(response) || !response.ok || response.redirected) return;
     const { rows, balance } = await response.json();
     // The page may have been exchanged while the answer was on its way.
     if (!place.isConnected) return;

@@ -72,6 +72,15 @@ def test_a_production_environment_passes_the_deployment_check() -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.parametrize(
+    ("site", "prefix"), [("https://credits.example.com", "__Host-"), ("http://credits.test", "")]
+)
+def test_cookies_belong_to_this_very_host_under_https(site: str, prefix: str) -> None:
+    given = settings_in({**PRODUCTION, "SITE_URL": site})
+    assert given["SESSION_COOKIE_NAME"] == f"{prefix}sessionid"
+    assert given["CSRF_COOKIE_NAME"] == f"{prefix}csrftoken"
+
+
 @pytest.mark.parametrize("proxies", [0, 2])
 def test_the_sign_in_knows_how_many_proxies_there_are(proxies: int, settings: Any) -> None:
     given = {"TRUSTED_PROXY_COUNT": str(proxies)} if proxies else {}

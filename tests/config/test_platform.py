@@ -105,6 +105,21 @@ def test_a_missing_chart_script_is_an_error(settings: Any) -> None:
     assert [error.id for error in checks.chart_script_is_found()] == ["platform.E001"]
 
 
+@pytest.mark.parametrize(
+    ("address", "is_on", "found"),
+    [
+        ("https://credits.example.com", True, ["platform.E002"]),
+        ("https://credits.example.com", False, []),
+        ("http://localhost:8000", True, []),
+    ],
+)
+def test_the_demonstrations_sign_ins_are_refused_over_https(
+    settings: Any, address: str, is_on: bool, found: list[str]
+) -> None:
+    settings.SITE_URL, settings.DEMO_SIGN_INS = address, is_on
+    assert [error.id for error in checks.demo_sign_ins_are_for_trying_out()] == found
+
+
 @pytest.mark.parametrize("attempt", [1, 2])
 def test_each_test_starts_with_an_empty_cache(attempt: int) -> None:
     assert cache.get("left-over") is None

@@ -12,12 +12,15 @@ from unfold.forms import PaginationInlineFormSet
 from billing.models import Membership, Role
 from dashboard.operations.permissions import EVERYTHING, StaffPermissions
 
+ID_DIGITS_MAX = 18
+
 
 class FoundSelect(AutocompleteSelect):
     """A choice found by typing. What is no id is refused by its field, not by the database."""
 
     def optgroups(self, name: str, value: Any, attr: Any = None) -> Any:
-        return super().optgroups(name, [one for one in value if str(one).isdecimal()], attr)
+        ids = [one for one in value if str(one).isdecimal() and len(str(one)) <= ID_DIGITS_MAX]
+        return super().optgroups(name, ids, attr)
 
 
 class MembersFormSet(PaginationInlineFormSet):

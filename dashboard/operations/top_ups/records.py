@@ -267,6 +267,7 @@ class PaymentEventAdmin(RecordAdmin):
         ("processed_at", admin.EmptyFieldListFilter),
     )
     list_select_related = False
+    documents = ("payload",)
     search_fields = ("event_id",)
     search_help_text = "Whole event ID"
     ordering = ("-pk",)

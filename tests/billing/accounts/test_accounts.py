@@ -12,6 +12,7 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
+from django.test import Client
 from django.utils import timezone
 
 from billing.accounts.opening import (
@@ -21,7 +22,7 @@ from billing.accounts.opening import (
     granted_in_words,
     open_account,
 )
-from billing.models import Account, CustomTerms, DailyUsage, Plan, Role
+from billing.models import Account, CustomTerms, DailyUsage, Plan, Role, User
 from billing.plans.tariffs import agreement_at
 from tests.billing.waiting import WAIT_SECONDS, until_somebody_waits_for_a_lock
 from tests.factories import UserFactory
@@ -213,3 +214,24 @@ def test_a_posting_that_waits_for_the_move_is_summed_in_the_new_zone(
         for done in [pool.submit(move), pool.submit(record)]:
             done.result()
     assert [(row.day, row.calls) for row in DailyUsage.objects.all()] == [(date(2026, 3, 9), 2)]
+
+
+def test_the_command_adds_its_owner_and_prints_a_link_where_no_mail_goes_out(db: None) -> None:
+    command = ("--plan=Base", "--owner=New@example.com", "--add-owner")
+    assert "new@example.com would be added" in by_command(*command, "--dry-run")
+    assert not User.objects.filter(email="new@example.com").exists()
+    said = by_command(*command)
+    link = said.split()[-1]
+    assert "/accounts/password/reset/key/" in link
+    page = Client().get("/" + link.split("/", 3)[3], follow=True)
+    assert "Choose a new password" in page.content.decode()
+    assert not User.objects.get(email="new@example.com").has_usable_password()
+
+
+def test_the_command_mails_the_link_where_mails_go_out(
+    db: None, mailoutbox: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dashboard.management.commands.open_account.mails_go_out", lambda: True)
+    said = by_command("--plan=Base", "--owner=new@example.com", "--add-owner")
+    assert "/reset/key/" not in said
+    assert "/reset/key/" in mailoutbox[0].body

@@ -109,10 +109,15 @@ def test_credits_that_last_hardly_longer_than_a_warning_are_not_said_to_expire_a
 
 
 def test_plan_credits_are_said_to_expire_in_their_last_week_only(
-    visitor: Client, account: Account, professional: Plan, stop_clock: StopClock
+    visitor: Client,
+    member: User,
+    account: Account,
+    professional: Plan,
+    stop_clock: StopClock,
 ) -> None:
     assert said_to_expire(visitor) == ""
     stop_clock(NOW + timedelta(days=5))
+    visitor.force_login(member)  # nobody stays signed in for so long
     assert "1,500 credits expire on 4 Dec 2026, 15:00 (plan credits)." in said_to_expire(visitor)
 
 

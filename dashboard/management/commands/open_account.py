@@ -9,14 +9,17 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
 from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 
 from billing.accounts.opening import credits_of_opening, granted_in_words, open_account
+from billing.accounts.people import add_person, email_taken
 from billing.models import Account, CustomTerms, Plan, User
 from billing.models.currency import prices_in_minor_units
 from billing.money import minor_units
 from billing.refusals import Refusal
+from dashboard.sign_in.invitations import mails_go_out, password_link, send_password_link
 
 TARIFF = ("increment_seconds", "credits_per_increment")
 OWN_TERMS = (*TARIFF, "credits_per_cycle", "concurrent_calls")
@@ -25,7 +28,8 @@ OWN_TERMS = (*TARIFF, "credits_per_cycle", "concurrent_calls")
 class Command(BaseCommand):
     """Open an account on a plan, with its first superadmin, and say which credits that grants.
 
-    The first superadmin must be a person who signs in here already. Terms of its own need at least
+    The first superadmin is a person who signs in here already, or is added and sent a link to
+    choose a password; where no mail goes out, the link is printed. Terms of its own need at least
     the increment and the credits per increment.
     """
 
@@ -40,6 +44,9 @@ class Command(BaseCommand):
         )
         parser.add_argument("--plan", required=True, help="Its name, such as Base.")
         parser.add_argument("--owner", required=True, metavar="E-MAIL", help="First superadmin.")
+        parser.add_argument(
+            "--add-owner", action="store_true", help="The first superadmin is new here: add them."
+        )
         parser.add_argument("--time-zone", default="UTC", metavar="NAME")
         parser.add_argument("--currency", default="INR", metavar="CODE")
         parser.add_argument(
@@ -68,21 +75,23 @@ class Command(BaseCommand):
         try:
             account.full_clean()
             plan = _plan(options["plan"])
-            owner = _owner(options["owner"])
+            owner = _owner(options["owner"], may_be_new=options["add_owner"])
             terms = _own_terms(options, account)
             starts_at = _start(options["starts"], account) or now
             granted = credits_of_opening(
                 account=account, plan=plan, now=now, starts_at=starts_at, custom_terms=terms
             )
+            is_new = owner.pk is None
             if not options["dry_run"]:
-                open_account(
-                    account=account,
-                    plan=plan,
-                    owner=owner,
-                    now=now,
-                    starts_at=starts_at,
-                    custom_terms=terms,
-                )
+                with transaction.atomic():
+                    open_account(
+                        account=account,
+                        plan=plan,
+                        owner=add_person(email=owner.email) if is_new else owner,
+                        now=now,
+                        starts_at=starts_at,
+                        custom_terms=terms,
+                    )
         except Refusal as refusal:
             raise CommandError(f"--starts: {refusal.message}") from refusal
         except ValidationError as error:
@@ -90,6 +99,20 @@ class Command(BaseCommand):
         done = "would be open" if options["dry_run"] else "is open"
         said = f"{account} ({account.slug}) {done} on {plan}. {granted_in_words(granted, account)}"
         self.stdout.write(said)
+        if is_new:
+            self._invite(owner.email, dry_run=options["dry_run"])
+
+    def _invite(self, email: str, *, dry_run: bool) -> None:
+        """Have whoever is new choose a password; nobody else ever knows it."""
+        if dry_run:
+            self.stdout.write(f"{email} would be added, and get a link to choose a password.")
+            return
+        owner = User.objects.get(email=email)
+        if mails_go_out() and send_password_link(owner):
+            self.stdout.write(f"{email} gets a link to choose a password.")
+        else:
+            link = password_link(owner)
+            self.stdout.write(f"No mail goes out. Give {email} this link, for a day:\n{link}")
 
 
 def _plan(name: str) -> Plan:
@@ -100,13 +123,20 @@ def _plan(name: str) -> Plan:
     return plan
 
 
-def _owner(email: str) -> User:
-    owner = User.objects.filter(email=email.strip().lower(), is_active=True).first()
-    if owner is None:
+def _owner(email: str, *, may_be_new: bool) -> User:
+    """Who owns the account; not stored yet where they are to be added."""
+    email = email.strip().lower()
+    owner = User.objects.filter(email=email, is_active=True).first()
+    if owner is not None:
+        return owner
+    if not may_be_new:
         raise CommandError(
-            f"--owner: nobody signs in with {email}. Add the person first, in Django admin under "
-            "People."
+            f"--owner: nobody signs in with {email}. Is it spelled right? --add-owner adds them."
         )
+    owner = User(email=email)
+    owner.clean_fields(exclude={"password"})
+    if email_taken(email=email, user=owner):
+        raise CommandError(f"--owner: {email} is not active, or in use by somebody else.")
     return owner
 
 
