@@ -1,13 +1,18 @@
 """What a request may bring along, judged before any of it is read.
 
 A page takes a form of some kilobytes; a view that takes more or less has an attribute
-``body_bytes_max``. A view that takes files sets upload handlers of its own; elsewhere none belong.
+``body_bytes_max``, one that takes small files ``takes_files``. Larger ones need upload handlers of
+the view's own. Elsewhere files belong nowhere.
 """
 
 from collections.abc import Callable
 from typing import Any
 
-from django.core.files.uploadhandler import FileUploadHandler, StopUpload
+from django.core.files.uploadhandler import (
+    FileUploadHandler,
+    MemoryFileUploadHandler,
+    StopUpload,
+)
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.template.loader import render_to_string
 
@@ -44,6 +49,8 @@ class BodyMiddleware:
         self, request: HttpRequest, view: Callable[..., Any], args: Any, kwargs: Any
     ) -> HttpResponse | None:
         """Refuse what is larger than ``view`` takes, before the form is read for its token."""
+        if getattr(view, "takes_files", False):
+            request.upload_handlers = [MemoryFileUploadHandler(request)]
         length = request.META.get("CONTENT_LENGTH") or "0"
         allowed = getattr(view, "body_bytes_max", FORM_BYTES_MAX)
         if not length.isdecimal() or int(length) > allowed:

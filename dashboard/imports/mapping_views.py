@@ -105,6 +105,9 @@ def import_mapping(request: AccountRequest, public_id: UUID) -> HttpResponse:
     return _show(request, file_import, reading, form)
 
 
+import_mapping.takes_files = True  # type: ignore[attr-defined]  # a mapping, of some kilobytes
+
+
 @account_page(manages=True, framed=False)
 def import_profile(request: AccountRequest, public_id: UUID) -> HttpResponse:
     """Send the mapping that the import uses as a small file."""

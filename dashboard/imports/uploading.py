@@ -84,6 +84,10 @@ def import_new(request: AccountRequest) -> HttpResponse:
     return _choose(request)
 
 
+# A little more than a form may have, so that the page itself says how much that is.
+import_new.body_bytes_max = FORM_BYTES_MAX + 1024 * 1024  # type: ignore[attr-defined]
+
+
 def _choose(
     request: AccountRequest, *, problem: str = "", file_problem: str = "", status: int = 200
 ) -> HttpResponse:
