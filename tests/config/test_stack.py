@@ -237,16 +237,17 @@ def test_a_copy_of_a_running_directory_leaves_the_original_alone(stack: Stack) -
     assert stack.signal(signal.SIGINT) == 0
 
 
-def test_a_copy_with_other_owners_is_refused_in_one_line(stack: Stack) -> None:
+def test_a_copy_with_other_owners_is_refused_in_one_line(tmp_path: Path) -> None:
     if os.geteuid() != 0:
         pytest.skip("only root can make files of another user")
+    stack = Stack(deep(tmp_path), tmp_path / "run.log")
     data = postgres_home(stack.state) / "postgres"
     data.mkdir(parents=True)
     os.chown(data, 1, -1)
     try:
         done = stack.once("run")
     finally:
-        shutil.rmtree(data)
+        shutil.rmtree(postgres_home(stack.state))
     assert done.returncode == 1
     assert "postgres belongs to another user than the server's" in done.stdout.splitlines()[-1]
     assert "Traceback" not in done.stdout + done.stderr

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from django.urls import reverse
 
+from calls.models import FileImport, ImportState
 from tests.dashboard.conftest import NOW, call, post, top_up
 from tests.dashboard.test_access import PAGES
 from tests.dashboard.top_up.test_top_up import decide, words
@@ -13,7 +14,8 @@ from tests.dashboard.top_up.test_top_up_status import begin, paid
 pytestmark = pytest.mark.usefixtures("now")
 
 LOW = "Credits are running low. 200 left of 1,500 a cycle."
-BARE = {"export", "changes"}  # data, no pages
+BARE = {"export", "changes", "import_parts", "import_profile", "import_rejects"}  # data, no pages
+LED_ELSEWHERE = {"import_mapping", "import_take_back"}  # of an import that recorded nothing
 TOPPING_UP = {"top_up", "top_up_status"}
 
 
@@ -24,15 +26,25 @@ def addresses(account, owner, professional):
     payment = begin(account, owner)
     receipt = paid(begin(account, owner, credits=10, form_key="paid"))
     post(call(account, "b", 10, NOW))
+    done = FileImport.objects.create(
+        account=account,
+        file_name="calls.csv",
+        size=1,
+        state=ImportState.DONE,
+        created_at=NOW,
+        moved_at=NOW,
+        ended_at=NOW,
+    )
     arguments: dict[str, dict[str, Any]] = {
         "row": {"seq": 1},
         "call": {"call_id": "a"},
         "top_up_status": {"public_id": payment.top_up.public_id},
         "receipt": {"public_id": receipt.top_up.public_id},
+        "import_page": {"public_id": done.public_id},
     }
     return {
         name: reverse(f"dashboard:{name}", kwargs={"slug": "acme", **arguments.get(name, {})})
-        for name in set(PAGES) - BARE
+        for name in set(PAGES) - BARE - LED_ELSEWHERE
     }
 
 
