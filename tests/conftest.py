@@ -9,6 +9,7 @@ or `ledger_alone`.
 import contextlib
 import os
 import secrets
+import signal
 import subprocess
 import sys
 import time
@@ -328,10 +329,19 @@ def celery_worker(
 def _worker_rests(request: pytest.FixtureRequest, clean_ledger: None) -> Iterator[None]:
     """Let the worker finish before the ledger is audited and the database is emptied.
 
-    A task that still runs would write into the next test, or lock what is being emptied.
+    A task that still runs would write into the next test, or lock what is being emptied. A test
+    that asks for no worker does without the one that an earlier test started: that sleeps.
     """
-    yield
-    if _workers and _database_of(request) == "transactional_db":
+    commits = _database_of(request) == "transactional_db"
+    sleeping = [] if "celery_worker" in request.fixturenames or not commits else list(_workers)
+    for process in sleeping:
+        process.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for process in sleeping:
+            process.send_signal(signal.SIGCONT)
+    if _workers and commits:
         _wait_until_idle()
 
 
