@@ -36,6 +36,7 @@ def _wait_for_the_server_to_notice() -> None:
     sleeping = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE %s AND state = 'active'"
     for _ in range(100):
         with connections["default"].cursor() as cursor:
+            cursor.execute("SELECT pg_stat_clear_snapshot()")
             cursor.execute(sleeping, ["SELECT pg_sleep(4)%"])
             if cursor.fetchone() == (0,):
                 return
