@@ -15,7 +15,8 @@ test: $(STAMP)
 
 # What depends on the database and the broker: CI repeats it on servers of the machine.
 SERVER_TESTS := tests/api tests/billing tests/calls tests/dashboard/mail tests/faults \
-	tests/config/test_platform.py tests/config/test_compose.py
+	tests/config/test_platform.py tests/config/test_compose.py \
+	--ignore=tests/calls/notations --ignore=tests/calls/sources
 test-servers: $(STAMP)
 	@$(PY) -m config.local.stack test -n 2 --dist loadgroup -m "not browser" $(SERVER_TESTS)
 
