@@ -239,6 +239,9 @@ if (form) {
     if (input.files.length) start(input.files[0]);
   });
   part("cancel").addEventListener("click", cancel);
+  // Chosen while this script was still on its way; on the way back, browsers fill forms by themselves.
+  const [visit] = performance.getEntriesByType("navigation");
+  if (input.files.length && visit?.type === "navigate") start(input.files[0]);
 
   // The whole page takes the file, so that missing the box does not open the file instead.
   let depth = 0;
@@ -269,4 +272,5 @@ if (form) {
       start(files[0]);
     }
   });
+  form.dataset.ready = "true";
 }

@@ -53,6 +53,7 @@ def choose(page: Page, account: Account, content: bytes, name: str = "calls.csv"
     """From the list of imports to the page of the file that was uploaded."""
     page.goto(reverse("dashboard:imports", args=[account.slug]))
     page.get_by_role("link", name="Import calls").first.click()
+    page.locator("form[data-ready]").wait_for()
     file: Any = {"name": name, "mimeType": "text/csv", "buffer": content}
     page.get_by_label("Drop a file here, or choose one").set_input_files(file)
     page.wait_for_url("**/calls/imports/*-*/")
@@ -341,6 +342,7 @@ def test_a_keyboard_alone_imports_and_takes_back(
     tab_to(page, "main a[href$='/imports/new/']")
     page.keyboard.press("Enter")
     page.wait_for_url("**/imports/new/")
+    page.locator("form[data-ready]").wait_for()
     tab_to(page, "#file")
     content: Any = {"name": "keys.csv", "mimeType": "text/csv", "buffer": own_calls(5)}
     with page.expect_file_chooser() as chooser:
