@@ -358,6 +358,7 @@ def call_ids_are_whole() -> Iterator[Breach]:
 def corrections_tell_how_they_moved_their_call() -> Iterator[Breach]:
     """A correction says from when to when it moved its call: no call was moved in silence.
 
+    A withdrawn correction stands at the time that it moved the call to, and moves it back.
     Whether it was allowed to move it so far (rule 10) is not stored: see `docs/decisions.md`.
     """
     return breaches_of(
@@ -367,8 +368,11 @@ def corrections_tell_how_they_moved_their_call() -> Iterator[Breach]:
                format('says %s of the start of call %s, which moves from %s to %s',
                       coalesce(changes ->> 'started_at', 'nothing'), call_id, moved_from,
                       occurred_at)
-          FROM (SELECT *, lag(occurred_at) OVER (PARTITION BY account_id, call_id ORDER BY seq)
-                       AS moved_from
+          FROM (SELECT *, lag(CASE kind WHEN 'withdrawal'
+                                   THEN coalesce((changes #>> '{started_at,1}')::timestamptz,
+                                                 occurred_at)
+                                   ELSE occurred_at END)
+                       OVER (PARTITION BY account_id, call_id ORDER BY seq) AS moved_from
                   FROM billing_ledgerentry
                   JOIN (SELECT DISTINCT account_id, call_id FROM billing_ledgerentry
                          WHERE kind = 'correction') corrected USING (account_id, call_id)) moved

@@ -36,7 +36,7 @@ ALLOWED: Mapping[str, frozenset[str]] = {
         S.REFUSED: (S.READY,),
         S.FAILED: (S.EXAMINING, S.TRYING, S.IMPORTING, S.WITHDRAWING, S.READY),
         S.WITHDRAWING: (S.WITHDRAWN, S.FAILED),
-        S.WITHDRAWN: (),
+        S.WITHDRAWN: (S.WITHDRAWING,),  # what was kept, once nothing else has changed it any more
     }.items()
 }
 

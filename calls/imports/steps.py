@@ -11,6 +11,7 @@ from calls.imports.readings import reading_of, require_file, source_of
 from calls.imports.slices import work
 from calls.imports.uploads import require_plan, require_room
 from calls.models import FileImport, ImportPart, ImportState
+from calls.withdrawing import has_calls
 
 __all__ = ["work"]
 
@@ -78,17 +79,26 @@ def go_on(*, file_import: FileImport, by: User | None, now: datetime) -> FileImp
 def withdraw(*, file_import: FileImport, by: User | None, now: datetime) -> FileImport:
     """Take back all that the import recorded. Rule: "How credits are consumed", 12.
 
+    Once more where calls were kept because a later import had changed them, and that one was taken
+    back meanwhile.
+
     ``by`` is None for the command. Raises Refusal where the import ended more than 30 days ago,
     unless an operator asks.
     """
     with transaction.atomic():
         found = machine.lock(file_import)
-        if found.state in (ImportState.WITHDRAWING, ImportState.WITHDRAWN):
+        is_withdrawn = found.state == ImportState.WITHDRAWN
+        if found.state == ImportState.WITHDRAWING or (is_withdrawn and not _has_calls(found)):
             return found
         if found.state == ImportState.FAILED and found.cursor < 0:
             raise Refusal("This import recorded nothing.")
         machine.require(
-            found, ImportState.DONE, ImportState.STOPPED, ImportState.FAILED, to="be taken back"
+            found,
+            ImportState.DONE,
+            ImportState.STOPPED,
+            ImportState.FAILED,
+            ImportState.WITHDRAWN,
+            to="be taken back",
         )
         if not may_withdraw(file_import=found, by=by, now=now):
             raise Refusal(
@@ -99,8 +109,12 @@ def withdraw(*, file_import: FileImport, by: User | None, now: datetime) -> File
             ImportState.WITHDRAWING,
             now=now,
             withdrawn_by=by,
-            withdrawal={},
+            withdrawal=found.withdrawal if is_withdrawn else {},
         )
+
+
+def _has_calls(file_import: FileImport) -> bool:
+    return has_calls(account_id=file_import.account_id, import_id=file_import.pk)
 
 
 def may_withdraw(*, file_import: FileImport, by: User | None, now: datetime) -> bool:

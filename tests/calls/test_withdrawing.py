@@ -282,6 +282,13 @@ def test_corrections_count_on_after_a_restored_call(professional):
     assert entries(professional)[-1] == ("correction:2:c1", -3, 90)
 
 
+def test_a_call_that_a_withdrawn_correction_moved_can_be_corrected_again(professional):
+    record_calls(records=[record(professional)], now=NOW)
+    brought(X, record(professional, started_at=STARTED_AT + HOUR))  # at the same cost
+    taken_back(professional)
+    assert record_one(record(professional, seconds=125)) == ("corrected", 2)  # the audit is clean
+
+
 # ── Overtaken ─────────────────────────────────────────────────────────────────────────────────
 def test_a_call_that_a_source_corrected_since_is_kept_and_named(professional):
     brought(X, record(professional), record(professional, "c2"))

@@ -29,6 +29,7 @@ ALONE: Final = re.compile(
 IN_LETTERS: Final = re.compile(
     r"(?:[A-Za-z]+,? )?(?:\d{1,2}[-/. ]+[A-Za-z]{3,}|[A-Za-z]{3,}[-/. ]+\d{1,2})"
 )
+NO_DATE: Final = re.compile(r"0000[-/.]00[-/.]00|00[-/.]00[-/.]0000")
 YEAR_FIRST: Final = re.compile(r"'?\d{4}[-/.]?\d{1,2}[-/.]?\d{1,2}")
 SECONDS: Final = re.compile(
     r"(?<!\d)\d{1,2}[:.]\d{2}[:.](\d{2}(?:[.,]\d*[1-9])?)(?!\d)|\d{8}[T ]?\d{4}(\d{2})"
@@ -60,7 +61,7 @@ class Column:
     def values(self) -> list[str]:
         """Its values that say something."""
         stripped = (unquoted(text.strip()) for text in self.texts)
-        return [text for text in stripped if text not in NOTHING]
+        return [text for text in stripped if text not in NOTHING and not NO_DATE.match(text)]
 
     @cached_property
     def distinct(self) -> list[str]:

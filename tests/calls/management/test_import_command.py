@@ -222,3 +222,14 @@ def test_rejected_lines_that_are_not_mended_are_rejected_as_before(importing_fil
     again = tmp_path / "calls.csv.rejects.csv.rejects.csv"
     assert again.read_text() == before
     assert before.splitlines()[0] == f"{HEADER},Rejected: line,Rejected: field,Rejected: reason"
+
+
+def test_what_was_kept_is_taken_back_once_the_later_import_is(importing_file):
+    first = importing_file(lines(GOOD.format("c1", 10)))
+    second = importing_file(lines(GOOD.format("c1", 40)), name="later.csv")
+    kept = Outcome(account="acme", withdraw=first.import_id)
+    assert "1 kept because something else changed" in kept.out
+    Outcome(account="acme", withdraw=second.import_id)
+    assert Call.objects.get(call_id="c1").withdrawn_at is None
+    Outcome(account="acme", withdraw=first.import_id)
+    assert Call.objects.get(call_id="c1").withdrawn_at is not None

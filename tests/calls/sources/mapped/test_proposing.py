@@ -434,3 +434,13 @@ def test_a_file_without_times_gets_no_profile():
     proposal = proposed("Name;City\nAsha;Pune\nRavi;Delhi\n")
     assert proposal.profile is None
     assert "No column of dates and times" in facts(proposal, "columns")[0]
+
+
+def test_words_for_nothing_hide_no_column_of_answers():
+    text = """
+    ID;Start;Answered at;End;Status;Direction
+    n-1;2026-11-20 10:00:00;NULL;2026-11-20 10:00:20;missed;outbound
+    n-2;2026-11-20 10:01:00;0000-00-00 00:00:00;2026-11-20 10:01:20;missed;outbound
+    n-3;2026-11-20 10:02:00;2026-11-20 10:02:05;2026-11-20 10:02:35;answered;outbound
+    """
+    assert calls(text)[2][3:] == ("10:02:05", "10:02:35")
