@@ -88,7 +88,7 @@ def withdraw(*, file_import: FileImport, by: User | None, now: datetime) -> File
     with transaction.atomic():
         found = machine.lock(file_import)
         is_withdrawn = found.state == ImportState.WITHDRAWN
-        if found.state == ImportState.WITHDRAWING or (is_withdrawn and not _has_calls(found)):
+        if found.state == ImportState.WITHDRAWING or (is_withdrawn and not has_more(found)):
             return found
         if found.state == ImportState.FAILED and found.cursor < 0:
             raise Refusal("This import recorded nothing.")
@@ -113,7 +113,8 @@ def withdraw(*, file_import: FileImport, by: User | None, now: datetime) -> File
         )
 
 
-def _has_calls(file_import: FileImport) -> bool:
+def has_more(file_import: FileImport) -> bool:
+    """Whether anything stands that the import did and nothing else has changed since."""
     return has_calls(account_id=file_import.account_id, import_id=file_import.pk)
 
 

@@ -47,7 +47,7 @@ class ImportPage(Standing):
             if self.reading is not None and not self.is_refused:
                 self.sample = _sample_of(file_import, self.reading, request)
         self.kept: list[str] = []
-        if self.state == S.WITHDRAWN or self.may_take_back:
+        if self.may_take_back or self.state == S.WITHDRAWN:
             self.kept = overtaken_calls(account_id=request.account.pk, import_id=file_import.pk)
         self.outcome = panel_of(self, balance=request.frame.balance)
         _ = self.waits_for  # read now: nothing is read while the page is rendered

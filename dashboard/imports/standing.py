@@ -182,11 +182,14 @@ class Standing:
         began = self.file_import.ended_at or self.file_import.moved_at
         return began + steps.WITHDRAWABLE_FOR
 
-    @property
+    @cached_property
     def may_take_back(self) -> bool:
-        """Whether it can be taken back now."""
+        """Whether it, or what was kept of it, can be taken back now."""
         return (
-            self.state in (S.DONE, S.STOPPED, S.FAILED)
+            (
+                self.state in (S.DONE, S.STOPPED, S.FAILED)
+                or (self.state == S.WITHDRAWN and steps.has_more(self.file_import))
+            )
             and self.has_recorded
             and steps.may_withdraw(file_import=self.file_import, by=self.by, now=self.now)
         )
