@@ -225,7 +225,9 @@ def test_an_upload_goes_on_after_a_reload_with_what_is_missing(
     file.write_bytes(own_calls(15_000))
     page.route("**/parts/2/", lambda route: route.abort("connectionreset"))
     page.goto(reverse("dashboard:import_new", args=[company.slug]))
-    page.get_by_label("Drop a file here, or choose one").set_input_files(file)
+    page.locator("form[data-ready]").wait_for()
+    with page.expect_response("**/parts/0/"), page.expect_response("**/parts/1/"):
+        page.get_by_label("Drop a file here, or choose one").set_input_files(file)
     expect(page.get_by_text("The connection is lost.").first).to_be_visible()
     there = set(latest().parts.values_list("number", flat=True))
     assert there
