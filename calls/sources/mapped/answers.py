@@ -15,6 +15,7 @@ MEANINGS: Final = {
     "usage_type": tuple((usage.value, usage.value.capitalize()) for usage in UsageType),
 }
 TIMES: Final = ("started_at", "connected_at", "ended_at", "revised_at")
+BY_TOTAL: Final = "total"  # the answer that a duration tells who was answered
 LENGTHS: Final = ("talk", "total", "waiting")
 
 
@@ -53,13 +54,18 @@ def answered(profile: Profile, topic: str, value: str) -> Profile:
         }
         return replace(profile, **changed)
     field, _, word = topic.partition(":")
+    if topic == "status" and value == BY_TOTAL:
+        return replace(
+            profile,
+            status=replace(profile.status, by=BY_TOTAL, otherwise=Status.NO_ANSWER.value),
+        )
     if field == "unit":
         return _with_unit(profile, word, value)
     if field not in MEANINGS or value not in dict(MEANINGS[field]):
         raise ProfileError("Choose one of the answers.", field=topic)
     choice: Choice = getattr(profile, field)
     if not word:
-        return _with(profile, field, replace(choice, otherwise=value))
+        return _with(profile, field, replace(choice, otherwise=value, by=""))
     words = dict(choice.words)
     words[value] = (*words.get(value, ()), word)
     return _with(profile, field, replace(choice, words=tuple(words.items())))

@@ -2,8 +2,7 @@
 
 from billing.plans.rating import UsageType
 from calls.models import Status
-from calls.notations.layout import Fact
-from calls.sources.mapped.answers import Question, words_asked
+from calls.sources.mapped.answers import BY_TOTAL, Question, words_asked
 from calls.sources.mapped.assigning import Parts
 from calls.sources.mapped.columns import Column
 from calls.sources.mapped.naming import IS_INVERTED
@@ -17,19 +16,27 @@ from calls.sources.mapped.vocabulary import (
 )
 from calls.sources.mapped.whole_columns import WholeColumns
 
+_ASKED = (
+    "Which calls were answered? If a column tells it, choose that column as the outcome; else say "
+    "it here."
+)
+_ALL = (Status.COMPLETED.value, "All of them were answered")
+ANSWERED_AT_ALL = Question("status", _ASKED, (_ALL,))
+ANSWERED_BY_TOTAL = Question(
+    "status", _ASKED, ((BY_TOTAL, "Those with a duration of more than 0"), _ALL)
+)
 
-def status_told(
-    parts: Parts, whole: WholeColumns, facts: list[Fact]
-) -> tuple[Choice, list[Question]]:
-    """How the file tells which calls were answered."""
+
+def status_told(parts: Parts, whole: WholeColumns) -> tuple[Choice, list[Question]]:
+    """How the file tells which calls were answered; where it does not surely, that is asked."""
     by = _by(parts)
     if "status" not in parts:
-        if by:
+        if by in ("talk", "connected_at"):
             return Choice(by=by, otherwise=Status.NO_ANSWER.value), []
-        facts.append(
-            Fact("answered", "Nothing tells which calls were answered: all are taken for it.")
-        )
-        return Choice(otherwise=Status.COMPLETED.value), []
+        # A duration may be that of ringing, and a column of words that nobody knows the outcome.
+        if by:
+            return Choice(by=by, otherwise=Status.NO_ANSWER.value), [ANSWERED_BY_TOTAL]
+        return Choice(otherwise=Status.COMPLETED.value), [ANSWERED_AT_ALL]
     column = parts["status"][0]
     is_inverted = column.name.words in IS_INVERTED
     meant: dict[str, str] = {}

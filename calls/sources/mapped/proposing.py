@@ -65,7 +65,7 @@ def propose(
     whole.read(sample if records is None else records)
     times = FoundTimes(parts, whole.orders, zone=zone, now=now, opened_at=opened_at)
     moments: dict[str, Any] = dict(times.moments(facts, questions))
-    status, asked = status_told(parts, whole, facts)
+    status, asked = status_told(parts, whole)
     questions += asked
     usage_type, asked = usage_type_told(parts, whole)
     questions += asked

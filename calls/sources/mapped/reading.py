@@ -29,6 +29,7 @@ from calls.sources.mapped.fields import (
 from calls.sources.mapped.profile import Moment, Profile
 
 DAY: Final = timedelta(days=1)
+TALKED: Final = "says that nobody answered, but somebody talked; the call counts as answered."
 SUSPICIOUS: Final = "is far from what the times say; the times decide."
 
 
@@ -42,6 +43,7 @@ class ReadRecord(NamedTuple):
 class _Times(NamedTuple):
     status: Status
     assembled: Assembled
+    word: Status | None  # what the file says of the outcome
 
 
 class RecordReader:
@@ -92,8 +94,10 @@ class RecordReader:
         usage_type = self._usage_type.word(row) or self._usage_type.otherwise
         if usage_type is None:
             raise self._usage_type.missing()
-        status, assembled = self._times(row)
+        status, assembled, word = self._times(row)
         notes: list[Note] = []
+        if word not in (None, status):
+            notes.append(Note("status", TALKED))
         if assembled.suspicious:
             notes.append(Note(assembled.suspicious, SUSPICIOUS))
         caller, called = self._own(row, notes), self._customer(row, notes)
@@ -175,7 +179,8 @@ class RecordReader:
             and stated.waiting is None
         ):
             raise Rejected("connected_at", "is missing: a completed call was connected.")
-        return _Times(status, assemble(status=status, stated=stated, has_seconds=self._has_seconds))
+        assembled = assemble(status=status, stated=stated, has_seconds=self._has_seconds)
+        return _Times(status, assembled, word)
 
     def _past_midnight(self, stated: Stated, started_at: Instant) -> Stated:
         """Move times of day that share the date of the start to the next, where they are earlier.

@@ -257,7 +257,7 @@ def test_what_one_column_proves_counts_for_the_others():
     x-2;12/11/2026 23:59:01;13/11/2026 00:01:02;out
     """
     proposal = proposed(text)
-    assert topics(proposal) == []
+    assert "dates" not in topics(proposal)
     assert order(proposal) == "dmy"
 
 
@@ -350,8 +350,8 @@ def test_short_numbers_with_decimals_are_asked_about_where_no_time_tells():
     x-2;2026-11-20 10:05:00;0.25;out
     """
     proposal = proposed(text)
-    (question,) = proposal.questions
-    assert (question.topic, question.said) == ("unit:total", "What does “1.5” in “Duration” mean?")
+    said = {question.topic: question.said for question in proposal.questions}
+    assert said["unit:total"] == "What does “1.5” in “Duration” mean?"
     minutes = answered(proposal.profile, "unit:total", "min")
     assert [one[4] for one in calls(text, minutes)] == ["10:01:30", "10:05:15"]
 
@@ -444,3 +444,31 @@ def test_words_for_nothing_hide_no_column_of_answers():
     n-3;2026-11-20 10:02:00;2026-11-20 10:02:05;2026-11-20 10:02:35;answered;outbound
     """
     assert calls(text)[2][3:] == ("10:02:05", "10:02:35")
+
+
+LENGTH_ONLY = """
+Ref;Begin;Length;Wynik;Direction
+W1;2026-11-20 10:00:00;65;ODEBRANE;outbound
+W2;2026-11-20 10:05:00;12;NIEODEBRANE;outbound
+"""
+
+
+def test_where_only_a_duration_may_tell_who_answered_that_is_asked():
+    proposal = proposed(LENGTH_ONLY)
+    assert topics(proposal) == ["status"]
+    all_of_them = answered(proposal.profile, "status", "completed")
+    assert all_of_them.status.by == ""
+    by_duration = answered(all_of_them, "status", "total")
+    assert (by_duration.status.by, by_duration.status.otherwise) == ("total", "no_answer")
+
+
+def test_talk_beside_an_outcome_without_an_answer_counts_and_is_said():
+    text = """
+    ID;Start;Talk;Answered;Direction
+    m-1;2026-11-20 10:00:00;65;Y;outbound
+    m-2;2026-11-20 10:00:00;25;N;outbound
+    """
+    head, rows = table(text)
+    told = [read.record for read in read_rows(proposed(text).profile, head, rows)]
+    assert [one.status for one in told] == [Status.COMPLETED, Status.COMPLETED]
+    assert [[note.field for note in one.notes] for one in told] == [[], ["status"]]
