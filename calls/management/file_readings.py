@@ -85,7 +85,10 @@ def readable(
     zone = options["time_zone"] or reading.zone
     reading = replace(reading, zone=zone, revise=options["revise"])
     plain = found.unpacked or file
-    return ReadableFile(plain, reading, found.facts)
+    # What an argument says goes before what was found out.
+    said = {topic for topic, name in (("zone", "time_zone"), ("dates", "dates")) if options[name]}
+    facts = tuple(fact for fact in found.facts if fact.topic not in said)
+    return ReadableFile(plain, reading, facts)
 
 
 def _takes_dates(name: str) -> bool:

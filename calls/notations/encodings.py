@@ -18,6 +18,7 @@ FALLBACK = "cp1252"
 # Of the NUL bytes of a text in UTF-16 nearly all stand on one side of each character.
 ONE_SIDE = 0.9
 NULS_LEAST = 0.2
+NULS_STRAY = 8  # some in a text are damage to those values alone
 
 NO_UTF8 = re.compile("[\udc80-\udcff]")
 NO_ASCII = re.compile("[^\0-\x7f]")
@@ -47,7 +48,7 @@ def find_encoding(file: BinaryIO) -> Found:
         )
     if encoding := _utf16_without_mark(beginning):
         return Found(encoding, (Fact("encoding", f"The text is {_named(encoding)}, unmarked."),))
-    if b"\0" in beginning:
+    if beginning.count(0) > max(NULS_STRAY, len(beginning) // 100):
         raise BadFileError("The file is no text: it has NUL bytes. Save the records as CSV.")
     file.seek(0)
     if _is_utf8(file):

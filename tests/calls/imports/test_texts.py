@@ -60,9 +60,18 @@ def test_a_call_id_is_never_repaired_and_its_line_is_given_back_as_it_came(
     assert (number, field, text.encode(errors="surrogateescape")) == ("3", "call_id", line)
 
 
-def test_a_file_with_nul_bytes_is_no_text(importing_file):
-    outcome = importing_file(lines(GOOD.format("c\0", 10)))
+def test_a_file_of_nul_bytes_is_no_text(importing_file):
+    outcome = importing_file(lines(GOOD.format("\0" * 100, 10)))
     assert "it has NUL bytes" in outcome.refusal
+
+
+def test_a_single_nul_byte_costs_no_more_than_its_value(importing_file, tmp_path):
+    damaged = GOOD.format("c\0", 10)
+    outcome = importing_file(f"{HEADER},remarks\n{GOOD.format('c1', 10)},a\0b\n{damaged},x\n")
+    assert outcome.out.startswith("1 created, 0 unchanged, 0 corrected, 1 rejected")
+    assert Call.objects.get().remarks == "a\ufffdb"
+    [_, (number, field, *_)] = rejects(tmp_path)
+    assert (number, field) == ("3", "call_id")
 
 
 @pytest.mark.parametrize("uniqueid", ["1773135000.1", ""])
