@@ -53,6 +53,18 @@ def test_an_examined_file_has_a_reading_that_is_proposed(professional):
     assert found.examined["facts"]
 
 
+def test_a_stray_nul_byte_costs_no_more_than_its_value(professional):
+    whole, damaged = GOOD.format("c1", 10), GOOD.format("c\0", 10)
+    word = GOOD.format("c2", 10).replace("outbound", "f\0x")
+    found = done(professional, f"{HEADER},remarks\n{whole},a\0b\n{damaged},x\n{word},y\n")
+    assert (found.state, found.said) == (ImportState.DONE, "")
+    assert Call.objects.get().remarks == "a\ufffdb"
+    assert {reason.field for reason in trial_of(found).frequent_reasons} == {
+        "call_id",
+        "usage_type",
+    }
+
+
 def test_a_file_that_cannot_be_read_is_refused_with_one_sentence(professional):
     found = worked(uploaded(professional, b"\n\n"))
     assert (found.state, found.said) == (ImportState.REFUSED, "The file is empty.")
