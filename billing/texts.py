@@ -15,6 +15,31 @@ def storable(text: str) -> str:
     return UNSTORABLE.sub(REPLACEMENT, text)
 
 
+# A spreadsheet takes a text that begins with one of these for a formula, and would run it; some
+# also take the full-width forms, and look past what can't be seen.
+FORMULA_STARTS = frozenset("=+-@\t\r\n＝＋－＠")
+
+
+def is_formula(text: str) -> bool:
+    """Whether a spreadsheet may run ``text``."""
+    for character in text:
+        if character in FORMULA_STARTS:
+            return True
+        if character.isprintable() and not character.isspace():
+            return False
+    return False
+
+
+def sheet_text(text: str) -> str:
+    """``text`` so that a spreadsheet shows it and does not run it."""
+    return f"'{text}" if is_formula(text) else text
+
+
+def from_sheet_text(text: str) -> str:
+    """What `sheet_text` made a text of."""
+    return text[1:] if text.startswith("'") and is_formula(text[1:]) else text
+
+
 MINUS = "−"
 
 

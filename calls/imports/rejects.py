@@ -12,15 +12,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import BinaryIO
 
-from billing.texts import storable
+from billing.texts import sheet_text, storable
 from calls.imports.batches import RejectedLine
 from calls.notations.layout import JSON, Layout
 from calls.notations.rejected import COLUMNS, without_rejected
 
 WRITTEN_AT_ONCE = 500
-
-# A spreadsheet takes a text that begins with one of these for a formula.
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 HEADER_BYTES_MAX = 1_000_000
 
@@ -32,7 +29,7 @@ def header_of(file: BinaryIO, layout: Layout) -> list[str] | None:
     beginning = file.read(HEADER_BYTES_MAX).decode(layout.encoding, errors="surrogateescape")
     lines = islice(io.StringIO(beginning.removeprefix("\ufeff")), layout.skipped_lines, None)
     try:
-        for row in csv.reader(lines, delimiter=layout.delimiter, quotechar=layout.quote):
+        for row in csv.reader(lines, delimiter=layout.delimiter, quotechar=layout.quote or None):
             if any(map(str.strip, row)):
                 return row
     except csv.Error:  # whoever reads the records says why
@@ -76,13 +73,16 @@ class RejectsWriter:
         if self._header is None:
             ours = [f"{name} {value}" for name, value in zip(COLUMNS, ours, strict=True)]
         text = self._as_it_came(line.text.rstrip("\r\n"))
-        return text + self._layout.delimiter + self._row(map(_no_formula, ours))
+        return text + self._layout.delimiter + self._row(map(sheet_text, ours))
 
     def _as_it_came(self, text: str) -> str:
         """The line without the columns that an earlier import added, filled up to the header."""
         try:
             [values] = csv.reader(
-                [text], delimiter=self._layout.delimiter, quotechar=self._layout.quote, strict=True
+                [text],
+                delimiter=self._layout.delimiter,
+                quotechar=self._layout.quote or None,
+                strict=True,
             )
         except (csv.Error, ValueError):
             # A value that is open would swallow the reason, and the lines after it.
@@ -114,7 +114,3 @@ class RejectsWriter:
             lineterminator="\n",
         ).writerow(list(values))
         return file.getvalue()
-
-
-def _no_formula(value: str) -> str:
-    return f"'{value}" if value.startswith(FORMULA) else value

@@ -2,6 +2,8 @@
 
 import re
 
+from billing.texts import from_sheet_text
+
 _WORDS = (
     "null",
     "(null)",
@@ -26,7 +28,6 @@ NOTHING = frozenset({"", *(form for word in _WORDS for form in (word, word.upper
 
 # A text that a spreadsheet was kept from taking for a number or a formula: '0091…, ="0091…"
 _QUOTED = re.compile(r"=\s*\"(.*)\"|='(.*)'|='?(.*)|'(.*)", re.DOTALL)
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 _WHOLE_AS_DECIMAL = re.compile(r"(\+?[0-9]{5,})[.,]0+")
 _EXPONENT = re.compile(r"([0-9])(?:[.,]([0-9]*))?[Ee]\+?([0-9]{1,2})")
@@ -46,9 +47,7 @@ def said(text: str) -> str:
     text = text.strip()
     if text in NOTHING:
         return ""
-    if text[0] == "'" and text[1:].startswith(_FORMULA_STARTS):
-        return text[1:]
-    return text
+    return from_sheet_text(text)
 
 
 def whole_digits(text: str) -> str | None:

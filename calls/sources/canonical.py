@@ -38,7 +38,7 @@ from zoneinfo import ZoneInfo
 
 from django.template.defaultfilters import pluralize
 
-from billing.texts import storable
+from billing.texts import from_sheet_text, storable
 from calls.notations import BadFileError, RawRecord, Reader
 from calls.notations.clock import may_be_torn, meanings, read_time
 from calls.notations.delimited import Row
@@ -68,7 +68,6 @@ EXPORTED = {
 }
 EXPORT_ONLY = frozenset({"credits_used", "credits_added", "balance_after", "kind"})
 NO_CALL = "is no call that counts: a movement of credits, or of a call that was withdrawn."
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 class _Instants(NamedTuple):
@@ -231,7 +230,7 @@ class OwnExport(CanonicalCsv):
 
     def call_id(self, values: Row) -> str:
         """The value of its column, without what keeps a spreadsheet from running it."""
-        return _without_quote(super().call_id(values))
+        return from_sheet_text(super().call_id(values))
 
     def read(self, raw: Sequence[RawRecord[Row]]) -> Iterator[Read[Row]]:
         """Read each row by itself, if it is a call."""
@@ -240,7 +239,7 @@ class OwnExport(CanonicalCsv):
             if len(row.values) > place and not row.values[place]:
                 yield Read([row], Ignored(NO_CALL))
             else:
-                yield from super().read([row._replace(values=[*map(_without_quote, row.values)])])
+                yield from super().read([row._replace(values=[*map(from_sheet_text, row.values)])])
 
 
 def is_own_export(columns: Sequence[str]) -> bool:
@@ -252,10 +251,6 @@ def is_canonical(columns: Sequence[str]) -> bool:
     """Whether a header names all that the canonical CSV needs, and only what it knows."""
     names = {_as_word(name) for name in columns} - {""}
     return names.issuperset(REQUIRED) and names.issubset(REQUIRED + OPTIONAL)
-
-
-def _without_quote(text: str) -> str:
-    return text[1:] if text.startswith("'") and text[1:].startswith(FORMULA_STARTS) else text
 
 
 def _length(instants: Sequence[Instant | None]) -> timedelta | None:

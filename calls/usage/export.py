@@ -14,6 +14,7 @@ from django.db.models import Q, QuerySet
 
 from billing.ledger.balances import balance_of
 from billing.models import Account, LedgerEntry
+from billing.texts import sheet_text
 from calls.models import Call
 from calls.usage.entries import Entry
 from calls.usage.filters import UsageFilters
@@ -22,9 +23,6 @@ from calls.usage.periods import Period
 from calls.usage.search import search_calls
 
 ROWS_PER_READ = 2_000
-
-# A spreadsheet takes a text that begins like this for a formula, and would run it.
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 class TooManyFoundError(Exception):
@@ -134,13 +132,13 @@ def _head(period: Period) -> list[str]:
 def _cells(row: LogRow) -> Iterable[str | int]:
     return (
         row.occurred_at.isoformat(" ")[:19],
-        as_text(row.call_id),
+        sheet_text(row.call_id),
         row.credits_used,
         row.credits_added,
-        as_text(row.words),
+        sheet_text(row.words),
         row.kind_label,
         row.usage_type_label,
-        as_text(row.agent),
+        sheet_text(row.agent),
         row.billed_seconds,
         row.balance_after,
         row.occurred_at.astimezone(UTC).isoformat(),
@@ -156,16 +154,11 @@ def _record_cells(facts: _Facts | None) -> Iterable[str]:
         _in_utc(facts.started_at),
         _in_utc(facts.connected_at),
         _in_utc(facts.ended_at),
-        as_text(facts.from_number),
-        as_text(facts.to_number),
-        as_text(facts.remarks),
+        sheet_text(facts.from_number),
+        sheet_text(facts.to_number),
+        sheet_text(facts.remarks),
     )
 
 
 def _in_utc(at: datetime | None) -> str:
     return "" if at is None else at.astimezone(UTC).isoformat()
-
-
-def as_text(text: str) -> str:
-    """``text`` so that a spreadsheet shows it and does not run it."""
-    return f"'{text}" if text.startswith(FORMULA_STARTS) else text

@@ -1,0 +1,19 @@
+"""Texts that a spreadsheet would run are shown by it, and come back as they were."""
+
+import pytest
+
+from billing.texts import from_sheet_text, sheet_text
+
+FORMULAS = ["=1+1", "+91", "-1", "@sum", "\t=1", "＝1+1", "＋91", " =1", "\u200b=1"]
+PLAIN = ["", "Asha", "a=1", "'=1 said", "1-2", "न=1", "\u200bAsha"]
+
+
+@pytest.mark.parametrize("text", FORMULAS)
+def test_what_may_be_run_is_marked_as_text(text):
+    assert sheet_text(text) == f"'{text}"
+    assert from_sheet_text(sheet_text(text)) == text
+
+
+@pytest.mark.parametrize("text", PLAIN)
+def test_other_texts_stay_as_they_are(text):
+    assert sheet_text(text) == text
