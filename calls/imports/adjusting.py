@@ -20,11 +20,6 @@ from calls.notations import BadFileError
 from calls.sources.mapped.answers import answered
 from calls.sources.mapped.profile import Profile
 
-# The times of a profile, as it is stored.
-MOMENTS = ("started_at", "connected_at", "ended_at", "revised_at")
-# Of a time: day first, month first.
-DAY_ORDERS = ("dmy", "mdy")
-
 
 def change(*, file_import: FileImport, reading: Reading, now: datetime) -> FileImport:
     """Read the file by ``reading`` from now on; where that cuts it another way, find out anew.
@@ -112,16 +107,6 @@ def _answered(reading: Reading, topic: str, value: str) -> Reading:
         return replace(reading, options={**reading.options, topic: value})
     profile = answered(Profile.from_json(reading.profile), topic, value)
     return replace(reading, profile=profile.as_json())
-
-
-def with_day_order(profile: Mapping[str, Any], form: str) -> dict[str, Any]:
-    """Return ``profile`` with its times that are written day or month first in ``form``."""
-    changed = dict(profile)
-    for name in MOMENTS:
-        moment = changed.get(name)
-        if moment and moment.get("form") in DAY_ORDERS:
-            changed[name] = {**moment, "form": form}
-    return changed
 
 
 def _store(

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from django.template.defaultfilters import pluralize
 
+from billing.plans.rating import UsageType
 from calls.legs import joined
 from calls.notations import RawRecord, Reader, Values
 from calls.notations.layout import JSON, Layout
@@ -39,6 +40,22 @@ class Ignored(NamedTuple):
     """Why a raw record is no call for billing; that is neither a fault nor to be repaired."""
 
     reason: str
+
+
+# What no switch's records say.
+USAGE_TYPE = Option(
+    name="usage_type",
+    argument="--usage-type",
+    help="what the calls are (outbound).",
+    choices=tuple(UsageType),
+)
+INBOUND_CONTEXTS = Option(
+    name="inbound_contexts",
+    argument="--inbound-context",
+    help="calls from this dialplan context are inbound. Can be repeated.",
+    metavar="NAME",
+    is_list=True,
+)
 
 
 class Read(NamedTuple, Generic[Values]):

@@ -8,14 +8,15 @@ from django import forms
 from django.utils.text import capfirst
 
 from billing.zones import place_names
-from calls.imports.adjusting import DAY_ORDERS, with_day_order
 from calls.imports.readings import Reading
 from calls.notations.layout import DELIMITED, JSON
 from calls.sources import Option
+from calls.sources.mapped.answers import DAY_ORDERS, answered
+from calls.sources.mapped.profile import Profile
 from calls.sources.registry import SOURCES
 from dashboard.imports.formats import chosen_format, format_choices, format_of
 from dashboard.imports.words import (
-    ENCODINGS,
+    ENCODING_CHOICES,
     OPTION_LABELS,
     OPTION_WORDS,
     SEPARATORS,
@@ -66,7 +67,7 @@ class LayoutForm(forms.Form):
         if layout.notation == DELIMITED:
             self.fields["encoding"] = forms.ChoiceField(
                 label="Characters",
-                choices=with_own(ENCODINGS, layout.encoding),
+                choices=with_own(ENCODING_CHOICES, layout.encoding),
                 initial=layout.encoding,
             )
             self.fields["delimiter"] = forms.ChoiceField(
@@ -152,7 +153,7 @@ class LayoutForm(forms.Form):
         layout = replace(begun.layout, **own)
         profile = begun.profile
         if "day_order" in said and profile is not None:
-            profile = with_day_order(profile, said["day_order"])
+            profile = answered(Profile.from_json(profile), "dates", said["day_order"]).as_json()
         begun = replace(begun, options=self._told_options(said))
         if said["format"] != format_of(begun):
             chosen, profile = chosen_format(said["format"], begun)

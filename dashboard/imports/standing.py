@@ -110,7 +110,7 @@ class Standing:
         """What was done so far: tried, while it is tried, else recorded."""
         if self.state in (S.TRYING, S.TRIED):
             return self.trial.summary
-        return Summary.from_json(self.file_import.summary)
+        return selectors.summary_of(self.file_import)
 
     # ── Progress ──────────────────────────────────────────────────────────────────────────────
     @property
@@ -173,7 +173,7 @@ class Standing:
     @property
     def has_recorded(self) -> bool:
         """Whether it has recorded or changed any call."""
-        recorded = Summary.from_json(self.file_import.summary)
+        recorded = selectors.summary_of(self.file_import)
         return bool(recorded.created or recorded.corrected)
 
     @property

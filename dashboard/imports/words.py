@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from billing.plans.rating import UsageType
 from calls.models import Status
+from calls.notations.layout import ENCODINGS
 from calls.sources.mapped.profile import FORMS, UNITS
 
 Choices = list[tuple[str, str]]
@@ -65,22 +66,7 @@ SEPARATORS: Choices = [
     ("\t", "Tab"),
     ("|", "Vertical bar  |"),
 ]
-ENCODINGS: Choices = [
-    ("utf-8", "UTF-8"),
-    ("utf-16-le", "UTF-16"),
-    ("utf-16-be", "UTF-16, big-endian"),
-    ("cp1252", "Western European (Windows-1252)"),
-    ("cp1250", "Central European (Windows-1250)"),
-    ("cp1251", "Cyrillic (Windows-1251)"),
-    ("cp1253", "Greek (Windows-1253)"),
-    ("cp1254", "Turkish (Windows-1254)"),
-    ("cp1255", "Hebrew (Windows-1255)"),
-    ("cp1256", "Arabic (Windows-1256)"),
-    ("gb18030", "Chinese (GB 18030)"),
-    ("big5", "Chinese (Big5)"),
-    ("shift_jis", "Japanese (Shift JIS)"),
-    ("euc_kr", "Korean (EUC-KR)"),
-]
+ENCODING_CHOICES: Choices = list(ENCODINGS.items())
 
 
 def choices(known: Iterable[str], words: Mapping[str, str]) -> Choices:

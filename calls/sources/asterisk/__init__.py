@@ -31,7 +31,16 @@ from calls.notations import BadFileError, RawRecord, Reader
 from calls.notations.delimited import Row
 from calls.notations.layout import Layout
 from calls.records import Rejected, validate
-from calls.sources import Leg, Option, Read, Source, open_reader, read_legs
+from calls.sources import (
+    INBOUND_CONTEXTS,
+    USAGE_TYPE,
+    Leg,
+    Option,
+    Read,
+    Source,
+    open_reader,
+    read_legs,
+)
 from calls.sources.asterisk.columns import (
     BASE,
     COLUMNS_MAX,
@@ -91,19 +100,8 @@ class AsteriskCsv(Source[Any]):
     name = "asterisk"
     label = "Asterisk's Master.csv and its other records"
     options = (
-        Option(
-            name="usage_type",
-            argument="--usage-type",
-            help="what the calls are (outbound).",
-            choices=tuple(UsageType),
-        ),
-        Option(
-            name="inbound_contexts",
-            argument="--inbound-context",
-            help="calls from this dialplan context are inbound. Can be repeated.",
-            metavar="NAME",
-            is_list=True,
-        ),
+        USAGE_TYPE,
+        INBOUND_CONTEXTS,
         Option(
             name="ignored_contexts",
             argument="--ignored-context",

@@ -32,7 +32,7 @@ from calls.notations.clock import meanings, read_time
 from calls.notations.delimited import Row
 from calls.notations.layout import Layout
 from calls.records import Instant, Rejected, validate
-from calls.sources import Leg, Option, Read, Source, open_reader, read_legs
+from calls.sources import INBOUND_CONTEXTS, USAGE_TYPE, Leg, Read, Source, open_reader, read_legs
 from calls.sources.freeswitch.columns import (
     TEMPLATES,
     ZERO_STAMP,
@@ -94,19 +94,8 @@ class FreeSwitch(Source[Any]):
     name = "freeswitch"
     label = "FreeSWITCH's cdr_csv and json_cdr"
     options = (
-        Option(
-            name="usage_type",
-            argument="--usage-type",
-            help="what the calls are (outbound).",
-            choices=tuple(UsageType),
-        ),
-        Option(
-            name="inbound_contexts",
-            argument="--inbound-context",
-            help="calls from this dialplan context are inbound. Can be repeated.",
-            metavar="NAME",
-            is_list=True,
-        ),
+        USAGE_TYPE,
+        INBOUND_CONTEXTS,
     )
     tells_legs = True
 

@@ -15,6 +15,7 @@ MEANINGS: Final = {
     "usage_type": tuple((usage.value, usage.value.capitalize()) for usage in UsageType),
 }
 TIMES: Final = ("started_at", "connected_at", "ended_at", "revised_at")
+DAY_ORDERS: Final = ("dmy", "mdy")  # of a time: day first, month first
 BY_TOTAL: Final = "total"  # the answer that a duration tells who was answered
 LENGTHS: Final = ("talk", "total", "waiting")
 
@@ -45,12 +46,12 @@ def words_asked(field: str, column: str, words: Sequence[str]) -> list[Question]
 def answered(profile: Profile, topic: str, value: str) -> Profile:
     """Return ``profile`` with the answer to one question. Raises ProfileError for no answer."""
     if topic == "dates":
-        if value not in ("dmy", "mdy"):
+        if value not in DAY_ORDERS:
             raise ProfileError("Choose whether the day or the month comes first.", field=topic)
         changed: dict[str, Any] = {
             name: replace(moment, form=value)
             for name in TIMES
-            if (moment := getattr(profile, name)) is not None and moment.form in ("dmy", "mdy")
+            if (moment := getattr(profile, name)) is not None and moment.form in DAY_ORDERS
         }
         return replace(profile, **changed)
     field, _, word = topic.partition(":")
