@@ -31,6 +31,7 @@ def pages_of(account: Account) -> dict[str, str]:
         "notifications": reverse("dashboard:notifications", args=[slug]),
         "security": reverse("mfa_index"),
         "password": reverse("account_change_password"),
+        "sessions": reverse("usersessions_list"),
         "sign-out": reverse("account_logout"),
         "operators-only": "/admin/login/",
         "not-found": "/a/no-such-account/",
