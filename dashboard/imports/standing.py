@@ -284,6 +284,8 @@ def list_row(file_import: FileImport, *, account: Account, now: datetime) -> Lis
     summary = standing.summary
     has_result = standing.state in (S.IMPORTING, S.STOPPED, S.DONE, S.FAILED) and summary.lines_done
     state = LIST_WORDS[standing.state]
+    if standing.state == S.READY and file_import.examined.get("questions"):
+        state = "Waits for an answer"
     if standing.state == S.UPLOADING and file_import.file_deleted_at is not None:
         state = "Upload stopped"
     by = file_import.started_by.email if file_import.started_by else ""

@@ -134,6 +134,13 @@ def test_the_list_tells_who_when_what_and_what_it_cost(
     assert row.words == "2 calls recorded, for 4 credits."
 
 
+def test_the_list_says_that_a_file_waits_for_an_answer(manager: Client, customer: Account) -> None:
+    unknown = b"Ref;Begin;Talk time\nC-1;2026-11-20 10:00:00;65\nC-2;2026-11-20 10:01:00;5\n"
+    assert worked(uploaded(customer, unknown)).examined["questions"]
+    [row] = manager.get(LIST).context["rows"]
+    assert row.state == "Waits for an answer"
+
+
 def test_the_list_has_pages_at_real_addresses(manager: Client, customer: Account) -> None:
     now = timezone.now()
     FileImport.objects.bulk_create(
