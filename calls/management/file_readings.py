@@ -31,6 +31,11 @@ ARGUMENTS = {"dates": "--dates dmy or --dates mdy", "zone": "--zone NAME"}
 # What is said of a file without being asked for: it may have been found out wrongly.
 SAID = ("zone", "dates", "encoding", "sheet")
 
+PROPOSED = (
+    "This is no format that is known here, and is read as is proposed. To record it, --profile or "
+    "--map has to say which column is what."
+)
+
 
 class ReadableFile(NamedTuple):
     """A file that can be read: plain bytes, how, and what was found out about it."""
@@ -87,8 +92,11 @@ def readable(
     plain = found.unpacked or file
     # What an argument says goes before what was found out.
     said = {topic for topic, name in (("zone", "time_zone"), ("dates", "dates")) if options[name]}
-    facts = tuple(fact for fact in found.facts if fact.topic not in said)
-    return ReadableFile(plain, reading, facts)
+    facts = [fact for fact in found.facts if fact.topic not in said]
+    if not found.is_known and not names_a_mapping(options):  # only a dry run gets here
+        facts.append(Fact("mapping", PROPOSED))
+        facts += [Fact("mapping", f"Open: {question.said}") for question in found.questions]
+    return ReadableFile(plain, reading, tuple(facts))
 
 
 def _takes_dates(name: str) -> bool:

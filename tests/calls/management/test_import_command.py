@@ -233,3 +233,11 @@ def test_what_was_kept_is_taken_back_once_the_later_import_is(importing_file):
     assert Call.objects.get(call_id="c1").withdrawn_at is None
     Outcome(account="acme", withdraw=first.import_id)
     assert Call.objects.get(call_id="c1").withdrawn_at is not None
+
+
+def test_a_dry_run_of_an_unknown_file_says_what_the_run_will_ask_for(importing_file):
+    unknown = "Ref;Begin;Talk time\nC-1;2026-03-10 10:00:00;65\nC-2;2026-03-10 10:01:00;5\n"
+    tried = importing_file(unknown, dry_run=True)
+    assert "--profile or --map has to say which column is what" in tried.out
+    assert "Open: Nothing in the file tells who called whom." in tried.out
+    assert importing_file(unknown).code == 2
