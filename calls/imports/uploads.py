@@ -146,6 +146,7 @@ def add_part(
         with transaction.atomic():
             found = FileImport.objects.select_for_update(no_key=True).get(pk=file_import.pk)
             machine.require(found, ImportState.UPLOADING, to="take another part")
+            _require_file(found)
             FileImport.objects.filter(pk=found.pk).update(moved_at=now)
             part.save(force_insert=True)
     except IntegrityError:
@@ -170,6 +171,7 @@ def finish(
         if found.state != ImportState.UPLOADING and found.sha256 == sha256.lower():
             return found
         machine.require(found, ImportState.UPLOADING, to="end its upload")
+        _require_file(found)
         if size != found.size:
             raise Refusal(
                 f"The file has {size:,} bytes; {found.size:,} were announced. Begin again.",
@@ -189,6 +191,12 @@ def finish(
                 "The file arrived damaged, or changed meanwhile. Send it again.", field="sha256"
             )
         return machine.move(found, ImportState.EXAMINING, now=now, sha256=sha256.lower())
+
+
+def _require_file(locked: FileImport) -> None:
+    """Raise StateError where the upload was stopped: a part under way then arrives after it."""
+    if locked.file_deleted_at is not None:
+        raise machine.StateError("This upload was stopped. Begin again.")
 
 
 def hash_of_parts(hashes: Iterable[str]) -> str:

@@ -190,6 +190,17 @@ def test_deleting_a_file_leaves_the_outcome_and_nothing_of_its_lines(professiona
     assert found.state == ImportState.DONE
 
 
+def test_a_part_that_was_under_way_when_its_upload_was_stopped_is_refused(upload):
+    for number in (0, 1):
+        send(upload, number)
+    uploads.delete_file(file_import=upload, now=timezone.now())
+    with pytest.raises(Refusal, match="was stopped"):
+        send(upload, 2)
+    with pytest.raises(Refusal, match="was stopped"):
+        finish(upload)
+    assert upload.parts.count() == 0
+
+
 def test_a_deleted_file_cannot_be_imported(professional):
     found = tried(professional, lines(GOOD.format("c1", 10)))
     assert StagedLine.objects.exists()
