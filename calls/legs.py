@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from operator import attrgetter
 
 from calls.models import Status
-from calls.records import CALL_LENGTH_MAX, CallRecord, Rejected
+from calls.records import CALL_LENGTH_MAX, LAST_WORD, CallRecord, Rejected
 
 # Switches write whole seconds, and a transfer takes a moment.
 GAP_MAX = timedelta(seconds=5)
@@ -38,7 +38,7 @@ def joined(known: CallRecord, leg: CallRecord) -> CallRecord:
             "call_id",
             f"is also that of a call that ended {gap} before this one started (or the other way "
             "round); parts of one call follow each other. Give one of them another ID or a prefix; "
-            "where the call is known at a wrong time, import all of its parts with --revise.",
+            f"where the call is known at a wrong time, import all of its parts as {LAST_WORD}.",
         )
     answered = [part for part in (first, second) if part.status is Status.COMPLETED]
     connected = [part.connected_at for part in answered if part.connected_at is not None]

@@ -13,7 +13,7 @@ from operator import attrgetter
 from typing import NamedTuple, TypeAlias
 
 from calls.legs import joined
-from calls.records import CallRecord, Rejected
+from calls.records import LAST_WORD, CallRecord, Rejected
 
 # What a call becomes when a record of it arrives: (known, arrived) → the new record, or None where
 # that changes nothing. Raises Rejected where the two can't be of one call.
@@ -105,7 +105,7 @@ def _check_is_same_call(known: CallRecord, record: CallRecord) -> None:
         "call_id",
         f"is also that of a call at {known.started_at:%Y-%m-%d %H:%M:%S} UTC, {how}, so it is "
         "taken for a reused ID. Give this call another ID or a prefix. If it is the same call at "
-        "another time, give its record a later revised_at, or import it with --revise.",
+        f"another time, give its record a later revised_at, or import the file as {LAST_WORD}.",
     )
 
 

@@ -23,6 +23,9 @@ CALL_LENGTH_MAX = timedelta(days=7)
 # Charged, but rarely true: some systems write such an end where a line was never closed.
 LONG_CALL = timedelta(hours=12)
 
+# What a reason calls a file or record that is told to be the last word about its calls.
+LAST_WORD = "right where it contradicts what is recorded already"
+
 CallKey: TypeAlias = tuple[int, str]  # account and call ID
 
 MICROSECOND = timedelta(microseconds=1)

@@ -12,6 +12,7 @@ from calls.charging import Outcome, Result
 from calls.imports.staging import Staged, StagedRecord, Staging
 from calls.imports.summaries import Summary
 from calls.notations import RawRecord, Reader
+from calls.notations.totals import says_total
 from calls.records import CallRecord, Rejected
 from calls.sources import Ignored, Source
 
@@ -48,9 +49,16 @@ def staged(records: Iterator[RawRecord[Any]], source: Source[Any]) -> Iterator[l
 
 
 def _staged(raw: RawRecord[Any], source: Source[Any]) -> StagedRecord:
+    if raw.is_torn and _says_total(raw):
+        return StagedRecord(raw.number, None, raw.text)  # nothing of it is missing that matters
     if raw.is_torn or raw.defect:
         return StagedRecord(raw.number, None, raw.text, raw.defect or TORN)
     return StagedRecord(raw.number, source.call_id(raw.values) or None, raw.text)
+
+
+def _says_total(raw: RawRecord[Any]) -> bool:
+    """Whether a record that is none is a row of totals: whatever source it is of."""
+    return isinstance(raw.values, list) and says_total(raw.values)
 
 
 @dataclass(slots=True)
@@ -91,7 +99,9 @@ class Batch:
             for line in call
         ]
         for read in self.source.read(raw):
-            if isinstance(read.record, Rejected):
+            if isinstance(read.record, Rejected) and all(map(_says_total, read.raw)):
+                self.ignored += len(read.raw)
+            elif isinstance(read.record, Rejected):
                 self._reject(read.raw, read.record.field, read.record.reason)
             elif isinstance(read.record, Ignored):
                 self.ignored += len(read.raw)

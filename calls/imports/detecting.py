@@ -19,9 +19,11 @@ from calls.notations.layout import DELIMITED, Examined, Fact
 from calls.notations.reading import reader_for
 from calls.sources.canonical import CanonicalCsv, OwnExport, is_canonical, is_own_export
 from calls.sources.mapped.answers import Question
+from calls.sources.mapped.precision import may_be_cut, with_precision
 from calls.sources.mapped.profile import Moment, Profile
 from calls.sources.mapped.proposing import propose
 from calls.sources.mapped.source import MappedSource, columns_of
+from calls.sources.mapped.whole_columns import WholeColumns
 from calls.sources.registry import shipped_profiles
 
 MAPPED: Final = MappedSource.name
@@ -52,7 +54,6 @@ def detect(
     *,
     account_zone: ZoneInfo,
     now: datetime,
-    opened_at: datetime,
     saved: Iterable[Profile] = (),
 ) -> Detected:
     """Say what ``examined`` is. ``saved`` are the profiles of the account, the newest first.
@@ -68,9 +69,9 @@ def detect(
             return _simple(OwnExport.name, "our own export of calls and credits", account_zone)
         if is_canonical(layout.columns):
             return _simple(CanonicalCsv.name, "CSV with our own columns", account_zone)
-    switch = asterisk_file(
-        examined, account_zone=account_zone, now=now, opened_at=opened_at
-    ) or freeswitch_file(examined, account_zone=account_zone)
+    switch = asterisk_file(examined, account_zone=account_zone, now=now) or freeswitch_file(
+        examined, account_zone=account_zone
+    )
     if switch is not None:
         return _of_switch(switch)
     shipped = _best(shipped_profiles().values(), examined)
@@ -81,7 +82,6 @@ def detect(
         examined.sample,
         zone=account_zone,
         now=now,
-        opened_at=opened_at,
         records=_records(examined),
     )
     unknown = Fact("format", "This is no format that is known here: say which column is what.")
@@ -114,11 +114,28 @@ def _of_switch(switch: Switch) -> Detected:
 
 def _by_profile(profile: Profile, examined: Examined, zone: ZoneInfo, said: str) -> Detected:
     facts = [Fact("format", f"{said} fits this file.")]
+    profile = _with_precision(profile, examined)
     if _needs_zone(profile, examined):
         facts.append(
             Fact("zone", f"Its times are taken to be on the wall clock of {zone.key}, your own.")
         )
     return Detected(MAPPED, {}, profile, zone.key, tuple(facts))
+
+
+def _with_precision(profile: Profile, examined: Examined) -> Profile:
+    """Let lengths decide where all times of the file were cut to minutes."""
+    if not may_be_cut(profile):
+        return profile
+    columns = columns_of(profile, examined.layout)
+    moments = (profile.started_at, profile.connected_at, profile.ended_at)
+    wanted = {_alike(moment.columns[-1]) for moment in moments if moment is not None}
+    times = [name for name in columns if _alike(name) in wanted]
+    whole = WholeColumns(columns, dates=(), words=(), times=times)
+    for record in _records(examined):
+        whole.read([record])
+        if whole.has_seconds:  # as nearly all files have, in their first records
+            break
+    return with_precision(profile, whole)
 
 
 def _needs_zone(profile: Profile, examined: Examined) -> bool:

@@ -59,9 +59,7 @@ class Switch(NamedTuple):
 
 
 # ── Asterisk ──────────────────────────────────────────────────────────────────────────────────
-def asterisk_file(
-    examined: Examined, *, account_zone: ZoneInfo, now: datetime, opened_at: datetime
-) -> Switch | None:
+def asterisk_file(examined: Examined, *, account_zone: ZoneInfo, now: datetime) -> Switch | None:
     """Return what is found out of a file by Asterisk, None where it is not.
 
     Raises BadFileError where some dates have the day first for certain, others the month.
@@ -73,7 +71,7 @@ def asterisk_file(
     facts = [Fact("format", said)]
     options: dict[str, Any] = {}
     questions: list[Question] = []
-    dates = _dates(cdrs, examined, now=now, opened_at=opened_at)
+    dates = _dates(cdrs, examined, now=now)
     if dates is not None:
         options["dates"] = dates.order
         (questions if dates.is_asked else facts).append(dates.said)
@@ -140,7 +138,7 @@ class _Dates(NamedTuple):
 
 
 def _dates(
-    cdrs: Sequence[Mapping[str, str]], examined: Examined, *, now: datetime, opened_at: datetime
+    cdrs: Sequence[Mapping[str, str]], examined: Examined, *, now: datetime
 ) -> _Dates | None:
     """Return the order of day and month, where a spreadsheet rewrote the dates; None where not."""
     order = DateOrder()
@@ -161,9 +159,11 @@ def _dates(
     if shares[by_ids] >= SHARE_MIN > min(shares.values()):
         return _Dates(by_ids, _day_or_month(by_ids, "the IDs prove it"))
     last = (now + timedelta(days=1)).date()
-    likely = order.sorted_as or order.within(opened_at.date(), last)
-    if likely is not None:
+    if (likely := order.sorted_as) is not None:
         return _Dates(likely, _day_or_month(likely, "otherwise they would be in no order"))
+    if (likely := order.until(last)) is not None:
+        said = "otherwise some calls would be in the future"
+        return _Dates(likely, _day_or_month(likely, said))
     meanings = order.spelt_out()
     choices = tuple((one, meaning) for one, meaning in meanings.items())
     assert order.example is not None

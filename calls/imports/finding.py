@@ -75,7 +75,6 @@ def find_out(
         examined,
         account_zone=account.zone,
         now=now,
-        opened_at=account.created_at,
         saved=_saved(account),
     )
     profile = detected.profile

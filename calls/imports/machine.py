@@ -93,6 +93,7 @@ def move(locked: FileImport, to: ImportState, *, now: datetime, **changes: Any) 
     if to not in ALLOWED[locked.state]:
         raise StateError(f"This import is {_said_of(locked)}; that can’t follow.")
     makes_room = locked.state in EXCLUSIVE and to not in EXCLUSIVE
+    locked.ended_at = _ended_at(locked, to, now=now)
     locked.state = to
     locked.said = ""
     locked.interrupted_state = ""
@@ -101,7 +102,6 @@ def move(locked: FileImport, to: ImportState, *, now: datetime, **changes: Any) 
     for name, value in changes.items():
         setattr(locked, name, value)
     locked.said = locked.said[:SAID_LENGTH_MAX]
-    locked.ended_at = now if to in ENDED else None
     if to in EXCLUSIVE:
         locked.queued_at = now
         locked.quiet_id = keep_quiet(account_id=locked.account_id, noted=locked.quiet_id, now=now)
@@ -115,6 +115,18 @@ def move(locked: FileImport, to: ImportState, *, now: datetime, **changes: Any) 
     if makes_room:
         _queue_next(locked, now=now)
     return locked
+
+
+def _ended_at(locked: FileImport, to: ImportState, *, now: datetime) -> datetime | None:
+    """When an import that moves on has ended: what becomes of it by taking it back moves nothing.
+
+    So the time in which it may be taken back does not begin anew.
+    """
+    if to == S.WITHDRAWING:
+        return locked.ended_at or locked.moved_at
+    if locked.state == S.WITHDRAWING:
+        return locked.ended_at or now
+    return now if to in ENDED else None
 
 
 def queue(file_import: FileImport) -> None:

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import IntegrityError, connection, transaction
+from django.db.models import Q
 from django.template.defaultfilters import filesizeformat, pluralize
 
 from billing.models import Account, User
@@ -29,7 +30,8 @@ ABANDONED_AFTER = timedelta(hours=24)
 # Numbers of missing parts that a refusal names in its sentence. All are in its attribute.
 NAMED_MAX = 5
 
-# An import in one of these may still need its file.
+# An import in one of these may still need its file; one that was refused, or of which nothing but
+# rejects is left, keeps its file, but no place from another.
 OPEN = (
     ImportState.UPLOADING,
     ImportState.EXAMINING,
@@ -106,9 +108,16 @@ class TooLargeError(Refusal):
 
 def open_imports(account: Account) -> int:
     """How many imports of the account may still need their file."""
-    return FileImport.objects.filter(
-        account=account, state__in=OPEN, is_command=False, file_deleted_at=None
-    ).count()
+    nothing_but_rejects = Q(
+        trial__summary__created=0, trial__summary__corrected=0, trial__summary__unchanged=0
+    )
+    return (
+        FileImport.objects.filter(
+            account=account, state__in=OPEN, is_command=False, file_deleted_at=None
+        )
+        .exclude(nothing_but_rejects, state=ImportState.TRIED)
+        .count()
+    )
 
 
 def require_room(account: Account) -> None:

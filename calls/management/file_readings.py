@@ -12,12 +12,21 @@ from billing.models import Account
 from billing.refusals import Refusal
 from calls.imports.finding import Found, find_out
 from calls.imports.readings import MAPPED, Reading, source_of
-from calls.management.mapping_arguments import mapping_of, names_a_mapping
+from calls.management.mapping_arguments import (
+    AMOUNTS,
+    lengths_without_unit,
+    mapping_of,
+    names_a_mapping,
+)
 from calls.management.source_arguments import REFUSED, chosen_options, reads_dates
 from calls.notations import BadFileError
 from calls.notations.layout import Fact
 from calls.sources import Source
 from calls.sources.canonical import CanonicalCsv
+from calls.sources.mapped.answers import Question
+from calls.sources.mapped.columns import Column
+from calls.sources.mapped.found_lengths import with_columns_units
+from calls.sources.mapped.profile import Profile
 from calls.sources.registry import SOURCES
 
 HOW_TO_MAP = (
@@ -26,10 +35,17 @@ HOW_TO_MAP = (
 )
 
 # How a question about a file is answered in the command.
-ARGUMENTS = {"dates": "--dates dmy or --dates mdy", "zone": "--zone NAME"}
+ARGUMENTS = {
+    "dates": "--dates dmy or --dates mdy",
+    "zone": "--zone NAME",
+    **{
+        f"unit:{part}": f"--unit {part}=s (seconds) or --unit {part}=min (minutes)"
+        for part in AMOUNTS
+    },
+}
 
 # What is said of a file without being asked for: it may have been found out wrongly.
-SAID = ("zone", "dates", "encoding", "sheet")
+SAID = ("zone", "dates", "encoding", "sheet", "totals")
 
 PROPOSED = (
     "This is no format that is known here, and is read as is proposed. To record it, --profile or "
@@ -78,8 +94,11 @@ def readable(
     reading = found.reading
     named = options["format"] or reading.format
     if names_a_mapping(options) or (options["dates"] and not _takes_dates(named)):
+        if not options["profile"]:  # which says itself how dates are written
+            _require_answers(found, options)
         profile = mapping_of(options, account=account, proposed=reading.profile)
         reading = replace(reading, format=MAPPED, options={}, profile=profile)
+        reading = replace(reading, profile=_with_units(reading, found, options, account, now))
     elif options["format"] not in (None, reading.format):
         given = chosen_options(options, options["format"])
         reading = Reading(options["format"], options=given, layout=reading.layout)
@@ -95,7 +114,7 @@ def readable(
     facts = [fact for fact in found.facts if fact.topic not in said]
     if not found.is_known and not names_a_mapping(options):  # only a dry run gets here
         facts.append(Fact("mapping", PROPOSED))
-        facts += [Fact("mapping", f"Open: {question.said}") for question in found.questions]
+        facts += [Fact("mapping", f"Open: {_asked(question)}") for question in found.questions]
     return ReadableFile(plain, reading, tuple(facts))
 
 
@@ -103,18 +122,55 @@ def _takes_dates(name: str) -> bool:
     return name in SOURCES and reads_dates(name)
 
 
+def _asked(question: Question) -> str:
+    """A question with how it is answered, where an argument does so."""
+    how = ARGUMENTS.get(question.topic)
+    return question.said if how is None else f"{question.said} Say it with {how}."
+
+
+def _with_units(
+    reading: Reading, found: Found, options: Mapping[str, Any], account: Account, now: datetime
+) -> Mapping[str, Any] | None:
+    """The profile of ``reading`` with the units that the file shows, where nobody said them.
+
+    Raises BadFileError where numbers may be seconds as well as minutes.
+    """
+    told = reading.profile
+    if found.is_known and not options["map"]:
+        return told  # a profile that says all units
+    try:
+        profile = Profile.from_json(told)
+    except Refusal:
+        return told  # whoever reads by it says why
+    columns = [
+        Column(title, [raw.values.get(title, "") for raw in found.sample], place)
+        for place, title in enumerate(reading.layout.columns)
+    ]
+    zone = ZoneInfo(options["time_zone"] or reading.zone or account.time_zone)
+    profile, questions = with_columns_units(
+        profile, columns, lengths_without_unit(options), zone=zone, now=now
+    )
+    for question in questions:
+        raise BadFileError(_asked(question))
+    return profile.as_json()
+
+
+def _require_answers(found: Found, options: Mapping[str, Any]) -> None:
+    """Raise BadFileError where the file leaves open what its times mean, and nobody says it."""
+    answered = {
+        topic for topic, name in (("zone", "time_zone"), ("dates", "dates")) if options[name]
+    }
+    for question in found.questions:
+        if question.topic in ("dates", "zone") and question.topic not in answered:
+            raise BadFileError(_asked(question))
+
+
 def _known(found: Found, options: Mapping[str, Any]) -> Reading:
     """Return the reading of a file that can be read without asking.
 
     Raises BadFileError where nobody said which column is what, or a question is open.
     """
-    answered = {
-        topic for topic, name in (("zone", "time_zone"), ("dates", "dates")) if options[name]
-    }
-    for question in found.questions:
-        how = ARGUMENTS.get(question.topic)
-        if how is not None and question.topic not in answered:
-            raise BadFileError(f"{question.said} Say it with {how}.")
+    _require_answers(found, options)
     if not found.is_known and not options["dry_run"]:
         raise BadFileError(f"{_why_not_ours(found)} {HOW_TO_MAP}")
     return found.reading

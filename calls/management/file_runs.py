@@ -4,7 +4,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -20,16 +20,17 @@ from calls.imports.importing import import_calls, try_file
 from calls.imports.rejects import RejectsWriter, header_of
 from calls.imports.summaries import Summary
 from calls.management.file_readings import ReadableFile, likely_format, readable
+from calls.management.folders import REJECTS_SUFFIX, named_files
 from calls.management.progress import ProgressBar
 from calls.management.rejects import RejectsError, RejectsFile
 from calls.management.source_arguments import REFUSED
 from calls.notations import BadFileError
+from calls.records import LAST_WORD
 
 INCOMPLETE = 1  # exit code: some lines were not recorded
 INTERRUPTED = 130  # exit code of a program that Ctrl-C ended
 STANDARD_INPUT = "-"
 STANDARD_INPUT_REJECTS = "standard-input.rejects.csv"
-REJECTS_SUFFIX = ".rejects.csv"
 
 
 class NoCallRecordsError(Exception):
@@ -49,7 +50,9 @@ class FileRuns:
 
     def run(self, files: list[str]) -> None:
         """Take all files and folders. Raises CommandError; exits with 1 where lines are missing."""
-        paths = list(_expanded(files))
+        paths, passed_over = named_files(files)
+        for folder in passed_over:
+            self.warn(f"{folder}: passed over, a folder. Name it to import its files.")
         if len(paths) == 1 and paths[0] == files[0]:
             run = FileRun(self, paths[0])
             try:
@@ -65,23 +68,29 @@ class FileRuns:
     def _run_all(self, paths: list[str]) -> bool:
         if self.options["rejects"]:
             raise CommandError("--rejects goes with one file.", returncode=REFUSED)
-        total, taken, broken = Summary(), 0, 0
+        total, taken, missing = Summary(), 0, 0
         for path in paths:
             run = FileRun(self, path, prefix=f"{path}: ")
             try:
                 run.take()
             except NoCallRecordsError as error:
+                missing += 1
                 self.warn(f"{path}: skipped. {error}")
                 continue
             except BrokenFileError as error:
-                broken += 1
+                missing += 1
                 self.warn(str(error))
+                if error.is_unread:
+                    continue
             taken += 1
             total = total.plus(run.summary)
         if not taken:
             raise CommandError("None of these is a file of call records.", returncode=REFUSED)
-        self.say(f"In total, {taken:,} file{pluralize(taken)}: {_counted(total)}")
-        return bool(broken or (total.rejected and not self.options["dry_run"]))
+        would = self.options["dry_run"]
+        self.say(f"In total, {taken:,} file{pluralize(taken)}: {_counted(total, would=would)}")
+        if missing:
+            self.warn(f"Not taken as a whole: {missing:,} file{pluralize(missing)}, named above.")
+        return bool(missing or (total.rejected and not would))
 
     def say(self, text: str) -> None:
         """Write a line of the outcome."""
@@ -93,7 +102,9 @@ class FileRuns:
 
 
 class BrokenFileError(CommandError):
-    """A file that could not be read to its end."""
+    """A file that could not be read to its end; where it ``is_unread``, not even to begin with."""
+
+    is_unread = False
 
 
 class FileRun:
@@ -109,6 +120,7 @@ class FileRun:
         beside = STANDARD_INPUT_REJECTS if path == STANDARD_INPUT else f"{path}{REJECTS_SUFFIX}"
         self.rejects = RejectsFile(self.options["rejects"] or Path(beside))
         self.import_id: int | None = None
+        self._may_be_revised = False
 
     def take(self) -> None:
         """Import the file, or try it.
@@ -125,7 +137,10 @@ class FileRun:
         except RejectsError as error:
             self._give_up(f"{error} --rejects PATH puts the rejected lines elsewhere.")
         except OSError as error:
-            self._give_up(f"{self.name}: {error.strerror}.")
+            said = self._explained(f"{self.name}: {error.strerror}.")
+            broken = BrokenFileError(said, returncode=self._ended())
+            broken.is_unread = not self.summary.lines_done
+            raise broken from error
         except (InterfaceError, OperationalError) as error:
             said = str(error).partition("\n")[0]
             self._give_up(f"The database failed: {said}.")
@@ -153,6 +168,8 @@ class FileRun:
             self.runs.say(f"{self.prefix}{sentence}")
         for sentence in words.reason_sentences(trial):
             self.runs.warn(f"{self.prefix}{sentence}")
+        self._note_reasons(reason.reason for reason in trial.frequent_reasons)
+        self._hint()
         self.summary = trial.summary
 
     def _import(self, file: BinaryIO) -> None:
@@ -184,6 +201,7 @@ class FileRun:
                 for step in self._shown(steps, "Recording", _size(found.file)):
                     self.summary = step.summary
                     rejects.write(step.rejected)
+                    self._note_reasons(one.reason for one in step.rejected)
             except BadFileError as error:
                 kept.forget()
                 self._refuse(file, error)
@@ -233,10 +251,13 @@ class FileRun:
 
     def _give_up(self, why: str, returncode: int | None = None) -> NoReturn:
         """End before the end of the file; say why, and what is recorded already."""
+        raise CommandError(self._explained(why), returncode=returncode or self._ended())
+
+    def _explained(self, why: str) -> str:
         if self.summary.lines and not self.options["dry_run"]:
             self._print()
             why += " What is counted is recorded; run it again to go on."
-        raise CommandError(why, returncode=returncode or self._ended())
+        return why
 
     def _ended(self) -> int:
         return INCOMPLETE if self.summary.lines_done else REFUSED
@@ -267,6 +288,7 @@ class FileRun:
                 "that were known already. If they are other calls, their IDs were used before: "
                 "give them other IDs or a prefix, and import the earlier file again with --revise."
             )
+        self._hint()
         if self.rejects.lines:
             path = self.rejects.path.absolute()
             self.runs.warn(f"{self.prefix}Rejected lines, with reasons: {path}")
@@ -276,12 +298,26 @@ class FileRun:
                 "it back."
             )
 
+    def _note_reasons(self, reasons: Iterable[str]) -> None:
+        self._may_be_revised |= any(LAST_WORD in reason for reason in reasons)
 
-def _counted(summary: Summary) -> str:
+    def _hint(self) -> None:
+        """Say which argument does what the reasons name as a way out."""
+        if self._may_be_revised:
+            self.runs.warn(f"{self.prefix}With --revise a file is imported as {LAST_WORD}.")
+
+
+def _counted(summary: Summary, *, would: bool = False) -> str:
+    credits = f"{summary.credits:,} credit{pluralize(summary.credits)}"
+    if would:
+        return (
+            f"would create {summary.created:,}, leave {summary.unchanged:,} unchanged, correct "
+            f"{summary.corrected:,}, reject {summary.rejected:,}; {credits} would be charged."
+        )
     return (
         f"{summary.created:,} created, {summary.unchanged:,} unchanged, "
         f"{summary.corrected:,} corrected, {summary.rejected:,} rejected; "
-        f"{summary.credits:,} credit{pluralize(summary.credits)} charged."
+        f"{credits} charged."
     )
 
 
@@ -291,28 +327,6 @@ def _writer(found: ReadableFile) -> RejectsWriter:
     header = header_of(found.file, layout)
     found.file.seek(0)
     return RejectsWriter(layout, header)
-
-
-def _expanded(files: list[str]) -> Iterator[str]:
-    """The files that are named, and those in the folders that are named, by name."""
-    for name in files:
-        path = Path(name)
-        if path.is_dir():
-            yield from map(str, _in_folder(path))
-        else:
-            yield name
-
-
-def _in_folder(folder: Path) -> list[Path]:
-    """The files in ``folder`` but hidden ones, and the rejected lines of those."""
-    names = {path.name for path in folder.iterdir()}
-    return sorted(
-        path
-        for path in folder.iterdir()
-        if path.is_file()
-        and not path.name.startswith(".")
-        and path.name.removesuffix(REJECTS_SUFFIX) not in names - {path.name}
-    )
 
 
 @contextmanager

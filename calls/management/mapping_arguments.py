@@ -12,6 +12,7 @@ from billing.models import Account
 from billing.refusals import Refusal
 from calls.imports.profiles import profiles_of, read_profile
 from calls.management.source_arguments import REFUSED, did_you_mean
+from calls.sources.mapped.profile import UNITS
 from calls.sources.registry import shipped_profiles
 
 TIMES = ("started_at", "connected_at", "ended_at", "revised_at")
@@ -44,11 +45,19 @@ def add_mapping_arguments(parser: ArgumentParser) -> None:
         metavar="FIELD=VALUE",
         help=f"What a field is in all calls. Fields: {', '.join(CONSTANT)}.",
     )
+    parser.add_argument(
+        "--unit",
+        action="append",
+        default=[],
+        metavar="FIELD=UNIT",
+        help=f"The unit of a length ({', '.join(AMOUNTS)}): {', '.join(UNITS)} (found out where "
+        "the file shows it).",
+    )
 
 
 def names_a_mapping(options: Mapping[str, Any]) -> bool:
     """Whether the arguments say which column is what."""
-    return any(options[name] for name in ("profile", "map", "set"))
+    return any(options[name] for name in ("profile", "map", "set", "unit"))
 
 
 def mapping_of(
@@ -71,11 +80,28 @@ def mapping_of(
         else:
             profile.pop(field, None)
             profile.setdefault("set", {})[field] = value
+    for field, unit in _pairs("--unit", options["unit"], AMOUNTS):
+        if unit not in UNITS:
+            hint = did_you_mean(unit, list(UNITS)) or f" Known are: {', '.join(UNITS)}."
+            raise CommandError(f"--unit: there is no unit “{unit}”.{hint}", returncode=REFUSED)
+        if field not in profile:
+            raise CommandError(
+                f"--unit {field}={unit}: no column is named for it. --map {field}=COLUMN does.",
+                returncode=REFUSED,
+            )
+        profile[field] = {**profile[field], "unit": unit}
     if options["dates"]:
         for field in TIMES:
             if field in profile:
                 profile[field]["form"] = options["dates"]
     return profile
+
+
+def lengths_without_unit(options: Mapping[str, Any]) -> set[str]:
+    """The lengths whose unit nobody has said: neither ``--unit`` nor a profile that was named."""
+    told = {field for field, _ in _pairs("--unit", options["unit"], AMOUNTS)}
+    mapped = {field for field, _ in _pairs("--map", options["map"], MAPPABLE)}
+    return {field for field in AMOUNTS if field in mapped or not options["profile"]} - told
 
 
 def _map(profile: dict[str, Any], field: str, columns: list[str]) -> None:

@@ -40,6 +40,7 @@ class FileImport(models.Model):
     (`calls.imports.readings`), ``examined`` what was found out about it. ``said`` is the sentence
     that explains a refused, failed or stopped import, and ``interrupted_state`` what a failed one
     was doing. ``moved_at`` is when it last got on: what should move and does not is found by it.
+    ``ended_at`` is when it ended, before it was taken back; ``withdrawn_at`` when it last was.
 
     ``ticket`` names the one task that may work on the import; tasks with another number are left
     over. ``cursor`` is the position of the last call that was tried or recorded. ``bytes_read`` and

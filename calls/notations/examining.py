@@ -125,7 +125,7 @@ def _delimited_layout(file: BinaryIO, encoding: str) -> tuple[Layout, list[Fact]
         columns=columns,
     )
     if find_totals(file, layout, shape.columns):
-        said = "The last line seems to hold totals. It is no call, so it will be rejected."
+        said = "The last line holds totals. It is no call, so it is left out."
         facts.append(Fact("totals", said))
     return layout, facts
 

@@ -16,6 +16,7 @@ from calls.notations import BadFileError, RawRecord
 from calls.notations.delimited import TOO_LONG, DelimitedReader, Row, separator_of
 from calls.notations.layout import Layout
 from calls.notations.lines import Lines, TooLong, decoder_of
+from calls.notations.totals import says_total
 
 Item = TypeVar("Item")
 Values = TypeVar("Values")
@@ -40,10 +41,6 @@ OFTEN = 0.3
 FILLED_LEAST = 0.7
 
 SINGLE_QUOTED = re.compile(r"(?:^|[,;\t|])\s*'[^']*'\s*(?=[,;\t|\r\n]|$)")
-TOTAL = re.compile(
-    r"(?:grand |sub-?)?totale?s?(?:\s*[:(\d].*)?|sums?:?|summe:?|gesamt(?:summe)?:?|suma:?|somme:?",
-    re.IGNORECASE,
-)
 TAIL_BYTES = 64 * 1024
 
 DIGITS = re.compile(r"\d")
@@ -141,14 +138,13 @@ def _bounded(items: Iterable[Item], length_of: Callable[[Item], int]) -> Iterato
 
 
 def find_totals(file: BinaryIO, layout: Layout, columns: int) -> bool:
-    """Whether the last line seems to hold totals: it says so, or little stands in it."""
+    """Whether the last line says that it holds totals."""
     size = file.seek(0, SEEK_END)
     file.seek(max(0, size - TAIL_BYTES) // 4 * 4)  # in no encoding in the middle of a character
     lines = decoder_of(layout.encoding).decode(file.read(), final=True).splitlines()
     last = next((line for line in reversed(lines) if line.strip()), "")
     row = next(csv.reader([last], delimiter=layout.delimiter, quotechar=layout.quote or None), [])
-    filled = [value.strip() for value in row if value.strip()]
-    return len(lines) > 2 and columns > 1 and any(map(TOTAL.fullmatch, filled[:2]))
+    return len(lines) > 2 and columns > 1 and says_total(row)
 
 
 class _Table:

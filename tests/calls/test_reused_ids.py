@@ -6,6 +6,7 @@ import pytest
 
 from calls.charging import Result, record_calls
 from calls.models import Call
+from calls.records import LAST_WORD
 from tests.calls.calling import NOW, STARTED_AT, after, balance, record, unanswered
 from tests.calls.importing import ASTERISK, GOOD, HEADER, lines, rejects
 
@@ -26,7 +27,8 @@ def test_a_record_more_than_a_day_away_is_another_call(professional, moved):
     other = record(professional, started_at=STARTED_AT + moved, now=YEARS_LATER)
     [outcome] = record_calls(records=[other], now=NOW)
     assert (outcome.result, outcome.field, outcome.credits) == (Result.REJECTED, "call_id", 0)
-    for way_out in ("another ID or a prefix", "a later revised_at", "--revise", "2026-03-10 09:30"):
+    ways_out = ("another ID or a prefix", "a later revised_at", LAST_WORD)
+    for way_out in (*ways_out, "2026-03-10 09:30"):
         assert way_out in outcome.reason
     assert (Call.objects.get().started_at, balance(professional)) == (STARTED_AT, 1_497)
 
@@ -158,6 +160,9 @@ def test_within_one_file_a_reused_id_is_rejected_with_its_line(importing_file, t
 def test_a_zone_that_was_wrong_is_mended_with_revise(importing_file):
     content = lines(*(GOOD.format(f"c{number}", 10) for number in range(3)))
     importing_file(content, time_zone="Pacific/Kiritimati")
+    assert f"With --revise a file is imported as {LAST_WORD}." in (
+        importing_file(content, time_zone="Pacific/Midway").error
+    )
     outcome = importing_file(content, "--revise", time_zone="Pacific/Midway")
     assert outcome.out.startswith("0 created, 0 unchanged, 3 corrected, 0 rejected; 0 credits")
     assert outcome.error == ""

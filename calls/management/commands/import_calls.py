@@ -38,7 +38,8 @@ class Command(BaseCommand):
     --withdraw ID takes an import back.
 
     Exit code 0: every line went in, also where there are none after the header: a day may have no
-    calls. 1: not every line went in, see the rejects file and the last line. 2: nothing was
+    calls. 1: not every line, or of several files not each, went in: see the rejects file and the
+    last lines. 2: nothing was
     recorded, because of the file, the arguments or the account. 130: interrupted. Run it again to
     go on.
     """

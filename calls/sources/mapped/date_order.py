@@ -35,7 +35,6 @@ class _Reading:
     def __init__(self) -> None:
         self.is_possible = True
         self.ascends = self.descends = True
-        self.first: date | None = None
         self.last: date | None = None
         self._before: date | None = None
         self._dates = 0  # how often another date follows
@@ -52,7 +51,6 @@ class _Reading:
             self.descends = self.descends and at <= before
             self._dates += at != before
         self._before = at
-        self.first = at if self.first is None or at < self.first else self.first
         self.last = at if self.last is None or at > self.last else self.last
 
     @property
@@ -113,14 +111,15 @@ class DateOrder:
         """The order in which the rows are sorted, where they are not so in the other."""
         return self._only([order for order in ORDERS if self._readings[order].is_sorted])
 
-    def within(self, first: date, last: date) -> Order | None:
-        """The order in which all dates are from ``first`` to ``last``, if it is only one."""
+    def until(self, last: date) -> Order | None:
+        """The order in which all dates exist and none is after ``last``, if it is only one.
+
+        How far they go back proves nothing: files of calls from before the account are welcome.
+        """
         fitting: list[Order] = []
         for order in ORDERS:
             reading = self._readings[order]
-            if reading.first is None or reading.last is None:
-                continue
-            if reading.is_possible and first <= reading.first and reading.last <= last:
+            if reading.is_possible and reading.last is not None and reading.last <= last:
                 fitting.append(order)
         return self._only(fitting)
 

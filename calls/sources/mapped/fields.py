@@ -59,13 +59,23 @@ def moment_reader(field: str, moment: Moment, places: Places, zone: ZoneInfo) ->
 
 
 def _with_otherwise(field: str, moment: Moment, places: Places, zone: ZoneInfo) -> MomentReader:
-    """Read other columns where those of ``moment`` are empty, as far as the file has them."""
-    first = moment_reader(field, replace(moment, otherwise=()), places, zone)
-    others = tuple(name for name in moment.otherwise if name in places)
-    if not others:
-        return first
-    second = moment_reader(field, replace(moment, columns=others, otherwise=()), places, zone)
-    return lambda row: first(row) or second(row)
+    """Read other columns, each in its turn, where those of ``moment`` are empty.
+
+    Those that the file does not have are left out.
+    """
+    columns = [moment.columns, *((name,) for name in moment.otherwise if name in places)]
+    readers = [
+        moment_reader(field, replace(moment, columns=own, otherwise=()), places, zone)
+        for own in columns
+    ]
+
+    def first_told(row: Texts) -> Sequence[Instant] | None:
+        for read in readers:
+            if told := read(row):
+                return told
+        return None
+
+    return first_told
 
 
 def _with_zone_column(field: str, moment: Moment, places: Places, usual: ZoneInfo) -> MomentReader:
@@ -144,14 +154,22 @@ class ChoiceReader(Generic[Meaning]):
 
 
 def text_reader(columns: Sequence[str], constant: str, places: Places, joint: str) -> TextReader:
-    """Return what reads a text: its columns joined by ``joint``, else the ``constant``."""
+    """Return what reads a text: its columns joined by ``joint``, else the ``constant``.
+
+    What several columns say alike stands there once.
+    """
     own = [places[name] for name in columns if name in places]
     if not own:
         return lambda _, __: constant
     if len(own) == 1:
         (place,) = own
         return lambda row, _: said(row[place]) or constant
-    return lambda row, _: joint.join(filter(None, (said(row[place]) for place in own))) or constant
+
+    def joined(row: Texts, _: list[Note]) -> str:
+        told = dict.fromkeys(said(row[place]) for place in own)
+        return joint.join(filter(None, told)) or constant
+
+    return joined
 
 
 def number_reader(field: str, columns: Sequence[str], constant: str, places: Places) -> TextReader:

@@ -4,6 +4,7 @@ Both are held against the times, where these are told: the unit in which they ag
 one. Where nothing tells the unit, it is asked.
 """
 
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 from statistics import median
@@ -25,11 +26,14 @@ SHORT_MAX: Final = 30  # such a middle of numbers with decimals may be minutes a
 def with_units(
     profile: Profile, parts: Parts, rows: Rows, *, zone: ZoneInfo, now: datetime
 ) -> tuple[Profile, list[Question]]:
-    """Take the unit in which lengths agree with the times; ask where nothing tells it."""
+    """Take the unit in which lengths agree with the times; ask where nothing tells it.
+
+    ``parts`` has the column of each length whose unit is open.
+    """
     questions = []
     for part in ("talk", "total"):
         amount: Amount | None = getattr(profile, part)
-        if amount is None:
+        if amount is None or part not in parts:
             continue
         (column,) = parts[part]
         if column.name.unit in column.units:
@@ -46,6 +50,35 @@ def with_units(
         if share is None and _may_be_minutes(column):
             questions.append(_asked(part, column))
     return profile, questions
+
+
+def with_columns_units(
+    profile: Profile,
+    columns: Sequence[Column],
+    open_lengths: Collection[str],
+    *,
+    zone: ZoneInfo,
+    now: datetime,
+) -> tuple[Profile, list[Question]]:
+    """Find the units of lengths that somebody named a column for, but no unit.
+
+    ``open_lengths`` are those of "talk", "total" and "waiting". A column that the file has not, or
+    that holds no lengths, is left as it is: whoever reads by the profile says so.
+    """
+    by_title = {column.title: column for column in columns}
+    parts: dict[str, tuple[Column, ...]] = {}
+    for part in open_lengths:
+        amount: Amount | None = getattr(profile, part)
+        column = by_title.get(amount.column) if amount else None
+        if column is None or not column.units:
+            continue
+        named = column.name.unit if column.name.unit in column.units else ""
+        changed: dict[str, Any] = {
+            part: Amount(column.title, named or column.units[0], column.decimal)
+        }
+        profile = replace(profile, **changed)
+        parts[part] = (column,)
+    return with_units(profile, parts, Rows(columns), zone=zone, now=now)
 
 
 def with_talk(

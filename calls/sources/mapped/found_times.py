@@ -5,7 +5,7 @@ One system wrote them all: what one column proves about day and month is true of
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from billing.texts import storable
@@ -32,7 +32,6 @@ class FoundTimes:
         *,
         zone: ZoneInfo,
         now: datetime,
-        opened_at: datetime,
     ) -> None:
         """Take the columns with what is known of those in which day or month may come first."""
         self._parts = {part: parts[part] for part in (*TIMES, "revised_at") if part in parts}
@@ -40,7 +39,6 @@ class FoundTimes:
         self._zone_column = parts.get("zone", ())
         self._orders = orders
         self._zone = zone
-        self._first = (opened_at - timedelta(days=1)).date()
         self._last = (now + CLOCK_AHEAD_MAX).date()
 
     def moments(self, facts: list[Fact], questions: list[Question]) -> dict[str, Moment]:
@@ -94,13 +92,13 @@ class FoundTimes:
                 facts.append(Fact("dates", said))
                 return sorted_as
         for order in orders.values():
-            if within := order.within(self._first, self._last):
+            if until_now := order.until(self._last):
                 said = (
-                    f"The {_first(within)} comes first: read the other way, some calls would be in "
-                    "the future, or from before the account was opened."
+                    f"The {_first(until_now)} comes first: read the other way, some calls would be "
+                    "in the future."
                 )
                 facts.append(Fact("dates", said))
-                return within
+                return until_now
         return None
 
     def _order_by_ids(self, title: str) -> str | None:

@@ -19,7 +19,7 @@ status                  the same, and ``by``: ``talk``, ``total`` (longer than 0
 started_at              ``columns`` (one, or date and time), ``form``, ``zone`` (a name, "" for that
 connected_at            of the import, or ``{"column": …}``), ``precision`` (``minute`` where the
 ended_at, revised_at    times have no seconds: then talk time decides), ``otherwise`` (columns
-                        that tell it where those are empty)
+                        of which the first that is not empty tells it where those are)
 total, talk, waiting    ``column``, ``unit``, ``decimal`` (the decimal mark): from start to end,
                         from connect to end, from start to connect
 agent, remarks          columns, whose values are joined

@@ -5,9 +5,8 @@ out; nothing is guessed for a single row. A person may change everything afterwa
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from calls.notations.layout import Fact
@@ -19,13 +18,11 @@ from calls.sources.mapped.found_lengths import with_talk, with_units
 from calls.sources.mapped.found_times import FoundTimes, forms_of
 from calls.sources.mapped.found_words import status_told, usage_type_told
 from calls.sources.mapped.naming import DROPPED
+from calls.sources.mapped.precision import with_precision
 from calls.sources.mapped.profile import Amount, Identity, Profile
 from calls.sources.mapped.whole_columns import Record, WholeColumns
 
 __all__ = ["Proposal", "Question", "propose"]
-
-ROWS_FOR_PRECISION: Final = 3
-COUNTED: Final = ("epoch_s", "epoch_ms", "epoch_us", "epoch_ns", "gregorian_s", "excel")
 
 
 class Proposal(NamedTuple):
@@ -42,13 +39,12 @@ def propose(
     *,
     zone: ZoneInfo,
     now: datetime,
-    opened_at: datetime,
     records: Iterable[Record] | None = None,
 ) -> Proposal:
     """Propose a profile for a file with ``columns``, from its first records.
 
-    ``zone`` is the account's; the account was opened at ``opened_at``. ``records`` are all those of
-    the file: what only the whole of a column can tell is then looked for in them, in one pass.
+    ``zone`` is the account's. ``records`` are all those of the file: what only the whole of a
+    column can tell is then looked for in them, in one pass.
     Raises BadFileError where the dates of a column contradict each other.
     """
     found = [
@@ -63,7 +59,7 @@ def propose(
         return Proposal(None, (Fact("columns", said),), ())
     whole = _whole(columns, parts)
     whole.read(sample if records is None else records)
-    times = FoundTimes(parts, whole.orders, zone=zone, now=now, opened_at=opened_at)
+    times = FoundTimes(parts, whole.orders, zone=zone, now=now)
     moments: dict[str, Any] = dict(times.moments(facts, questions))
     status, asked = status_told(parts, whole)
     questions += asked
@@ -88,7 +84,7 @@ def propose(
     profile, asked = with_units(profile, parts, rows, zone=zone, now=now)
     questions += asked
     profile = with_talk(profile, rows, facts, zone=zone, now=now)
-    profile = _with_precision(profile, parts, whole)
+    profile = with_precision(profile, whole)
     share = agreement(profile, rows, zone=zone, now=now)
     if share is not None:
         said = f"{share:.0%} of the durations agree with the times of their calls within a second."
@@ -106,21 +102,6 @@ def _whole(columns: Sequence[str], parts: Parts) -> WholeColumns:
     words = [column.title for part in ("status", "usage_type") for column in parts.get(part, ())]
     times = [parts[part][-1].title for part in TIMES if part in parts]
     return WholeColumns(columns, dates=dates, words=words, times=times)
-
-
-def _with_precision(profile: Profile, parts: Parts, whole: WholeColumns) -> Profile:
-    """Let lengths decide where no time has seconds."""
-    moments = [moment for part in TIMES if (moment := getattr(profile, part)) is not None]
-    has_lengths = any(part in parts for part in ("talk", "total"))
-    in_digits = not any(moment.form in COUNTED for moment in moments)
-    if not (has_lengths and in_digits) or whole.records < ROWS_FOR_PRECISION or whole.has_seconds:
-        return profile
-    cut: dict[str, Any] = {
-        part: replace(moment, precision="minute")
-        for part in TIMES
-        if (moment := getattr(profile, part)) is not None
-    }
-    return replace(profile, **cut)
 
 
 def _amounts(parts: Parts) -> dict[str, Any]:

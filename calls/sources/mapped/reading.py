@@ -1,5 +1,6 @@
 """One record of a file, read by a profile: its parts are read, put together and validated."""
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import product
@@ -8,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from billing.plans.rating import UsageType
 from calls.models import Status
+from calls.notations.nothing import NOTHING
 from calls.records import (
     STATUSES,
     USAGE_TYPES,
@@ -30,6 +32,8 @@ from calls.sources.mapped.profile import Moment, Profile
 
 DAY: Final = timedelta(days=1)
 TALKED: Final = "says that nobody answered, but somebody talked; the call counts as answered."
+# A time of day without seconds: 22:41, 10:41 PM, 22:41+05:30.
+CUT: Final = re.compile(r"(?:^|[T ,])[0-9]{1,2}:[0-9]{2}(?![0-9]|[:.,][0-9])")
 SUSPICIOUS: Final = "is far from what the times say; the times decide."
 
 
@@ -74,6 +78,12 @@ class RecordReader:
         self._revised_at = moment("revised_at", revised_at)
         times = [profile.started_at, profile.connected_at, profile.ended_at]
         self._has_seconds = not any(told and told.precision == "minute" for told in times)
+        # Where each time of day stands: none where there are no lengths that could say more.
+        self._clocks = [
+            [places[name] for name in told.columns]
+            for told in times
+            if told and (profile.talk or profile.total)
+        ]
         self._connects_on_date = _shares_date(profile.started_at, profile.connected_at)
         self._ends_on_date = _shares_date(profile.started_at, profile.ended_at)
         self._total = profile.total and amount_reader("total", profile.total, places)
@@ -136,11 +146,23 @@ class RecordReader:
             Stated(*times, total, talk, waiting)
             for times in product(started or (None,), connected or (None,), ended or (None,))
         ]
+        has_seconds = self._has_seconds and not self._is_cut(row)
         if len(every) == 1:
-            return self._assembled(word, every[0])
-        return self._likeliest(word, every)
+            return self._assembled(word, every[0], has_seconds)
+        return self._likeliest(word, every, has_seconds)
 
-    def _likeliest(self, word: Status | None, every: Sequence[Stated]) -> _Times:
+    def _is_cut(self, row: Sequence[str]) -> bool:
+        """Whether no time of the record is written with seconds."""
+        has_any = False
+        for places in self._clocks:
+            texts = [row[place] for place in places]
+            if any(CUT.search(text.strip()) for text in texts):
+                has_any = True
+            elif any(text.strip() not in NOTHING for text in texts):
+                return False
+        return has_any
+
+    def _likeliest(self, word: Status | None, every: Sequence[Stated], has_seconds: bool) -> _Times:
         """Decide which of two hours is meant where a clock was set back.
 
         That in which lengths agree with the times, then the shortest call: nobody pays for an hour
@@ -150,7 +172,7 @@ class RecordReader:
         error: Rejected | None = None
         for stated in every:
             try:
-                times = self._assembled(word, stated)
+                times = self._assembled(word, stated, has_seconds)
             except Rejected as rejected:
                 error = error or rejected
             else:
@@ -162,7 +184,7 @@ class RecordReader:
         in_order = [one for one in possible if one[1] >= timedelta()]
         return min(in_order or possible, key=lambda one: one[:2])[2]
 
-    def _assembled(self, word: Status | None, stated: Stated) -> _Times:
+    def _assembled(self, word: Status | None, stated: Stated, has_seconds: bool) -> _Times:
         started_at = stated.started_at
         if started_at is not None and (self._connects_on_date or self._ends_on_date):
             stated = self._past_midnight(stated, started_at)
@@ -179,7 +201,7 @@ class RecordReader:
             and stated.waiting is None
         ):
             raise Rejected("connected_at", "is missing: a completed call was connected.")
-        assembled = assemble(status=status, stated=stated, has_seconds=self._has_seconds)
+        assembled = assemble(status=status, stated=stated, has_seconds=has_seconds)
         return _Times(status, assembled, word)
 
     def _past_midnight(self, stated: Stated, started_at: Instant) -> Stated:

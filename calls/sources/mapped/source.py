@@ -19,6 +19,7 @@ from calls.notations.clock import may_be_torn
 from calls.notations.delimited import Row
 from calls.notations.layout import DELIMITED, Layout
 from calls.notations.reading import reader_for
+from calls.notations.totals import holds_totals
 from calls.records import CallRecord, Rejected
 from calls.sources import Ignored, Read, Source
 from calls.sources.mapped.identifying import check_told_id, made_id, numbered, told_id
@@ -28,6 +29,7 @@ from calls.sources.mapped.words import WordTable
 
 Record: TypeAlias = Row | Mapping[str, str]
 NAMED_MAX: Final = 8
+TOTALS: Final = "It holds totals."
 WHOLE_LENGTH: Final = re.compile(r"[0-9]+:[0-9]{2}:[0-9]{2}")
 
 
@@ -73,6 +75,7 @@ class MappedSource(Source[Record]):
             profile=profile, places=self._places, account_id=account_id, zone=zone, now=now
         )
         self._field_names = _field_names(profile)
+        self._told = _told_places(profile, self._places)
 
     def field_name(self, field: str) -> str:
         """The file's own columns, where it has any for it."""
@@ -100,6 +103,8 @@ class MappedSource(Source[Record]):
         h:mm:ss, a word unless it is known, and none of them where it stands in quotation marks
         (``is_closed``). A text may be cut, but nothing is charged by it.
         """
+        if self._told and holds_totals(last, self._told):
+            return False
         if len(last) != len(self._columns):
             return len(last) < len(self._columns)
         profile, place, value = self.profile, len(last) - 1, last[-1].strip()
@@ -156,6 +161,14 @@ class MappedSource(Source[Record]):
                 yield Read([one], told.record, told.agrees)
 
     def _read(self, raw: RawRecord[Record]) -> ReadRecord | Ignored:
+        try:
+            return self._read_call(raw)
+        except Rejected:
+            if isinstance(raw.values, list) and self._told and holds_totals(raw.values, self._told):
+                return Ignored(TOTALS)
+            raise
+
+    def _read_call(self, raw: RawRecord[Record]) -> ReadRecord | Ignored:
         if raw.defect:
             raise Rejected("line", raw.defect)
         values = raw.values
@@ -264,6 +277,15 @@ def _places(profile: Profile, columns: Sequence[str], *, is_delimited: bool) -> 
     if missing:
         raise BadFileError(f"The file has no column {_named(missing)}; it has {_named(columns)}.")
     return places
+
+
+def _told_places(profile: Profile, places: Mapping[str, int]) -> tuple[int, ...]:
+    """Where a record tells which call it is, when, of whom and how it ended: all but lengths.
+
+    Empty where it tells nothing but lengths, in which totals could not be told from a record.
+    """
+    amounts = {amount.column for amount in (profile.total, profile.talk, profile.waiting) if amount}
+    return tuple(place for name, place in places.items() if name not in amounts)
 
 
 def _alike(name: str) -> str:

@@ -19,7 +19,6 @@ from calls.sources.registry import SOURCES, shipped_profiles
 from tests.calls.imports.cutting import SAMPLES, examined
 
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
-OPENED_AT = datetime(2026, 1, 1, tzinfo=UTC)
 KOLKATA = ZoneInfo("Asia/Kolkata")
 
 UUID7 = "019a9f00-0000-7000-8000-00000000000{}"
@@ -110,6 +109,22 @@ KNOWN = {
             (UUID7.format(4), "outbound", "failed", "10:15:00", None, None),
         ],
     ),
+    "vapi-webhooks.jsonl": (
+        "vapi-webhooks",
+        [
+            (
+                UUID7.format(1),
+                "outbound",
+                "completed",
+                "10:00:00.25",
+                "10:00:00.25",
+                "10:01:04.751",
+            ),
+            (UUID7.format(2), "outbound", "no_answer", "10:05:00", None, "10:05:31"),
+            (UUID7.format(3), "inbound", "completed", "10:10:00.5", "10:10:00.5", "10:10:30.501"),
+            (UUID7.format(4), "outbound", "failed", "10:15:00", None, None),
+        ],
+    ),
     "vapi-console.csv": (
         "vapi-console",
         [
@@ -124,6 +139,22 @@ KNOWN = {
             ("call_1", "outbound", "completed", "10:00:00.12", "10:00:00.12", "10:01:00.621"),
             ("call_2", "outbound", "busy", "10:05:00", None, "10:05:20"),
             ("call_3", "inbound", "completed", "10:10:00", "10:10:00", "10:10:31"),
+        ],
+    ),
+    "retell-webhooks.jsonl": (
+        "retell-webhooks",
+        [
+            ("call_1", "outbound", "completed", "10:00:00.12", "10:00:00.12", "10:01:00.621"),
+            ("call_1", "outbound", "completed", "10:00:00.12", "10:00:00.12", "10:01:00.621"),
+            ("call_2", "outbound", "busy", "10:05:00", None, "10:05:20"),
+        ],
+    ),
+    "elevenlabs-webhooks.json": (
+        "elevenlabs-webhooks",
+        [
+            ("conv_1", "outbound", "completed", "10:00:00", "10:00:04", "10:01:09"),
+            ("conv_2", "outbound", "no_answer", "10:05:00", None, None),
+            ("conv_3", "inbound", "completed", "10:10:00", "10:10:00", "10:10:30"),
         ],
     ),
     "elevenlabs.json": (
@@ -273,7 +304,7 @@ ASKED = {"asterisk-master-21.csv": ["internal_calls"]}
 
 
 def detected(content, zone=KOLKATA, saved=()):
-    return detect(examined(content), account_zone=zone, now=NOW, opened_at=OPENED_AT, saved=saved)
+    return detect(examined(content), account_zone=zone, now=NOW, saved=saved)
 
 
 def sample(name):
@@ -328,6 +359,73 @@ def test_a_known_format_is_told_without_a_question_and_gives_the_right_calls(nam
     assert [seen(one) for one in records if not isinstance(one, Ignored)] == expected
 
 
+WEBHOOKS = {
+    "Vapi": (
+        "vapi-webhooks",
+        {
+            "message": {
+                "type": "end-of-call-report",
+                "endedReason": "customer-ended-call",
+                "startedAt": "2026-11-20T10:00:00Z",
+                "endedAt": "2026-11-20T10:00:42Z",
+                "call": {"id": "call_abc", "customer": {"number": "+15550101"}},
+                "artifact": {"transcript": "Hello"},
+            }
+        },
+        ("call_abc", "outbound", "completed", "10:00:00", "10:00:00", "10:00:42"),
+    ),
+    "Retell": (
+        "retell-webhooks",
+        {
+            "event": "call_ended",
+            "call": {
+                "call_id": "call_1",
+                "call_type": "web_call",
+                "call_status": "ended",
+                "start_timestamp": 1795168800120,
+                "end_timestamp": 1795168842120,
+                "disconnection_reason": "agent_hangup",
+                "transcript": "Hello",
+            },
+        },
+        ("call_1", "inbound", "completed", "10:00:00.12", "10:00:00.12", "10:00:42.12"),
+    ),
+    "ElevenLabs": (
+        "elevenlabs-webhooks",
+        {
+            "type": "post_call_transcription",
+            "event_timestamp": 1795168850,
+            "data": {
+                "agent_id": "ag1",
+                "conversation_id": "conv_1",
+                "status": "done",
+                "transcript": [{"role": "agent", "message": "Hello"}],
+                "metadata": {"start_time_unix_secs": 1795168800, "call_duration_secs": 42},
+            },
+        },
+        ("conv_1", "inbound", "completed", "10:00:00", "10:00:00", "10:00:42"),
+    ),
+}
+WRITTEN = {
+    "one object": lambda event: json.dumps(event, indent=2),
+    "an array": lambda event: json.dumps([event, event], indent=2),
+    "one a line": lambda event: f"{json.dumps(event)}\n" * 2,
+}
+
+
+@pytest.mark.parametrize("written", WRITTEN)
+@pytest.mark.parametrize("platform", WEBHOOKS)
+def test_webhooks_kept_in_a_file_go_in_with_the_ids_of_their_calls(platform, written):
+    name, event, expected = WEBHOOKS[platform]
+    content = WRITTEN[written](event).encode()
+    found = detected(content)
+    assert found.profile is not None
+    assert found.profile.name == name
+    assert {seen(record) for record in records_of(found, content)} == {expected}
+    source = source_of(found, content)
+    assert not any("Hello" in raw.text for raw in source.reader(examined(content).file))
+
+
 def said(found, topic):
     return [fact.said for fact in found.facts if fact.topic == topic]
 
@@ -347,6 +445,39 @@ def test_what_nobody_knows_gets_a_proposed_profile():
 def test_a_file_without_any_time_gets_no_profile():
     found = detected(b"Name,Colour\nAsha,red\nRavi,blue\n")
     assert (found.format, found.profile) == (MAPPED, None)
+
+
+TWILIO = (
+    "sid,parent_call_sid,account_sid,direction,from,to,status,start_time,end_time,duration,"
+    "date_created\n"
+)
+CUT = {
+    "without seconds": ("2026-11-20T10:00Z", "2026-11-20T10:00Z", "2026-11-20T10:01Z"),
+    "with zeros for seconds": (
+        "2026-11-20T10:00:00Z",
+        "2026-11-20T10:00:00Z",
+        "2026-11-20T10:01:00Z",
+    ),
+}
+
+
+@pytest.mark.parametrize("written", CUT)
+def test_durations_go_before_times_that_were_cut_to_minutes(written):
+    at, soon, later = CUT[written]
+    ends = [(soon, 9), (later, 65), (later, 40)]
+    content = TWILIO + "".join(
+        f"{CA.format(place)},,AC1,outbound-api,+1555,+1556,completed,{at},{end},{seconds},\n"
+        for place, (end, seconds) in enumerate(ends, 1)
+    )
+    found = detected(content.encode())
+    assert found.profile is not None
+    assert found.profile.name == "twilio"
+    told = [seen(record)[3:] for record in records_of(found, content.encode())]
+    assert told == [
+        ("10:00:00", "10:00:00", "10:00:09"),
+        ("10:00:00", "10:00:00", "10:01:05"),
+        ("10:00:00", "10:00:00", "10:00:40"),
+    ]
 
 
 # ── Zones, days and months ────────────────────────────────────────────────────────────────────

@@ -392,6 +392,26 @@ def test_an_account_may_take_back_within_30_days(professional, owner, days, may)
             steps.withdraw(file_import=found, by=owner, now=at)
 
 
+def test_taking_back_does_not_begin_the_30_days_anew(professional, owner):
+    found = done(professional, RECENT, by=owner)
+    ended = found.ended_at
+    for days in (29, 30):
+        steps.withdraw(file_import=found, by=owner, now=ended + timedelta(days=days))
+        found = worked(found)
+        assert (found.state, found.ended_at) == (ImportState.WITHDRAWN, ended)
+    late = ended + timedelta(days=31)
+    assert not steps.may_withdraw(file_import=found, by=owner, now=late)
+
+
+def test_of_a_stopped_import_the_30_days_begin_when_it_stopped(professional, one_batch_a_slice):
+    found = worked(begun(professional, RECENT), times=3)
+    found = steps.stop(file_import=found, by=None, now=now())
+    stopped = found.moved_at
+    late = stopped + timedelta(days=3)
+    found = worked(steps.withdraw(file_import=found, by=None, now=late))
+    assert (found.state, found.ended_at) == (ImportState.WITHDRAWN, stopped)
+
+
 def test_an_operator_may_take_back_at_any_time(professional, operator):
     found = done(professional, MANY)
     at = found.ended_at + timedelta(days=3_000)

@@ -9,7 +9,7 @@ from billing.refusals import Refusal
 from calls.imports import parts, selectors, steps, uploads
 from calls.models import FileImport, ImportPart, ImportState, StagedLine
 from tests.calls.importing import GOOD, lines
-from tests.calls.imports.engine import digest, done, parts_of, ready, tried, uploaded
+from tests.calls.imports.engine import digest, done, parts_of, ready, tried, uploaded, worked
 
 pytestmark = pytest.mark.django_db
 
@@ -178,6 +178,24 @@ def test_what_is_done_is_no_longer_open(professional, settings):
     settings.IMPORTS_OPEN_MAX = 1
     done(professional, lines(GOOD.format("c1", 10)))
     assert selectors.open_imports_left(professional) == 1
+
+
+def test_a_file_that_was_refused_is_no_longer_open(professional, settings):
+    settings.IMPORTS_OPEN_MAX = 1
+    refused = worked(uploaded(professional, "Nothing but words here.\n" * 3, name="a.json"))
+    assert refused.state == ImportState.REFUSED
+    assert selectors.open_imports_left(professional) == 1
+
+
+@pytest.mark.parametrize(
+    ("some", "left"), [(["x", "y"], 1), (["x", GOOD.format("c1", 10)], 0)], ids=["none", "one"]
+)
+def test_a_file_of_which_nothing_would_be_recorded_takes_no_place(
+    professional, settings, some, left
+):
+    settings.IMPORTS_OPEN_MAX = 1
+    tried(professional, lines(*some))
+    assert selectors.open_imports_left(professional) == left
 
 
 def test_deleting_a_file_leaves_the_outcome_and_nothing_of_its_lines(professional):

@@ -156,6 +156,38 @@ def test_a_folder_without_call_records_gets_one_clear_line(tmp_path, professiona
     assert (outcome.code, outcome.refusal) == (2, "None of these is a file of call records.")
 
 
+def test_folders_inside_are_passed_over_and_said(folder, professional):
+    inner = folder / "older"
+    inner.mkdir()
+    (inner / "c.csv").write_text(lines(GOOD.format("c3", 10)))
+    outcome = Outcome(str(folder), account="acme")
+    assert f"{inner}: passed over, a folder. Name it to import its files." in outcome.error
+    assert not Call.objects.filter(call_id="c3").exists()
+
+
+@pytest.mark.parametrize("dry_run", [False, True], ids=["import", "dry run"])
+def test_a_file_that_cannot_be_read_is_named_and_the_others_go_in(tmp_path, professional, dry_run):
+    within = tmp_path / "calls"
+    within.mkdir()
+    (within / "a.csv").symlink_to(within / "gone.csv")
+    (within / "b.csv").write_text(lines(GOOD.format("c1", 10)))
+    outcome = Outcome(str(within), account="acme", dry_run=dry_run)
+    assert outcome.code == 1
+    assert f"{within / 'a.csv'}: No such file or directory." in outcome.error
+    assert "Not taken as a whole: 1 file, named above." in outcome.error
+    assert Call.objects.count() == (0 if dry_run else 1)
+
+
+def test_a_dry_run_of_a_folder_says_what_would_happen(folder, professional):
+    (folder / "notes.txt").unlink()
+    outcome = Outcome(str(folder), account="acme", dry_run=True)
+    assert outcome.code == 0
+    assert outcome.out.splitlines()[-1] == (
+        "In total, 2 files: would create 3, leave 0 unchanged, correct 0, reject 1; 9 credits "
+        "would be charged."
+    )
+
+
 # ── Mappings ──────────────────────────────────────────────────────────────────────────────────
 def test_a_file_of_an_unknown_format_is_refused_with_what_to_do(importing_file):
     outcome = importing_file(OTHERS)
@@ -170,6 +202,13 @@ def test_columns_are_mapped_by_arguments(importing_file):
     call = Call.objects.get(call_id="r1")
     assert call.started_at == datetime(2026, 3, 13, 10, tzinfo=UTC)
     assert (call.credits, call.from_number) == (3, "+911")
+
+
+def test_dates_with_two_meanings_are_asked_about_though_columns_are_mapped(importing_file):
+    content = "".join(OTHERS.replace("13/03", "03/11").splitlines(keepends=True)[:2])
+    outcome = importing_file(content, **MAPPING, time_zone="UTC")
+    assert outcome.code == 2
+    assert "Say it with --dates dmy or --dates mdy." in outcome.refusal
 
 
 def test_a_profile_is_read_from_a_file(importing_file, tmp_path):
@@ -241,3 +280,100 @@ def test_a_dry_run_of_an_unknown_file_says_what_the_run_will_ask_for(importing_f
     assert "--profile or --map has to say which column is what" in tried.out
     assert "Open: Nothing in the file tells who called whom." in tried.out
     assert importing_file(unknown).code == 2
+
+
+# ── Units ─────────────────────────────────────────────────────────────────────────────────────
+MINUTES = (
+    "Reference,Begin,Duration,Caller\n"
+    "r1,2026-03-13 10:00:00,1.5,+911\n"
+    "r2,2026-03-13 10:05:00,0.75,+912\n"
+)
+BY_DURATION = {
+    "map": ["call_id=Reference", "started_at=Begin", "total=Duration", "from=Caller"],
+    "set": ["usage_type=outbound", "status=completed"],
+    "time_zone": "UTC",
+}
+
+
+def length(call_id):
+    """How many seconds a call lasted."""
+    call = Call.objects.get(call_id=call_id)
+    assert call.ended_at is not None
+    return (call.ended_at - call.started_at).total_seconds()
+
+
+@pytest.mark.parametrize("dry_run", [False, True], ids=["import", "dry run"])
+def test_a_length_that_may_be_minutes_is_asked_about(importing_file, dry_run):
+    outcome = importing_file(MINUTES, **BY_DURATION, dry_run=dry_run)
+    assert (outcome.code, outcome.refusal.partition(": ")[2]) == (
+        2,
+        "What does “1.5” in “Duration” mean? Say it with --unit total=s (seconds) or --unit "
+        "total=min (minutes).",
+    )
+    assert not Call.objects.exists()
+
+
+@pytest.mark.parametrize(("unit", "seconds"), [("s", 1.5), ("min", 90)])
+def test_the_unit_that_is_said_counts(importing_file, unit, seconds):
+    outcome = importing_file(MINUTES, **BY_DURATION, unit=[f"total={unit}"])
+    assert outcome.out.startswith("2 created"), outcome.refusal
+    assert length("r1") == seconds
+
+
+@pytest.mark.parametrize("title", ["Duration (min)", "Duration"])
+def test_a_unit_that_the_file_shows_is_not_asked_about(importing_file, title):
+    end = "Until" if title == "Duration" else "Note"
+    content = (
+        f"Reference,Begin,{title},{end}\n"
+        "r1,2026-03-13 10:00:00,1.5,2026-03-13 10:01:30\n"
+        "r2,2026-03-13 10:05:00,0.75,2026-03-13 10:05:45\n"
+    )
+    told = ["call_id=Reference", "started_at=Begin", f"total={title}"]
+    if title == "Duration":
+        told.append("ended_at=Until")
+    outcome = importing_file(content, **{**BY_DURATION, "map": told})
+    assert outcome.out.startswith("2 created"), outcome.refusal
+    assert length("r1") == 90
+
+
+@pytest.mark.parametrize(
+    ("unit", "message"),
+    [
+        ("total=hours", "--unit: there is no unit “hours”."),
+        ("waiting=s", "--unit waiting=s: no column is named for it."),
+        ("from=s", "--unit: there is no field “from”."),
+    ],
+)
+def test_a_bad_unit_gets_one_clear_line(importing_file, unit, message):
+    outcome = importing_file(MINUTES, **BY_DURATION, unit=[unit])
+    assert (outcome.code, outcome.refusal.startswith(message)) == (2, True), outcome.refusal
+
+
+# ── Totals ────────────────────────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize(
+    "totals",
+    ["Total,,1,,,\n", "Gesamt:,3612\n", ",,Итого,,,00:01:05\n", "Total,,,,,99"],
+    ids=["a number", "too short", "a length", "without a line end"],
+)
+def test_a_row_of_totals_is_left_out_and_said(importing_file, totals):
+    outcome = importing_file(lines(GOOD.format("c1", 10)) + totals)
+    assert outcome.code == 0
+    assert outcome.out.splitlines() == [
+        "1 created, 0 unchanged, 0 corrected, 0 rejected; 3 credits charged.",
+        "Lines that are no calls for billing: 1.",
+    ]
+    assert "The last line holds totals. It is no call, so it is left out." in outcome.error
+
+
+@pytest.mark.parametrize(
+    ("last", "ignored"),
+    [(",,00:02:10,\n", 1), ("Total,,00:02:10,\n", 1), (",,130,+913\n", 0), ("r3,,130,\n", 0)],
+    ids=["only a length", "a word", "a number was called", "an ID"],
+)
+def test_of_a_mapped_file_a_row_with_nothing_but_lengths_holds_totals(
+    importing_file, last, ignored
+):
+    content = MINUTES.replace("1.5", "00:01:30").replace("0.75", "00:00:40") + last
+    outcome = importing_file(content, **BY_DURATION)
+    assert outcome.code == 1 - ignored
+    assert ("Lines that are no calls for billing: 1." in outcome.out) == bool(ignored)

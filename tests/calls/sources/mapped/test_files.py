@@ -2,7 +2,6 @@
 
 import io
 import json
-from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -14,16 +13,13 @@ from calls.sources.mapped.proposing import propose
 from calls.sources.mapped.source import MappedSource
 from tests.calls.sources.mapped.reading import KOLKATA, NOW, local_times
 
-OPENED_AT = datetime(2026, 1, 1, tzinfo=UTC)
 ZONE = ZoneInfo(KOLKATA)
 
 
 def read_file(content: bytes, name="calls.csv"):
     """The proposal for a file, the texts of its records as they are staged, and what they say."""
     examined = examine(io.BytesIO(content), name=name)
-    proposal = propose(
-        examined.layout.columns, examined.sample, zone=ZONE, now=NOW, opened_at=OPENED_AT
-    )
+    proposal = propose(examined.layout.columns, examined.sample, zone=ZONE, now=NOW)
     assert proposal.profile is not None
     source = MappedSource(
         account_id=7, zone=ZONE, now=NOW, profile=proposal.profile, layout=examined.layout

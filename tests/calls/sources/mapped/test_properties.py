@@ -17,7 +17,6 @@ from calls.sources.mapped.vocabulary import STATUS_WORDS, USAGE_WORDS
 from tests.calls.sources.mapped.reading import NOW, results, source_of
 
 FIRST = datetime(2026, 11, 3, tzinfo=UTC)  # no clock is changed between then and now
-OPENED_AT = datetime(2026, 1, 1, tzinfo=UTC)
 ZONES = ["UTC", "Asia/Kolkata", "America/New_York", "Europe/Berlin", "Asia/Kathmandu"]
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -248,7 +247,7 @@ def test_calls_come_back_by_what_is_proposed_where_its_questions_are_answered(fi
         RawRecord(number, "", dict(zip(file.columns, row, strict=True)))
         for number, row in enumerate(file.rows, 2)
     ]
-    proposal = propose(file.columns, sample, zone=ZoneInfo(file.zone), now=NOW, opened_at=OPENED_AT)
+    proposal = propose(file.columns, sample, zone=ZoneInfo(file.zone), now=NOW)
     profile = proposal.profile
     assert profile is not None
     for question in proposal.questions:

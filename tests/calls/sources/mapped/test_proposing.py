@@ -15,8 +15,6 @@ from calls.sources.mapped.profile import ProfileError
 from calls.sources.mapped.proposing import propose
 from tests.calls.sources.mapped.reading import KOLKATA, NOW, local_times, read_rows
 
-OPENED_AT = datetime(2026, 1, 1, tzinfo=UTC)
-
 
 def table(text):
     """Header and rows of a text with semicolons, one record a line."""
@@ -25,7 +23,7 @@ def table(text):
     return head, rows
 
 
-def proposed(text, zone=KOLKATA, opened_at=OPENED_AT, sample_max=None):
+def proposed(text, zone=KOLKATA, sample_max=None):
     head, rows = table(text)
     sample: list[RawRecord[Mapping[str, str]]] = [
         RawRecord(number, "", dict(zip(head, row, strict=True)))
@@ -37,7 +35,6 @@ def proposed(text, zone=KOLKATA, opened_at=OPENED_AT, sample_max=None):
         sample[:sample_max],
         zone=ZoneInfo(zone),
         now=NOW,
-        opened_at=opened_at,
         records=every if sample_max else None,
     )
 
@@ -234,6 +231,10 @@ def test_what_would_be_in_the_future_is_not_meant():
     proposal = proposed(dated("03/12/2026 10:00:01"))
     assert (order(proposal), topics(proposal)) == ("mdy", [])
     assert "in the future" in facts(proposal, "dates")[0]
+
+
+def test_dates_long_before_the_account_prove_nothing():
+    assert topics(proposed(dated("03/11/2019 10:00:01", "04/11/2019 10:00:01"))) == ["dates"]
 
 
 def test_what_nothing_tells_is_asked_with_an_example_spelt_out():

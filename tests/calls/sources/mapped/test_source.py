@@ -477,3 +477,30 @@ def test_a_last_line_that_ends_with_a_known_word_is_whole():
     source = source_of(profile, [*ROW, "Status"])
     assert not source.may_be_torn([*ROW.values(), "Y"], False)
     assert source.may_be_torn([*ROW.values(), "?"], False)
+
+
+CUT = {
+    "call_id": {"columns": ["ID"]},
+    "started_at": {"columns": ["Start"]},
+    "connected_at": {"columns": ["Answer"]},
+    "ended_at": {"columns": ["End"]},
+    "talk": {"column": "Talk"},
+    "status": {"by": "talk"},
+}
+
+
+@pytest.mark.parametrize(
+    ("start", "answer", "end", "expected"),
+    [
+        ("22:41", "22:41", "22:41", ["22:41:00", "22:41:00", "22:41:09"]),
+        ("22:41", "", "22:42", ["22:41:00", "22:41:00", "22:41:09"]),
+        ("22:41:00", "22:41:00", "22:41:12", ["22:41:00", "22:41:00", "22:41:12"]),
+        ("22:41", "22:41", "22:41:12", ["22:41:00", "22:41:00", "22:41:12"]),
+        ("22:41+05:30", "22:41+05:30", "22:42+05:30", ["22:41:00", "22:41:00", "22:41:09"]),
+    ],
+    ids=["all cut", "no answer told", "with seconds", "an end with seconds", "with offsets"],
+)
+def test_talk_time_goes_before_times_without_seconds(start, answer, end, expected):
+    day = "2026-11-20 {}".format
+    row = {"ID": "c1", "Start": day(start), "Answer": answer and day(answer), "End": day(end)}
+    assert local_times(read_row(CUT, row | {"Talk": "9"})) == expected
