@@ -13,12 +13,16 @@ run: $(STAMP)
 test: $(STAMP)
 	@$(PY) -m config.local.stack test $(PYTEST_ARGS)
 
-# What depends on the database and the broker: CI repeats it on servers of the machine.
+# What depends on the database and the broker, which CI repeats on servers of the machine. Not: what
+# reads files, speaks with Stripe or is arithmetic, pages, and what starts servers of its own.
 SERVER_TESTS := tests/api tests/billing tests/calls tests/dashboard/mail tests/faults \
 	tests/config/test_platform.py tests/config/test_compose.py \
-	--ignore=tests/calls/notations --ignore=tests/calls/sources
+	$(addprefix --ignore=tests/calls/,notations sources management) \
+	$(addprefix --ignore-glob=*/test_,stripe*.py detecting.py rating.py cycles.py periods.py)
+test-servers: export EXAMPLES ?= 0.2
 test-servers: $(STAMP)
-	@$(PY) -m config.local.stack test -n 2 --dist loadgroup -m "not browser" $(SERVER_TESTS)
+	@$(PY) -m config.local.stack test -n 2 --dist loadgroup -m "not browser and not own_servers" \
+		$(SERVER_TESTS)
 
 reset: $(STAMP)
 	@$(PY) -m config.local.stack reset
@@ -64,6 +68,6 @@ $(STAMP): requirements-dev.txt
 		|| { echo "Python 3.11 or newer is needed; PYTHON=/path/to/python names one." >&2; exit 1; }
 	@echo "Installing the locked dependencies into .venv …"
 	@$(PYTHON) -m venv .venv
-	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@$(PY) -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r requirements-dev.txt
 	@rm -f .venv/installed-*
 	@touch $@

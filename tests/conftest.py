@@ -25,15 +25,17 @@ from celery import current_app
 from django.apps import apps
 from django.conf import settings
 from django.core.cache import caches
+from django.core.servers.basehttp import WSGIRequestHandler
 from django.db import connections, transaction
 from django.db.models import Sum
-from django.test import Client, override_settings
+from django.test import Client, TransactionTestCase, override_settings
 from kombu.exceptions import OperationalError
 from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, sync_playwright
 from pytest_django import DjangoDbBlocker
 
 from billing.models import Balance, Pack, Plan, User
 from config.local import browser as chromium
+from tests import emptying
 from tests.audit import LEDGER, WHOLE, breaches
 from tests.child import child_environment
 
@@ -159,6 +161,14 @@ def _database_of(request: pytest.FixtureRequest) -> str:
     return "db" if is_marked or "db" in request.fixturenames else ""
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _quick_emptying() -> Iterator[None]:
+    """Empty the database quickly after each test that commits for real."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", emptying.empty)
+        yield
+
+
 # ── Passwords ─────────────────────────────────────────────────────────────────────────────────
 @pytest.fixture(scope="session", autouse=True)
 def _quick_passwords() -> Iterator[None]:
@@ -188,6 +198,14 @@ def playwright() -> Iterator[Playwright]:
     with sync_playwright() as running:
         yield running
         connections.close_all()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _live_server_answers_at_once() -> Iterator[None]:
+    """Send head and body of an answer without a pause: the body would wait 40 ms for a receipt."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(WSGIRequestHandler, "disable_nagle_algorithm", True)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -15,8 +15,6 @@ from django.db.models import (
     F,
     Func,
     IntegerField,
-    Max,
-    Min,
     Q,
     Sum,
     Value,
@@ -25,7 +23,7 @@ from django.db.models.functions import Cast
 
 from billing.bulk import as_array
 from billing.ledger import references
-from billing.models import Account, Balance, DailyUsage, Kind
+from billing.models import Account, Balance, Kind
 from calls.usage.filters import UsageFilters
 from calls.usage.periods import Days, Period, day_starts_at
 
@@ -123,11 +121,42 @@ def _counted_of_import(account: Account, period: Period, filters: UsageFilters) 
     ]
 
 
-def days_with_calls(*, account: Account) -> Days | None:
-    """The days from the first call of ``account`` to its latest; None where there never was one."""
-    found = DailyUsage.objects.filter(account=account, kind=Kind.CALL)
-    first_day, last_day = found.aggregate(first=Min("day"), last=Max("day")).values()
-    return Days(first_day, last_day) if first_day is not None else None
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What there ever was in an account, whatever the period.
+
+    ``with_calls``: the days from the first call to the latest; None where there never was one.
+    ``has_withdrawals``: whether anything was ever withdrawn.
+    """
+
+    with_calls: Days | None
+    has_withdrawals: bool
+
+
+def past_of(*, account: Account) -> Past:
+    """Read what there ever was in ``account``: three steps into an index, in one query."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT (SELECT day FROM billing_dailyusage
+                     WHERE account_id = %(account)s AND kind = %(call)s ORDER BY day LIMIT 1),
+                   (SELECT day FROM billing_dailyusage
+                     WHERE account_id = %(account)s AND kind = %(call)s ORDER BY day DESC LIMIT 1),
+                   EXISTS (SELECT FROM billing_ledgerentry
+                            WHERE account_id = %(account)s AND kind = %(withdrawal)s
+                              AND kind <> %(call)s)  -- as the index of the few such rows says
+            """,
+            {
+                "account": account.pk,
+                "call": Kind.CALL.value,
+                "withdrawal": Kind.WITHDRAWAL.value,
+            },
+        )
+        first_day, last_day, has_withdrawals = cursor.fetchone()
+    return Past(
+        with_calls=Days(first_day, last_day) if first_day is not None else None,
+        has_withdrawals=has_withdrawals,
+    )
 
 
 def agents_of(*, account: Account) -> list[str]:

@@ -4,7 +4,7 @@ import json
 from datetime import datetime
 from typing import NamedTuple
 
-from django.db.models import Exists, OuterRef, QuerySet, TextField
+from django.db.models import Exists, OuterRef, QuerySet, TextField, Value
 from django.db.models.functions import Cast, Substr
 
 from billing.ledger import references
@@ -42,11 +42,17 @@ class Entry(NamedTuple):
     is_withdrawn: bool
 
     @classmethod
-    def read(cls, entries: QuerySet[LedgerEntry]) -> list["Entry"]:
-        """Read ``entries`` in their order, one query."""
-        computed: dict[str, Cast | Exists] = {
+    def read(
+        cls, entries: QuerySet[LedgerEntry], *, may_be_withdrawn: bool = True
+    ) -> list["Entry"]:
+        """Read ``entries`` in their order, one query.
+
+        ``may_be_withdrawn`` is False where their account is known to have no withdrawals: asking
+        row by row doubles what a page of them costs.
+        """
+        computed: dict[str, Cast | Exists | Value] = {
             "changes": Cast("changes", TextField()),
-            "is_withdrawn": is_withdrawn(),
+            "is_withdrawn": is_withdrawn() if may_be_withdrawn else Value(False),
         }
         columns = (computed.get(name, name) for name in cls._fields)
         return list(map(cls._make, entries.values_list(*columns)))

@@ -46,12 +46,18 @@ class LogRow(NamedTuple):
         return self.kind == Kind.CALL
 
 
-def read_newest_first(*, account: Account, entries: QuerySet[LedgerEntry]) -> list[LogRow]:
+def read_newest_first(
+    *, account: Account, entries: QuerySet[LedgerEntry], may_be_withdrawn: bool = True
+) -> list[LogRow]:
     """Read ``entries`` of ``account`` in the order of the log.
 
-    One query, two where there are expiries among them.
+    ``may_be_withdrawn``: whether it is worth asking if they are. One query, two where there are
+    expiries among them.
     """
-    return log_rows(account=account, entries=Entry.read(entries.order_by("-occurred_at", "-id")))
+    newest_first = entries.order_by("-occurred_at", "-id")
+    return log_rows(
+        account=account, entries=Entry.read(newest_first, may_be_withdrawn=may_be_withdrawn)
+    )
 
 
 def log_rows(*, account: Account, entries: Sequence[Entry]) -> list[LogRow]:

@@ -16,7 +16,7 @@ from django.core.paginator import Page, Paginator
 from django.db.models import QuerySet
 
 from billing.models import Account, DailyUsage, LedgerEntry
-from calls.usage.counts import Counted
+from calls.usage.counts import Counted, Past
 from calls.usage.filters import UsageFilters
 from calls.usage.log import LogRow, read_newest_first
 from calls.usage.periods import Period, hour_starts_at, hours_in_order
@@ -57,16 +57,22 @@ class LogPaginator(Paginator):
 
 
 def pages_of_log(
-    *, account: Account, period: Period, filters: UsageFilters, counted: Sequence[Counted]
+    *,
+    account: Account,
+    period: Period,
+    filters: UsageFilters,
+    counted: Sequence[Counted],
+    past: Past,
 ) -> LogPaginator:
     """Return the pages of the log of ``period`` under ``filters``, leaving the call ID aside.
 
-    ``counted`` are the counts of the same. Reading a page takes two queries, an empty one none.
+    ``counted`` are the counts of the same, ``past`` is the account's. Reading a page takes two
+    queries, an empty one none.
     """
     rows_by_day = _rows_by_day(counted)
     count = sum(rows for _, rows in rows_by_day)
     if filters.import_id is not None:
-        return _pages_of_import(account, period, filters, count)
+        return _pages_of_import(account, period, filters, count, past)
 
     def read(first: int, end: int) -> list[LogRow]:
         newest_day, from_newest = _locate(reversed(rows_by_day), first)
@@ -87,15 +93,13 @@ def pages_of_log(
                 occurred_at__gte=hour_starts_at(oldest_day, oldest_hours.start, period.zone),
                 occurred_at__lt=period.ends_at,
             ).order_by("occurred_at", "id")[from_oldest : from_oldest + end - first]
-        return read_newest_first(
-            account=account, entries=LedgerEntry.objects.filter(id__in=ids.values("id"))
-        )
+        return _rows_of(account, ids, past)
 
     return LogPaginator(count=count, read=read)
 
 
 def _pages_of_import(
-    account: Account, period: Period, filters: UsageFilters, count: int
+    account: Account, period: Period, filters: UsageFilters, count: int, past: Past
 ) -> LogPaginator:
     """Pages of the rows of one import, which has an index of its own; reading one takes a query."""
     entries = filters.entries(account).filter(
@@ -107,11 +111,17 @@ def _pages_of_import(
             ids = entries.order_by("-occurred_at", "-id")[first:end]
         else:
             ids = entries.order_by("occurred_at", "id")[count - end : count - first]
-        return read_newest_first(
-            account=account, entries=LedgerEntry.objects.filter(id__in=ids.values("id"))
-        )
+        return _rows_of(account, ids, past)
 
     return LogPaginator(count=count, read=read)
+
+
+def _rows_of(account: Account, ids: QuerySet[LedgerEntry], past: Past) -> list[LogRow]:
+    return read_newest_first(
+        account=account,
+        entries=LedgerEntry.objects.filter(id__in=ids.values("id")),
+        may_be_withdrawn=past.has_withdrawals,
+    )
 
 
 def _rows_by_day(counted: Iterable[Counted]) -> list[tuple[date, int]]:

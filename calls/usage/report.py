@@ -13,7 +13,7 @@ from billing.ledger.balances import balance_of
 from billing.models import Account
 from billing.snapshot import snapshot
 from calls.usage.bars import Bar, bars_of
-from calls.usage.counts import Counted, agents_of, counted_by_day, days_with_calls
+from calls.usage.counts import Counted, agents_of, counted_by_day, past_of
 from calls.usage.filters import UsageFilters
 from calls.usage.log import LogRow
 from calls.usage.paging import pages_of_log
@@ -73,6 +73,7 @@ def usage_report(
     """
     with snapshot():
         balance = balance_of(account)
+        past = past_of(account=account)
         search = None
         if filters.call_id:
             search = search_calls(account=account, filters=filters, period=period)
@@ -80,10 +81,11 @@ def usage_report(
             pages = pages_of_search(account=account, search=search)
         else:
             counted = counted_by_day(account=account, period=period, filters=filters)
-            pages = pages_of_log(account=account, period=period, filters=filters, counted=counted)
+            pages = pages_of_log(
+                account=account, period=period, filters=filters, counted=counted, past=past
+            )
         rows = pages.get_page(page_number)
         agents = agents_of(account=account)
-        with_calls = days_with_calls(account=account)
     bars = bars_of(period=period, counted=counted)
     is_counted = search is None or not search.too_many
     return UsageReport(
@@ -97,8 +99,8 @@ def usage_report(
         rows=rows,
         agents=agents,
         search=search,
-        with_calls=with_calls,
-        elsewhere=_elsewhere(with_calls, bars, filters),
+        with_calls=past.with_calls,
+        elsewhere=_elsewhere(past.with_calls, bars, filters),
         last_seq=balance.last_seq,
     )
 

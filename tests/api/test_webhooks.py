@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 from django.test import Client, override_settings
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
@@ -27,6 +27,7 @@ from tests.billing.payments.purchases import (
 )
 from tests.dashboard.sandbox.customer import ADDRESS, deliver, event, pay
 from tests.factories import AccountFactory
+from tests.properties import examples
 
 pytestmark = pytest.mark.django_db
 
@@ -353,7 +354,7 @@ def objects(keys):
         lambda pair: {"type": pair[0], "data": {"object": pair[1]}}
     )
 )
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@examples(60)
 @pytest.mark.parametrize("gateway", ["sandbox", "stripe"])
 def test_reading_an_event_gives_facts_or_says_that_it_is_not_one(gateway, payload):
     with override_settings(STRIPE_SECRET_KEY="sk_test_1"):
@@ -373,7 +374,7 @@ class AnySignedEvent(TestCase):
     @example(changed={"amount_minor": -1})
     @example(changed={"amount_minor": 2**63})
     @example(changed={"currency": "INRR"})
-    @settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+    @examples(15)
     def test_any_event(self, changed):
         account = AccountFactory()
         payment = begin(account)

@@ -12,7 +12,7 @@ from math import ceil
 from typing import Any
 
 from django.db.models import Sum
-from hypothesis import HealthCheck, event, given, settings
+from hypothesis import event, given
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
@@ -25,6 +25,7 @@ from tests.audit import breaches
 from tests.calls.calling import NOW, STARTED_AT, after, record, unanswered
 from tests.factories import AccountFactory
 from tests.movements import post, top_up
+from tests.properties import examples
 
 DAY = timedelta(days=1)
 TARIFFS = {"Base": (60, 2), "Professional": (30, 1)}
@@ -213,12 +214,12 @@ class CallsFollowTheModel(TestCase):
     """Any history ends in the state of the model, and with a clean audit."""
 
     @given(history=histories)
-    @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+    @examples(15)
     def test_random_history(self, history):
         self.follow(history)
 
     @given(history=histories_of_imports)
-    @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+    @examples(15)
     def test_random_history_of_imports(self, history):
         self.follow(history)
 

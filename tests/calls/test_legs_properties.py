@@ -6,7 +6,7 @@ from math import ceil
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
@@ -19,6 +19,7 @@ from calls.sources.asterisk import STATUSES, AsteriskCsv
 from tests.audit import breaches
 from tests.calls.calling import NOW, STARTED_AT, after
 from tests.factories import AccountFactory
+from tests.properties import examples
 
 
 class Leg(NamedTuple):
@@ -100,7 +101,7 @@ class LegsAreOneCall(TestCase):
     """Any chain ends as the same call, however it is cut and whatever is repeated."""
 
     @given(history=histories())
-    @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+    @examples(25)
     def test_random_files(self, history):
         files, imports = history
         account = AccountFactory(time_zone="UTC")

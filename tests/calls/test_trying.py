@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
@@ -18,6 +18,7 @@ from calls.withdrawing import withdraw_calls
 from tests.audit import breaches
 from tests.calls.calling import NOW, STARTED_AT, after, record, unanswered
 from tests.factories import AccountFactory
+from tests.properties import examples
 
 CALL_IDS = "abcd"
 
@@ -56,7 +57,7 @@ class TryingForetells(TestCase):
     """Whatever is known, withdrawn, told in parts, revised or can't be priced."""
 
     @given(history=st.lists(batches | withdrawals, max_size=6))
-    @settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+    @examples(25)
     def test_outcomes_are_those_of_recording(self, history):
         accounts = [AccountFactory() for _ in range(4)]
         plan = Plan.objects.get(name="Professional")

@@ -27,7 +27,10 @@ STRIPE = {
     "STRIPE_WEBHOOK_SECRET": "whsec_1",
 }
 
-# One after the other on one machine: each starts five processes.
+# What the stack that runs was given, to see that commands beside it take it.
+GIVEN = {**STRIPE, "DEFAULT_FROM_EMAIL": "billing@example.com", "MAILS_PER_DAY_MAX": "7"}
+
+# One after the other, on one stack of five processes.
 pytestmark = pytest.mark.xdist_group("stack")
 
 
@@ -50,15 +53,20 @@ class Stack:
         env |= {"STATE_DIR": str(self.state), "PORT": str(self.port), "SEED_DEMO": "false"}
         return [sys.executable, "-m", "config.local.stack", name], {**env, "DEBUG": "true", **more}
 
-    def start(self, **more: str) -> None:
+    def start(self) -> None:
         """Start and wait until it says that it is ready."""
-        command, env = self.command("run", **more)
+        command, env = self.command("run", **GIVEN)
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 command, env=env, cwd=ROOT, stdout=log, stderr=log, start_new_session=True
             )
         self.wait_for(lambda: "Ready at" in self.log.read_text())
         self.note_processes()
+
+    @property
+    def is_running(self) -> bool:
+        """Tell whether it was started and has not ended."""
+        return self.process is not None and self.process.poll() is None
 
     def note_processes(self) -> None:
         """Remember what runs now, to see at the end that it does not any more."""
@@ -130,30 +138,8 @@ def deep(directory: Path) -> Path:
     return state
 
 
-@pytest.fixture(scope="module")
-def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Yield the state directory of all these tests: the first one that starts fills it."""
-    directory = tmp_path_factory.mktemp("state")
-    state = deep(directory)
-    yield state
-    Stack(state, directory / "run.log").once("reset")
-
-
-@pytest.fixture
-def stack(state: Path, tmp_path: Path) -> Iterator[Stack]:
-    """Yield a stack that is not yet started."""
-    stack = Stack(state, tmp_path / "run.log")
-    yield stack
-    if stack.process and stack.process.poll() is None:
-        stack.signal(signal.SIGTERM)
-    for process in stack.seen:
-        if process.is_running():
-            process.kill()
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_it_serves_until_a_signal_and_leaves_no_process(stack: Stack, number: int) -> None:
-    stack.start()
+def assert_ends_whole(stack: Stack, number: int) -> None:
+    """End a stack that serves by a signal, and find nothing of it left."""
     with urllib.request.urlopen(f"http://127.0.0.1:{stack.port}/health/") as response:
         assert json.load(response) == {
             "database": "ok",
@@ -166,75 +152,103 @@ def test_it_serves_until_a_signal_and_leaves_no_process(stack: Stack, number: in
     assert not (stack.state / "sockets").exists()
 
 
+@pytest.fixture(scope="module")
+def only_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Yield the stack of all these tests: the first one that starts it fills its state."""
+    directory = tmp_path_factory.mktemp("state")
+    stack = Stack(deep(directory), directory / "run.log")
+    yield stack
+    if stack.is_running:
+        stack.signal(signal.SIGTERM)
+    for process in stack.seen:
+        if process.is_running():
+            process.kill()
+    stack.once("reset")
+
+
+@pytest.fixture
+def running(only_stack: Stack) -> Stack:
+    """Return a stack that runs; a test may end it, and the next one starts it again."""
+    if not only_stack.is_running:
+        only_stack.start()
+    only_stack.wait_for(only_stack.is_healthy)
+    return only_stack
+
+
+@pytest.fixture(scope="module")
+def idle_state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Yield a state directory on which nothing runs."""
+    directory = tmp_path_factory.mktemp("idle")
+    state = deep(directory)
+    yield state
+    Stack(state, directory / "run.log").once("reset")
+
+
+@pytest.fixture
+def stack(idle_state: Path, tmp_path: Path) -> Stack:
+    """Return a stack that cannot start as it is asked to."""
+    return Stack(idle_state, tmp_path / "run.log")
+
+
 def test_the_demonstration_is_refused_with_stripe_and_both_ways_out_are_said(stack: Stack) -> None:
     done = stack.once("run", **STRIPE, SEED_DEMO="true")
     assert done.returncode == 1
     assert "Set PAYMENT_GATEWAY=sandbox, or SEED_DEMO=false for `make run`" in done.stdout
 
 
-def test_commands_beside_it_take_all_its_settings(stack: Stack) -> None:
-    given = {**STRIPE, "DEFAULT_FROM_EMAIL": "billing@example.com", "MAILS_PER_DAY_MAX": "7"}
-    stack.start(**given)
-    done = stack.manage("check")
+def test_commands_beside_it_take_all_its_settings(running: Stack) -> None:
+    done = running.manage("check")
     assert done.returncode == 0, done.stderr
-    asked = f"from django.conf import settings; print(*(getattr(settings, n) for n in {[*given]}))"
-    done = stack.manage("shell", "--no-imports", "--command", asked)
-    assert done.stdout.split() == [*given.values()], done.stderr
-    assert stack.signal(signal.SIGINT) == 0
+    asked = f"from django.conf import settings; print(*(getattr(settings, n) for n in {[*GIVEN]}))"
+    done = running.manage("shell", "--no-imports", "--command", asked)
+    assert done.stdout.split() == [*GIVEN.values()], done.stderr
 
 
-def test_what_dies_is_started_again(stack: Stack) -> None:
-    stack.start()
+def test_what_dies_is_started_again(running: Stack) -> None:
     for name in ("web", "worker", "beat", "valkey", "postgres"):
-        pid = stack.pid(name)
+        pid = running.pid(name)
         os.kill(pid, signal.SIGKILL)
-        stack.wait_for(lambda name=name, pid=pid: stack.pid(name) != pid)  # type: ignore[misc]
-        assert f"{name} ended by itself" in stack.log.read_text()
-        stack.wait_for(stack.is_healthy)
-    assert " INFO celery" not in stack.log.read_text()  # it would push the sign-ins off the screen
-    stack.note_processes()
-    assert stack.signal(signal.SIGINT) == 0
-    assert stack.alive() == []
+        running.wait_for(lambda name=name, pid=pid: running.pid(name) != pid)  # type: ignore[misc]
+        assert f"{name} ended by itself" in running.log.read_text()
+        running.wait_for(running.is_healthy)
+    assert " INFO celery" not in running.log.read_text()  # it would push the sign-ins away
+    running.note_processes()
 
 
-def test_what_dies_again_and_again_stops_all_and_is_named(stack: Stack) -> None:
-    stack.start()
-    assert stack.process
-    while stack.process.poll() is None:
+def test_what_dies_again_and_again_stops_all_and_is_named(running: Stack) -> None:
+    assert running.process
+    while running.process.poll() is None:
         with contextlib.suppress(ProcessLookupError, FileNotFoundError, StopIteration):
-            os.kill(stack.pid("beat"), signal.SIGKILL)
+            os.kill(running.pid("beat"), signal.SIGKILL)
         time.sleep(0.1)
-    assert stack.process.returncode == 1
-    assert "beat ended by itself again and again" in stack.log.read_text()
-    assert stack.alive() == []
+    assert running.process.returncode == 1
+    assert "beat ended by itself again and again" in running.log.read_text()
+    assert running.alive() == []
 
 
-def test_a_start_after_a_crash_ends_what_was_left_and_keeps_the_data(stack: Stack) -> None:
-    stack.start()
-    key = (stack.state / "secret_key").read_text()
-    assert stack.process
-    stack.process.kill()
-    stack.process.wait()
-    stack.start()
-    assert "left over from a start that was killed" in stack.log.read_text()
-    assert (stack.state / "secret_key").read_text() == key
-    assert stack.signal(signal.SIGINT) == 0
-    assert stack.alive() == []
+def test_a_start_after_a_crash_ends_what_was_left_and_keeps_the_data(running: Stack) -> None:
+    key = (running.state / "secret_key").read_text()
+    assert running.process
+    running.process.kill()
+    running.process.wait()
+    running.start()
+    assert "left over from a start that was killed" in running.log.read_text()
+    assert (running.state / "secret_key").read_text() == key
+    assert_ends_whole(running, signal.SIGINT)
 
 
-def test_a_copy_of_a_running_directory_leaves_the_original_alone(stack: Stack) -> None:
-    stack.start()
-    before = {name: stack.pid(name) for name in ("postgres", "valkey", "worker", "web")}
-    copied = stack.state.parent / "copied"
-    copy = Stack(copied / "state", copied / "run.log")
+def test_a_copy_of_a_running_directory_leaves_the_original_alone(
+    running: Stack, tmp_path: Path
+) -> None:
+    before = {name: running.pid(name) for name in ("postgres", "valkey", "worker", "web")}
+    copy = Stack(tmp_path / "state", tmp_path / "run.log")
     copy.state.mkdir(parents=True)
     for name in ("processes.json", "sockets", "environment.json", "secret_key"):
-        shutil.copy(stack.state / name, copy.state)
+        shutil.copy(running.state / name, copy.state)
     done = copy.once("reset")
-    assert (done.returncode, stack.is_healthy()) == (0, True)
-    assert {name: stack.pid(name) for name in before} == before
+    assert (done.returncode, running.is_healthy()) == (0, True)
+    assert {name: running.pid(name) for name in before} == before
     assert "was copied from another directory, and is ignored" in done.stdout
-    assert stack.signal(signal.SIGINT) == 0
 
 
 def test_a_copy_with_other_owners_is_refused_in_one_line(tmp_path: Path) -> None:
@@ -310,12 +324,11 @@ def test_state_that_another_user_made_is_said_with_the_way_out(tmp_path: Path) -
     assert done.stderr == ""
 
 
-def test_while_it_runs_a_second_start_and_a_reset_are_refused(stack: Stack) -> None:
-    stack.start()
-    assert "Already running" in stack.once("run").stdout
-    refused = stack.once("reset")
+def test_while_it_runs_a_second_start_and_a_reset_are_refused(running: Stack) -> None:
+    assert "Already running" in running.once("run").stdout
+    refused = running.once("reset")
     assert refused.returncode == 1
     assert "stop it first" in refused.stdout
-    assert stack.signal(signal.SIGINT) == 0
-    assert stack.once("reset").returncode == 0
-    assert [path.name for path in stack.state.iterdir()] == ["lock"]
+    assert_ends_whole(running, signal.SIGTERM)
+    assert running.once("reset").returncode == 0
+    assert [path.name for path in running.state.iterdir()] == ["lock"]

@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 RUN_SECONDS_MAX = 400
 
 
-@pytest.mark.broker
+@pytest.mark.own_servers
 @pytest.mark.xdist_group("stack")
 def test_no_payment_is_lost_or_doubled_while_everything_breaks():
     """Some two dozen top-ups, each kind of fault once."""
@@ -84,7 +84,6 @@ def test_a_payment_that_was_not_credited_is_a_violation(paid):
     assert f"{number} was paid and is credited 0 times" in list(violations(Diary()))
 
 
-@pytest.mark.broken_ledger
 @pytest.mark.django_db
 @pytest.mark.broken_ledger
 def test_a_payment_that_was_credited_twice_is_a_violation(paid):

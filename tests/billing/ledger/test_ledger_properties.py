@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from operator import attrgetter
 from zoneinfo import ZoneInfo
 
-from hypothesis import HealthCheck, event, given, settings
+from hypothesis import event, given
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
@@ -16,6 +16,7 @@ from billing.plans.cycles import add_months
 from tests.audit import LEDGER, breaches
 from tests.billing.postings import adjustment, call, correction, refund, top_up, withdrawal
 from tests.factories import AccountFactory
+from tests.properties import examples
 
 START = datetime(2026, 3, 10, 12, tzinfo=UTC)
 UNIT = timedelta(hours=12)  # of time: what is 35 days late is 70 of them
@@ -300,7 +301,7 @@ class LedgerFollowsTheModel(TestCase):
     every batch, which is posted twice, the ledger is what the model says."""
 
     @given(opened=st.integers(-60, 60), history=st.lists(batches, max_size=10))
-    @settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+    @examples(40)
     def test_random_history(self, opened, history):
         account = AccountFactory()
         account.created_at = START + opened * UNIT

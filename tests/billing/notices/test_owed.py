@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import chain
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
@@ -17,6 +17,7 @@ from billing.notices.owed import Reachable, Told, owed
 from billing.notices.thresholds import keep_thresholds
 from billing.plans.movements import adjust
 from tests.factories import AccountFactory, MembershipFactory
+from tests.properties import examples
 
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -157,9 +158,7 @@ class WhoIsOwedAWarningIsToldOnce(TestCase):
     """Whoever looks when, and however long no mail can be sent."""
 
     @given(history=histories)
-    @settings(
-        max_examples=60, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True
-    )
+    @examples(20)
     def test_random_histories(self, history):
         with self.settings(MAILS_PER_DAY_MAX=1_000):
             world = World()

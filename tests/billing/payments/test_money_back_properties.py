@@ -3,7 +3,7 @@ differ: after asking, the end is a function of the provider's last state."""
 
 from datetime import timedelta
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
@@ -14,6 +14,7 @@ from dashboard.sandbox.models import SandboxCheckout, SandboxDispute, SandboxRef
 from tests.billing.payments.purchases import balance_of, begin, now, standing_of
 from tests.dashboard.sandbox.customer import pay
 from tests.factories import AccountFactory
+from tests.properties import examples
 
 TOTAL = 599_900
 CREDITS = 500
@@ -105,7 +106,7 @@ class AnyOrder(TestCase):
     """What a provider does and tells, in any order."""
 
     @given(happened=st.lists(happenings, max_size=14))
-    @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+    @examples(25)
     def test_the_end_is_a_function_of_the_providers_last_state(self, happened):
         account = AccountFactory()
         payment = begin(account, at=now() - timedelta(minutes=1))

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from django.db import connection
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
@@ -41,6 +41,7 @@ from tests.billing.payments.purchases import (
 )
 from tests.factories import AccountFactory
 from tests.movements import call, post
+from tests.properties import examples
 
 pytestmark = pytest.mark.django_db
 
@@ -494,7 +495,7 @@ class AnyOrderOfNews(TestCase):
     """What a provider says of a checkout, in any order and number, credits a paid top-up once."""
 
     @given(news=st.lists(st.sampled_from(list(PaymentStatus)), max_size=8))
-    @settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
+    @examples(20)
     def test_any_order(self, news):
         account = AccountFactory()
         payment = begin(account)

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import transaction
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
@@ -19,6 +19,7 @@ from billing.plans.subscriptions import (
 from billing.plans.tariffs import TariffBook
 from billing.plans.terms import TermsError, agree_terms, change_terms
 from tests.factories import AccountFactory
+from tests.properties import examples
 
 START = datetime(2026, 1, 31, 4, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -136,7 +137,7 @@ class RenewingGrantsWhatIsForeseen(TestCase):
     """After every decision of any history."""
 
     @given(first=names, history=decisions)
-    @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+    @examples(15)
     def test_random_history(self, first, history):
         account = AccountFactory()
         subscribe(account=account, plan=Plan.objects.get(name=first), at=START)
