@@ -1,8 +1,8 @@
 #!/usr/bin/env python
 """Django's command line for this project, with the settings of a running `make run`, if any.
 
-Exit status 2, as for wrong arguments, if a setting is missing or cannot be used: some commands
-answer with 1. 130 if interrupted.
+Exit status 2, as for wrong arguments, if a setting is missing or cannot be used, or the database
+does not answer: some commands answer with 1. 130 if interrupted.
 """
 
 import contextlib
@@ -12,6 +12,19 @@ import sys
 from importlib.util import find_spec
 
 INTERRUPTED = 130
+# What PostgreSQL answers when it ends a session or takes none: shutdown, crash, start.
+NOT_THERE = ("08", "57P")
+
+
+def in_one_line(error: Exception) -> str | None:
+    """Say why the database can't be used; None where it could, and something else went wrong."""
+    code = getattr(error.__cause__, "pgcode", "")
+    if code == "42P01":
+        return "The database has not all the tables of this version: run `manage.py migrate`."
+    if code is not None and not code.startswith(NOT_THERE):
+        return None
+    return f"Environment variable DATABASE_URL: {' '.join(str(error).split())}"
+
 
 if __name__ == "__main__":
     # Loading takes a moment. A Ctrl-C then ends the process here: raised inside an import, it would
@@ -23,6 +36,7 @@ if __name__ == "__main__":
     import django
     from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
+    from django.db import Error as DatabaseError
 
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     try:
@@ -43,4 +57,10 @@ if __name__ == "__main__":
         alone = "DATABASE_URL" not in os.environ
         hint = ". Beside a running `make run`, commands take its settings." if alone else ""
         print(f"{error}{hint}", file=sys.stderr)
+        sys.exit(2)
+    except DatabaseError as error:
+        line = in_one_line(error)
+        if line is None or "--traceback" in sys.argv:
+            raise
+        print(line, file=sys.stderr)
         sys.exit(2)

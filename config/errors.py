@@ -5,9 +5,10 @@ Django's own handlers look for a CSRF token in the form, and fail again where it
 
 import sys
 
-from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
+
+from billing.outage import is_outage
 
 RETRY_AFTER_SECONDS = 10
 
@@ -19,7 +20,7 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """Answer 503 where the database is away or hangs, else 500."""
-    if isinstance(sys.exc_info()[1], OperationalError | InterfaceError):
+    if is_outage(sys.exc_info()[1]):
         return HttpResponse(
             render_to_string("503.html"),
             status=503,

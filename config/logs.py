@@ -1,9 +1,27 @@
-"""What no log may hold: whoever reads it could use the link to a new password."""
+"""What no log may hold: links that whoever reads them could use, and pages of tracebacks."""
 
 import logging
 import re
 
+from billing.outage import is_outage
+
 RESET_LINK = re.compile(r"(/password/reset/key/)[^/\s\"']+")
+
+
+class InOneLine(logging.Filter):
+    """Takes the traceback from what anybody can cause thousands of times: requests that Django
+    refuses, and those that come while the database is away."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Shorten the line; let all lines pass."""
+        error = record.exc_info[1] if record.exc_info else None
+        has_no_code = getattr(getattr(error, "__cause__", None), "pgcode", "") is None
+        is_away = record.name == "django.request" and is_outage(error) and has_no_code
+        if is_away or record.name.startswith("django.security"):
+            why = " ".join(str(error).split()) if is_away else ""
+            record.msg, record.args = f"{record.getMessage()} {why}".strip(), ()
+            record.exc_info = record.exc_text = None
+        return True
 
 
 class MaskLinks(logging.Filter):

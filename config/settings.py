@@ -377,12 +377,15 @@ LOGGING = {
     "formatters": {
         "line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"},
     },
-    "filters": {"mask_links": {"()": "config.logs.MaskLinks"}},
+    "filters": {
+        "mask_links": {"()": "config.logs.MaskLinks"},
+        "in_one_line": {"()": "config.logs.InOneLine"},
+    },
     "handlers": {
         "stderr": {
             "class": "logging.StreamHandler",
             "formatter": "line",
-            "filters": ["mask_links"],
+            "filters": ["mask_links", "in_one_line"],
         }
     },
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},

@@ -1,6 +1,8 @@
 """Buying: from the form to the provider's page, once for each choice."""
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
+from itertools import count
 from typing import Any
 
 from django.db import transaction
@@ -34,6 +36,7 @@ from billing.payments.states import ENDED, deciding, state_of
 CONTINUED_FOR = timedelta(minutes=25)
 
 Status = Payment.Status
+NOT_OVER = (*UNFINISHED, Status.PAID)
 
 
 def form_key(*, account: Account, user_id: int) -> str:
@@ -166,13 +169,12 @@ def _begun(
     Each order has its number in the key, so that two forms at once find the same new one.
     """
     gateway = configured_gateway().name
-    order = 0
-    while True:
-        order += 1
+    orders = _orders(account=account, user_id=user_id, quoted=quoted, form_key=form_key)
+    for order in orders:
         with transaction.atomic():
             top_up, is_new = TopUp.objects.get_or_create(
                 account=account,
-                idempotency_key=f"{form_key}.{order}:{quoted.credits}:{quoted.total_minor}"[-64:],
+                idempotency_key=_key(form_key, order, quoted),
                 defaults={
                     "created_by_id": user_id,
                     "credits": quoted.credits,
@@ -207,6 +209,42 @@ def _begun(
         is_unpaid = state in (TopUpState.UNOPENED, TopUpState.PENDING)
         if state not in ENDED and not (is_unpaid and is_old):
             return payment
+    raise AssertionError("there is always a next number")
+
+
+def _key(form_key: str, order: int, quoted: Quote) -> str:
+    return f"{form_key}.{order}:{quoted.credits}:{quoted.total_minor}"[-64:]
+
+
+def _orders(
+    *, account: Account, user_id: int | None, quoted: Quote, form_key: str
+) -> Iterator[int]:
+    """The numbers of the orders of one choice with one form that may be the one in question: those
+    that can still be paid or were, the newest, and then new ones.
+
+    What ended before is passed over: changing one's mind again and again takes no longer each time.
+    """
+    same = TopUp.objects.filter(
+        account=account,
+        created_by_id=user_id,
+        credits=quoted.credits,
+        price_minor=quoted.price_minor,
+        tax_minor=quoted.tax_minor,
+    )
+    keys = same.order_by("-created_at", "-pk").values_list("idempotency_key", flat=True)
+    begun = {
+        order
+        for key in [*keys.filter(payments__status__in=NOT_OVER), *keys[:1]]
+        if (order := _order_in(key)) and key == _key(form_key, order, quoted)
+    }
+    yield from sorted(begun)
+    yield from count(max(begun, default=0) + 1)
+
+
+def _order_in(key: str) -> int:
+    """The number of the order in a `_key`; 0 where there is none."""
+    number = key.partition(".")[2].partition(":")[0]
+    return int(number) if number.isdecimal() else 0
 
 
 def _attempt(top_up: TopUp, **begun: Any) -> Payment:

@@ -14,6 +14,7 @@ from django.db import DatabaseError, DataError, IntegrityError, InterfaceError, 
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import redirect
 
+from billing.outage import is_outage
 from billing.refusals import Refusal
 
 UNREADABLE = "The address or the form asks for something that there can’t be. Nothing was changed."
@@ -58,7 +59,9 @@ def answer_or_explain(
             raise  # nothing was asked for that could be at fault
         logger.exception("An operator's page can't be made as it was asked for")
         return _explained(request, UNREADABLE)
-    except (DatabaseError, ObjectDoesNotExist):  # a row to be saved that is no longer there
+    except (DatabaseError, ObjectDoesNotExist) as error:  # a row that is no longer there
+        if is_outage(error):
+            raise
         logger.warning("An operator's form met another change", exc_info=True)
         return _explained(request, MEANWHILE)
 

@@ -11,7 +11,6 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods
-from kombu.exceptions import OperationalError
 
 from billing.money import format_money
 from billing.payments.gateways import GatewayError, PaymentStatus
@@ -129,7 +128,7 @@ def _reverse(request: HttpRequest, found: SandboxCheckout) -> HttpResponse:
         kind = "refund" if isinstance(changed, SandboxRefund) else "dispute"
         try:
             deliver_sandbox_reversal.delay(kind, changed.pk, _event_id())
-        except OperationalError:
+        except Exception:  # kombu's own faults too, where the broker goes away meanwhile
             logger.exception("The sandbox could not report on %s", changed)
     return redirect(request.path)
 
@@ -179,7 +178,7 @@ def _report(found: SandboxCheckout, form: DecisionForm, *, late_by: timedelta) -
     for ids, countdown in reports:
         try:
             deliver_sandbox_event.apply_async(ids, countdown=countdown)
-        except OperationalError:
+        except Exception:  # as above
             logger.exception("The sandbox could not report on %s", found.checkout_id)
 
 

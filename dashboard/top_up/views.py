@@ -16,7 +16,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 
-from billing.models import Kind, LedgerEntry, Refund, TopUp, TopUpState, User
+from billing.models import Kind, LedgerEntry, Payment, Refund, TopUp, TopUpState, User
 from billing.payments import buying
 from billing.payments.credits import valid_until
 from billing.payments.gateways import GatewayError, RefusedError
@@ -157,13 +157,15 @@ def _choices(request: AccountRequest, form: ChoiceForm, sale: OnSale) -> dict[st
     names = ("choice", "credits") if form.is_readable else ()
     chosen = {name: form.data.get(name, "") for name in names}
     own = TopUp.objects.filter(account=request.account, created_by=request.membership.user_id)
+    # The state is dear to compute: not of all that somebody ever began.
+    unpaid = own.filter(payments__status=Payment.Status.OPEN)
     custom_price = _custom_price(request, chosen.get("credits", ""), sale)
     return {
         "sale": sale,
         "chosen": chosen,
         "custom_price": custom_price,
         "basis": basis_in_words(custom_price) if custom_price is not None else "",
-        "unpaid": with_state(own).filter(state=TopUpState.PENDING).first(),
+        "unpaid": with_state(unpaid).filter(state=TopUpState.PENDING).first(),
     }
 
 

@@ -72,6 +72,21 @@ def test_a_production_environment_passes_the_deployment_check() -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.parametrize("command", ["audit_ledger", "migrate", "createsuperuser", "seed_demo"])
+def test_a_command_without_its_database_says_so_in_one_line(command: str) -> None:
+    nowhere = {**PRODUCTION, "DATABASE_URL": "postgres://127.0.0.1:1/app"}
+    done = manage(command, env=nowhere)
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+    assert done.stderr.startswith("Environment variable DATABASE_URL: connection to server at")
+
+
+def test_a_command_on_a_database_without_tables_says_what_to_do() -> None:
+    server, _, _ = os.environ["DATABASE_URL"].rpartition("/")
+    done = manage("audit_ledger", env={**PRODUCTION, "DATABASE_URL": f"{server}/postgres"})
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+    assert "run `manage.py migrate`" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("site", "prefix"), [("https://credits.example.com", "__Host-"), ("http://credits.test", "")]
 )

@@ -5,6 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
@@ -503,3 +504,30 @@ class AnyOrderOfNews(TestCase):
             said = checkout_facts(payment, status=status)
             payment = settling.settle(payment_pk=payment.pk, facts=said, now=NOW)
         assert balance_of(account) == (500 if PaymentStatus.PAID in news else 0)
+
+
+def test_changing_ones_mind_again_and_again_asks_the_database_no_more_each_time(account, owner):
+    def change_of_mind():
+        with CaptureQueriesContext(connection) as asked:
+            for credits in (500, 600):
+                begin(account, credits=credits, user=owner, now=datetime.now(UTC))
+        return len(asked)
+
+    change_of_mind()
+    early = change_of_mind()
+    for _ in range(20):
+        change_of_mind()
+    assert change_of_mind() == early
+    assert TopUp.objects.filter(account=account).count() == 46
+    assert Payment.objects.filter(status=Payment.Status.OPEN).count() == 1
+
+
+def test_a_form_sent_again_finds_its_payment_though_later_orders_of_it_were_cancelled(
+    account, owner
+):
+    first = begin(account, user=owner)
+    buying.cancel(payment=first, now=NOW)
+    second = begin(account, user=owner)
+    buying.cancel(payment=second, now=NOW)
+    settling.settle(payment_pk=first.pk, facts=checkout_facts(first), now=NOW)
+    assert begin(account, user=owner).pk == first.pk
