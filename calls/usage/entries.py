@@ -42,11 +42,14 @@ class Entry(NamedTuple):
     is_withdrawn: bool
 
     @classmethod
-    def read(cls, entries: QuerySet[LedgerEntry]) -> list["Entry"]:
-        """Read ``entries`` in their order, one query."""
+    def read(cls, entries: QuerySet[LedgerEntry], *, last_seq: int | None = None) -> list["Entry"]:
+        """Read ``entries`` in their order, one query.
+
+        ``last_seq``: as they were when that was the account's latest entry; None: as they are now.
+        """
         computed: dict[str, Cast | Exists] = {
             "changes": Cast("changes", TextField()),
-            "is_withdrawn": is_withdrawn(),
+            "is_withdrawn": is_withdrawn(last_seq=last_seq),
         }
         columns = (computed.get(name, name) for name in cls._fields)
         return list(map(cls._make, entries.values_list(*columns)))
@@ -59,8 +62,8 @@ class Entry(NamedTuple):
         return cls(**{**values, "changes": changes})
 
 
-def is_withdrawn() -> Exists:
-    """Whether another entry undoes one, for queries of entries.
+def is_withdrawn(*, last_seq: int | None = None) -> Exists:
+    """Whether another entry, up to ``last_seq`` where it is given, undoes one; for queries.
 
     A withdrawal happened when what it undoes did. By that it is found in the index of the few rows
     that are no calls; by its reference, in one that is large and in another order.
@@ -68,5 +71,7 @@ def is_withdrawn() -> Exists:
     undoing = LedgerEntry.objects.filter(
         account=OuterRef("account_id"), kind=Kind.WITHDRAWAL, occurred_at=OuterRef("occurred_at")
     )
+    if last_seq is not None:
+        undoing = undoing.filter(seq__lte=last_seq)
     undone = Substr("reference", len(references.WITHDRAWAL) + 1)
     return Exists(undoing.alias(undone=undone).filter(undone=OuterRef("reference")))
