@@ -31,6 +31,7 @@ from dashboard.usage.form import UsageForm
 
 EXPORTS_PER_PAGE = 20
 NAME_LENGTH_MAX = 100
+ADDRESS_LENGTH_MAX = 2_000
 NOT_READ = "What is to be downloaded could not be read. Choose the days and filters again."
 
 
@@ -138,7 +139,8 @@ def _act(request: AccountRequest, public_id: UUID) -> HttpResponse:
             asking.note_seen(export=export, now=now)
             came_from = request.POST.get("next", "")
             # A path of this account, so nowhere else.
-            if came_from.startswith(reverse("dashboard:home", args=[request.account.slug])):
+            home = reverse("dashboard:home", args=[request.account.slug])
+            if came_from.startswith(home) and len(came_from) <= ADDRESS_LENGTH_MAX:
                 return redirect(came_from)
     return here
 
