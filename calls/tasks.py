@@ -1,10 +1,11 @@
-"""Celery's shells around domain calls on calls and ledger together, and around imports of files."""
+"""Celery's shells around domain calls on calls and ledger together, and around files in and out."""
 
 from celery import shared_task
 from django.core.management import call_command
 from django.utils import timezone
 
 from billing.queue import RETRYING
+from calls.exports import keeping, making
 from calls.imports import command_imports, machine, slices, uploads
 
 
@@ -32,3 +33,23 @@ def sweep_imports() -> None:
 def delete_old_import_files() -> None:
     """Delete files that are older than is promised, and uploads that were abandoned."""
     uploads.delete_old_files(now=timezone.now())
+
+
+@shared_task(**RETRYING)
+def make_exports() -> None:
+    """Do one slice of an export, and queue the next."""
+    if making.work(clock=timezone.now):
+        make_exports.delay()
+
+
+@shared_task
+def sweep_exports() -> None:
+    """Go on with exports that should be moving and are not."""
+    if keeping.has_stalled(now=timezone.now()):
+        make_exports.delay()
+
+
+@shared_task
+def delete_old_exports() -> None:
+    """Delete exported files that are a day old, and what is left of others."""
+    keeping.delete_old(now=timezone.now())

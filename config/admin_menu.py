@@ -31,6 +31,7 @@ SECTIONS = (
             ("Activity", "history", "billing_activity"),
             ("Calls", "call", "calls_call"),
             ("Imports", "upload_file", "calls_fileimport"),
+            ("Downloads", "download", "calls_export"),
             ("Ledger entries", "receipt_long", "billing_ledgerentry"),
             ("Grants", "savings", "billing_creditgrant"),
             ("Balances", "account_balance_wallet", "billing_balance"),

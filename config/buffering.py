@@ -1,19 +1,22 @@
 """gunicorn's processes, with waitress between them and the network.
 
 A thread gets a request once all of it has arrived, and is free as soon as its answer is written
-here. So neither clients that send half a request nor those that read slowly keep a thread: they
-cost a socket and some room in the temporary directory. gunicorn starts the processes, replaces the
-ones that end, and logs the requests.
+here. An answer that is made in pieces is left alone while its client has enough to read, and goes
+on in any thread when there is room again. So neither clients that send half a request nor those
+that read slowly keep a thread: they cost a socket and a megabyte. gunicorn starts the processes,
+replaces the ones that end, and logs the requests.
 """
 
 import os
 import time
+from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
 from gunicorn.workers.base import Worker
 from waitress import wasyncore
+from waitress.buffers import ReadOnlyFileBasedBuffer
 from waitress.channel import HTTPChannel
 from waitress.server import create_server
 from waitress.task import WSGITask
@@ -25,38 +28,177 @@ BODY_BYTES_MAX = 9 * 1024 * 1024
 IDLE_SECONDS_MAX = 30
 # How long a request may take to arrive, however slowly its bytes drip.
 RECEIVING_SECONDS_MAX = 120
-# What a slow reader has not taken yet, in memory and then on disk. An answer that is longer waits.
+# What a slow reader has not taken yet of an answer in one piece, in memory and then on disk.
 UNREAD_BYTES_MAX = 512 * 1024 * 1024
+# An answer in pieces is left when its reader has more than this before it, and taken up below that.
+PAUSE_ABOVE_BYTES = 512 * 1024
+GO_ON_BELOW_BYTES = 128 * 1024
 TICK_SECONDS = 1
+
+
+class Paused(BaseException):
+    """An answer is left until its reader has taken more. No error: nobody may handle it as one."""
+
+    def __init__(self, pieces: "Pieces") -> None:
+        super().__init__()
+        self.pieces = pieces
+        self.task: LoggedTask | None = None
+
+
+class Pieces:
+    """What the application answers, piece by piece, as far as the channel has room for it."""
+
+    def __init__(self, answer: Iterable[bytes], channel: "TimedChannel") -> None:
+        self._answer = answer
+        self._rest = iter(answer)
+        self._channel = channel
+        self._is_left = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        self._is_left = False
+        return self
+
+    def __next__(self) -> bytes:
+        """Return the next piece. Raises Paused while the reader has enough."""
+        if self._channel.total_outbufs_len > PAUSE_ABOVE_BYTES:
+            self._is_left = True
+            raise Paused(self)
+        return next(self._rest)
+
+    def close(self) -> None:
+        """End the answer, unless it is only left for a while."""
+        if not self._is_left:
+            self.abandon()
+
+    def abandon(self) -> None:
+        """End the answer, whether all of it was sent or not."""
+        close = getattr(self._answer, "close", None)
+        if close is not None:
+            close()
+
+
+def in_pieces(application: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:
+    """Make an ``application`` whose answers can be left and taken up again.
+
+    Those that waitress reads from a file as it sends them stay as they are.
+    """
+
+    def answer(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        channel = environ.pop(CHANNEL)
+        made = application(environ, start_response)
+        return made if isinstance(made, ReadOnlyFileBasedBuffer) else Pieces(made, channel)
+
+    return answer
+
+
+CHANNEL = "config.buffering.channel"  # a key of the environment
 
 
 class LoggedTask(WSGITask):
     """Answers one request, and writes the line of the access log."""
 
+    begun: float | None = None
+    left: Pieces | None = None
+
     def service(self) -> None:
-        """Answer, then log how it went and how long it took."""
-        begun = time.monotonic()
+        """Answer, or go on answering; then log how it went and how long it took."""
+        self.begun = self.begun or time.monotonic()
         try:
             super().service()
+        except Paused as paused:
+            self.left, paused.task = paused.pieces, self
+            raise
+        except BaseException:
+            self._log()
+            raise
+        self._log()
+
+    def execute(self) -> None:
+        """Answer from the beginning, or from where the answer was left."""
+        if self.left is None:
+            self.get_environment()[CHANNEL] = self.channel
+            super().execute()
+            return
+        pieces, self.left = self.left, None
+        try:
+            for piece in pieces:
+                if piece:
+                    self.write(piece)
+            if self.content_length not in (None, self.content_bytes_written):
+                self.set_close_on_finish()
         finally:
-            worker = self.channel.server.adj.worker
-            took = timedelta(seconds=time.monotonic() - begun)
-            environ = self.get_environment()
-            environ.setdefault("RAW_URI", environ["PATH_INFO"])
-            answer = SimpleNamespace(
-                status=self.status,
-                sent=self.content_bytes_written,
-                headers=self.response_headers,
-            )
-            worker.log.access(answer, SimpleNamespace(headers=[]), environ, took)
-            worker.count_request()
+            pieces.close()
+
+    def abandon(self) -> None:
+        """End an answer that was left, because its reader has gone."""
+        if self.left is not None:
+            self.left.abandon()
+        self._log()
+
+    def _log(self) -> None:
+        worker = self.channel.server.adj.worker
+        took = timedelta(seconds=time.monotonic() - (self.begun or 0))
+        environ = self.get_environment()
+        environ.setdefault("RAW_URI", environ["PATH_INFO"])
+        answer = SimpleNamespace(
+            status=self.status,
+            sent=self.content_bytes_written,
+            headers=self.response_headers,
+        )
+        worker.log.access(answer, SimpleNamespace(headers=[]), environ, took)
+        worker.count_request()
 
 
 class TimedChannel(HTTPChannel):
-    """A connection that knows since when the request on it has been arriving."""
+    """A connection that knows since when the request on it has been arriving, and whether its
+    answer was left until its reader has taken more of it."""
 
-    task_class = LoggedTask
     receiving_since: float | None = None
+    left: LoggedTask | None = None
+    # Whether somebody has to see to it that the answer goes on.
+    waits: bool = False
+
+    def task_class(self, channel: "TimedChannel", request: Any) -> LoggedTask:
+        """What answers ``request``: where it was left, what has begun to."""
+        left, self.left = self.left, None
+        return left or LoggedTask(channel, request)
+
+    def service(self) -> None:
+        """Answer a request, or go on answering it, in a thread."""
+        if self.left is not None and not self.connected:
+            left, self.left = self.left, None
+            left.abandon()
+            return
+        try:
+            super().service()
+        except Paused as paused:
+            with self.outbuf_lock:
+                self.left, self.waits = paused.task, True
+                self.go_on_if_there_is_room()
+            self.server.pull_trigger()
+
+    def handle_write(self) -> None:
+        """Send more of what waits, and make room so."""
+        super().handle_write()
+        if self.waits:
+            with self.outbuf_lock:
+                self.go_on_if_there_is_room()
+
+    def handle_close(self) -> None:
+        """Close the connection; a thread ends the answer that was left."""
+        super().handle_close()
+        with self.outbuf_lock:
+            self.go_on_if_there_is_room()
+
+    def go_on_if_there_is_room(self) -> None:
+        """Have the answer go on if its reader has little left. Needs the lock of the buffers."""
+        if self.waits and self.total_outbufs_len < GO_ON_BELOW_BYTES:
+            self.waits = False
+            self.server.add_task(self)
+
+    def is_stuck(self, now: float) -> bool:
+        """Whether the reader of an answer that was left takes nothing; ``now`` is `time.time`."""
+        return self.waits and now - self.last_activity > IDLE_SECONDS_MAX
 
     def received(self, data: bytes) -> Any:
         """Take what has arrived."""
@@ -82,7 +224,7 @@ class BufferingWorker(Worker):
         """Serve, and tell gunicorn each second that the process lives."""
         sockets: dict[int, Any] = {}
         server = create_server(
-            self.wsgi,
+            in_pieces(self.wsgi),
             map=sockets,
             sockets=[listener.sock for listener in self.sockets],
             threads=self.cfg.threads,
@@ -105,7 +247,7 @@ class BufferingWorker(Worker):
         while self.alive:
             self._turn(sockets)
             for channel in self._channels(sockets):
-                if channel.is_overdue(time.monotonic()):
+                if channel.is_overdue(time.monotonic()) or channel.is_stuck(time.time()):
                     channel.handle_close()
             if self.ppid != os.getppid():  # gunicorn itself is gone
                 self.alive = False

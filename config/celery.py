@@ -25,6 +25,9 @@ BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "renew subscriptions": {"task": "billing.plans.tasks.renew_subscriptions", "schedule": 60},
     "sweep notices": {"task": "dashboard.mail.tasks.sweep_notices", "schedule": 60},
     "sweep imports": {"task": "calls.tasks.sweep_imports", "schedule": 60},
+    "sweep exports": {"task": "calls.tasks.sweep_exports", "schedule": 60},
+    "tell of exports": {"task": "dashboard.mail.tasks.tell_of_exports", "schedule": 10},
+    "delete old exports": {"task": "calls.tasks.delete_old_exports", "schedule": 60},
     "delete old import files": {
         "task": "calls.tasks.delete_old_import_files",
         "schedule": crontab(minute=23),

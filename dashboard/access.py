@@ -22,6 +22,7 @@ from django_htmx.middleware import HtmxDetails
 from billing.ledger.balances import balance_read_with
 from billing.models import Account, Balance, Membership, Role, User
 from billing.snapshot import snapshot
+from calls.exports.selectors import of_place
 from dashboard.frame import Frame, build_frame
 
 LAST_ACCOUNT = "account"  # key in the session
@@ -105,9 +106,13 @@ def _gate(
 
 
 def accounts_of(user: User) -> list[Membership]:
-    """The user's memberships with account and balance, by the account's name; one query."""
+    """The user's memberships with account and balance, by the account's name; one query.
+
+    They also say whether there are downloads of the person, and news of these.
+    """
     return list(
         Membership.objects.filter(user=user)
+        .annotate(has_exports=of_place(), has_export_news=of_place(unseen=True))
         .select_related("account__balance", "account__credit_watch")
         .order_by("account__name", "account_id")
     )

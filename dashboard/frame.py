@@ -11,6 +11,8 @@ from billing.notices.levels import CreditState, credit_state, low_level, thresho
 from billing.plans.cycles import Cycle
 from billing.plans.granting import NextCredits, cycle_of, next_credits
 from billing.plans.tariffs import Agreement, TariffBook, UpcomingAgreement
+from calls.exports.selectors import news_of
+from dashboard.exports.page import ExportPage, pages_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +20,8 @@ class Frame:
     """The frame of one page. ``now`` is the instant that the whole page speaks of.
 
     ``upcoming`` is what is to follow the ``agreement`` in force, ``next_credits`` what comes of it.
+    ``has_exports``: the person has downloads in the account; ``export_news`` are those that are
+    ready or have failed, and that the person has not said to know of.
     """
 
     account: Account
@@ -31,6 +35,8 @@ class Frame:
     cycle: Cycle | None
     next_credits: NextCredits | None
     now: datetime
+    has_exports: bool = False
+    export_news: Sequence[ExportPage] = ()
 
     @property
     def is_operator(self) -> bool:
@@ -51,7 +57,10 @@ class Frame:
 def build_frame(
     *, membership: Membership, other_accounts: Sequence[Account], balance: int, now: datetime
 ) -> Frame:
-    """Return the frame of a page of the account of ``membership``, at most seven queries."""
+    """Return the frame of a page of the account of ``membership``, at most seven queries.
+
+    One or two more where there are news of the person's downloads.
+    """
     account = membership.account
     tariffs = TariffBook([account.pk])
     agreement = tariffs.find(account.pk, now)
@@ -73,7 +82,18 @@ def build_frame(
         cycle=cycle_of(book=tariffs, account_id=account.pk, at=now),
         next_credits=next_credits(book=tariffs, account_id=account.pk, now=now),
         now=now,
+        has_exports=getattr(membership, "has_exports", False),
+        export_news=_export_news(membership, now),
     )
+
+
+def _export_news(membership: Membership, now: datetime) -> list[ExportPage]:
+    """The news of downloads, if the gate has seen that there are any (`accounts_of`)."""
+    if not getattr(membership, "has_export_news", False):
+        return []
+    account = membership.account
+    news = news_of(account=account, by=membership.user)
+    return pages_of(news, account=account, now=now)
 
 
 def frame(request: HttpRequest) -> dict[str, object]:

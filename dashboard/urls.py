@@ -4,6 +4,7 @@ from django.urls import include, path, register_converter
 
 from dashboard.account.views import home, landing, notifications, troubleshooting
 from dashboard.activity.views import activity
+from dashboard.exports.views import export_file, export_new, export_page, exports
 from dashboard.imports.mapping_views import import_mapping, import_profile
 from dashboard.imports.uploading import (
     import_begin,
@@ -41,6 +42,10 @@ account_pages = [
     path("", home, name="home"),
     path("billing/usage/", usage, name="usage"),
     path("billing/usage/export.csv", export, name="export"),
+    path("billing/usage/exports/", exports, name="exports"),
+    path("billing/usage/exports/new/", export_new, name="export_new"),
+    path("billing/usage/exports/<uuid:public_id>/", export_page, name="export_page"),
+    path("billing/usage/exports/<uuid:public_id>/file.csv", export_file, name="export_file"),
     path("billing/usage/changes/", changes, name="changes"),
     path("billing/usage/rows/<int:seq>/", row, name="row"),
     path("billing/usage/calls/<call_id:call_id>/", call, name="call"),

@@ -1,6 +1,7 @@
 """The tables of calls, one concept a file."""
 
 from calls.models.call import NUMBER_LENGTH_MAX, UNCONNECTED, Call, Status
+from calls.models.export import Export, ExportPart, ExportState
 from calls.models.file_import import (
     FileImport,
     ImportPart,
@@ -15,6 +16,9 @@ __all__ = [
     "NUMBER_LENGTH_MAX",
     "UNCONNECTED",
     "Call",
+    "Export",
+    "ExportPart",
+    "ExportState",
     "FileImport",
     "ImportPart",
     "ImportReject",

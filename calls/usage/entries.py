@@ -43,16 +43,22 @@ class Entry(NamedTuple):
 
     @classmethod
     def read(
-        cls, entries: QuerySet[LedgerEntry], *, may_be_withdrawn: bool = True
+        cls,
+        entries: QuerySet[LedgerEntry],
+        *,
+        last_seq: int | None = None,
+        may_be_withdrawn: bool = True,
     ) -> list["Entry"]:
         """Read ``entries`` in their order, one query.
+
+        ``last_seq``: as they were when that was the account's latest entry; None: as they are now.
 
         ``may_be_withdrawn`` is False where their account is known to have no withdrawals: asking
         row by row doubles what a page of them costs.
         """
         computed: dict[str, Cast | Exists | Value] = {
             "changes": Cast("changes", TextField()),
-            "is_withdrawn": is_withdrawn() if may_be_withdrawn else Value(False),
+            "is_withdrawn": is_withdrawn(last_seq=last_seq) if may_be_withdrawn else Value(False),
         }
         columns = (computed.get(name, name) for name in cls._fields)
         return list(map(cls._make, entries.values_list(*columns)))
@@ -65,8 +71,8 @@ class Entry(NamedTuple):
         return cls(**{**values, "changes": changes})
 
 
-def is_withdrawn() -> Exists:
-    """Whether another entry undoes one, for queries of entries.
+def is_withdrawn(*, last_seq: int | None = None) -> Exists:
+    """Whether another entry, up to ``last_seq`` where it is given, undoes one; for queries.
 
     A withdrawal happened when what it undoes did. By that it is found in the index of the few rows
     that are no calls; by its reference, in one that is large and in another order.
@@ -74,5 +80,7 @@ def is_withdrawn() -> Exists:
     undoing = LedgerEntry.objects.filter(
         account=OuterRef("account_id"), kind=Kind.WITHDRAWAL, occurred_at=OuterRef("occurred_at")
     )
+    if last_seq is not None:
+        undoing = undoing.filter(seq__lte=last_seq)
     undone = Substr("reference", len(references.WITHDRAWAL) + 1)
     return Exists(undoing.alias(undone=undone).filter(undone=OuterRef("reference")))

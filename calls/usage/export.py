@@ -7,6 +7,7 @@ withdrawn.
 
 import csv
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -23,6 +24,9 @@ from calls.usage.periods import Period
 from calls.usage.search import search_calls
 
 ROWS_PER_READ = 2_000
+
+# Files of more rows are made by a worker (`calls.exports`); a search never finds so many.
+STREAMED_ROWS_MAX = 5_000
 
 
 class TooManyFoundError(Exception):
@@ -48,36 +52,92 @@ class _Line:
         return line
 
 
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The rows of a file: those of ``period`` that pass ``filters`` (the call ID left aside).
+
+    ``last_seq`` names the state of the account that the file shows: entries are never changed, so
+    leaving out those booked later does what a transaction would, without keeping one open. Days
+    and times are in the zone of ``period``.
+    """
+
+    account: Account
+    period: Period
+    filters: UsageFilters
+    last_seq: int
+
+    @property
+    def entries(self) -> QuerySet[LedgerEntry]:
+        """The rows, in no order."""
+        return self.filters.entries(self.account).filter(
+            occurred_at__gte=self.period.starts_at,
+            occurred_at__lt=self.period.ends_at,
+            seq__lte=self.last_seq,
+        )
+
+
+class Place(NamedTuple):
+    """Where a row stands in the order of the log."""
+
+    occurred_at: datetime
+    id: int
+
+
+class Piece(NamedTuple):
+    """Some of a file: its text, how many rows that is, and the place of the last one.
+
+    No place: the file has no rows at all.
+    """
+
+    text: str
+    rows: int
+    last: Place | None
+
+
 def export_csv(*, account: Account, period: Period, filters: UsageFilters) -> Iterator[str]:
     """Yield the log as CSV text in pieces, newest row first, in constant memory.
 
-    The first five columns are those of the table. The file shows the account as it is now: entries
-    are never changed, so leaving out those booked later does what a transaction would, without
-    keeping one open for as long as the reader takes. Only the facts of a call, which the last
-    columns tell, are those of the moment in which they are read. Raises `TooManyFoundError`.
+    The first five columns are those of the table. The file shows the account as it is now; see
+    `Selection`. Only the facts of a call, which the last columns tell, are those of the moment in
+    which they are read. Raises `TooManyFoundError`.
     """
-    last_seq = balance_of(account).last_seq
-    entries = filters.entries(account).filter(
-        occurred_at__gte=period.starts_at, occurred_at__lt=period.ends_at, seq__lte=last_seq
-    )
+    selection = Selection(account, period, filters, balance_of(account).last_seq)
+    entries = selection.entries
     if filters.call_id:
         search = search_calls(account=account, filters=filters, period=period)
         if search.too_many:
             raise TooManyFoundError
         entries = entries.filter(id__in=[row.id for row in search.found])
-    return _lines(account, period, entries)
+    return (piece.text for piece in _written(selection, entries))
 
 
-def _lines(account: Account, period: Period, entries: QuerySet[LedgerEntry]) -> Iterator[str]:
+def pieces_of(selection: Selection, *, after: Place | None = None) -> Iterator[Piece]:
+    """Yield the file of ``selection`` in pieces of at most ROWS_PER_READ rows, from ``after`` on.
+
+    All pieces together are what `export_csv` would have sent. Each is read for itself, so that
+    whoever stores them may go on after any of them.
+    """
+    return _written(selection, selection.entries, after=after)
+
+
+def _written(
+    selection: Selection, entries: QuerySet[LedgerEntry], *, after: Place | None = None
+) -> Iterator[Piece]:
     writer = csv.writer(_Line())
     # The mark tells spreadsheets that the text is UTF-8.
-    yield "\ufeff" + writer.writerow(_head(period))
-    for chunk in _chunks(entries):
+    head = "" if after else "\ufeff" + writer.writerow(_head(selection.period))
+    account, zone = selection.account, selection.period.zone
+    for chunk in _chunks(entries, last_seq=selection.last_seq, after=after):
         facts = _facts_of_calls(account, chunk)
-        rows = log_rows(account=account, entries=chunk)
-        yield "".join(
+        rows = log_rows(account=account, entries=chunk, zone=zone)
+        text = "".join(
             writer.writerow((*_cells(row), *_record_cells(facts.get(row.call_id)))) for row in rows
         )
+        last = chunk[-1]
+        yield Piece(head + text, len(chunk), Place(last.occurred_at, last.id))
+        head = ""
+    if head:
+        yield Piece(head, 0, None)
 
 
 def _facts_of_calls(account: Account, entries: Iterable[Entry]) -> dict[str, _Facts]:
@@ -90,19 +150,22 @@ def _facts_of_calls(account: Account, entries: Iterable[Entry]) -> dict[str, _Fa
     return {call_id: _Facts(*facts) for call_id, *facts in rows}
 
 
-def _chunks(entries: QuerySet[LedgerEntry]) -> Iterator[list[Entry]]:
+def _chunks(
+    entries: QuerySet[LedgerEntry], *, last_seq: int, after: Place | None
+) -> Iterator[list[Entry]]:
     """Read ``entries`` newest first, each time from the last one on: every read costs the same."""
     newest_first = entries.order_by("-occurred_at", "-id")
-    chunk = Entry.read(newest_first[:ROWS_PER_READ])
-    while chunk:
-        yield chunk
+    while True:
+        rest = newest_first
+        if after is not None:
+            older = Q(occurred_at__lt=after.occurred_at) | Q(id__lt=after.id)
+            rest = newest_first.filter(older, occurred_at__lte=after.occurred_at)
+        chunk = Entry.read(rest[:ROWS_PER_READ], last_seq=last_seq)
+        if chunk:
+            yield chunk
         if len(chunk) < ROWS_PER_READ:
             return
-        last = chunk[-1]
-        older = Q(occurred_at__lt=last.occurred_at) | Q(id__lt=last.id)
-        chunk = Entry.read(
-            newest_first.filter(older, occurred_at__lte=last.occurred_at)[:ROWS_PER_READ]
-        )
+        after = Place(chunk[-1].occurred_at, chunk[-1].id)
 
 
 def _head(period: Period) -> list[str]:

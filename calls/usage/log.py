@@ -60,12 +60,14 @@ def read_newest_first(
     )
 
 
-def log_rows(*, account: Account, entries: Sequence[Entry]) -> list[LogRow]:
-    """Return ``entries`` of ``account`` as lines of the log, times in its zone.
+def log_rows(
+    *, account: Account, entries: Sequence[Entry], zone: ZoneInfo | None = None
+) -> list[LogRow]:
+    """Return ``entries`` of ``account`` as lines of the log, times in ``zone``, by default its own.
 
     One query where there are expiries among them, none otherwise.
     """
-    zone = account.zone
+    zone = zone or account.zone
     grants = words.expired_grants(entries)
     return [
         _log_row(entry, account.slug, zone, words.of_entry(entry, grants=grants, zone=zone))

@@ -30,6 +30,7 @@ from config.local.servers import servers
 from config.local.state import owned
 
 LEFT_OUT = (
+    "calls_exportpart",
     "calls_importpart",
     "calls_stagedline",
     "django_session",

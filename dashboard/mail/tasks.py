@@ -8,6 +8,8 @@ from billing.notices import warnings
 from billing.notices.due import undelivered
 from billing.plans.movements import bring_up_to_date
 from billing.queue import RETRYING, for_each_account
+from calls.exports import telling
+from dashboard.mail import exports
 from dashboard.mail.sending import send
 
 
@@ -42,3 +44,16 @@ def sweep_notices() -> None:
     """Send the e-mails whose next attempt is due."""
     for notice_id in undelivered(now=timezone.now()):
         send_notice.delay(notice_id)
+
+
+@shared_task
+def tell_of_exports() -> None:
+    """Send the e-mails about files that are ready or could not be made."""
+    for export_id in telling.untold(now=timezone.now()):
+        send_export_mail.delay(export_id)
+
+
+@shared_task(**RETRYING)
+def send_export_mail(export_id: int) -> None:
+    """Send one e-mail about a file."""
+    exports.send(export_id=export_id, now=timezone.now())

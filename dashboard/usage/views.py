@@ -1,25 +1,20 @@
 """The pages of Call Usage & Credits: the numbers and the log, one call, one row, the file."""
 
 import json
-from datetime import datetime
 
-from django.http import Http404, HttpResponse, JsonResponse, StreamingHttpResponse
-from django.shortcuts import render
-from django.utils import timezone
+from django.http import Http404, HttpResponse, HttpResponseBase, JsonResponse, StreamingHttpResponse
+from django.shortcuts import redirect, render
 
-from billing.plans.cycles import Cycle
-from billing.plans.granting import current_cycle
-from calls.models import FileImport
-from calls.usage.counts import new_rows
-from calls.usage.export import TooManyFoundError, export_csv
-from calls.usage.periods import Preset
+from calls.usage.counts import new_rows, rows_in
+from calls.usage.export import Selection, TooManyFoundError, export_csv
 from calls.usage.report import usage_report
 from dashboard.access import AccountRequest, account_page
 from dashboard.expiring import expiring_soon, grants_left
+from dashboard.exports.download import disposition, download_of
 from dashboard.pages import render_page, to_real_page
+from dashboard.usage.address import form_of, form_without_page
 from dashboard.usage.call import call_page
 from dashboard.usage.chart import chart_data
-from dashboard.usage.form import UsageForm
 from dashboard.usage.outlook import outlook_of
 from dashboard.usage.row import row_page
 
@@ -28,7 +23,7 @@ from dashboard.usage.row import row_page
 def usage(request: AccountRequest) -> HttpResponse:
     """Show Call Usage & Credits; to htmx only the part of it that the filters change."""
     now = request.frame.now
-    form = _form(request, now=now, cycle=request.frame.cycle)
+    form = form_of(request, now=now, cycle=request.frame.cycle)
     period = form.chosen_period
     report = usage_report(
         account=request.account,
@@ -43,6 +38,12 @@ def usage(request: AccountRequest) -> HttpResponse:
     chart = chart_data(granularity=period.granularity, bars=report.bars)
     context = {
         "usage": report,
+        "download": download_of(
+            Selection(request.account, period, form.usage_filters, report.last_seq),
+            rows=report.rows.paginator.count,
+            public_import_id=str(form.shown_import.public_id) if form.shown_import else "",
+            call_id=form.usage_filters.call_id,
+        ),
         "period": period,
         "filters": form,
         "chart": chart,
@@ -57,27 +58,42 @@ def usage(request: AccountRequest) -> HttpResponse:
 
 
 @account_page(framed=False)
-def export(request: AccountRequest) -> HttpResponse | StreamingHttpResponse:
-    """Send the log under the page's period and filters as a CSV file."""
-    form = _form_without_page(request)
-    period = form.chosen_period
+def export(request: AccountRequest) -> HttpResponseBase:
+    """Send the log under the page's period and filters as a CSV file.
+
+    Where that has many rows, lead to where it is made first: reading it here would keep others
+    waiting.
+    """
+    form = form_without_page(request)
+    account, period, filters = request.account, form.chosen_period, form.usage_filters
+    download = download_of(
+        Selection(account, period, filters, request.balance.last_seq),
+        rows=rows_in(account=account, period=period, filters=filters),
+        public_import_id=str(form.shown_import.public_id) if form.shown_import else "",
+        call_id=filters.call_id,
+    )
+    if download.is_made_first:
+        return redirect(download.url)
     try:
-        lines = export_csv(account=request.account, period=period, filters=form.usage_filters)
+        lines = export_csv(account=account, period=period, filters=filters)
     except TooManyFoundError:
         words = "Too many calls begin like this. Type more of the call ID, or choose fewer days."
         return HttpResponse(words, status=400, content_type="text/plain; charset=utf-8")
-    name = f"call-usage-{request.account.slug}-{period.first_day}-to-{period.last_day}.csv"
     return StreamingHttpResponse(
         lines,
         content_type="text/csv; charset=utf-8",
-        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+        headers={
+            "Content-Disposition": disposition(
+                account=account, first_day=period.first_day, last_day=period.last_day
+            )
+        },
     )
 
 
 @account_page(framed=False)
 def changes(request: AccountRequest) -> JsonResponse:
     """Tell a page that is open how many rows were booked since it was read, and the balance."""
-    form = _form_without_page(request)
+    form = form_without_page(request)
     found = new_rows(
         balance=request.balance,
         period=form.chosen_period,
@@ -108,23 +124,3 @@ def row(request: AccountRequest, seq: int) -> HttpResponse:
     if page is None:
         raise Http404("No such row.")
     return render(request, "dashboard/usage/row.html", {"page": page})
-
-
-def _form(request: AccountRequest, *, now: datetime, cycle: Cycle | None) -> UsageForm:
-    zone = request.account.zone
-    return UsageForm(
-        request.GET,
-        today=now.astimezone(zone).date(),
-        zone=zone,
-        cycle=(cycle.starts_at, cycle.ends_at) if cycle else None,
-        imports=FileImport.objects.filter(account=request.account),
-    )
-
-
-def _form_without_page(request: AccountRequest) -> UsageForm:
-    """Read the form of bare data: the billing cycle is read only if the address asks for it."""
-    now = timezone.now()
-    cycle = None
-    if request.GET.get("period") == Preset.THIS_CYCLE:
-        cycle = current_cycle(account=request.account, at=now)
-    return _form(request, now=now, cycle=cycle)

@@ -4,18 +4,22 @@ Everything follows from the number of a call, so that two runs show the same pag
 """
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
-from billing.models import Account, Plan
+from billing.models import Account, Plan, User
 from billing.plans.rating import UsageType
 from billing.plans.subscriptions import subscribe
 from calls.charging import record_calls
-from calls.models import Status
+from calls.exports import asking, making
+from calls.models import Export, Status
 from calls.records import CallRecord
+from calls.usage.filters import UsageFilters
+from calls.usage.periods import Period, Preset
 from tests.movements import goodwill, post, top_up
 
 AGENTS = ("Reception", "Appointment reminders", "Collections")
 TYPES = (UsageType.OUTBOUND, UsageType.OUTBOUND, UsageType.INBOUND, UsageType.TRANSLATION)
+LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
 # The busiest hours first: nobody calls at night.
 WORKING_HOURS = (10, 11, 14, 15, 16, 12, 9, 17, 13, 18)
 
@@ -33,6 +37,25 @@ def fill(*, account: Account, now: datetime, days: int = 20, calls_a_day: int = 
     assert corrected.ended_at is not None
     longer = corrected._replace(ended_at=corrected.ended_at + timedelta(seconds=95))
     record_calls(records=[longer], now=now)
+
+
+def add_downloads(*, account: Account, by: User, now: datetime) -> None:
+    """Give ``by`` three downloads: one that is ready, one that has failed, one that is waiting."""
+    today = now.astimezone(account.zone).date()
+    period = Period(Preset.CUSTOM, today - timedelta(days=6), today, account.zone)
+    for usage_type in ("", "outbound", "inbound"):
+        filters = UsageFilters(usage_type=usage_type, agent="Reception" if usage_type else "")
+        export = asking.ask(
+            account=account, by=by, period=period, filters=filters, last_seq=None, now=now
+        )
+        if usage_type == "outbound":
+            Export.objects.filter(pk=export.pk).update(
+                failures=making.FAILURES_MAX, moved_at=LONG_AGO
+            )
+        if usage_type != "inbound":
+            making.work(clock=lambda: now)
+            # Told already, so that no page says it.
+            asking.note_seen(export=export, now=now)
 
 
 def _records(account: Account, now: datetime, days: int, calls_a_day: int) -> Iterator[CallRecord]:

@@ -13,7 +13,7 @@ from django.utils import timezone
 from playwright.sync_api import Browser, Page
 
 from billing.models import Account, Plan, User
-from tests.browser.company import fill
+from tests.browser.company import add_downloads, fill
 
 Open = Callable[..., Page]
 
@@ -32,6 +32,7 @@ def default_plans(transactional_db: None) -> None:
 def company(default_plans: None, account: Account, owner: User) -> Account:
     """``account`` on a plan, with three weeks of calls and credits."""
     fill(account=account, now=timezone.now())
+    add_downloads(account=account, by=owner, now=timezone.now())
     return account
 
 

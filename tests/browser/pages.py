@@ -3,6 +3,7 @@
 from django.urls import reverse
 
 from billing.models import Account, Kind, LedgerEntry
+from calls.models import Export
 
 
 def pages_of(account: Account) -> dict[str, str]:
@@ -17,6 +18,12 @@ def pages_of(account: Account) -> dict[str, str]:
         "usage-30-days": f"{usage}?period=last_30_days&page=3",
         "usage-without-rows": f"{usage}?call_id=no-such-call",
         "usage-with-errors": f"{usage}?from=2026-13-01&to=2026-11-01&kind=nothing",
+        "downloads": reverse("dashboard:exports", args=[slug]),
+        "download-new": reverse("dashboard:export_new", args=[slug]),
+        **{
+            f"download-{each.state}": reverse("dashboard:export_page", args=[slug, each.public_id])
+            for each in Export.objects.filter(account=account)
+        },
         "call": reverse("dashboard:call", args=[slug, call.call_id]),
         "row": reverse("dashboard:row", args=[slug, top_up.seq]),
         "top-up": reverse("dashboard:top_up", args=[slug]),

@@ -36,7 +36,7 @@ def test_head_of_the_export_reads_no_rows(
     insert_calls(account, 20, last_at=NOW, days=2)
     client.force_login(member)
     read: list[object] = []
-    monkeypatch.setattr(export, "_chunks", lambda entries: iter(lambda: read.append(1), None))
+    monkeypatch.setattr(export, "_chunks", lambda *_, **__: iter(lambda: read.append(1), None))
     assert b"".join(answer("GET", EXPORT, client))
     assert read == [1]
     head = answer("HEAD", EXPORT, client)

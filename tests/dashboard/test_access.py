@@ -12,14 +12,16 @@ from django.urls import URLResolver, reverse
 
 from billing.models import Account, Role, TopUp, User
 from billing.payments import buying, pricing, settling
-from calls.models import FileImport, ImportState
+from calls.models import Export, FileImport, ImportState
 from dashboard import urls
 from tests.billing.payments.purchases import checkout_facts
+from tests.calls.exports.exporting import asked
 from tests.dashboard.conftest import NOW, call, post, top_up
 from tests.factories import MembershipFactory, UserFactory
 
 TOP_UP = UUID(int=1)
 IMPORT = UUID(int=2)
+EXPORT = UUID(int=3)
 
 # For every page of an account: its arguments, and what superadmin, admin and member get.
 EVERYONE = (200, 200, 200)
@@ -31,6 +33,11 @@ PAGES: dict[str, tuple[dict[str, Any], tuple[int, int, int]]] = {
     "usage": ({}, EVERYONE),
     "export": ({}, EVERYONE),
     "changes": ({}, EVERYONE),
+    "exports": ({}, EVERYONE),
+    "export_new": ({}, EVERYONE),
+    # The owner's, so that nobody else finds it; tests/dashboard/exports has the rest.
+    "export_page": ({"public_id": EXPORT}, (200, 404, 404)),
+    "export_file": ({"public_id": EXPORT}, (302, 404, 404)),
     "row": ({"seq": 1}, EVERYONE),
     "call": ({"call_id": "call/1 ?"}, EVERYONE),
     "top_up": ({}, PAYERS),
@@ -60,6 +67,8 @@ ACTIONS = {
     "import_page",
     "import_mapping",
     "import_take_back",
+    "export_new",
+    "export_page",
 }
 # What is no page and only acts, by the method that it takes.
 BARE_ACTIONS: dict[str, tuple[dict[str, Any], str]] = {
@@ -90,7 +99,7 @@ def address(name: str, slug: str = "acme") -> str:
 
 
 @pytest.fixture(autouse=True)
-def _something_to_see(account: Account) -> None:
+def _something_to_see(account: Account, owner: User) -> None:
     post(top_up(account, 100, NOW), call(account, "call/1 ?", 3, NOW))
     begun = buying.start(
         account=account,
@@ -112,6 +121,8 @@ def _something_to_see(account: Account) -> None:
         created_at=NOW,
         moved_at=NOW,
     )
+    asked(account, owner)
+    Export.objects.update(public_id=EXPORT)
 
 
 def test_every_url_has_its_case() -> None:
