@@ -1,6 +1,7 @@
 """The tables of billing, one concept a file."""
 
 from billing.models.account import Account, Membership, Role
+from billing.models.api_key import ApiKey, Scope
 from billing.models.grant import CreditGrant, Debt, GrantShare, GrantSource, GrantUse
 from billing.models.ledger import AppendOnlyError, Balance, DailyUsage, Kind, LedgerEntry
 from billing.models.notice import (
@@ -20,6 +21,7 @@ from billing.models.user import User
 
 __all__ = [
     "Account",
+    "ApiKey",
     "AppendOnlyError",
     "Balance",
     "CreditGrant",
@@ -47,6 +49,7 @@ __all__ = [
     "Refund",
     "Review",
     "Role",
+    "Scope",
     "SignInAttempts",
     "Subscription",
     "Terms",

@@ -25,6 +25,8 @@ def pages_of(account: Account) -> dict[str, str]:
         "top-up-with-errors": f"{reverse('dashboard:top_up', args=[slug])}?choice=own&credits=5",
         "imports": reverse("dashboard:imports", args=[slug]),
         "import-new": reverse("dashboard:import_new", args=[slug]),
+        "api-keys": reverse("dashboard:api_keys", args=[slug]),
+        "api-key-new": reverse("dashboard:api_key_new", args=[slug]),
         "plans": reverse("dashboard:plans", args=[slug]),
         "subscription": reverse("dashboard:subscription", args=[slug]),
         "troubleshooting": reverse("dashboard:troubleshooting", args=[slug]),

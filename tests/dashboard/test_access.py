@@ -10,7 +10,7 @@ import pytest
 from django.test import Client
 from django.urls import URLResolver, reverse
 
-from billing.models import Account, Role, TopUp, User
+from billing.models import Account, ApiKey, Role, TopUp, User
 from billing.payments import buying, pricing, settling
 from calls.models import FileImport, ImportState
 from dashboard import urls
@@ -20,6 +20,7 @@ from tests.factories import MembershipFactory, UserFactory
 
 TOP_UP = UUID(int=1)
 IMPORT = UUID(int=2)
+API_KEY = UUID(int=3)
 
 # For every page of an account: its arguments, and what superadmin, admin and member get.
 EVERYONE = (200, 200, 200)
@@ -45,6 +46,9 @@ PAGES: dict[str, tuple[dict[str, Any], tuple[int, int, int]]] = {
     "import_profile": ({"public_id": IMPORT}, (404, 404, 403)),
     "import_rejects": ({"public_id": IMPORT}, MANAGERS),
     "import_take_back": ({"public_id": IMPORT}, LED_ELSEWHERE),
+    "api_keys": ({}, MANAGERS),
+    "api_key_new": ({}, MANAGERS),
+    "api_key": ({"public_id": API_KEY}, MANAGERS),
     "plans": ({}, PAYERS),
     "subscription": ({}, PAYERS),
     "notifications": ({}, EVERYONE),
@@ -59,6 +63,8 @@ ACTIONS = {
     "import_page",
     "import_mapping",
     "import_take_back",
+    "api_key_new",
+    "api_key",
 }
 # What is no page and only acts, by the method that it takes.
 BARE_ACTIONS: dict[str, tuple[dict[str, Any], str]] = {
@@ -110,6 +116,14 @@ def _something_to_see(account: Account) -> None:
         state=ImportState.UPLOADING,
         created_at=NOW,
         moved_at=NOW,
+    )
+    ApiKey.objects.create(
+        account=account,
+        public_id=API_KEY,
+        name="Switch",
+        digest="0" * 64,
+        scopes=["calls:write"],
+        created_at=NOW,
     )
 
 
