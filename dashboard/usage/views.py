@@ -7,17 +7,18 @@ from django.http import Http404, HttpResponse, JsonResponse, StreamingHttpRespon
 from django.shortcuts import render
 from django.utils import timezone
 
+from billing.ledger.balances import grants_left
 from billing.plans.cycles import Cycle
 from billing.plans.granting import current_cycle
 from calls.models import FileImport
+from calls.usage.call import call_page
 from calls.usage.counts import new_rows
 from calls.usage.export import TooManyFoundError, export_csv
 from calls.usage.periods import Preset
 from calls.usage.report import usage_report
 from dashboard.access import AccountRequest, account_page
-from dashboard.expiring import expiring_soon, grants_left
+from dashboard.expiring import expiring_soon
 from dashboard.pages import render_page, to_real_page
-from dashboard.usage.call import call_page
 from dashboard.usage.chart import chart_data
 from dashboard.usage.form import UsageForm
 from dashboard.usage.outlook import outlook_of
