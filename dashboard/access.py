@@ -139,6 +139,17 @@ def last_seen(request: HttpRequest, memberships: Sequence[Membership]) -> Member
     return next((own for own in memberships if own.account.slug == slug), first)
 
 
+def enter_last_seen(request: HttpRequest) -> bool:
+    """Put a page that needs no account into the frame of the one seen last; False without one."""
+    if request.user.is_authenticated:
+        with snapshot():
+            memberships = accounts_of(request.user)
+            membership = last_seen(request, memberships)
+            if membership is not None:
+                _attach(request, membership, memberships, framed=True)
+    return hasattr(request, "frame")
+
+
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer 404: in the frame of an account of theirs to who is in one, so that they can go on.
 

@@ -4,6 +4,7 @@ from django.urls import include, path, register_converter
 
 from dashboard.account.views import home, landing, notifications, troubleshooting
 from dashboard.api_keys.views import api_key, api_key_new, api_keys
+from dashboard.help.views import api_reference
 from dashboard.imports.mapping_views import import_mapping, import_profile
 from dashboard.imports.uploading import (
     import_begin,
@@ -71,5 +72,6 @@ account_pages = [
 
 urlpatterns = [
     path("", landing, name="landing"),
+    path("help/api/", api_reference, name="api_reference"),
     path("a/<slug:slug>/", include(account_pages)),
 ]

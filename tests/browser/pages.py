@@ -30,6 +30,7 @@ def pages_of(account: Account) -> dict[str, str]:
         "plans": reverse("dashboard:plans", args=[slug]),
         "subscription": reverse("dashboard:subscription", args=[slug]),
         "troubleshooting": reverse("dashboard:troubleshooting", args=[slug]),
+        "api-reference": reverse("dashboard:api_reference"),
         "notifications": reverse("dashboard:notifications", args=[slug]),
         "security": reverse("mfa_index"),
         "password": reverse("account_change_password"),
@@ -47,4 +48,5 @@ SIGNED_OUT = {
     "password-link-used": "/accounts/password/reset/key/1-nothing/",
     "sign-up": "/accounts/signup/",
     "switched-off": "/accounts/inactive/",
+    "api-reference": "/help/api/",
 }

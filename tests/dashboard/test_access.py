@@ -73,7 +73,7 @@ BARE_ACTIONS: dict[str, tuple[dict[str, Any], str]] = {
     "import_finish": ({"public_id": IMPORT}, "POST"),
     "import_stop_upload": ({"public_id": IMPORT}, "POST"),
 }
-WITHOUT_ACCOUNT = {"landing"}
+WITHOUT_ACCOUNT = {"landing", "api_reference"}
 WHO_ADDS_PEOPLE = "Ask the people who look after your company’s account here"
 
 NAMES = sorted(PAGES)
