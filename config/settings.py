@@ -70,6 +70,9 @@ IDLE_MINUTES_MAX = env.number("IDLE_MINUTES_MAX", default=12 * 60, minimum=1)
 OPERATOR_IDLE_MINUTES_MAX = env.number("OPERATOR_IDLE_MINUTES_MAX", default=60, minimum=1)
 # The first encrypts, all decrypt: a new key is put before the old one.
 FIELD_ENCRYPTION_KEYS = addresses.names(env.text("FIELD_ENCRYPTION_KEYS", "")) or [SECRET_KEY]
+# How many requests an API key may make, and a visitor without a valid one.
+API_REQUESTS_PER_MINUTE = env.number("API_REQUESTS_PER_MINUTE", default=600, minimum=1)
+API_REFUSALS_PER_MINUTE = env.number("API_REFUSALS_PER_MINUTE", default=60, minimum=1)
 LOG_LEVEL = env.text("LOG_LEVEL", "INFO", one_of("DEBUG", "INFO", "WARNING", "ERROR"))
 # The site's own address says whether it is served over HTTPS. `check --deploy` warns when not.
 HTTPS = SITE_URL.startswith("https://")
@@ -174,6 +177,11 @@ DATABASES: dict[str, Any] = {
         "ATOMIC_REQUESTS": False,
     }
 }
+
+# What describes the API: `manage.py spectacular --file docs/openapi.yaml` writes it.
+API_SCHEMA = BASE_DIR / "docs" / "openapi.yaml"
+# Where whoever paid for a top-up that a program began finds it; `api` knows no pages.
+TOP_UP_PAGE = "/a/{slug}/billing/top-up/{id}/"
 
 # A server that is gone, or hangs, must not hold up a page.
 REDIS_TIMEOUTS = {"socket_connect_timeout": 1, "socket_timeout": 2}
@@ -353,21 +361,34 @@ UNFOLD = {
 
 # ── API ───────────────────────────────────────────────────────────────────────────────────────
 REST_FRAMEWORK: dict[str, Any] = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    # The views of the API name theirs: sessions of people open none of them.
+    "DEFAULT_AUTHENTICATION_CLASSES": [],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
-    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+    "EXCEPTION_HANDLER": "api.problems.answer",
+    "UNAUTHENTICATED_USER": None,
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Call Credits API",
+    "DESCRIPTION": "Record calls, and read what they cost. Each key sees exactly its account.",
     "VERSION": "1",
+    "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
-    "SWAGGER_UI_DIST": "SIDECAR",
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    "REDOC_DIST": "SIDECAR",
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "SCHEMA_PATH_PREFIX": r"/api/v[0-9]",
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "api.v1.schema.complete",
+    ],
+    "ENUM_NAME_OVERRIDES": {
+        "UsageType": "api.v1.shapes.USAGE_TYPES",
+        "CallStatus": "api.v1.shapes.STATUSES",
+        "Outcome": "api.v1.shapes.OUTCOMES",
+        "GrantSource": "billing.models.GrantSource",
+        "Kind": "billing.models.Kind",
+        "TopUpState": "billing.models.TopUpState",
+    },
 }
 
 # ── Logs ──────────────────────────────────────────────────────────────────────────────────────

@@ -23,6 +23,7 @@ urlpatterns = [
     path("accounts/sessions/", SessionsView.as_view(), name="usersessions_list"),
     path("accounts/2fa/", include("allauth.mfa.urls")),
     path("webhooks/<slug:gateway>/", webhook, name="webhook"),
+    path("api/v1/", include("api.v1.urls")),
     *([path("sandbox/", include("dashboard.sandbox.urls"))] if settings.HAS_SANDBOX else []),
     path("", include("dashboard.urls")),
 ]

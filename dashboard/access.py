@@ -46,14 +46,19 @@ View = Callable[..., HttpResponseBase]
 
 
 def account_page(
-    *, pays: bool = False, manages: bool = False, framed: bool = True, action: View | None = None
+    *,
+    pays: bool = False,
+    manages: bool = False,
+    operators: bool = True,
+    framed: bool = True,
+    action: View | None = None,
 ) -> Callable[[View], View]:
     """Make a view one of an account's: ``view(request, …)`` gets ``request.account`` from ``slug``.
 
     ``pays``: only for those who may pay; others get 403 and are told who can help. ``manages``:
-    only for those who manage the account, and for operators. ``framed``: whether the answer is a
-    page, with the frame around it, or bare data. Everything that the view reads is read in one
-    snapshot with the frame; it must not write.
+    only for those who manage the account, and for ``operators`` unless it says no. ``framed``:
+    whether the answer is a page, with the frame around it, or bare data. Everything that the view
+    reads is read in one snapshot with the frame; it must not write.
 
     ``action``: what a POST to the page does, for the same people. It acts through one domain call,
     which has its own transaction, so there is no snapshot around it.
@@ -65,6 +70,7 @@ def account_page(
             {"GET": view, "HEAD": view} | ({"POST": action} if action is not None else {}),
             pays=pays,
             manages=manages,
+            with_operators=manages and operators,
             framed=framed,
         )
 
@@ -78,13 +84,26 @@ def account_action(method: str, *, manages: bool = False) -> Callable[[View], Vi
     """
 
     def decorate(view: View) -> View:
-        return _gate(view, {method: view}, pays=False, manages=manages, framed=False)
+        return _gate(
+            view,
+            {method: view},
+            pays=False,
+            manages=manages,
+            with_operators=manages,
+            framed=False,
+        )
 
     return decorate
 
 
 def _gate(
-    named: View, views: Mapping[str, View], *, pays: bool, manages: bool, framed: bool
+    named: View,
+    views: Mapping[str, View],
+    *,
+    pays: bool,
+    manages: bool,
+    with_operators: bool,
+    framed: bool,
 ) -> View:
     """Let those pass who may, to the one of ``views`` that answers the method of the request."""
 
@@ -96,7 +115,7 @@ def _gate(
         if view is None:
             return HttpResponse(status=405, headers={"Allow": ", ".join(views)})
         with snapshot() if request.method in READING else nullcontext():
-            passed = _enter(request, slug, framed=framed, with_operators=manages)
+            passed = _enter(request, slug, framed=framed, with_operators=with_operators)
             own = passed.membership
             if (pays and not own.may_pay) or (manages and not own.may_manage):
                 return _no_permission(passed, pays=pays, framed=framed)
@@ -123,6 +142,17 @@ def last_seen(request: HttpRequest, memberships: Sequence[Membership]) -> Member
     slug = request.session.get(LAST_ACCOUNT)
     first = next(iter(memberships), None)
     return next((own for own in memberships if own.account.slug == slug), first)
+
+
+def enter_last_seen(request: HttpRequest) -> bool:
+    """Put a page that needs no account into the frame of the one seen last; False without one."""
+    if request.user.is_authenticated:
+        with snapshot():
+            memberships = accounts_of(request.user)
+            membership = last_seen(request, memberships)
+            if membership is not None:
+                _attach(request, membership, memberships, framed=True)
+    return hasattr(request, "frame")
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:

@@ -4,9 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Q
-
-from billing.models import Account, CreditGrant
+from billing.models import CreditGrant
 from billing.notices.warnings import EXPIRY_WARNINGS_DAYS, warning_due
 
 SHOWN_MAX = 5
@@ -20,12 +18,6 @@ class ExpiringSoon:
     credits: int
     first: Sequence[CreditGrant]
     later_credits: int
-
-
-def grants_left(*, account: Account, now: datetime) -> list[CreditGrant]:
-    """What ``account`` has, in the order of expiry; one query."""
-    expired = Q(expires_at__lte=now)
-    return list(CreditGrant.objects.filter(~expired, account=account, is_open=True))
 
 
 def expiring_soon(*, left: Iterable[CreditGrant], now: datetime) -> ExpiringSoon | None:

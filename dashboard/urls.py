@@ -4,7 +4,9 @@ from django.urls import include, path, register_converter
 
 from dashboard.account.views import home, landing, notifications, troubleshooting
 from dashboard.activity.views import activity
+from dashboard.api_keys.views import api_key, api_key_new, api_keys
 from dashboard.exports.views import export_file, export_new, export_page, exports
+from dashboard.help.views import api_reference
 from dashboard.imports.mapping_views import import_mapping, import_profile
 from dashboard.imports.uploading import (
     import_begin,
@@ -68,11 +70,15 @@ account_pages = [
     path("calls/imports/<uuid:public_id>/left-out.csv", import_rejects, name="import_rejects"),
     path("calls/imports/<uuid:public_id>/take-back/", import_take_back, name="import_take_back"),
     path("settings/activity/", activity, name="activity"),
+    path("settings/api-keys/", api_keys, name="api_keys"),
+    path("settings/api-keys/new/", api_key_new, name="api_key_new"),
+    path("settings/api-keys/<uuid:public_id>/", api_key, name="api_key"),
     path("settings/notifications/", notifications, name="notifications"),
     path("help/troubleshooting/", troubleshooting, name="troubleshooting"),
 ]
 
 urlpatterns = [
     path("", landing, name="landing"),
+    path("help/api/", api_reference, name="api_reference"),
     path("a/<slug:slug>/", include(account_pages)),
 ]

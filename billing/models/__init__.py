@@ -2,6 +2,7 @@
 
 from billing.models.account import Account, Membership, Role
 from billing.models.activity import AREAS, Activity, ActivityKind, ActorKind, Area
+from billing.models.api_key import ApiKey, Scope
 from billing.models.grant import CreditGrant, Debt, GrantShare, GrantSource, GrantUse
 from billing.models.ledger import AppendOnlyError, Balance, DailyUsage, Kind, LedgerEntry
 from billing.models.notice import (
@@ -25,6 +26,7 @@ __all__ = [
     "Activity",
     "ActivityKind",
     "ActorKind",
+    "ApiKey",
     "AppendOnlyError",
     "Area",
     "Balance",
@@ -53,6 +55,7 @@ __all__ = [
     "Refund",
     "Review",
     "Role",
+    "Scope",
     "SignInAttempts",
     "Subscription",
     "Terms",

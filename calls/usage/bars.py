@@ -69,13 +69,25 @@ class Bar:
 
 def bars_of(*, period: Period, counted: Iterable[Counted]) -> list[Bar]:
     """Return the bars of ``period``, oldest first; they are zero where nothing was counted."""
+    return _bars(period, counted, period.buckets, period.granularity)
+
+
+def days_of(*, period: Period, counted: Iterable[Counted]) -> list[Bar]:
+    """Return a bar for every day of ``period``, however long it is."""
+    days = [Days(day, day) for day in period.days]
+    return _bars(period, counted, days, Granularity.DAY)
+
+
+def _bars(
+    period: Period, counted: Iterable[Counted], buckets: Sequence[Days], granularity: Granularity
+) -> list[Bar]:
     by_day: dict[date, list[Counted]] = defaultdict(list)
     for row in counted:
         by_day[row.day].append(row)
     one_year = period.first_day.year == period.last_day.year
     bars = []
-    for days in period.buckets:
-        label, short = _labels(days, period.granularity, one_year=one_year)
+    for days in buckets:
+        label, short = _labels(days, granularity, one_year=one_year)
         bar = Bar(days, label, short)
         for day in days:
             for row in by_day.get(day, ()):

@@ -217,21 +217,37 @@ def choose_period(
     ``preset`` is the parameter ``period``, ``first`` and ``last`` are ``from`` and ``to`` (ISO
     dates), which alone mean a custom range. ``cycle`` is the current billing cycle (start, end).
     """
-    name = preset or (Preset.CUSTOM if first or last else DEFAULT_PRESET)
     try:
-        if name not in set(Preset):
-            raise PeriodError("period", f"The period “{name[:SAID_MAX]}” does not exist")
-        chosen = Preset(name)
-        if chosen is Preset.CUSTOM:
-            days = _custom_days(first, last, today)
-        else:
-            days = _preset_days(chosen, today, zone, cycle)
+        period = read_period(
+            preset=preset, first=first, last=last, today=today, zone=zone, cycle=cycle
+        )
     except PeriodError as error:
         days = _preset_days(DEFAULT_PRESET, today, zone, cycle)
         period = Period(DEFAULT_PRESET, days.first_day, days.last_day, zone)
         shown = f"{error.message}, so the {period.label.lower()} are shown."
         return Chosen(period, {error.field: shown})
-    return Chosen(Period(chosen, days.first_day, days.last_day, zone), {})
+    return Chosen(period, {})
+
+
+def read_period(
+    *,
+    preset: str,
+    first: str,
+    last: str,
+    today: date,
+    zone: ZoneInfo,
+    cycle: tuple[datetime, datetime] | None,
+) -> Period:
+    """Read what `choose_period` does. Raises PeriodError for what can't be read."""
+    name = preset or (Preset.CUSTOM if first or last else DEFAULT_PRESET)
+    if name not in set(Preset):
+        raise PeriodError("period", f"The period “{name[:SAID_MAX]}” does not exist")
+    chosen = Preset(name)
+    if chosen is Preset.CUSTOM:
+        days = _custom_days(first, last, today)
+    else:
+        days = _preset_days(chosen, today, zone, cycle)
+    return Period(chosen, days.first_day, days.last_day, zone)
 
 
 def _preset_days(

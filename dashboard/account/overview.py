@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from billing.ledger.balances import grants_left
 from billing.models import Account, LedgerEntry
 from calls.usage.bars import Bar, bars_of
 from calls.usage.counts import counted_by_day
@@ -10,7 +11,7 @@ from calls.usage.entries import Entry
 from calls.usage.filters import UsageFilters
 from calls.usage.log import LogRow, log_rows
 from calls.usage.periods import Period, Preset, choose_period
-from dashboard.expiring import ExpiringSoon, expiring_soon, grants_left
+from dashboard.expiring import ExpiringSoon, expiring_soon
 from dashboard.frame import Frame
 
 RECENT_ROWS = 5

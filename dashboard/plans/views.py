@@ -3,9 +3,9 @@
 from django.http import HttpResponse
 from django.shortcuts import render
 
+from billing.plans.offers import plan_offers
+from billing.plans.overview import subscription_page
 from dashboard.access import AccountRequest, account_page
-from dashboard.plans.offers import plan_offers
-from dashboard.plans.subscription import subscription_page
 
 
 @account_page(pays=True)

@@ -5,15 +5,16 @@ import json
 from django.http import Http404, HttpResponse, HttpResponseBase, JsonResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 
+from billing.ledger.balances import grants_left
+from calls.usage.call import call_page
 from calls.usage.counts import new_rows, rows_in
 from calls.usage.export import Selection, TooManyFoundError, export_csv
 from calls.usage.report import usage_report
 from dashboard.access import AccountRequest, account_page
-from dashboard.expiring import expiring_soon, grants_left
+from dashboard.expiring import expiring_soon
 from dashboard.exports.download import disposition, download_of
 from dashboard.pages import render_page, to_real_page
 from dashboard.usage.address import form_of, form_without_page
-from dashboard.usage.call import call_page
 from dashboard.usage.chart import chart_data
 from dashboard.usage.outlook import outlook_of
 from dashboard.usage.row import row_page

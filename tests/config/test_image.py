@@ -15,9 +15,9 @@ from tests.config.test_configuration import PRODUCTION, ROOT
 @pytest.fixture(scope="module")
 def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a copy of what .dockerignore lets into the image."""
-    left_out = [
-        pattern.removeprefix("**/") for pattern in (ROOT / ".dockerignore").read_text().split()
-    ]
+    patterns = (ROOT / ".dockerignore").read_text().split()
+    left_out = [one.removeprefix("**/") for one in patterns if not one.startswith("!")]
+    kept = {one.removeprefix("!") for one in patterns if one.startswith("!")}
 
     def ignored(directory: str, names: list[str]) -> list[str]:
         place = Path(directory).relative_to(ROOT)
@@ -26,6 +26,7 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
             name
             for name in names
             if any(fnmatch(path, pattern) for path in paths[name] for pattern in left_out)
+            and not paths[name] & kept
         ]
 
     copy = tmp_path_factory.mktemp("image") / "app"
@@ -38,6 +39,8 @@ def test_it_leaves_out_what_production_does_not_need(image: Path) -> None:
         name for name in ("config/local", "tests", "var", ".venv") if (image / name).exists()
     ]
     assert (image / "config" / "settings.py").exists()
+    assert (image / "docs" / "openapi.yaml").exists()
+    assert not (image / "docs" / "figures.md").exists()
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from django.test import Client
 from django.urls import URLResolver, reverse
 
-from billing.models import Account, Role, TopUp, User
+from billing.models import Account, ApiKey, Role, TopUp, User
 from billing.payments import buying, pricing, settling
 from calls.models import Export, FileImport, ImportState
 from dashboard import urls
@@ -22,6 +22,7 @@ from tests.factories import MembershipFactory, UserFactory
 TOP_UP = UUID(int=1)
 IMPORT = UUID(int=2)
 EXPORT = UUID(int=3)
+API_KEY = UUID(int=4)
 
 # For every page of an account: its arguments, and what superadmin, admin and member get.
 EVERYONE = (200, 200, 200)
@@ -52,6 +53,9 @@ PAGES: dict[str, tuple[dict[str, Any], tuple[int, int, int]]] = {
     "import_profile": ({"public_id": IMPORT}, (404, 404, 403)),
     "import_rejects": ({"public_id": IMPORT}, MANAGERS),
     "import_take_back": ({"public_id": IMPORT}, LED_ELSEWHERE),
+    "api_keys": ({}, MANAGERS),
+    "api_key_new": ({}, MANAGERS),
+    "api_key": ({"public_id": API_KEY}, MANAGERS),
     "plans": ({}, PAYERS),
     "subscription": ({}, PAYERS),
     "activity": ({}, PAYERS),
@@ -69,6 +73,8 @@ ACTIONS = {
     "import_take_back",
     "export_new",
     "export_page",
+    "api_key_new",
+    "api_key",
 }
 # What is no page and only acts, by the method that it takes.
 BARE_ACTIONS: dict[str, tuple[dict[str, Any], str]] = {
@@ -77,7 +83,7 @@ BARE_ACTIONS: dict[str, tuple[dict[str, Any], str]] = {
     "import_finish": ({"public_id": IMPORT}, "POST"),
     "import_stop_upload": ({"public_id": IMPORT}, "POST"),
 }
-WITHOUT_ACCOUNT = {"landing"}
+WITHOUT_ACCOUNT = {"landing", "api_reference"}
 WHO_ADDS_PEOPLE = "Ask the people who look after your company’s account here"
 
 NAMES = sorted(PAGES)
@@ -123,6 +129,14 @@ def _something_to_see(account: Account, owner: User) -> None:
     )
     asked(account, owner)
     Export.objects.update(public_id=EXPORT)
+    ApiKey.objects.create(
+        account=account,
+        public_id=API_KEY,
+        name="Switch",
+        digest="0" * 64,
+        scopes=["calls:write"],
+        created_at=NOW,
+    )
 
 
 def test_every_url_has_its_case() -> None:

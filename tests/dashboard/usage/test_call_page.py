@@ -10,9 +10,9 @@ from billing import ledger
 from billing.models import Account, LedgerEntry, Plan, User
 from calls.charging import record_calls
 from calls.records import CallRecord, validate
+from calls.usage.call import CallPage, call_page
 from calls.withdrawing import withdraw_calls
 from dashboard.templatetags.links import row_url
-from dashboard.usage.call import CallPage, call_page
 from tests.billing import postings
 from tests.dashboard.conftest import NOW, call, post, top_up
 

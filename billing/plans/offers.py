@@ -1,4 +1,4 @@
-"""The plans on offer, as their page shows them."""
+"""The plans on offer, as their page and the API show them."""
 
 from collections import defaultdict
 from collections.abc import Sequence

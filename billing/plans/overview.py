@@ -1,4 +1,4 @@
-"""The subscription of an account, as its page shows it."""
+"""The subscription of an account, as its page and the API show it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,7 @@
-"""One call: its facts, what it cost and why, who paid it, and every row of the log it caused."""
+"""One call: its facts, what it cost and why, who paid it, and every row of the log it caused.
+
+What its page and the API show.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,11 +18,11 @@ from calls.usage.log import LogRow, log_rows
 
 @dataclass(frozen=True, slots=True)
 class CallPage:
-    """A call as its page shows it. Times are in the account's zone.
+    """A call as its page and the API show it. Times are in the account's zone.
 
     ``call`` is None where only the log knows the call. ``credits`` is what it cost in the end, all
-    corrections included, ``rows`` are its rows, oldest first. ``paid_words`` say which grants paid
-    it, what they got back taken off, and what nobody has paid yet.
+    corrections included, ``rows`` are its rows, oldest first. ``paid`` are the payments of it, what
+    grants got back taken off, and what nobody has paid yet; ``paid_words`` say the same.
     """
 
     call_id: str
@@ -31,6 +34,7 @@ class CallPage:
     rang_for: timedelta | None
     lasted: timedelta | None
     charge_words: str
+    paid: Sequence[payers.Paid]
     paid_words: str
     credits: int
     rows: Sequence[LogRow]
@@ -85,6 +89,7 @@ def call_page(*, account: Account, call_id: str) -> CallPage | None:
         rang_for=call.connected_at - call.started_at if call and call.connected_at else None,
         lasted=call.ended_at - call.started_at if call and call.ended_at else None,
         charge_words=words.in_full(call, zone=zone) if call else in_credits(credits),
+        paid=paid,
         paid_words=payers.in_words(paid, year=started_at.year, zone=zone),
         credits=credits,
         rows=rows,

@@ -1,0 +1,136 @@
+"""What every view of the API has in common: the key, its limit, request ids, ETags, only JSON."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any, ClassVar, cast
+from uuid import uuid4
+
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.utils.cache import get_conditional_response
+from rest_framework.exceptions import ParseError
+from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.parsers import BaseParser
+from rest_framework.renderers import BaseRenderer, JSONRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from api import limits
+from api.keys import KeyAuthentication, count_request, require
+from api.openapi import KeyedSchema
+from api.problems import Problem, at_pointer
+from billing.models import Account, ApiKey, Scope
+
+BODY_BYTES_MAX = 8 * 1024 * 1024
+# May be kept by the program that asked, which has to ask whether it still holds.
+CACHE_CONTROL = "private, no-cache"
+
+
+class JsonBody(BaseParser):
+    """Reads a body as JSON in UTF-8."""
+
+    media_type = "application/json"
+
+    def parse(self, stream: Any, media_type: Any = None, parser_context: Any = None) -> Any:
+        """Return what the body says. Raises Problem and ParseError."""
+        body = stream.read(BODY_BYTES_MAX + 1)
+        if len(body) > BODY_BYTES_MAX:
+            raise Problem(
+                "too-large", f"A body may have {BODY_BYTES_MAX:,} bytes. Send fewer calls."
+            )
+        try:
+            return json.loads(body.decode(), parse_constant=_no_number)
+        except (ValueError, RecursionError) as error:
+            raise ParseError(f"The body is no JSON in UTF-8: {str(error)[:200]}.") from None
+
+
+def _no_number(name: str) -> Any:
+    raise ValueError(f"{name} is no number")
+
+
+class OnlyJson(BaseContentNegotiation):
+    """Whatever a client says that it accepts, it gets JSON."""
+
+    def select_parser(self, request: Request, parsers: Any) -> BaseParser | None:
+        """JSON, where the body says that it is JSON."""
+        media_type = request.content_type.partition(";")[0].strip().lower()
+        return next((one for one in parsers if one.media_type == media_type), None)
+
+    def select_renderer(
+        self, request: Request, renderers: Any, format_suffix: Any = None
+    ) -> tuple[BaseRenderer, str]:
+        """The only one."""
+        return renderers[0], renderers[0].media_type
+
+
+class ApiView(APIView):
+    """A view of version 1. ``scopes`` says by method what a key needs."""
+
+    scopes: ClassVar[Mapping[str, Scope]] = {}
+
+    authentication_classes = [KeyAuthentication]
+    permission_classes = []
+    throttle_classes = []
+    parser_classes = [JsonBody]
+    renderer_classes = [JSONRenderer]
+    content_negotiation_class = OnlyJson
+    metadata_class = None
+    schema = KeyedSchema()
+
+    request_id: str
+    _counted: limits.Counted | None = None
+
+    def setup(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
+        """Give the request its name."""
+        super().setup(request, *args, **kwargs)
+        self.request_id = uuid4().hex
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Let nobody in without a valid key that may do this, and not too often."""
+        super().initial(request, *args, **kwargs)
+        self._counted = count_request(self.key)
+        scope = self.scopes.get("GET" if request.method == "HEAD" else request.method or "")
+        if scope is not None:
+            require(self.key, scope)
+
+    def finalize_response(
+        self, request: Request, response: Any, *args: Any, **kwargs: Any
+    ) -> Response:
+        """Add what each answer says, and answer 304 where the client has it already."""
+        finalized = super().finalize_response(request, response, *args, **kwargs)
+        finalized["X-Request-Id"] = self.request_id
+        if self._counted is not None:
+            for name, value in self._counted.headers.items():
+                finalized[name] = value
+        if request.method in ("GET", "HEAD") and finalized.status_code == 200:
+            finalized["Cache-Control"] = CACHE_CONTROL
+            finalized["Vary"] = "Authorization"
+            finalized.add_post_render_callback(self._unless_known)
+        return finalized
+
+    def _unless_known(self, response: HttpResponse) -> HttpResponseBase:
+        etag = f'"{hashlib.sha256(response.content).hexdigest()[:32]}"'
+        response["ETag"] = etag
+        known = get_conditional_response(self.request._request, etag=etag, response=response)
+        if known is not response and known is not None:
+            for name in ("X-Request-Id", "RateLimit", "RateLimit-Policy"):
+                if response.has_header(name):
+                    known[name] = response[name]
+        return known or response
+
+    def body(self) -> Any:
+        """What the body says. Raises Problem where there is none, or it is no JSON."""
+        if self.request.stream is None:
+            raise at_pointer("", "The body is empty.", code="bad-request")
+        return self.request.data
+
+    @property
+    def key(self) -> ApiKey:
+        """The key that asks."""
+        return cast(ApiKey, self.request.auth)
+
+    @property
+    def account(self) -> Account:
+        """Its account: nothing of any other is ever read."""
+        return self.key.account

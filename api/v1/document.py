@@ -1,0 +1,32 @@
+"""The schema as a file, and what is said of addresses that do not exist. Both need no key."""
+
+from functools import cache
+from uuid import uuid4
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_safe
+
+from api.problems import Problem
+
+
+@require_safe
+def openapi(request: HttpRequest) -> HttpResponse:
+    """Answer with the schema."""
+    return HttpResponse(_text(), content_type="application/yaml")
+
+
+@csrf_exempt
+def no_such_address(request: HttpRequest) -> HttpResponse:
+    """Answer 404 as the API does, and not with a page."""
+    problem = Problem(
+        "not-found", "There is no such address. All addresses of the API end with a slash."
+    )
+    return problem.response(uuid4().hex)
+
+
+@cache
+def _text() -> str:
+    text: str = settings.API_SCHEMA.read_text()
+    return text

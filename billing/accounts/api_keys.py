@@ -1,0 +1,185 @@
+"""Making, replacing, revoking and finding the API keys of accounts.
+
+A key is the account's, not its maker's: it goes on when they leave. Nobody makes or replaces a key
+with a scope that they lack themselves; whoever manages keys may revoke any.
+Rule: "Who may do what".
+"""
+
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from typing import NamedTuple
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Q, QuerySet
+
+from billing.accounts import key_format
+from billing.models import Account, ApiKey, Membership, Role, Scope
+from billing.models.api_key import NAME_LENGTH_MAX
+from billing.refusals import Refusal
+from billing.texts import UNSTORABLE
+
+KEYS_MAX = 50  # that are valid at a time, in one account
+GRACE = timedelta(hours=24)
+USE_NOTED_EVERY = timedelta(minutes=1)
+
+SCOPES_OF: dict[str, frozenset[Scope]] = {
+    Role.SUPERADMIN: frozenset(Scope),
+    Role.ADMIN: frozenset(Scope) - {Scope.TOPUPS_WRITE},
+    Role.MEMBER: frozenset(),
+}
+
+LACKS_SCOPE = "This key may do what only a Superadmin may give. Ask one of them."
+
+
+class ApiKeyError(Refusal):
+    """A key that can't be made, replaced or revoked."""
+
+
+class MadeKey(NamedTuple):
+    """A new key. ``secret`` is the key itself: it is shown once and stored nowhere."""
+
+    key: ApiKey
+    secret: str
+
+
+def scopes_to_give(membership: Membership) -> list[Scope]:
+    """The scopes that the person may give to a key, in their order."""
+    own = SCOPES_OF[membership.role]
+    return [scope for scope in Scope if scope in own]
+
+
+def create_key(
+    *,
+    membership: Membership,
+    public_id: UUID,
+    name: str,
+    scopes: Collection[str],
+    expires_at: datetime | None,
+    now: datetime,
+) -> MadeKey:
+    """Make a key for the account of ``membership``, who makes it.
+
+    ``public_id`` comes with the form, so that a form sent twice makes one key. Raises ApiKeyError.
+    """
+    name = _readable_name(name)
+    given = [scope for scope in scopes_to_give(membership) if scope in scopes]
+    if len(given) != len(set(scopes)):
+        raise ApiKeyError("Nobody can give what they may not do themselves.", field="scopes")
+    if not given:
+        raise ApiKeyError("Choose at least one thing that the key may do.", field="scopes")
+    if expires_at is not None and expires_at <= now:
+        raise ApiKeyError("This day is over. Choose a later one, or none.", field="expires_at")
+    with transaction.atomic():
+        account = Account.objects.select_for_update(no_key=True).get(pk=membership.account_id)
+        if valid_keys(account, at=now).count() >= KEYS_MAX:
+            raise ApiKeyError(
+                f"The account has {KEYS_MAX} keys already, which is the most. Revoke one first."
+            )
+        return _store(membership, public_id, name, given, expires_at, now)
+
+
+def rotate_key(
+    *, membership: Membership, key: ApiKey, public_id: UUID, at_once: bool, now: datetime
+) -> MadeKey:
+    """Replace ``key`` by a new one with its name, scopes and end.
+
+    The old one ends ``at_once``, or after 24 hours, in which both open the same. Raises
+    ApiKeyError where it has ended or was replaced already, or may do what the person may not.
+    """
+    with transaction.atomic():
+        old = ApiKey.objects.select_for_update().get(pk=key.pk)
+        if not may_rotate(membership, old):
+            raise ApiKeyError(LACKS_SCOPE)
+        if not old.is_valid_at(now):
+            raise ApiKeyError("This key has ended. Make a new one instead.")
+        if old.replaced_by_id is not None:
+            raise ApiKeyError("This key was replaced already: its successor is in the list.")
+        scopes = [scope for scope in Scope if scope in old.scopes]
+        made = _store(membership, public_id, old.name, scopes, old.expires_at, now)
+        old.replaced_by = made.key
+        if at_once:
+            old.revoked_at, old.revoked_by = now, membership.user
+        else:
+            old.expires_at = min(old.expires_at or now + GRACE, now + GRACE)
+        old.save()
+    return made
+
+
+def may_rotate(membership: Membership, key: ApiKey) -> bool:
+    """Whether the person may have a new key with the scopes of ``key``."""
+    return SCOPES_OF[membership.role].issuperset(map(Scope, key.scopes))
+
+
+def revoke_key(*, membership: Membership, key: ApiKey, now: datetime) -> None:
+    """End ``key`` at once; one that has ended stays as it is."""
+    ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(
+        revoked_at=now, revoked_by=membership.user
+    )
+
+
+def valid_keys(account: Account, *, at: datetime) -> QuerySet[ApiKey]:
+    """The keys of ``account`` that open anything at ``at``, newest first."""
+    goes_on = Q(expires_at=None) | Q(expires_at__gt=at)
+    return ApiKey.objects.filter(goes_on, account=account, revoked_at=None)
+
+
+def find_key(*, secret: str, at: datetime) -> ApiKey | None:
+    """The key ``secret`` with its account and balance, where it is valid at ``at``.
+
+    One query; none where the checksum is wrong.
+    """
+    if not key_format.is_well_formed(secret):
+        return None
+    found = (
+        ApiKey.objects.select_related("account__balance")
+        .filter(digest=key_format.digest_of(secret))
+        .first()
+    )
+    return found if found is not None and found.is_valid_at(at) else None
+
+
+def note_use(*, key: ApiKey, at: datetime) -> None:
+    """Note that ``key`` was used, at most once a minute."""
+    if key.last_used_at is None or at - key.last_used_at >= USE_NOTED_EVERY:
+        ApiKey.objects.filter(pk=key.pk).update(last_used_at=at)
+
+
+def _readable_name(name: str) -> str:
+    name = " ".join(name.split())
+    if not any(character.isprintable() for character in name):
+        raise ApiKeyError("Name it after the program that uses it.", field="name")
+    if len(name) > NAME_LENGTH_MAX:
+        raise ApiKeyError(f"Use at most {NAME_LENGTH_MAX} characters.", field="name")
+    if UNSTORABLE.search(name):
+        raise ApiKeyError("This has a control character; remove it.", field="name")
+    return name
+
+
+def _store(
+    membership: Membership,
+    public_id: UUID,
+    name: str,
+    scopes: Collection[Scope],
+    expires_at: datetime | None,
+    now: datetime,
+) -> MadeKey:
+    if ApiKey.objects.filter(public_id=public_id).exists():
+        raise ApiKeyError(
+            "This form was sent already, and a key is shown only once. If nobody has written it "
+            "down, revoke it and make another."
+        )
+    secret = key_format.new_key()
+    key = ApiKey.objects.create(
+        account_id=membership.account_id,
+        public_id=public_id,
+        name=name,
+        digest=key_format.digest_of(secret),
+        beginning=key_format.beginning_of(secret),
+        ending=key_format.ending_of(secret),
+        scopes=list(scopes),
+        created_by=membership.user,
+        created_at=now,
+        expires_at=expires_at,
+    )
+    return MadeKey(key, secret)

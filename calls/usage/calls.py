@@ -1,0 +1,151 @@
+"""Calls one by one, as programs read them: newest first, or in the order in which they changed.
+
+A call stands where the log has its charge, so that a list of days has exactly the calls that its
+pages count. Filters of usage type and agent are those of the log too; a status is that of now.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from django.db.models import Q
+
+from billing.ledger import references
+from billing.ledger.balances import CLOCKS_APART_MAX, last_seq_by
+from billing.models import Account, Kind, LedgerEntry
+from billing.models.ledger import USAGE_KINDS
+from calls.models import Call
+from calls.usage.filters import UsageFilters
+from calls.usage.periods import Period
+
+# What one part of a list may read to find calls with a status.
+ROWS_READ_MAX = 10_000
+ROWS_PER_READ = 500
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class CallsPart:
+    """Part of a list of calls. ``after``: where the next part begins; None where nothing is left.
+
+    A part may have fewer calls than were asked for, or none, and still not be the last one.
+    """
+
+    calls: Sequence[Call]
+    after: list[int] | None
+
+
+def newest_calls(
+    *,
+    account: Account,
+    filters: UsageFilters,
+    period: Period | None,
+    status: str = "",
+    after: Sequence[int] | None,
+    limit: int,
+) -> CallsPart:
+    """At most ``limit`` calls of ``period``, the newest first, from the position ``after`` on.
+
+    A position is the time of an entry in microseconds and its id.
+    """
+    charges = filters.entries(account).filter(kind=Kind.CALL)
+    if period is not None:
+        charges = charges.filter(occurred_at__gte=period.starts_at, occurred_at__lt=period.ends_at)
+    found: list[Call] = []
+    read = 0
+    while read < ROWS_READ_MAX:
+        size = ROWS_PER_READ if status else limit + 1 - len(found)
+        older = charges if after is None else charges.filter(_before(after))
+        rows = list(
+            older.order_by("-occurred_at", "-id").values_list(
+                "occurred_at", "id", "call_id", "reference"
+            )[:size]
+        )
+        read += len(rows)
+        calls = _calls(account, (call_id for _, _, call_id, _ in rows))
+        for occurred_at, entry_id, call_id, reference in rows:
+            call = calls.get(call_id)
+            if call is not None and reference == _charge_of(call) and status in ("", call.status):
+                if len(found) == limit:
+                    return CallsPart(found, list(after or ()))
+                found.append(call)
+            after = [_microseconds(occurred_at), entry_id]
+        if len(rows) < size:
+            return CallsPart(found, None)
+    return CallsPart(found, list(after or ()))
+
+
+def changed_calls(
+    *,
+    account: Account,
+    filters: UsageFilters,
+    since: datetime,
+    status: str = "",
+    after: Sequence[int] | None,
+    limit: int,
+) -> CallsPart:
+    """At most ``limit`` calls that were booked, corrected or withdrawn ``since``, as they are now.
+
+    The earliest change first. A position is the number of an entry. ``filters`` and ``status`` are
+    those of the call as it is now.
+    """
+    last_seq = after[0] if after else last_seq_by(account=account, at=since - CLOCKS_APART_MAX)
+    found: dict[str, Call] = {}
+    read = 0
+    while read < ROWS_READ_MAX:
+        changes = LedgerEntry.objects.filter(
+            account=account, seq__gt=last_seq, kind__in=USAGE_KINDS, posted_at__gte=since
+        )
+        rows = list(changes.order_by("seq").values_list("seq", "call_id")[:ROWS_PER_READ])
+        read += len(rows)
+        calls = _calls(account, (call_id for _, call_id in rows))
+        for seq, call_id in rows:
+            call = calls.get(call_id)
+            if call is not None and call_id not in found and _passes(call, filters, status):
+                if len(found) == limit:
+                    return CallsPart(list(found.values()), [last_seq])
+                found[call_id] = call
+            last_seq = seq
+        if len(rows) < ROWS_PER_READ:
+            # Whoever asks again from here gets what changes from now on.
+            return CallsPart(list(found.values()), None)
+    return CallsPart(list(found.values()), [last_seq])
+
+
+def call_named(*, account: Account, call_id: str) -> Call | None:
+    """The call with exactly this ID; one query."""
+    return Call.objects.filter(account=account, call_id=call_id).first()
+
+
+def _calls(account: Account, call_ids: Iterable[str]) -> dict[str, Call]:
+    wanted = set(call_ids)
+    if not wanted:
+        return {}
+    found = Call.objects.filter(account=account, call_id__in=wanted).order_by()
+    return {call.call_id: call for call in found}
+
+
+def _charge_of(call: Call) -> str:
+    """The reference of the charge that counts, or counted last: of several lives of a call."""
+    lives = call.times_withdrawn + (call.withdrawn_at is None)
+    return references.of_call_again(call.call_id, lives)
+
+
+def _passes(call: Call, filters: UsageFilters, status: str) -> bool:
+    return (
+        filters.usage_type in ("", call.usage_type)
+        and filters.agent in ("", call.agent)
+        and status in ("", call.status)
+    )
+
+
+def _before(after: Sequence[int]) -> Q:
+    microseconds, entry_id = after
+    at = EPOCH + microseconds * MICROSECOND
+    return Q(occurred_at__lte=at) & (Q(occurred_at__lt=at) | Q(id__lt=entry_id))
+
+
+def _microseconds(at: datetime) -> int:
+    return (at - EPOCH) // MICROSECOND

@@ -1,0 +1,381 @@
+"""Calls by the API: recorded once, each with its outcome, listed, explained, withdrawn."""
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from billing.models import Account, LedgerEntry, Scope
+from calls.charging import Result
+from calls.models import Call
+from tests.api.v1.conftest import CALLS, PROBLEM, Program, key_of, outcomes, pointers, record
+from tests.clock import StopClock
+from tests.dashboard.conftest import NOW
+
+
+# ── Recording ─────────────────────────────────────────────────────────────────────────────────
+def test_one_record_is_charged_once_however_often_it_is_sent(
+    program: Program, account: Account
+) -> None:
+    response = program.post(CALLS, record())
+    assert outcomes(response) == [("created", 3)]
+    assert response.json()["counts"]["created"] == 1
+    assert response.json()["credits"] == 3
+    assert outcomes(program.post(CALLS, record())) == [("unchanged", 0)]
+    longer = record(ended_at="2026-11-23T09:32:10Z")
+    assert outcomes(program.post(CALLS, [longer])) == [("corrected", 2)]
+    assert Call.objects.get().credits == 5
+
+
+def test_each_record_of_a_batch_has_its_own_outcome(program: Program) -> None:
+    program.post(CALLS, record("known"))
+    response = program.post(
+        CALLS,
+        [
+            record("new"),
+            record("known"),
+            record("busy", status="busy", connected_at=None),
+            record("bad", ended_at="2026-11-23T09:29:00Z"),
+            "no record",
+            record("a/b~c", conected_at="2026-11-23T09:30:05Z"),
+            record("long", remarks="x" * 600),
+        ],
+    )
+    assert outcomes(response) == [
+        ("created", 3),
+        ("unchanged", 0),
+        ("created", 0),
+        ("rejected", 0),
+        ("rejected", 0),
+        ("rejected", 0),
+        ("created", 3),
+    ]
+    results = response.json()["results"]
+    assert [one["call_id"] for one in results] == [
+        "new",
+        "known",
+        "busy",
+        "bad",
+        "",
+        "a/b~c",
+        "long",
+    ]
+    assert results[3]["field"] == "ended_at"
+    assert "before the call started" in results[3]["reason"]
+    assert [one["pointer"] for one in results] == [
+        None,
+        None,
+        None,
+        "/3/ended_at",
+        "/4",
+        "/5/conected_at",
+        None,
+    ]
+    assert results[6]["notes"][0]["field"] == "remarks"
+    assert response.json()["counts"] == {
+        "created": 3,
+        "unchanged": 1,
+        "corrected": 0,
+        "linked": 0,
+        "rejected": 3,
+    }
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "said"),
+    [
+        ({"call_id": ...}, "call_id", "is missing"),
+        ({"call_id": "a\u0000b"}, "call_id", "U+0000"),
+        ({"call_id": "\ud800"}, "call_id", "U+D800"),
+        ({"call_id": 5}, "call_id", "must be a text"),
+        ({"usage_type": "fax"}, "usage_type", "must be one of"),
+        ({"status": None}, "status", "is missing"),
+        ({"started_at": "2026-11-23T09:30:00"}, "started_at", "no time zone"),
+        ({"started_at": 1763890200}, "started_at", "must be a text"),
+        ({"started_at": "yesterday"}, "started_at", "write it like"),
+        ({"started_at": "0001-01-01T00:00:00+14:00"}, "started_at", "out of range"),
+        ({"connected_at": ...}, "connected_at", "is missing"),
+        ({"agent": ["Asha"]}, "agent", "must be a text"),
+        ({"\ud800": 1}, "\ufffd", "is no field"),
+    ],
+    ids=lambda value: None,
+)
+def test_a_record_that_cannot_be_is_rejected_with_field_and_reason(
+    program: Program, changes: dict[str, Any], field: str, said: str
+) -> None:
+    response = program.post(CALLS, record(**changes))
+    (result,) = response.json()["results"]
+    assert (response.status_code, result["outcome"], result["field"]) == (200, "rejected", field)
+    assert said in result["reason"]
+    assert not Call.objects.exists()
+
+
+def test_a_time_is_exact_beyond_the_microsecond(program: Program) -> None:
+    exact = record(ended_at="2026-11-23T09:30:35.0000001Z")
+    assert outcomes(program.post(CALLS, exact)) == [("created", 2)]
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "pointer"),
+    [
+        ([], 422, [""]),
+        ("text", 422, [""]),
+        (None, 422, [""]),
+        (7, 422, [""]),
+        ([{}] * 1_001, 422, [""]),
+        (b"{", 400, [""]),
+        (b"", 400, [""]),
+        (b"\xff", 400, [""]),
+        (b"[NaN]", 400, [""]),
+        (b"[" * 100_000, 400, [""]),
+        (b"9" * 5_000, 400, [""]),
+        (b'"' + b"x" * (8 * 1024 * 1024) + b'"', 413, []),
+    ],
+    ids=[
+        "empty list",
+        "text",
+        "null",
+        "number",
+        "1,001",
+        "cut",
+        "nothing",
+        "no UTF-8",
+        "NaN",
+        "nested",
+        "long number",
+        "large",
+    ],
+)
+def test_only_a_body_that_is_unusable_as_a_whole_is_refused(
+    program: Program, body: Any, status: int, pointer: list[str]
+) -> None:
+    response = program.post(CALLS, body)
+    assert (response.status_code, list(pointers(response))) == (status, pointer)
+    assert response.json()["status"] == status
+    assert not Call.objects.exists()
+
+
+def test_a_thousand_records_are_one_request(program: Program) -> None:
+    response = program.post(CALLS, [record(f"c{number}") for number in range(1_000)])
+    assert response.json()["counts"]["created"] == 1_000
+
+
+def test_an_account_without_a_plan_is_told_what_to_do(now: Any, other_account: Account) -> None:
+    program = Program(key_of(other_account).secret)
+    (result,) = program.post(CALLS, [record()]).json()["results"]
+    assert (result["outcome"], result["field"], result["pointer"]) == ("rejected", "account", "/0")
+    assert "plan" in result["reason"]
+
+
+def test_the_schema_knows_every_outcome() -> None:
+    from api.v1.shapes import OUTCOMES  # noqa: PLC0415  # named by the schema's settings
+
+    assert set(OUTCOMES) >= {result.value for result in Result}
+
+
+# ── Reading ───────────────────────────────────────────────────────────────────────────────────
+def test_a_call_is_explained_with_its_entries_and_who_paid(program: Program) -> None:
+    program.post(CALLS, record())
+    program.post(CALLS, record(ended_at="2026-11-23T09:32:10Z"))
+    call = program.get(f"{CALLS}c1/").json()
+    assert call["explanation"] == (
+        "125 s, billed as 5 × 30 s at 1 credit = 5 credits, plan Professional"
+    )
+    assert call["charge"]["credits"] == 5
+    assert call["charge"]["billable_seconds"] == "125.000000"
+    assert [(one["kind"], one["credits_used"]) for one in call["entries"]] == [
+        ("call", 3),
+        ("correction", 2),
+    ]
+    assert [(one["source"], one["credits"]) for one in call["paid_by"]] == [
+        ("plan", 3),
+        ("plan", 2),
+    ]
+    assert call["not_paid"] == 0
+    assert (call["from"], call["started_at"]) == ("+918000000001", "2026-11-23T09:30:00Z")
+
+
+@pytest.mark.parametrize("call_id", ["a/b?c#d é", "x/withdraw", "a b", "%2F"])
+def test_a_call_is_found_by_any_id(program: Program, call_id: str) -> None:
+    from urllib.parse import quote  # noqa: PLC0415
+
+    program.post(CALLS, record(call_id))
+    assert program.get(f"{CALLS}{quote(call_id, safe='')}/").json()["call_id"] == call_id
+    (listed,) = program.get(CALLS, {"call_id": call_id}).json()["calls"]
+    assert listed["call_id"] == call_id
+
+
+def test_what_does_not_exist_is_a_problem(program: Program) -> None:
+    for address in (f"{CALLS}nothing/", "/api/v1/nothing/", f"{CALLS[:-1]}", f"{CALLS}%00/"):
+        response = program.get(address)
+        assert (response.status_code, response["Content-Type"]) == (404, PROBLEM), address
+
+
+def test_lists_go_from_part_to_part_and_miss_nothing(program: Program) -> None:
+    names = [f"c{number:02}" for number in range(25)]
+    records = [
+        record(
+            name,
+            started_at=f"2026-11-{1 + number // 2:02}T09:30:00Z",
+            status="busy",
+            connected_at=None,
+            ended_at=None,
+        )
+        for number, name in enumerate(names)
+    ]
+    program.post(CALLS, records)
+    found = [one["call_id"] for one in program.all(CALLS, "calls", {"limit": 4})]
+    assert sorted(found) == names
+    times = [one["started_at"] for one in program.all(CALLS, "calls", {"limit": 4})]
+    assert times == sorted(times, reverse=True)
+
+
+@pytest.mark.parametrize(
+    ("query", "names"),
+    [
+        ({}, ["in", "late", "out", "busy"]),
+        ({"usage_type": "inbound"}, ["in"]),
+        ({"status": "busy"}, ["busy"]),
+        ({"agent": "Ravi"}, ["late"]),
+        ({"from": "2026-11-23", "to": "2026-11-23"}, ["in", "late"]),
+        ({"period": "last_7_days"}, ["in", "late", "out"]),
+        ({"period": "today", "status": "completed", "agent": "Asha"}, ["in"]),
+        ({"call_id": "out"}, ["out"]),
+    ],
+    ids=lambda value: str(value) if isinstance(value, dict) else None,
+)
+def test_filters_hold_together(program: Program, query: dict[str, str], names: list[str]) -> None:
+    program.post(
+        CALLS,
+        [
+            record(
+                "busy",
+                status="busy",
+                connected_at=None,
+                ended_at=None,
+                started_at="2026-11-05T09:30:00Z",
+            ),
+            record(
+                "out",
+                started_at="2026-11-20T09:30:00Z",
+                connected_at="2026-11-20T09:30:00Z",
+                ended_at="2026-11-20T09:31:00Z",
+            ),
+            record("late", agent="Ravi"),
+            record("in", usage_type="inbound", started_at="2026-11-23T09:30:01Z"),
+        ],
+    )
+    assert [one["call_id"] for one in program.all(CALLS, "calls", {**query, "limit": 1})] == names
+
+
+def test_whoever_asks_for_changes_gets_each_call_that_changed(
+    program: Program, account: Account, stop_clock: StopClock
+) -> None:
+    program.post(CALLS, [record("old"), record("longer")])
+    later = NOW + timedelta(hours=1)
+    stop_clock(later)
+    program.post(CALLS, [record("longer", ended_at="2026-11-23T09:35:10Z"), record("new")])
+    program.post(f"{CALLS}new/withdraw/", {"reason": "A test"})
+    query = {"changed_since": later.isoformat(), "limit": 1}
+    found = {one["call_id"]: one for one in program.all(CALLS, "calls", query)}
+    assert set(found) == {"longer", "new"}
+    assert found["longer"]["charge"]["credits"] == 11
+    assert found["new"]["withdrawn_at"] == later.isoformat().replace("+00:00", "Z")
+
+
+@pytest.mark.parametrize(
+    ("query", "parameter"),
+    [
+        ({"form": "2026-11-01"}, "form"),
+        ({"usage_type": "fax"}, "usage_type"),
+        ({"limit": "0"}, "limit"),
+        ({"limit": "1000"}, "limit"),
+        ({"cursor": "made-up"}, "cursor"),
+        ({"from": "2026-13-01", "to": "2026-11-01"}, "from"),
+        ({"from": "2026-11-02", "to": "2026-11-01"}, "to"),
+        ({"from": "2026-11-02"}, "to"),
+        ({"period": "tomorrow"}, "period"),
+        ({"period": "today", "from": "2026-11-02", "to": "2026-11-02"}, "period"),
+        ({"changed_since": "2026-11-23T09:30:00"}, "changed_since"),
+        ({"changed_since": "2027-11-23T09:30:00Z"}, "changed_since"),
+        ({"changed_since": "2026-11-22T09:30:00Z", "period": "today"}, "changed_since"),
+        ({"agent": "a\x00b"}, "agent"),
+    ],
+    ids=lambda value: str(value) if isinstance(value, dict) else None,
+)
+def test_a_parameter_that_cannot_be_is_named(
+    program: Program, query: dict[str, str], parameter: str
+) -> None:
+    response = program.get(CALLS, query)
+    assert (response.status_code, list(pointers(response))) == (400, [parameter])
+
+
+# ── Withdrawing ───────────────────────────────────────────────────────────────────────────────
+def test_a_withdrawn_call_costs_nothing_and_may_come_again(
+    program: Program, account: Account
+) -> None:
+    program.post(CALLS, record())
+    address = f"{CALLS}c1/withdraw/"
+    withdrawn = program.post(address, {"reason": "A test call"}).json()
+    assert (withdrawn["charge"]["credits"], withdrawn["withdrawn_at"]) == (
+        0,
+        "2026-11-23T12:30:00Z",
+    )
+    assert program.post(address, {"reason": "Again"}).status_code == 200
+    entries = LedgerEntry.objects.filter(account=account, call_id="c1")
+    assert list(entries.order_by("seq").values_list("credits", flat=True)) == [-3, 3]
+    assert outcomes(program.post(CALLS, record())) == [("created", 3)]
+    assert [one["call_id"] for one in program.all(CALLS, "calls")] == ["c1"]
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "pointer"),
+    [
+        ({}, 422, ["/reason"]),
+        ({"reason": " "}, 422, ["/reason"]),
+        ({"reason": "a\u0007b"}, 422, ["/reason"]),
+        ({"reason": "x" * 501}, 422, ["/reason"]),
+        ({"reason": "Why", "more": 1}, 422, [""]),
+        ([], 422, ["/reason"]),
+    ],
+    ids=["none", "blank", "control", "long", "more", "list"],
+)
+def test_a_withdrawal_needs_a_reason(
+    program: Program, body: Any, status: int, pointer: list[str]
+) -> None:
+    program.post(CALLS, record())
+    response = program.post(f"{CALLS}c1/withdraw/", body)
+    assert (response.status_code, list(pointers(response))) == (status, pointer)
+    assert Call.objects.get().credits == 3
+
+
+def test_it_is_too_late_after_thirty_days(program: Program, stop_clock: StopClock) -> None:
+    program.post(CALLS, record())
+    stop_clock(NOW + timedelta(days=30, seconds=1))
+    response = program.post(f"{CALLS}c1/withdraw/", {"reason": "Too late"})
+    assert (response.status_code, Call.objects.get().credits) == (409, 3)
+
+
+# ── Who may ───────────────────────────────────────────────────────────────────────────────────
+def test_a_key_without_the_scope_can_do_nothing(program_with: Any) -> None:
+    reader, writer = program_with(Scope.CALLS_READ), program_with(Scope.CALLS_WRITE)
+    assert reader.post(CALLS, record()).status_code == 403
+    assert outcomes(writer.post(CALLS, record())) == [("created", 3)]
+    assert writer.get(CALLS).status_code == 403
+    assert writer.get(f"{CALLS}c1/").status_code == 403
+    assert reader.get(f"{CALLS}c1/").status_code == 200
+    assert reader.post(f"{CALLS}c1/withdraw/", {"reason": "No"}).status_code == 403
+
+
+def test_a_key_sees_exactly_its_account(program: Program, other_account: Account) -> None:
+    program.post(CALLS, record("secret-of-acme"))
+    other = Program(key_of(other_account).secret)
+    assert other.get(CALLS).json()["calls"] == []
+    for address in (f"{CALLS}secret-of-acme/", f"{CALLS}nothing/"):
+        response = other.get(address)
+        assert response.status_code == 404
+        assert "secret" not in json.dumps(response.json())
+    withdrawal = other.post(f"{CALLS}secret-of-acme/withdraw/", {"reason": "Mine"})
+    assert withdrawal.status_code == 404
+    assert Call.objects.get().credits == 3
