@@ -1,6 +1,7 @@
 """The tables of calls, one concept a file."""
 
 from calls.models.call import NUMBER_LENGTH_MAX, UNCONNECTED, Call, Status
+from calls.models.call_source import CallSource, EventState, InboxEvent, PullState, Via
 from calls.models.file_import import (
     FileImport,
     ImportPart,
@@ -15,12 +16,17 @@ __all__ = [
     "NUMBER_LENGTH_MAX",
     "UNCONNECTED",
     "Call",
+    "CallSource",
+    "EventState",
     "FileImport",
     "ImportPart",
     "ImportReject",
     "ImportState",
+    "InboxEvent",
     "MappingProfile",
     "OvertakenCall",
+    "PullState",
     "StagedLine",
     "Status",
+    "Via",
 ]
