@@ -29,7 +29,7 @@ class PullState(models.TextChoices):
 class CallSource(models.Model):
     """A system of an account that reports its calls: a platform, a switch, a program.
 
-    ``kind`` is the name of a platform of `calls.inbox.platforms`. ``public_id`` is part of the
+    ``kind`` is the name of one of `calls.sources.registry.PLATFORMS`. ``public_id`` is part of the
     address that the platform calls, and can't be guessed. ``position`` is its place among the
     account's sources, 1 the highest; imports of files come after all of them.
 
@@ -110,9 +110,10 @@ class CallSource(models.Model):
 
 
 class EventState(models.TextChoices):
-    """What became of what a source has sent."""
+    """What became of what a source has sent. What a paused source sends is held back."""
 
     WAITING = "waiting", "Waiting"
+    HELD = "held", "Held back"
     RECORDED = "recorded", "Recorded"
     IRRELEVANT = "irrelevant", "Not a call to charge"
     FAILED = "failed", "Failed"
@@ -159,10 +160,9 @@ class InboxEvent(models.Model):
             ),
         ]
         indexes = [
+            models.Index(fields=["id"], name="inbox_event_waiting", condition=Q(state="waiting")),
             models.Index(
-                fields=["source", "id"],
-                name="inbox_event_waiting",
-                condition=Q(state="waiting"),
+                fields=["source", "id"], name="inbox_event_held", condition=Q(state="held")
             ),
             models.Index(
                 fields=["source", "id"], name="inbox_event_failed", condition=Q(state="failed")
