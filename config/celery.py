@@ -25,6 +25,8 @@ BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "renew subscriptions": {"task": "billing.plans.tasks.renew_subscriptions", "schedule": 60},
     "sweep notices": {"task": "dashboard.mail.tasks.sweep_notices", "schedule": 60},
     "sweep imports": {"task": "calls.tasks.sweep_imports", "schedule": 60},
+    "sweep inbox": {"task": "calls.tasks.sweep_inbox", "schedule": 10},
+    "tidy inbox": {"task": "calls.tasks.tidy_inbox", "schedule": crontab(hour=2, minute=53)},
     "delete old import files": {
         "task": "calls.tasks.delete_old_import_files",
         "schedule": crontab(minute=23),

@@ -51,7 +51,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('sha256', models.BinaryField(max_length=32)),
-                ('via', models.CharField(choices=[('webhook', 'Webhook'), ('pull', 'Pull'), ('test', 'Test')], default='webhook', max_length=7)),
+                ('via', models.CharField(choices=[('sent', 'Webhook'), ('pulled', 'Pull'), ('test', 'Test')], default='sent', max_length=6)),
                 ('call_id', models.CharField(blank=True, db_collation='C', max_length=200, verbose_name='call ID')),
                 ('fields', models.JSONField()),
                 ('received_at', models.DateTimeField()),

@@ -122,8 +122,8 @@ class EventState(models.TextChoices):
 class Via(models.TextChoices):
     """How an event came."""
 
-    WEBHOOK = "webhook", "Webhook"
-    PULL = "pull", "Pull"
+    WEBHOOK = "sent", "Webhook"
+    PULL = "pulled", "Pull"
     TEST = "test", "Test"
 
 
@@ -139,7 +139,7 @@ class InboxEvent(models.Model):
         CallSource, on_delete=models.PROTECT, related_name="events", db_index=False
     )
     sha256 = models.BinaryField(max_length=32)
-    via = models.CharField(max_length=7, choices=Via, default=Via.WEBHOOK)
+    via = models.CharField(max_length=6, choices=Via, default=Via.WEBHOOK)
     call_id = models.CharField(
         "call ID", max_length=CALL_ID_LENGTH_MAX, blank=True, db_collation="C"
     )
