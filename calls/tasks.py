@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from billing.queue import RETRYING, enqueue
 from calls.imports import command_imports, machine, slices, uploads
-from calls.inbox import draining
+from calls.inbox import draining, pulling
 from calls.inbox import sources as call_sources
 
 
@@ -55,6 +55,20 @@ def drain_inbox() -> None:
     cache.delete(DRAIN_QUEUED)  # before anything is read: what comes later queues another
     if draining.drain(clock=timezone.now):
         queue_drain()
+
+
+@shared_task(**RETRYING)
+def pull_source(source_id: int) -> None:
+    """Ask one platform for the calls that never came."""
+    if pulling.pull(source_id=source_id, now=timezone.now()):
+        queue_drain()
+
+
+@shared_task
+def pull_due_sources() -> None:
+    """Ask the platforms whose turn it is."""
+    for source_id in pulling.due(now=timezone.now()):
+        pull_source.delay(source_id)
 
 
 @shared_task

@@ -14,6 +14,7 @@ from dashboard.imports.uploading import (
 )
 from dashboard.imports.views import import_page, import_rejects, import_take_back, imports
 from dashboard.plans.views import plans, subscription
+from dashboard.sources.views import call_sources, source, source_delete, source_new
 from dashboard.top_up.views import receipt, top_up, top_up_status, top_ups
 from dashboard.usage.views import call, changes, export, row, usage
 
@@ -61,6 +62,10 @@ account_pages = [
     path("calls/imports/<uuid:public_id>/columns.json", import_profile, name="import_profile"),
     path("calls/imports/<uuid:public_id>/left-out.csv", import_rejects, name="import_rejects"),
     path("calls/imports/<uuid:public_id>/take-back/", import_take_back, name="import_take_back"),
+    path("calls/sources/", call_sources, name="sources"),
+    path("calls/sources/new/<slug:kind>/", source_new, name="source_new"),
+    path("calls/sources/<uuid:public_id>/", source, name="source"),
+    path("calls/sources/<uuid:public_id>/delete/", source_delete, name="source_delete"),
     path("settings/notifications/", notifications, name="notifications"),
     path("help/troubleshooting/", troubleshooting, name="troubleshooting"),
 ]

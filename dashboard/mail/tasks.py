@@ -8,7 +8,9 @@ from billing.notices import warnings
 from billing.notices.due import undelivered
 from billing.plans.movements import bring_up_to_date
 from billing.queue import RETRYING, for_each_account
+from calls.inbox import silence
 from dashboard.mail.sending import send
+from dashboard.mail.silent_sources import send_silence
 
 
 @shared_task
@@ -42,3 +44,9 @@ def sweep_notices() -> None:
     """Send the e-mails whose next attempt is due."""
     for notice_id in undelivered(now=timezone.now()):
         send_notice.delay(notice_id)
+
+
+@shared_task
+def tell_of_silent_sources() -> None:
+    """Tell those who manage an account that a source of calls is silent."""
+    silence.tell(deliver=send_silence, now=timezone.now())

@@ -12,7 +12,8 @@ from django.urls import URLResolver, reverse
 
 from billing.models import Account, Role, TopUp, User
 from billing.payments import buying, pricing, settling
-from calls.models import FileImport, ImportState
+from calls.inbox import sources
+from calls.models import CallSource, FileImport, ImportState
 from dashboard import urls
 from tests.billing.payments.purchases import checkout_facts
 from tests.dashboard.conftest import NOW, call, post, top_up
@@ -20,6 +21,7 @@ from tests.factories import MembershipFactory, UserFactory
 
 TOP_UP = UUID(int=1)
 IMPORT = UUID(int=2)
+SOURCE = UUID(int=3)
 
 # For every page of an account: its arguments, and what superadmin, admin and member get.
 EVERYONE = (200, 200, 200)
@@ -45,6 +47,10 @@ PAGES: dict[str, tuple[dict[str, Any], tuple[int, int, int]]] = {
     "import_profile": ({"public_id": IMPORT}, (404, 404, 403)),
     "import_rejects": ({"public_id": IMPORT}, MANAGERS),
     "import_take_back": ({"public_id": IMPORT}, LED_ELSEWHERE),
+    "sources": ({}, MANAGERS),
+    "source_new": ({"kind": "vapi"}, MANAGERS),
+    "source": ({"public_id": SOURCE}, MANAGERS),
+    "source_delete": ({"public_id": SOURCE}, MANAGERS),
     "plans": ({}, PAYERS),
     "subscription": ({}, PAYERS),
     "notifications": ({}, EVERYONE),
@@ -59,6 +65,9 @@ ACTIONS = {
     "import_page",
     "import_mapping",
     "import_take_back",
+    "source_new",
+    "source",
+    "source_delete",
 }
 # What is no page and only acts, by the method that it takes.
 BARE_ACTIONS: dict[str, tuple[dict[str, Any], str]] = {
@@ -72,7 +81,7 @@ WHO_ADDS_PEOPLE = "Ask the people who look after your company’s account here"
 
 NAMES = sorted(PAGES)
 # The pages on which operators work for an account; they are no members of it.
-OF_OPERATORS = {name for name in NAMES if name.startswith("import")}
+OF_OPERATORS = {name for name in NAMES if name.startswith(("import", "source"))}
 
 
 def _names(patterns: Iterable[Any]) -> Iterator[str | None]:
@@ -111,6 +120,8 @@ def _something_to_see(account: Account) -> None:
         created_at=NOW,
         moved_at=NOW,
     )
+    source = sources.connect(account=account, kind="vapi", name="Vapi", by=None, now=NOW)
+    CallSource.objects.filter(pk=source.pk).update(public_id=SOURCE)
 
 
 def test_every_url_has_its_case() -> None:
