@@ -11,7 +11,7 @@ from django.db.models import Max
 from billing.accounts import encryption
 from billing.models import Account, User
 from billing.refusals import Refusal
-from calls.models import CallSource, EventState, InboxEvent, PullState
+from calls.models import CallSource, EventState, InboxEvent, PullState, Via
 from calls.models.call_source import NAME_LENGTH_MAX
 from calls.platforms import Platform, Setting
 from calls.sources.registry import platforms
@@ -228,6 +228,18 @@ def retry(*, source: CallSource, event_id: int | None = None) -> int:
     if event_id is not None:
         failed = failed.filter(pk=event_id)
     return failed.update(state=_state_of(source))
+
+
+def replay(*, source: CallSource, event_id: int | None = None) -> int:
+    """Have what ``source`` sent about calls recorded again, all of it or one event.
+
+    Returns how many events that are. Tests, and what was about no call, are left out.
+    """
+    events = InboxEvent.objects.filter(source=source).exclude(via=Via.TEST)
+    again = events.exclude(state__in=[EventState.WAITING, EventState.HELD]).exclude(fields={})
+    if event_id is not None:
+        again = again.filter(pk=event_id)
+    return again.update(state=_state_of(source))
 
 
 def _turn(source: CallSource, before: EventState, after: EventState) -> None:
