@@ -1,12 +1,15 @@
-"""Celery's shells around domain calls on calls and ledger together, and around files in and out."""
+"""Celery's shells around domain calls on calls and ledger together: files in and out, sources."""
 
 from celery import shared_task
+from django.core.cache import cache
 from django.core.management import call_command
 from django.utils import timezone
 
-from billing.queue import RETRYING
+from billing.queue import RETRYING, enqueue
 from calls.exports import keeping, making
 from calls.imports import command_imports, machine, slices, uploads
+from calls.inbox import draining, pulling
+from calls.inbox import sources as call_sources
 
 
 @shared_task(soft_time_limit=280)
@@ -53,3 +56,51 @@ def sweep_exports() -> None:
 def delete_old_exports() -> None:
     """Delete exported files that are a day old, and what is left of others."""
     keeping.delete_old(now=timezone.now())
+
+
+# ── Inbox ─────────────────────────────────────────────────────────────────────────────────────
+DRAIN_QUEUED = "calls.inbox.drain-is-queued"
+DRAIN_QUEUED_SECONDS = 10  # if the broker loses it, the next one is queued after this
+
+
+def queue_drain() -> None:
+    """Have a worker record what waits, unless that is queued and has not begun."""
+    if cache.add(DRAIN_QUEUED, 1, timeout=DRAIN_QUEUED_SECONDS):
+        enqueue(drain_inbox)
+
+
+@shared_task(**RETRYING)
+def drain_inbox() -> None:
+    """Record what sources have sent, for some seconds, and queue the next slice."""
+    cache.delete(DRAIN_QUEUED)  # before anything is read: what comes later queues another
+    if draining.drain(clock=timezone.now):
+        queue_drain()
+
+
+@shared_task(**RETRYING)
+def pull_source(source_id: int) -> None:
+    """Ask one platform for the calls that never came."""
+    if pulling.pull(source_id=source_id, now=timezone.now()):
+        queue_drain()
+
+
+@shared_task
+def pull_due_sources() -> None:
+    """Ask the platforms whose turn it is."""
+    for source_id in pulling.due(now=timezone.now()):
+        pull_source.delay(source_id)
+
+
+@shared_task
+def sweep_inbox() -> None:
+    """Have recorded what waits although no worker was told, or failed some time ago."""
+    draining.retry_failed(now=timezone.now())
+    if draining.oldest_waiting() is not None:
+        queue_drain()
+
+
+@shared_task
+def tidy_inbox() -> None:
+    """Delete old events, and encrypt again what has an older key."""
+    draining.forget_old(now=timezone.now())
+    call_sources.encrypt_anew()

@@ -48,6 +48,21 @@ def site(url: str) -> None:
     _named_host(_parts(url, "http", "https"))
 
 
+def bases_by_name(text: str) -> None:
+    """Refuse what is no list of names, each with the address of a site: ``name=https://…``."""
+    for pair in names(text):
+        name, equals, url = pair.partition("=")
+        if not equals or not name.strip():
+            raise ValidationError("is no list of name=https://…")
+        site(url.strip())
+
+
+def by_name(text: str) -> dict[str, str]:
+    """Return the addresses of a list that `bases_by_name` accepts, by their names."""
+    pairs = (pair.partition("=") for pair in names(text))
+    return {name.strip(): url.strip().rstrip("/") for name, _, url in pairs}
+
+
 def postgres(url: str) -> None:
     """Refuse what does not name a PostgreSQL database."""
     name = _parts(url, "postgres", "postgresql").path.removeprefix("/")

@@ -32,6 +32,8 @@ SECTIONS = (
             ("Calls", "call", "calls_call"),
             ("Imports", "upload_file", "calls_fileimport"),
             ("Downloads", "download", "calls_export"),
+            ("Sources of calls", "cable", "calls_callsource"),
+            ("Events of sources", "inbox", "calls_inboxevent"),
             ("Ledger entries", "receipt_long", "billing_ledgerentry"),
             ("Grants", "savings", "billing_creditgrant"),
             ("Balances", "account_balance_wallet", "billing_balance"),

@@ -28,6 +28,13 @@ BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "sweep exports": {"task": "calls.tasks.sweep_exports", "schedule": 60},
     "tell of exports": {"task": "dashboard.mail.tasks.tell_of_exports", "schedule": 10},
     "delete old exports": {"task": "calls.tasks.delete_old_exports", "schedule": 60},
+    "sweep inbox": {"task": "calls.tasks.sweep_inbox", "schedule": 10},
+    "pull calls": {"task": "calls.tasks.pull_due_sources", "schedule": 60},
+    "tell of silent sources": {
+        "task": "dashboard.mail.tasks.tell_of_silent_sources",
+        "schedule": crontab(minute="*/10"),
+    },
+    "tidy inbox": {"task": "calls.tasks.tidy_inbox", "schedule": crontab(hour=2, minute=53)},
     "delete old import files": {
         "task": "calls.tasks.delete_old_import_files",
         "schedule": crontab(minute=23),

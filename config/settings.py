@@ -44,6 +44,10 @@ MAILS_PER_DAY_MAX = env.number("MAILS_PER_DAY_MAX", default=5, minimum=1)
 # What a file of call records that is uploaded may take, and how many an account may have open.
 IMPORT_BYTES_MAX = env.number("IMPORT_BYTES_MAX", default=1024**3, minimum=1)
 IMPORTS_OPEN_MAX = env.number("IMPORTS_OPEN_MAX", default=5, minimum=1)
+# After how many hours without an event of a source that reported before somebody is told; 0: never.
+SOURCE_SILENCE_HOURS = env.number("SOURCE_SILENCE_HOURS", default=6)
+# Where the APIs of call platforms are, if not at their own addresses: tests point them at a fake.
+PLATFORM_API_BASES = addresses.by_name(env.text("PLATFORM_API_BASES", "", addresses.bases_by_name))
 # What a top-up was opened with must stay here for as long as its provider may report about it.
 PAYMENT_GATEWAYS = {"stripe": "billing.payments.gateways.stripe.StripeGateway"}
 # The sandbox is a folder that may have been deleted.

@@ -6,6 +6,7 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
+from api.calls import calls_webhook
 from api.payments import webhook
 from dashboard.sign_in.views import ResetPasswordView, SessionsView, sign_in_to_operations
 
@@ -24,6 +25,7 @@ urlpatterns = [
     path("accounts/2fa/", include("allauth.mfa.urls")),
     path("webhooks/<slug:gateway>/", webhook, name="webhook"),
     path("api/v1/", include("api.v1.urls")),
+    path("webhooks/calls/<slug:kind>/<uuid:public_id>/", calls_webhook, name="calls_webhook"),
     *([path("sandbox/", include("dashboard.sandbox.urls"))] if settings.HAS_SANDBOX else []),
     path("", include("dashboard.urls")),
 ]

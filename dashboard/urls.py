@@ -18,6 +18,7 @@ from dashboard.imports.uploading import (
 )
 from dashboard.imports.views import import_page, import_rejects, import_take_back, imports
 from dashboard.plans.views import plans, subscription
+from dashboard.sources.views import call_sources, source, source_delete, source_new
 from dashboard.top_up.views import receipt, top_up, top_up_status, top_ups
 from dashboard.usage.views import call, changes, export, row, usage
 
@@ -73,6 +74,10 @@ account_pages = [
     path("settings/api-keys/", api_keys, name="api_keys"),
     path("settings/api-keys/new/", api_key_new, name="api_key_new"),
     path("settings/api-keys/<uuid:public_id>/", api_key, name="api_key"),
+    path("calls/sources/", call_sources, name="sources"),
+    path("calls/sources/new/<slug:kind>/", source_new, name="source_new"),
+    path("calls/sources/<uuid:public_id>/", source, name="source"),
+    path("calls/sources/<uuid:public_id>/delete/", source_delete, name="source_delete"),
     path("settings/notifications/", notifications, name="notifications"),
     path("help/troubleshooting/", troubleshooting, name="troubleshooting"),
 ]

@@ -66,7 +66,7 @@ def test_no_package_names_a_module_above_or_beside_it(package):
 
 def test_the_urls_of_a_package_are_known():
     assert "dashboard:usage" in url_names("dashboard")
-    assert {"webhook", "api:calls", "api:balance"} <= url_names("api")
+    assert {"webhook", "calls_webhook", "api:calls", "api:balance"} <= url_names("api")
 
 
 @pytest.mark.parametrize("package", ABOVE)

@@ -1,4 +1,5 @@
-"""Encrypts what must not be readable in a copy of the database, such as seeds of second steps.
+"""Encrypts what must not be readable in a copy of the database: seeds of second steps, secrets of
+sources of calls.
 
 The keys are FIELD_ENCRYPTION_KEYS: the first encrypts, all of them decrypt. A backup without them
 holds seeds that nobody can read.
@@ -33,15 +34,22 @@ def decrypt(stored: str) -> str | None:
     try:
         return _keys().decrypt(stored.removeprefix(MARK).encode()).decode()
     except InvalidToken:
-        logger.error("No key of FIELD_ENCRYPTION_KEYS fits what is stored of a second step")
+        logger.error("No key of FIELD_ENCRYPTION_KEYS fits what is stored encrypted")
         return None
 
 
+def is_current(stored: str) -> bool:
+    """Whether the first of the keys has encrypted it."""
+    return _opens(_fernet(settings.FIELD_ENCRYPTION_KEYS[0]), stored)
+
+
 def encrypt_anew() -> int:
-    """Encrypt with the first key what is plain or has an older key; return how many rows."""
-    newest = _fernet(settings.FIELD_ENCRYPTION_KEYS[0])
+    """Encrypt with the first key seeds of second steps that are plain or have an older key.
+
+    Returns how many rows changed.
+    """
     return sum(
-        _encrypt_row(pk, is_current=lambda stored: _opens(newest, stored))
+        _encrypt_row(pk, is_current=is_current)
         for pk in Authenticator.objects.values_list("pk", flat=True)
     )
 

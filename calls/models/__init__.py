@@ -1,6 +1,7 @@
 """The tables of calls, one concept a file."""
 
 from calls.models.call import NUMBER_LENGTH_MAX, UNCONNECTED, Call, Status
+from calls.models.call_source import CallSource, EventState, InboxEvent, PullState, Via
 from calls.models.export import Export, ExportPart, ExportState
 from calls.models.file_import import (
     FileImport,
@@ -16,6 +17,8 @@ __all__ = [
     "NUMBER_LENGTH_MAX",
     "UNCONNECTED",
     "Call",
+    "CallSource",
+    "EventState",
     "Export",
     "ExportPart",
     "ExportState",
@@ -23,8 +26,11 @@ __all__ = [
     "ImportPart",
     "ImportReject",
     "ImportState",
+    "InboxEvent",
     "MappingProfile",
     "OvertakenCall",
+    "PullState",
     "StagedLine",
     "Status",
+    "Via",
 ]

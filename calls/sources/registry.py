@@ -1,6 +1,7 @@
 """All sources of call records, by name, and the profiles that the product ships.
 
-A new source is a file of its own and a line here; a new profile is a file in ``profiles``.
+A new source is a file of its own and a line here; a new profile is a file in ``profiles``. Those
+that report calls by themselves are `platforms`.
 """
 
 import json
@@ -9,11 +10,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
+from calls.platforms import Platform
 from calls.sources import Source
 from calls.sources.asterisk import AsteriskCsv
 from calls.sources.canonical import CanonicalCsv, OwnExport
 from calls.sources.freeswitch import FreeSwitch
 from calls.sources.mapped.profile import Profile
+from calls.sources.twilio import Twilio
+from calls.sources.vapi import Vapi
 
 SOURCES: Mapping[str, type[Source[Any]]] = {
     source.name: source
@@ -38,3 +42,18 @@ def shipped_profiles() -> Mapping[str, Profile]:
         for path in sorted(SHIPPED.glob("*.json"))
     )
     return {profile.name: profile for profile in profiles}
+
+
+PLATFORMS: Final[tuple[type[Platform], ...]] = (Vapi, Twilio)
+
+
+@cache
+def platforms() -> Mapping[str, Platform]:
+    """Return the platforms that report calls by themselves, by name, in the order of a choice."""
+    profiles = shipped_profiles()
+    return {
+        platform.name: platform(
+            profiles[platform.profile].needed_columns if platform.profile else ()
+        )
+        for platform in PLATFORMS
+    }

@@ -9,8 +9,10 @@ from billing.notices.due import undelivered
 from billing.plans.movements import bring_up_to_date
 from billing.queue import RETRYING, for_each_account
 from calls.exports import telling
+from calls.inbox import silence
 from dashboard.mail import exports
 from dashboard.mail.sending import send
+from dashboard.mail.silent_sources import send_silence
 
 
 @shared_task
@@ -57,3 +59,8 @@ def tell_of_exports() -> None:
 def send_export_mail(export_id: int) -> None:
     """Send one e-mail about a file."""
     exports.send(export_id=export_id, now=timezone.now())
+
+
+def tell_of_silent_sources() -> None:
+    """Tell those who manage an account that a source of calls is silent."""
+    silence.tell(deliver=send_silence, now=timezone.now())

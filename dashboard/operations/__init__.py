@@ -10,6 +10,7 @@ from dashboard.operations import (
     notices,
     people,
     plans,
+    sources,
     top_ups,
 )
 
@@ -23,5 +24,6 @@ __all__ = [
     "notices",
     "people",
     "plans",
+    "sources",
     "top_ups",
 ]

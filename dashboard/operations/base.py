@@ -27,7 +27,7 @@ from dashboard.operations.record_actions import RecordAction
 SEARCH_RESULTS_MAX = 200
 JSON_LENGTH_MAX = 20_000
 ROWS_OF_A_PAGE_MAX = 1_000
-SECRETS = {"password", "data"}
+SECRETS = {"password", "data", "secret", "previous_secret", "api_key"}
 
 
 def local_time(at: datetime | None, zone: tzinfo, *, seconds: bool = False) -> SafeString | str:

@@ -6,12 +6,19 @@ Everything follows from the number of a call, so that two runs show the same pag
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
+from django.utils.datastructures import CaseInsensitiveMapping
+
 from billing.models import Account, Plan, User
 from billing.plans.rating import UsageType
 from billing.plans.subscriptions import subscribe
 from calls.charging import record_calls
 from calls.exports import asking, making
+from calls.inbox import sources
+from calls.inbox.draining import drain
+from calls.inbox.receiving import receive
+from calls.inbox.testing import sample_of
 from calls.models import Export, Status
+from calls.platforms import Delivery
 from calls.records import CallRecord
 from calls.usage.filters import UsageFilters
 from calls.usage.periods import Period, Preset
@@ -37,6 +44,21 @@ def fill(*, account: Account, now: datetime, days: int = 20, calls_a_day: int = 
     assert corrected.ended_at is not None
     longer = corrected._replace(ended_at=corrected.ended_at + timedelta(seconds=95))
     record_calls(records=[longer], now=now)
+    _report(account, now)
+
+
+def _report(account: Account, now: datetime) -> None:
+    """Connect Vapi, which has reported some calls, one of them with a field that can't be read."""
+    source = sources.connect(
+        account=account, kind="vapi", name="Our Vapi", by=None, now=now - timedelta(days=2)
+    )
+    for hours in (30, 6, 5, 2):
+        ended = now - timedelta(hours=hours)
+        sample = sample_of(source, url="", now=ended, call_id=f"vapi-{hours}")
+        body = sample.body.replace(b"startedAt", b"beganAt") if hours == 5 else sample.body
+        headers = CaseInsensitiveMapping(dict(sample.headers))
+        receive(source=source, delivery=Delivery(body, headers, url=""), now=ended)
+    drain(clock=lambda: now)
 
 
 def add_downloads(*, account: Account, by: User, now: datetime) -> None:

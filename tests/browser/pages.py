@@ -3,7 +3,7 @@
 from django.urls import reverse
 
 from billing.models import Account, Kind, LedgerEntry
-from calls.models import Export
+from calls.models import CallSource, Export
 
 
 def pages_of(account: Account) -> dict[str, str]:
@@ -34,6 +34,9 @@ def pages_of(account: Account) -> dict[str, str]:
         "import-new": reverse("dashboard:import_new", args=[slug]),
         "api-keys": reverse("dashboard:api_keys", args=[slug]),
         "api-key-new": reverse("dashboard:api_key_new", args=[slug]),
+        "sources": reverse("dashboard:sources", args=[slug]),
+        "source-new": reverse("dashboard:source_new", args=[slug, "twilio"]),
+        **_source_of(account),
         "plans": reverse("dashboard:plans", args=[slug]),
         "subscription": reverse("dashboard:subscription", args=[slug]),
         "troubleshooting": reverse("dashboard:troubleshooting", args=[slug]),
@@ -47,6 +50,18 @@ def pages_of(account: Account) -> dict[str, str]:
         "sign-out": reverse("account_logout"),
         "operators-only": "/admin/login/",
         "not-found": "/a/no-such-account/",
+    }
+
+
+def _source_of(account: Account) -> dict[str, str]:
+    """The pages of a source, where the account has one."""
+    source = CallSource.objects.filter(account=account, deleted_at=None).first()
+    if source is None:
+        return {}
+    arguments = [account.slug, source.public_id]
+    return {
+        "source": reverse("dashboard:source", args=arguments),
+        "source-delete": reverse("dashboard:source_delete", args=arguments),
     }
 
 

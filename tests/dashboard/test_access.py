@@ -12,7 +12,8 @@ from django.urls import URLResolver, reverse
 
 from billing.models import Account, ApiKey, Role, TopUp, User
 from billing.payments import buying, pricing, settling
-from calls.models import Export, FileImport, ImportState
+from calls.inbox import sources
+from calls.models import CallSource, Export, FileImport, ImportState
 from dashboard import urls
 from tests.billing.payments.purchases import checkout_facts
 from tests.calls.exports.exporting import asked
@@ -23,6 +24,7 @@ TOP_UP = UUID(int=1)
 IMPORT = UUID(int=2)
 EXPORT = UUID(int=3)
 API_KEY = UUID(int=4)
+SOURCE = UUID(int=5)
 
 # For every page of an account: its arguments, and what superadmin, admin and member get.
 EVERYONE = (200, 200, 200)
@@ -56,6 +58,10 @@ PAGES: dict[str, tuple[dict[str, Any], tuple[int, int, int]]] = {
     "api_keys": ({}, MANAGERS),
     "api_key_new": ({}, MANAGERS),
     "api_key": ({"public_id": API_KEY}, MANAGERS),
+    "sources": ({}, MANAGERS),
+    "source_new": ({"kind": "vapi"}, MANAGERS),
+    "source": ({"public_id": SOURCE}, MANAGERS),
+    "source_delete": ({"public_id": SOURCE}, MANAGERS),
     "plans": ({}, PAYERS),
     "subscription": ({}, PAYERS),
     "activity": ({}, PAYERS),
@@ -75,6 +81,9 @@ ACTIONS = {
     "export_page",
     "api_key_new",
     "api_key",
+    "source_new",
+    "source",
+    "source_delete",
 }
 # What is no page and only acts, by the method that it takes.
 BARE_ACTIONS: dict[str, tuple[dict[str, Any], str]] = {
@@ -88,7 +97,7 @@ WHO_ADDS_PEOPLE = "Ask the people who look after your company’s account here"
 
 NAMES = sorted(PAGES)
 # The pages on which operators work for an account; they are no members of it.
-OF_OPERATORS = {name for name in NAMES if name.startswith("import")}
+OF_OPERATORS = {name for name in NAMES if name.startswith(("import", "source"))}
 
 
 def _names(patterns: Iterable[Any]) -> Iterator[str | None]:
@@ -137,6 +146,8 @@ def _something_to_see(account: Account, owner: User) -> None:
         scopes=["calls:write"],
         created_at=NOW,
     )
+    source = sources.connect(account=account, kind="vapi", name="Vapi", by=None, now=NOW)
+    CallSource.objects.filter(pk=source.pk).update(public_id=SOURCE)
 
 
 def test_every_url_has_its_case() -> None:

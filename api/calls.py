@@ -1,0 +1,53 @@
+"""Where call platforms report to: verify, store, answer; a worker makes calls of it.
+
+Owns the HTTP side only. Its answers tell a platform whether to send a message again: 2xx is "we
+have it", or do not want it; 401 "it is not of this source, or can't be read"; 404 "there is no such
+source"; 413 "too large".
+"""
+
+import logging
+from uuid import UUID
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_POST
+
+from calls.inbox.receiving import BODY_BYTES_MAX, Received, find, receive
+from calls.platforms import Delivery, ForgedError
+from calls.tasks import queue_drain
+
+logger = logging.getLogger(__name__)
+
+
+@csrf_exempt
+@require_POST
+def calls_webhook(request: HttpRequest, kind: str, public_id: UUID) -> HttpResponse:
+    """Take one message of the source with ``public_id``."""
+    source = find(kind=kind, public_id=public_id)
+    if source is None:
+        return _refused(kind, 404, "there is no such source")
+    delivery = Delivery(
+        body=request.read(),
+        headers=request.headers,
+        # Never from the request's Host: the platform signs the address that it was given.
+        url=f"{settings.SITE_URL}{request.get_full_path()}",
+        content_type=request.content_type or "",
+    )
+    try:
+        received = receive(source=source, delivery=delivery, now=timezone.now())
+    except ForgedError as error:
+        return _refused(kind, 401, str(error))
+    if received is Received.STORED:
+        queue_drain()
+    return HttpResponse(received.value, content_type="text/plain")
+
+
+# Larger ones are refused before they are read.
+calls_webhook.body_bytes_max = BODY_BYTES_MAX  # type: ignore[attr-defined]
+
+
+def _refused(kind: str, status: int, reason: str) -> HttpResponse:
+    logger.warning("Webhook of %.40s refused with %s: %s", kind, status, reason)
+    return HttpResponse(reason, status=status, content_type="text/plain")

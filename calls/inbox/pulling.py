@@ -1,0 +1,135 @@
+"""Asking platforms for their lists of calls: what never came is found, what came is known.
+
+A pull asks for what started since the last one, and for an hour before that, because a list may be
+late. Calls that were under way are asked for again until they have ended. What it finds is stored
+like what is sent, and recorded by the same worker.
+"""
+
+import logging
+from datetime import datetime, timedelta
+from typing import Final
+
+from django.conf import settings
+from django.db import transaction
+
+from calls.inbox.receiving import digest_of, store
+from calls.inbox.sources import api_key_of, is_pulled, platform_of
+from calls.models import CallSource, PullState, Via
+from calls.models.call_source import REASON_LENGTH_MAX
+from calls.platforms.asking import AskedToWaitError, Asker, AskingError, KeyRefusedError
+from calls.records import CALL_LENGTH_MAX
+
+EVERY: Final = timedelta(minutes=15)
+REFUSED_EVERY: Final = timedelta(hours=6)
+OVERLAP: Final = timedelta(hours=1)
+# Calls of the time before it was connected are a matter of a file.
+BEFORE_CONNECTED: Final = timedelta(hours=1)
+# How much is asked for at a time: what was found is kept if a later part fails.
+WINDOW: Final = timedelta(hours=12)
+WINDOWS_MAX: Final = 20
+# A task that died is given up after this long.
+GIVEN_UP_AFTER: Final = timedelta(minutes=6)
+
+logger = logging.getLogger(__name__)
+
+
+def due(*, now: datetime) -> list[int]:
+    """The sources whose list is to be asked, the longest waiting first."""
+    sources = CallSource.objects.filter(
+        deleted_at=None, paused_at=None, next_pull_at__lte=now
+    ).order_by("next_pull_at")
+    return list(sources.values_list("pk", flat=True))
+
+
+def pull(*, source_id: int, now: datetime) -> int:
+    """Ask the platform of one source for its calls; return how many were not known.
+
+    What goes wrong is kept with the source, for people to see; a database that is away raises.
+    """
+    source = _begin(source_id, now)
+    if source is None:
+        return 0
+    asker = Asker(settings.PLATFORM_API_BASES.get(source.kind) or platform_of(source).api_base)
+    found = 0
+    try:
+        for _ in range(WINDOWS_MAX):
+            since, until = _window(source, now)
+            new, unfinished_since = _ask(source, asker, since=since, until=until, now=now)
+            found += new
+            # Nobody is asked again and again about a call that never ends.
+            oldest = max(unfinished_since or until, now - CALL_LENGTH_MAX)
+            source.pulled_until = min(until, oldest)
+            _note(source, PullState.FINE, "", now, next_at=now + EVERY)
+            if until >= now or source.pulled_until < until:
+                break
+    except KeyRefusedError as error:
+        _note(source, PullState.REFUSED, str(error), now, next_at=now + REFUSED_EVERY)
+    except AskedToWaitError as error:
+        next_at = now + timedelta(seconds=error.seconds)
+        _note(source, PullState.WAITING, str(error), now, next_at=next_at)
+    except AskingError as error:
+        _note(source, PullState.FAILING, str(error), now, next_at=now + EVERY)
+    finally:
+        asker.close()
+    return found
+
+
+def _begin(source_id: int, now: datetime) -> CallSource | None:
+    """Take the turn of a source, so that nobody else does; None where there is nothing to ask."""
+    with transaction.atomic():
+        source = (
+            CallSource.objects.select_for_update(no_key=True, skip_locked=True, of=("self",))
+            .select_related("account")
+            .filter(pk=source_id, deleted_at=None, paused_at=None)
+            .first()
+        )
+        if source is None or not is_pulled(source):
+            return None
+        source.next_pull_at = now + GIVEN_UP_AFTER
+        source.save(update_fields=["next_pull_at"])
+    return source
+
+
+def _window(source: CallSource, now: datetime) -> tuple[datetime, datetime]:
+    """From when until when to ask."""
+    if source.pulled_until is None:
+        since = source.created_at - BEFORE_CONNECTED
+    else:
+        since = source.pulled_until - OVERLAP
+    return since, min(max(since + OVERLAP + WINDOW, since), now)
+
+
+def _ask(
+    source: CallSource, asker: Asker, *, since: datetime, until: datetime, now: datetime
+) -> tuple[int, datetime | None]:
+    """Store the calls of a window; return how many were new, and since when one is under way."""
+    new = 0
+    unfinished: list[datetime] = []
+    for page in platform_of(source).pulled(
+        asker, api_key=api_key_of(source), options=source.options, since=since, until=until
+    ):
+        with transaction.atomic():
+            for event in page.events:
+                digest = digest_of(event.fields)
+                new += store(source=source, event=event, digest=digest, now=now, via=Via.PULL)
+        if page.unfinished_since is not None:
+            unfinished.append(page.unfinished_since)
+    return new, min(unfinished, default=None)
+
+
+def _note(
+    source: CallSource, state: PullState, said: str, now: datetime, *, next_at: datetime | None
+) -> None:
+    """Keep how it went. A key that was exchanged meanwhile is asked with at once all the same."""
+    if state is not PullState.FINE:
+        logger.warning("The calls of source %s could not be asked for: %s", source.pk, said)
+    source.pull_state, source.pull_said = state, said[:REASON_LENGTH_MAX]
+    CallSource.objects.filter(
+        pk=source.pk, api_key=source.api_key, secret=source.secret, deleted_at=None
+    ).update(
+        pull_state=state,
+        pull_said=said[:REASON_LENGTH_MAX],
+        last_pull_at=now,
+        next_pull_at=next_at,
+        pulled_until=source.pulled_until,
+    )

@@ -1,0 +1,49 @@
+"""From the events of a call to its record, for one source: by a profile, or by the platform."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from calls.models import CallSource
+from calls.notations import RawRecord
+from calls.notations.layout import JSON, Layout
+from calls.platforms import Platform, StoredEvent, Unfinished
+from calls.records import CallRecord, Rejected
+from calls.sources import Ignored
+from calls.sources.mapped.source import MappedSource
+from calls.sources.registry import platforms, shipped_profiles
+
+
+class SourceReader:
+    """Reads the calls of ``source`` at ``now``."""
+
+    def __init__(self, source: CallSource, *, now: datetime) -> None:
+        self._source = source
+        self._now = now
+        self._platform: Platform = platforms()[source.kind]
+        self._mapped: MappedSource | None = None
+        if self._platform.profile:
+            self._mapped = MappedSource(
+                account_id=source.account_id,
+                zone=source.account.zone,
+                now=now,
+                profile=shipped_profiles()[self._platform.profile],
+                layout=Layout(notation=JSON),
+            )
+
+    def record(self, call_id: str, events: Sequence[StoredEvent]) -> CallRecord | Unfinished:
+        """Make one record of all ``events`` of a call. Raises Rejected."""
+        if self._mapped is None:
+            return self._platform.record(
+                events,
+                call_id=call_id,
+                account_id=self._source.account_id,
+                options=self._source.options,
+                now=self._now,
+            )
+        fields = self._platform.combined(events)
+        [read] = self._mapped.read([RawRecord(1, "", fields)])
+        if isinstance(read.record, Rejected):
+            raise Rejected(self._mapped.field_name(read.record.field), read.record.reason)
+        if isinstance(read.record, Ignored):
+            return Unfinished(read.record.reason)
+        return read.record

@@ -1,0 +1,118 @@
+"""What pages show of sources and of what they send."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Final
+
+from django.db import connection
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
+
+from billing.bulk import as_array
+from billing.models import Account
+from calls.models import CallSource, EventState, InboxEvent, Via
+
+DAYS_SHOWN: Final = 14
+FAILURES_SHOWN: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class DayOfEvents:
+    """How many events of a source arrived on a day, and what became of them."""
+
+    day: date
+    recorded: int = 0
+    irrelevant: int = 0
+    failed: int = 0
+    waiting: int = 0
+
+    @property
+    def received(self) -> int:
+        """All of them."""
+        return self.recorded + self.irrelevant + self.failed + self.waiting
+
+    @property
+    def counts(self) -> tuple[int, int, int, int]:
+        """Those that arrived, were recorded, were about no call, failed."""
+        return self.received, self.recorded, self.irrelevant, self.failed
+
+
+def sources_of(account: Account) -> QuerySet[CallSource]:
+    """The sources of ``account`` in their order, each with ``heard_at`` and ``failures``."""
+    heard = (
+        InboxEvent.objects.filter(source=OuterRef("pk"))
+        .exclude(via=Via.TEST)
+        .order_by("-received_at")
+        .values("received_at")[:1]
+    )
+    failed = (
+        InboxEvent.objects.filter(source=OuterRef("pk"), state=EventState.FAILED)
+        .exclude(via=Via.TEST)
+        .order_by()
+        .values("source")
+        .annotate(count=Count("pk"))
+        .values("count")
+    )
+    return (
+        CallSource.objects.filter(account=account, deleted_at=None)
+        .select_related("created_by")
+        .annotate(heard_at=Subquery(heard), failures=Subquery(failed))
+        .order_by("position")
+    )
+
+
+def heard_at(source: CallSource) -> datetime | None:
+    """When the source was last heard of, by what it sent or by a call that its list had."""
+    latest = (
+        InboxEvent.objects.filter(source=source)
+        .exclude(via=Via.TEST)
+        .order_by("-received_at")
+        .values_list("received_at", flat=True)
+        .first()
+    )
+    known = [at for at in (latest, source.last_event_at) if at is not None]
+    return max(known, default=None)
+
+
+def last_test(source: CallSource) -> InboxEvent | None:
+    """The last test event."""
+    return InboxEvent.objects.filter(source=source, via=Via.TEST).order_by("-id").first()
+
+
+def failures_of(source: CallSource) -> tuple[Sequence[InboxEvent], int]:
+    """The latest events that failed, and how many there are."""
+    failed = InboxEvent.objects.filter(source=source, state=EventState.FAILED)
+    return list(failed.order_by("-id")[:FAILURES_SHOWN]), failed.count()
+
+
+def waiting_of(source: CallSource) -> int:
+    """How many events wait for a worker, or are held back."""
+    return InboxEvent.objects.filter(
+        Q(state=EventState.WAITING) | Q(state=EventState.HELD), source=source
+    ).count()
+
+
+def events_by_day(source: CallSource, *, account: Account, now: datetime) -> Sequence[DayOfEvents]:
+    """Count the events of the last days on the account's clock, the latest day first."""
+    last = now.astimezone(account.zone).date()
+    days = [last - timedelta(days=back) for back in reversed(range(DAYS_SHOWN))]
+    midnights = (datetime.combine(day, time.min, account.zone) for day in days)
+    starts = [midnight.astimezone(UTC) for midnight in midnights]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            SELECT width_bucket(received_at, %s::timestamptz[]), state, count(*)
+              FROM {InboxEvent._meta.db_table}
+             WHERE source_id = %s AND received_at >= %s AND via <> %s
+             GROUP BY 1, 2
+            """,
+            [as_array(starts), source.pk, starts[0], Via.TEST],
+        )
+        found = cursor.fetchall()
+    counts: dict[int, dict[str, int]] = {}
+    for bucket, state, count in found:
+        state = EventState.WAITING.value if state == EventState.HELD else state
+        of_day = counts.setdefault(bucket, {})
+        of_day[state] = of_day.get(state, 0) + count
+    every = [DayOfEvents(day, **counts.get(number, {})) for number, day in enumerate(days, 1)]
+    return every[::-1]

@@ -1,0 +1,223 @@
+"""Vapi: its end-of-call reports, and its list of calls.
+
+Types: VapiAI/server-sdk-python, server_message_end_of_call_report.py and call.py. A report, a file
+of reports and a call of the list are read by one profile: whether nobody answered is told by
+``endedReason``, never by the times, which Vapi may write for such calls too.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from calls.platforms import (
+    Delivery,
+    Event,
+    Fields,
+    ForgedError,
+    Platform,
+    PulledPage,
+    Setting,
+    Signed,
+)
+from calls.platforms.asking import Asker, AskingError
+from calls.platforms.payloads import json_document, picked, text_at, text_of
+from calls.platforms.signatures import hmac_of, is_base64_of, is_hex_of, is_one_of
+
+REPORT: Final = "end-of-call-report"
+PAGE: Final = 100
+AGE_MAX: Final = timedelta(minutes=5)
+ENDED: Final = "ended"
+
+
+class Vapi(Platform):
+    """Reports of the server URL of an assistant, a phone number or an organisation."""
+
+    name = "vapi"
+    label = "Vapi"
+    makes_secret = True
+    secret = Setting(
+        "secret",
+        "Bearer token",
+        "Make a custom credential of the type Bearer Token with it, and choose it at the server.",
+    )
+    api_key = Setting(
+        "api_key",
+        "Private API key",
+        "In Vapi’s dashboard under Organization, API Keys. It is used to read the list of calls.",
+        is_required=False,
+    )
+    api_base = "https://api.vapi.ai"
+    profile = "vapi-webhooks"
+    fields = (
+        "message.timestamp",
+        "message.call.updatedAt",
+        "message.phoneCallProviderId",
+        "message.call.phoneCallProviderId",
+    )
+    carrier_id = ("message.call.phoneCallProviderId", "message.phoneCallProviderId")
+    steps = (
+        "In Vapi’s dashboard make a custom credential of the type Bearer Token with the token "
+        "above.",
+        "Set the address above as the server URL of your assistants, or of the organisation, with "
+        "that credential.",
+        "Set the server messages to “end-of-call-report” only: Vapi sends everything to one "
+        "server, and tool calls that come here are not answered. If you need a server of your own, "
+        "let it forward the report as it came.",
+    )
+    meanings = (
+        "The reason for which a call ended tells whether it was answered, not its times.",
+        "A web call is made by the customer to the agent: inbound. A report without a type counts "
+        "as an outbound call.",
+        "What the agent used is charged: a call that is transferred ends when its agent leaves it.",
+        "Vapi sends a report once and does not repeat it. Enter an API key, so that its list of "
+        "calls is asked every 15 minutes for what never came.",
+    )
+
+    def verify(
+        self,
+        delivery: Delivery,
+        *,
+        secrets: Sequence[str],
+        options: Mapping[str, str],
+        now: datetime,
+    ) -> None:
+        """Take the secret as a bearer token, as X-Vapi-Secret, or as the key of an HMAC."""
+        headers = delivery.headers
+        scheme, _, token = headers.get("Authorization", "").partition(" ")
+        if scheme.lower() == "bearer" and is_one_of(token.strip(), secrets):
+            return
+        if is_one_of(headers.get("X-Vapi-Secret", ""), secrets):
+            return
+        signature = headers.get("X-Signature", "").strip()
+        if signature and self._is_signed(delivery, signature, secrets, now):
+            return
+        raise ForgedError("no token or signature of this source")
+
+    @staticmethod
+    def _is_signed(
+        delivery: Delivery, signature: str, secrets: Sequence[str], now: datetime
+    ) -> bool:
+        signature = signature.removeprefix("sha256=")
+        stamp = delivery.headers.get("X-Timestamp", "").strip()
+        message = delivery.body
+        if stamp:
+            if not _is_recent(stamp, now):
+                raise ForgedError("the signature is not of now")
+            message = stamp.encode("utf-8", "surrogatepass") + b"." + message
+        digests = [hmac_of(secret, message) for secret in secrets]
+        return any(is_hex_of(signature, one) or is_base64_of(signature, one) for one in digests)
+
+    def event(self, delivery: Delivery, *, options: Mapping[str, str]) -> Event:
+        """A report is about a call; whatever else Vapi sends is not."""
+        document = json_document(delivery.body)
+        kind = text_at(document, "message.type")
+        if not kind:
+            raise ForgedError("the body is no message of Vapi")
+        if kind != REPORT:
+            return Event(irrelevant=f"Vapi’s message “{kind[:40]}” is no end-of-call report.")
+        return self._event(document)
+
+    def _event(self, document: Mapping[str, Any]) -> Event:
+        fields = picked(document, self.names)
+        return Event(fields.get("message.call.id", ""), fields)
+
+    def order(self, fields: Fields) -> Any:
+        """Reports have the time of sending, calls of the list that of their last change."""
+        return fields.get("message.call.updatedAt", ""), fields.get("message.timestamp", "").zfill(
+            16
+        )
+
+    def pulled(
+        self,
+        asker: Asker,
+        *,
+        api_key: str,
+        options: Mapping[str, str],
+        since: datetime,
+        until: datetime,
+    ) -> Iterator[PulledPage]:
+        """Ask backwards from ``until``: each page ends where the next begins."""
+        before = until
+        known: set[str] = set()
+        while True:
+            listed = asker.get(
+                "/call",
+                query={
+                    "limit": str(PAGE),
+                    "createdAtGe": _iso(since),
+                    "createdAtLe": _iso(before),
+                },
+                headers={"Authorization": f"Bearer {api_key}"},
+            )
+            if not isinstance(listed, list):
+                raise AskingError("Its answer is no list of calls.")
+            calls = [call for call in listed if isinstance(call, dict)]
+            new = [call for call in calls if text_of(call.get("id")) not in known]
+            known |= {text_of(call.get("id")) for call in new}
+            oldest = min(
+                filter(None, (_time(call.get("createdAt")) for call in calls)), default=None
+            )
+            yield self._page(new)
+            if len(listed) < PAGE or not new or oldest is None:
+                return
+            before = oldest
+
+    def _page(self, calls: Sequence[Mapping[str, Any]]) -> PulledPage:
+        ended = [call for call in calls if text_of(call.get("status")) in ("", ENDED)]
+        running = [
+            time
+            for call in calls
+            if text_of(call.get("status")) not in ("", ENDED)
+            and (time := _time(call.get("createdAt"))) is not None
+        ]
+        return PulledPage(
+            # As a report tells it, so that both are read alike.
+            [self._event({"message": {"call": call}}) for call in ended],
+            min(running, default=None),
+        )
+
+    def sample(
+        self, *, call_id: str, secret: str, url: str, options: Mapping[str, str], now: datetime
+    ) -> Signed:
+        """An end-of-call report, with the token."""
+        started = now - timedelta(seconds=42)
+        report = {
+            "message": {
+                "type": REPORT,
+                "timestamp": int(now.timestamp() * 1000),
+                "endedReason": "customer-ended-call",
+                "startedAt": _iso(started),
+                "endedAt": _iso(now),
+                "assistant": {"name": "Test agent"},
+                "call": {
+                    "id": call_id,
+                    "type": "outboundPhoneCall",
+                    "customer": {"number": "+14155550123"},
+                    "phoneNumber": {"number": "+14155550100"},
+                },
+            }
+        }
+        return Signed(
+            json.dumps(report).encode(), {"Authorization": f"Bearer {secret}"}, "application/json"
+        )
+
+
+def _is_recent(stamp: str, now: datetime) -> bool:
+    """Whether a time in seconds or milliseconds is of the last minutes."""
+    if not (stamp.isascii() and stamp.isdigit() and len(stamp) <= 16):
+        return False
+    seconds = int(stamp) / 1000 if len(stamp) > 11 else int(stamp)
+    return abs(now.timestamp() - seconds) <= AGE_MAX.total_seconds()
+
+
+def _iso(time: datetime) -> str:
+    return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _time(value: object) -> datetime | None:
+    try:
+        time = datetime.fromisoformat(text_of(value))
+    except ValueError:
+        return None
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
