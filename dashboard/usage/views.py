@@ -4,7 +4,7 @@ import json
 from datetime import datetime
 
 from django.http import Http404, HttpResponse, JsonResponse, StreamingHttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.utils import timezone
 
 from billing.plans.cycles import Cycle
@@ -17,7 +17,7 @@ from calls.usage.report import usage_report
 from dashboard.access import AccountRequest, account_page
 from dashboard.expiring import expiring_soon, grants_left
 from dashboard.pages import render_page, to_real_page
-from dashboard.usage.call import call_page
+from dashboard.usage.call import call_id_of, call_page
 from dashboard.usage.chart import chart_data
 from dashboard.usage.form import UsageForm
 from dashboard.usage.outlook import outlook_of
@@ -89,10 +89,13 @@ def changes(request: AccountRequest) -> JsonResponse:
 
 @account_page()
 def call(request: AccountRequest, call_id: str) -> HttpResponse:
-    """Show one call and the arithmetic of its charge."""
+    """Show one call and the arithmetic of its charge, by any of its IDs."""
     page = call_page(account=request.account, call_id=call_id)
     if page is None:
-        raise Http404("No such call.")
+        linked_to = call_id_of(account=request.account, call_id=call_id)
+        if linked_to is None:
+            raise Http404("No such call.")
+        return redirect("dashboard:call", request.account.slug, linked_to)
     return render(request, "dashboard/usage/call.html", {"page": page})
 
 
