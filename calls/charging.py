@@ -2,59 +2,39 @@
 
 `record_calls` writes calls, `try_calls` says what it would do, and `calls.withdrawing` alone takes
 calls back. A call is charged exactly once, however often and in whatever order its records arrive,
-also from several processes at a time. It refuses nothing that has happened: only a record that
-nothing can price (unknown account, no plan) is rejected.
+also from several processes at a time and by several reporters. It refuses nothing that has
+happened: only a record that nothing can price (unknown account, no plan) is rejected.
 
-Locks are always taken in the same order, so that no two batches can wait for each other:
-the keys of new calls, sorted; then rows of calls that change, sorted; then accounts, sorted.
+Locks are always taken in the same order, so that no two batches can wait for each other: accounts
+whose calls may be linked, sorted; the keys of new calls, sorted; then rows of calls that change,
+sorted; then balances, sorted.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from enum import StrEnum
-from functools import cached_property
-from typing import NamedTuple
+from heapq import merge as merge_sorted
 
 from django.db import transaction
 
-from billing.bulk import among
-from billing.ledger import Posting, references
-from billing.models import Account, Kind
+from billing.ledger import Posting
 from billing.plans import movements
-from billing.plans.tariffs import NoTariffError, TariffBook
-from calls import stored
-from calls.changes import changes_between
+from calls import reports, stored
+from calls.charges import Charges, charge_posting
+from calls.linked_records import LinkedRecords
 from calls.merging import Numbered, merged, revised, with_leg
 from calls.models import OvertakenCall
-from calls.rated import RatedCall, rated
+from calls.outcomes import UNCHANGED, Outcome, Result, rejection
+from calls.rated import RatedCall
+from calls.reconciling import OvertakenError, overtaken
 from calls.records import LONG_CALL, CallKey, CallRecord, Note, Rejected, is_long
-from calls.stored import StoredCall
+from calls.reporters import door
+from calls.stored import Found, StoredCall
 
+__all__ = ["LONG", "Outcome", "Result", "record_calls", "try_calls"]
 
-class Result(StrEnum):
-    """What became of a record."""
-
-    CREATED = "created"
-    UNCHANGED = "unchanged"
-    CORRECTED = "corrected"
-    REJECTED = "rejected"
-
-
-class Outcome(NamedTuple):
-    """What became of a record, and the ``credits`` it used (negative: gave back).
-
-    ``field`` and ``reason`` say why it was rejected; ``notes`` what else its sender should know.
-    """
-
-    result: Result
-    credits: int = 0
-    field: str = ""
-    reason: str = ""
-    notes: tuple[Note, ...] = ()
-
-
-UNCHANGED = Outcome(Result.UNCHANGED)
+# Nobody loses so often against others.
+ATTEMPTS_MAX = 20
 
 LONG = Note(
     "ended_at",
@@ -67,6 +47,7 @@ def record_calls(
     *,
     records: Sequence[CallRecord],
     now: datetime,
+    reporter: str | None = None,
     are_legs: bool = False,
     revise: bool = False,
     import_id: int | None = None,
@@ -78,31 +59,47 @@ def record_calls(
     A changed one is corrected: the difference is posted as a new entry at the call's own time.
     With ``are_legs`` a record does not replace what is known of its call but adds to it
     (`calls.legs`). A record that is of another call with the same ID is rejected by itself
-    (`calls.merging`). With ``revise`` the records are the last word about their calls: they may
-    move them anywhere, and replace newer revisions and all legs. A call that is withdrawn comes
-    again: its records are those of a new call. ``import_id`` is kept with what they change, so that
-    it can be taken back (`calls.withdrawing`).
+    (`calls.merging`). With ``revise`` the records are the last word of their reporter about their
+    calls: they may move them anywhere, and replace newer revisions and all legs. A call that is
+    withdrawn comes again: its records are those of a new call. ``import_id`` is kept with what they
+    change, so that it can be taken back (`calls.withdrawing`).
+
+    ``reporter`` says whose records they are (`calls.reporters`); without it each record says so
+    itself, and one that does not is of a file. One call that several reporters tell, by one call ID
+    or by one carrier ID, is recorded and charged once, with the facts of the highest of them; the
+    records of the others are linked to it (`calls.linking`).
 
     A call is rated by the tariff in force when it started; one from before the account's first
     subscription is history and costs nothing. A correction keeps the tariff frozen
     with the call, unless it moves the start. Booked through `billing.plans.movements`: billing
     cycles that are due begin first, so that the calls use their plan credits before any others.
     """
-    if not records:
-        return []
-    batch = _Batch(records, now, are_legs=are_legs, revise=revise, import_id=import_id)
-    with transaction.atomic():
-        batch.insert_new()
-        batch.store(batch.change(stored.lock(batch.changed)))
-        # The table of calls has decided what is new, and each correction has its own number.
-        movements.post(postings=batch.postings_in_order(), now=now, references_are_new=True)
-    return batch.outcomes_in_order()
+    attempts = 0
+    while records:
+        attempts += 1
+        batch = _Batch(
+            records, now, reporter=reporter, are_legs=are_legs, revise=revise, import_id=import_id
+        )
+        try:
+            with transaction.atomic():
+                batch.insert_new()
+                batch.store(stored.lock(batch.changed))
+                # The table of calls has decided what is new, and each correction has its own
+                # number.
+                movements.post(postings=batch.postings_in_order(), now=now, references_are_new=True)
+        except OvertakenError:  # another process linked or changed a call: decide again
+            if attempts == ATTEMPTS_MAX:
+                raise
+            continue
+        return batch.outcomes_in_order()
+    return []
 
 
 def try_calls(
     *,
     records: Sequence[CallRecord],
     now: datetime,
+    reporter: str | None = None,
     are_legs: bool = False,
     revise: bool = False,
     import_id: int | None = None,
@@ -110,56 +107,70 @@ def try_calls(
     """Return the outcomes that `record_calls` would have at ``now``. Writes and locks nothing."""
     if not records:
         return []
-    batch = _Batch(records, now, are_legs=are_legs, revise=revise, import_id=import_id)
+    batch = _Batch(
+        records, now, reporter=reporter, are_legs=are_legs, revise=revise, import_id=import_id
+    )
     batch.rate_new()
     batch.change(stored.read(batch.changed))
     return batch.outcomes_in_order()
 
 
 class _Batch:
-    """The records of one `record_calls`, while their transaction is open, or of one `try_calls`."""
+    """The records of one `record_calls`, while their transaction is open, or of one `try_calls`.
+
+    Those of accounts in which calls may have to be linked are ``linked`` and decided apart. All
+    others go without looking for other reporters.
+    """
 
     def __init__(
         self,
         records: Sequence[CallRecord],
         now: datetime,
         *,
+        reporter: str | None,
         are_legs: bool,
         revise: bool,
         import_id: int | None,
     ) -> None:
         self.now = now
-        self.book = TariffBook({record.account_id for record in records})
+        self.charges = Charges({record.account_id for record in records})
         self.merge = with_leg if are_legs else revised
         self.revise = revise
         self.import_id = import_id
-        self.records = [record._replace(notes=()) if record.notes else record for record in records]
+        if reporter:
+            self.records = [record._replace(notes=(), reporter=reporter) for record in records]
+        else:
+            self.records = [
+                record._replace(notes=()) if record.notes else record for record in records
+            ]
+        self._has_rare_values = any(one.carrier_id or one.reporter for one in self.records)
         self._notes = {
             position: notes
             for position, record in enumerate(records)
             if (notes := (*record.notes, LONG) if is_long(record) else record.notes)
         }
         self.outcomes = [UNCHANGED] * len(records)
-        self.positions: dict[CallKey, list[int]] = defaultdict(list)  # of the records of each call
+        self.every: dict[CallKey, list[int]] = defaultdict(list)  # of the records of each call
         for position, record in enumerate(records):
-            self.positions[record.account_id, record.call_id].append(position)
+            self.every[record.account_id, record.call_id].append(position)
+        self.positions: Mapping[CallKey, Sequence[int]] = self.every  # of calls not linked
         self.known: dict[CallKey, CallRecord | None] = {}  # None where it is withdrawn
+        self.linked: LinkedRecords | None = None
         self.overtaken: list[OvertakenCall] = []
         self._rejected: dict[int, Outcome] = {}  # by position
-        self._postings: dict[int, Posting] = {}
-
-    @cached_property
-    def existing_account_ids(self) -> set[int]:
-        """Those of the accounts that exist."""
-        account_ids = among({record.account_id for record in self.records})
-        return set(Account.objects.filter(pk__in=account_ids).values_list("pk", flat=True))
+        self._postings: dict[int, list[Posting]] = {}
 
     def postings_in_order(self) -> list[Posting]:
         """What is to be booked, in the order of the records."""
-        return [self._postings[position] for position in sorted(self._postings)]
+        return [
+            posting for position in sorted(self._postings) for posting in self._postings[position]
+        ]
 
     def outcomes_in_order(self) -> list[Outcome]:
         """What became of each record. All records of a call that can't be rated are rejected."""
+        if self.linked is not None:
+            for position, outcome in self.linked.outcomes.items():
+                self.outcomes[position] = outcome
         for position, notes in self._notes.items():
             self.outcomes[position] = self.outcomes[position]._replace(notes=notes)
         for position, rejected in self._rejected.items():
@@ -174,61 +185,131 @@ class _Batch:
         """
         inserted = False
         while not inserted:
-            self._find()
+            self._find(lock=True)
             inserted = stored.insert(
-                self._new_calls(), recorded_at=self.now, import_id=self.import_id
+                self._calls_to_insert(),
+                recorded_at=self.now,
+                with_rare_columns=self._has_rare_values or self.linked is not None,
             )
         self._count_created()
 
     def rate_new(self) -> None:
         """Do what `insert_new` does, and insert nothing."""
-        self._find()
+        self._find(lock=False)
         for _ in self._new_calls():
             pass
         self._count_created()
 
-    def _find(self) -> None:
-        self.known = stored.find(self.positions)
+    def _find(self, *, lock: bool) -> None:
+        found = stored.find(self.every)
+        self.known = found.records
+        self.linked = None
         self._postings.clear()
+        accounts = self._accounts_to_link(found)
+        if accounts:
+            self._link(accounts, lock=lock)
+
+    def _accounts_to_link(self, found: Found) -> set[int]:
+        """The accounts of which a record may be of a call that another reporter tells."""
+        accounts = found.accounts_with_reports
+        if self._has_rare_values:
+            accounts |= {record.account_id for record in self.records if record.carrier_id}
+            accounts |= {key[0] for key, own in self.every.items() if len(self._doors(own)) > 1}
+        return accounts | {
+            key[0]
+            for key, known in found.records.items()
+            if known is not None and self._may_be_linked(known)
+        }
+
+    def _may_be_linked(self, known: CallRecord) -> bool:
+        """Whether another reporter may tell the ``known`` call, or has told it."""
+        if known.carrier_id:
+            return True
+        if not known.reporter and not self._has_rare_values:
+            return False
+        return self._doors(self.every[known.key]) != {door(known.reporter)}
+
+    def _doors(self, positions: Sequence[int]) -> set[str]:
+        return {door(self.records[position].reporter) for position in positions}
+
+    def _link(self, accounts: set[int], *, lock: bool) -> None:
+        if lock:
+            reports.lock_accounts(accounts)
+        self.positions = {key: own for key, own in self.every.items() if key[0] not in accounts}
+        self.known = {key: one for key, one in self.known.items() if key[0] not in accounts}
+        self.linked = LinkedRecords(
+            [
+                one
+                for key, own in self.every.items()
+                if key[0] in accounts
+                for one in self._numbered(own)
+            ],
+            charges=self.charges,
+            merge=self.merge,
+            revise=self.revise,
+            import_id=self.import_id,
+            now=self.now,
+        )
+        for winner in self.linked.winners.values():
+            self._flag(winner)
 
     def _count_created(self) -> None:
-        for position, posting in self._postings.items():
-            self.outcomes[position] = Outcome(Result.CREATED, -posting.credits)
+        for position, postings in self._postings.items():
+            credits = -sum(posting.credits for posting in postings)
+            self.outcomes[position] = Outcome(Result.CREATED, credits)
+
+    def _calls_to_insert(self) -> Iterator[tuple[RatedCall, int | None]]:
+        """All new calls with the import that brings each, in the order in which every process
+        inserts."""
+        own = ((call, self.import_id) for call in self._new_calls())
+        if self.linked is None:
+            return own
+        linked = sorted(self.linked.reconciliation.new_calls, key=_key_of)
+        return merge_sorted(own, linked, key=_key_of)
 
     def _new_calls(self) -> Iterator[RatedCall]:
-        """Rate the new calls, in the order in which every process inserts."""
+        """Rate the new calls that are not linked, in order of their keys."""
         for key in sorted(self.positions.keys() - self.known.keys()):
             winner = self._winning_record(None, key)
             if winner is None:
                 continue
             try:
-                call = self._rate(winner.record)
+                call = self.charges.rate(winner.record)
             except Rejected as rejected:
                 self._reject(key, rejected)
                 continue
-            self._postings[winner.position] = self._charge_posting(call)
+            self._postings[winner.position] = [charge_posting(call, self.import_id)]
             self._flag(winner)
             yield call
 
     @property
     def changed(self) -> list[CallKey]:
-        """The known calls whose latest record differs from what is stored."""
-        return [key for key, known in self.known.items() if self._winning_record(known, key)]
+        """The known calls whose latest record differs from what is stored, and linked ones."""
+        changed = [key for key, known in self.known.items() if self._winning_record(known, key)]
+        return changed + self.linked.reconciliation.changed if self.linked else changed
 
     def change(self, calls: Sequence[StoredCall]) -> list[StoredCall]:
-        """Those of ``calls`` that change, as they are to be stored, their differences posted."""
-        changed = (self._changed(call) for call in calls)
+        """Those of ``calls`` that change and are not linked, as they are to be stored, their
+        differences posted. Raises OvertakenError where they have to be decided again."""
+        changed = (self._changed(call) for call in calls if call.record.key in self.positions)
         return [call for call in changed if call is not None]
 
     def store(self, calls: Sequence[StoredCall]) -> None:
-        """Store the known calls that change."""
-        stored.update(calls)
+        """Store the known calls that change, which are locked."""
+        stored.update(self.change(calls))
         OvertakenCall.objects.bulk_create(self.overtaken)
+        if self.linked is not None:
+            self.linked.reconciliation.check(
+                call for call in calls if call.record.key not in self.positions
+            )
+            self._postings |= self.linked.store()
 
     def _changed(self, call: StoredCall) -> StoredCall | None:
         """``call`` as it is to be stored, its difference posted; None where nothing changes."""
         # Decided again, because another process may have changed the call in the meantime.
         known = call.standing
+        if call.has_reports or (known is not None and self._may_be_linked(known)):
+            raise OvertakenError
         winner = self._winning_record(known, call.record.key)
         if winner is None or winner.record == known:
             return None
@@ -237,57 +318,40 @@ class _Batch:
         except Rejected as rejected:
             self._reject(call.record.key, rejected)
             return None
-        if known is not None:
-            self._overtake(call)
-        return changed._replace(import_id=self.import_id)
+        if known is not None and call.import_id not in (None, self.import_id):
+            self.overtaken.append(overtaken(call, by_import_id=self.import_id, at=self.now))
+        return changed
 
     def _again(self, call: StoredCall, winner: Numbered) -> StoredCall:
         """A ``call`` that was withdrawn, as it comes again. Raises Rejected."""
-        again = call._replace(rated=self._rate(winner.record), withdrawn_at=None)
-        number = call.times_withdrawn + 1
-        posting = self._charge_posting(again.rated)._replace(
-            reference=references.of_call_again(call.record.call_id, number)
-        )
+        again, posting = self.charges.again(call, winner.record, self.import_id)
         self._post(winner, posting, Result.CREATED)
         return again
 
     def _corrected(self, call: StoredCall, winner: Numbered) -> StoredCall:
         """``call`` with what is known of it now. Raises Rejected."""
-        if winner.record.facts == call.record.facts:  # only its revision is newer
-            return call._replace(rated=call.rated._replace(record=winner.record))
-        corrected = call._replace(
-            corrections=call.corrections + 1, rated=self._rate_again(call, winner.record)
-        )
-        self._post(winner, self._correction_posting(call, corrected), Result.CORRECTED)
+        corrected, posting = self.charges.corrected(call, winner.record, self.import_id)
+        if posting is not None:  # else only its revision is newer
+            self._post(winner, posting, Result.CORRECTED)
         return corrected
 
     def _post(self, winner: Numbered, posting: Posting, result: Result) -> None:
         self.outcomes[winner.position] = Outcome(result, -posting.credits)
-        self._postings[winner.position] = posting
+        self._postings[winner.position] = [posting]
         self._flag(winner)
 
-    def _overtake(self, call: StoredCall) -> None:
-        """Note that ``call`` is no longer as the import left it that changed it last."""
-        if call.import_id is not None and call.import_id != self.import_id:
-            account_id, call_id = call.record.key
-            overtaken = OvertakenCall(
-                account_id=account_id,
-                import_id=call.import_id,
-                call_id=call_id,
-                by_import_id=self.import_id,
-                overtaken_at=self.now,
-            )
-            self.overtaken.append(overtaken)
+    def _numbered(self, positions: Sequence[int]) -> list[Numbered]:
+        return [Numbered(position, self.records[position]) for position in positions]
 
     def _winning_record(self, known: CallRecord | None, key: CallKey) -> Numbered | None:
         """What stands once all records of the call are merged; None where ``known`` still does."""
         positions = self.positions[key]
-        arrived = [Numbered(position, self.records[position]) for position in positions]
+        arrived = self._numbered(positions)
         winner, rejected = merged(known, arrived, self.merge, revise=self.revise)
         for position in positions:
             self._rejected.pop(position, None)  # what was decided before another process came
         for position, error in rejected.items():
-            self._rejected[position] = _rejection(error)
+            self._rejected[position] = rejection(error)
         return winner
 
     def _flag(self, winner: Numbered) -> None:
@@ -298,60 +362,8 @@ class _Batch:
 
     def _reject(self, key: CallKey, rejected: Rejected) -> None:
         for position in self.positions[key]:
-            self._rejected.setdefault(position, _rejection(rejected))
-
-    def _rate(self, record: CallRecord) -> RatedCall:
-        """Rate ``record`` by the tariff in force when it started. Raises Rejected."""
-        try:
-            agreement = self.book.at(record.account_id, record.started_at)
-        except NoTariffError as error:
-            if record.account_id not in self.existing_account_ids:
-                raise Rejected("account", "does not exist.") from None
-            raise Rejected(
-                "account", f"can't be charged: {error}. Put it on a plan, then try again."
-            ) from None
-        is_history = self.book.is_history(record.account_id, record.started_at)
-        return rated(record, agreement.plan.name, agreement.tariff, is_history=is_history)
-
-    def _rate_again(self, call: StoredCall, record: CallRecord) -> RatedCall:
-        """By the frozen tariff. A call that started at another time is priced anew, and so is one
-        that is history no longer, or has become it."""
-        frozen = call.rated
-        is_history = self.book.is_history(record.account_id, record.started_at)
-        if record.started_at != call.record.started_at or is_history != frozen.is_history:
-            return self._rate(record)
-        return rated(record, frozen.plan_name, frozen.tariff, is_history=is_history)
-
-    def _charge_posting(self, call: RatedCall) -> Posting:
-        record, charge = call.record, call.charge
-        return Posting(
-            account_id=record.account_id,
-            kind=Kind.CALL,
-            credits=-charge.credits,
-            reference=references.of_call(record.call_id),
-            occurred_at=record.started_at,
-            remarks=record.remarks,
-            call_id=record.call_id,
-            usage_type=record.usage_type,
-            agent=record.agent,
-            billed_seconds=charge.billed_seconds,
-            billable_us=charge.billable_us,
-            increment_seconds=call.tariff.increment_seconds,
-            call_status=record.status,
-            import_id=self.import_id,
-        )
-
-    def _correction_posting(self, before: StoredCall, after: StoredCall) -> Posting:
-        """The difference to ``before``, with the facts of the corrected call, at its time."""
-        known, corrected = before.rated.charge, after.rated.charge
-        return self._charge_posting(after.rated)._replace(
-            kind=Kind.CORRECTION,
-            credits=known.credits - corrected.credits,
-            reference=references.of_correction(after.record.call_id, after.corrections),
-            billed_seconds=corrected.billed_seconds - known.billed_seconds,
-            changes=changes_between(before.rated, after.rated),
-        )
+            self._rejected.setdefault(position, rejection(rejected))
 
 
-def _rejection(rejected: Rejected) -> Outcome:
-    return Outcome(Result.REJECTED, field=rejected.field, reason=rejected.reason)
+def _key_of(call: tuple[RatedCall, int | None]) -> CallKey:
+    return call[0].record.key

@@ -52,6 +52,7 @@ def joined(known: CallRecord, leg: CallRecord) -> CallRecord:
         connected_at=min(connected, default=None),
         ended_at=max(ended, default=None),
         revised_at=max(_reach(first), _reach(second)),
+        carrier_id=first.carrier_id or second.carrier_id,
         notes=(*first.notes, *second.notes),
     )
     if whole.ended_at and whole.ended_at - whole.started_at > CALL_LENGTH_MAX:

@@ -66,7 +66,7 @@ def merged(
             standing, winner = changed, numbered._replace(record=changed)
     if revise and known is not None and winner is not None:
         record = _without_forgetting(winner.record, known)
-        winner = None if record == known else winner._replace(record=record)
+        winner = None if _says_the_same(record, known) else winner._replace(record=record)
     return Merged(winner, rejected)
 
 
@@ -85,13 +85,30 @@ def revised(known: CallRecord, record: CallRecord) -> CallRecord | None:
     if not is_newer:
         _check_is_same_call(known, record)
     record = _without_forgetting(record, known)
-    return None if record == known else record
+    return None if _says_the_same(record, known) else record
 
 
 def _without_forgetting(record: CallRecord, known: CallRecord) -> CallRecord:
     if record.revised_at is None and known.revised_at is not None:
-        return record._replace(revised_at=known.revised_at)
+        record = record._replace(revised_at=known.revised_at)
+    if known.carrier_id and not record.carrier_id:
+        record = record._replace(carrier_id=known.carrier_id)
     return record
+
+
+def _says_the_same(record: CallRecord, known: CallRecord) -> bool:
+    """Whether the two say the same; files of two notations may."""
+    return record == known or record._replace(reporter=known.reporter) == known
+
+
+def check_reports_same_call(known: CallRecord, record: CallRecord) -> None:
+    """Raise Rejected where ``record`` is of another call than that which another reporter ``known``
+    by the same ID: as of one reporter, unless it has the later revision."""
+    is_newer = record.revised_at is not None and (
+        known.revised_at is None or record.revised_at > known.revised_at
+    )
+    if not is_newer:
+        _check_is_same_call(known, record)
 
 
 def _check_is_same_call(known: CallRecord, record: CallRecord) -> None:
@@ -126,4 +143,4 @@ def _overlap(one: CallRecord, other: CallRecord) -> bool:
 def with_leg(known: CallRecord, leg: CallRecord) -> CallRecord | None:
     """``known`` with ``leg`` added; None where the leg adds nothing. Raises Rejected."""
     whole = joined(known, leg)
-    return None if whole == known else whole
+    return None if _says_the_same(whole, known) else whole

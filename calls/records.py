@@ -13,7 +13,7 @@ from billing.models.ledger import AGENT_LENGTH_MAX, CALL_ID_LENGTH_MAX, REMARKS_
 from billing.plans.rating import UsageType
 from billing.texts import REPLACEMENT, UNSTORABLE, storable
 from calls.limits import FIRST_DAY, FIRST_INSTANT
-from calls.models import NUMBER_LENGTH_MAX, Call, Status
+from calls.models import CARRIER_ID_LENGTH_MAX, NUMBER_LENGTH_MAX, Call, Status
 
 # Clocks of telephone systems run ahead at times, and some are set to the wrong zone.
 CLOCK_AHEAD_MAX = timedelta(hours=24)
@@ -22,6 +22,9 @@ CALL_LENGTH_MAX = timedelta(days=7)
 
 # Charged, but rarely true: some systems write such an end where a line was never closed.
 LONG_CALL = timedelta(hours=12)
+
+CARRIER_ID_TOO_LONG = f"is longer than {CARRIER_ID_LENGTH_MAX} characters"
+LEFT_OUT = "it is left out, so this call is not linked to another report of it."
 
 # What a reason calls a file or record that is told to be the last word about its calls.
 LAST_WORD = "right where it contradicts what is recorded already"
@@ -66,8 +69,10 @@ class CallRecord(NamedTuple):
     """What one record tells about one call: validated, all times in UTC.
 
     ``revised_at``, where a source gives it, is when it last changed the record; it decides which
-    of two records is the later one, and is itself no fact about the call. ``notes`` say which texts
-    had to be changed to be stored; they are for whoever sent the record, and are not kept.
+    of two records is the later one, and is itself no fact about the call. Nor are ``carrier_id``,
+    the carrier's own ID of the call where the source tells it, and ``reporter``
+    (`calls.reporters`), which whoever records it sets. ``notes`` say which texts had to be changed
+    to be stored; they are for whoever sent the record, and are not kept.
     """
 
     account_id: int
@@ -82,6 +87,8 @@ class CallRecord(NamedTuple):
     status: Status
     remarks: str
     revised_at: datetime | None = None
+    carrier_id: str = ""
+    reporter: str = ""
     notes: tuple[Note, ...] = ()
 
     @property
@@ -99,13 +106,14 @@ class CallRecord(NamedTuple):
 
     @property
     def facts(self) -> tuple[object, ...]:
-        """All it tells, without ``revised_at`` and ``notes``."""
+        """All it tells of the call itself: see above for what is none."""
         facts: tuple[object, ...] = _facts_of(self)
         return facts
 
 
 STORED = tuple(name for name in CallRecord._fields if name != "notes")
-_facts_of = attrgetter(*(name for name in STORED if name != "revised_at"))
+NO_FACTS = ("revised_at", "carrier_id", "reporter")
+_facts_of = attrgetter(*(name for name in STORED if name not in NO_FACTS))
 
 
 def is_long(call: CallRecord | Call) -> bool:
@@ -129,6 +137,7 @@ def validate(
     to_number: str = "",
     remarks: str = "",
     revised_at: Instant | datetime | None = None,
+    carrier_id: str = "",
     now: datetime,
 ) -> CallRecord:
     """Return the record, times turned to UTC and blanks around texts removed. Raises Rejected.
@@ -136,7 +145,8 @@ def validate(
     Rules: "How credits are consumed" (what connects is completed, nothing else is), and the limits
     at the top of this module. A completed translation session connects when it starts. No record is
     rejected for the sake of a text: one that is too long is shortened, what is no text in it is
-    replaced, and the record's notes say so. A call ID is taken as it is or rejected.
+    replaced, and the record's notes say so. A call ID is taken as it is or rejected, a carrier ID
+    is taken as it is or left out, which a note says: cut short it could be that of another call.
     """
     _check_call_id(call_id)
     known_usage_type = USAGE_TYPES.get(usage_type)
@@ -181,8 +191,21 @@ def validate(
         status=known_status,
         remarks=_text("remarks", remarks, REMARKS_LENGTH_MAX, notes),
         revised_at=revision and revision.at,
+        carrier_id=_carrier_id(carrier_id, notes) if carrier_id else "",
         notes=tuple(notes),
     )
+
+
+def _carrier_id(carrier_id: str, notes: list[Note]) -> str:
+    """Return ``carrier_id`` as it is, without blanks around it; empty where it can't be one."""
+    carrier_id = carrier_id.strip()
+    if len(carrier_id) > CARRIER_ID_LENGTH_MAX:
+        notes.append(Note("carrier_id", f"{CARRIER_ID_TOO_LONG}; {LEFT_OUT}"))
+        return ""
+    if not carrier_id.isprintable() or REPLACEMENT in carrier_id:
+        notes.append(Note("carrier_id", f"has characters that can't be printed; {LEFT_OUT}"))
+        return ""
+    return carrier_id
 
 
 def _check_call_id(call_id: str) -> None:

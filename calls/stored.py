@@ -21,15 +21,20 @@ from calls.records import STORED, CallKey, CallRecord
 class StoredCall(NamedTuple):
     """A row of the table. One that is withdrawn has a charge of no credits.
 
+    ``recorded_at`` is when its first record arrived.
+
     ``corrections``: how often a later record changed the call, in all of its lives, of which a
     withdrawal ends one. ``import_id``: the import that last changed it, None where a source did.
+    ``has_reports``: `calls.reports` has rows that are linked to it.
     """
 
     id: int
+    recorded_at: datetime
     corrections: int
     import_id: int | None
     withdrawn_at: datetime | None
     times_withdrawn: int
+    has_reports: bool
     rated: RatedCall
 
     @property
@@ -57,10 +62,14 @@ CHARGE = {
 }
 RATED = FACTS | CHARGE
 
-NEW_COLUMNS = (*RATED, "recorded_at", "corrections", "import_id")
-_values_of = attrgetter(*RATED.values())
+# Nothing, of most calls: only written where one of a batch has any.
+RARE = ("carrier_id", "reporter")
+COMMON = {name: path for name, path in RATED.items() if name not in RARE}
+NEW_COLUMNS = (*COMMON, "recorded_at", "corrections", "import_id")
+_values_of = attrgetter(*COMMON.values())
+_rare_values_of = attrgetter(*(RATED[name] for name in RARE))
 
-OWN = ("corrections", "import_id", "withdrawn_at", "times_withdrawn")
+OWN = ("corrections", "import_id", "withdrawn_at", "times_withdrawn", "has_reports")
 CHANGED = {name: name for name in OWN} | {name: f"rated.{path}" for name, path in RATED.items()}
 
 # Django's queries can't ask for many pairs at once, nor give many rows a value each.
@@ -79,22 +88,37 @@ LOCKING = "FOR NO KEY UPDATE OF calls_call"
 CALL_ONCE = "call_once"  # the constraint: one row per account and call ID
 
 
-def find(keys: Collection[CallKey]) -> dict[CallKey, CallRecord | None]:
-    """Return the records of the calls with these keys, as they are now, without a lock.
+class Found(NamedTuple):
+    """What is known: the ``records`` of calls, None for one that is withdrawn, because its row is
+    there and nothing stands; and which accounts have calls that several reporters tell."""
 
-    None for a call that is withdrawn: its row is there, and nothing stands.
-    """
+    records: dict[CallKey, CallRecord | None]
+    accounts_with_reports: set[int]
+
+
+def find(keys: Collection[CallKey]) -> Found:
+    """Return what is known of the calls with these keys now, without a lock."""
+    found = Found({}, set())
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT {', '.join(f'found.{name}' for name in STORED)},"
-            f" found.withdrawn_at IS NULL AS stands {ASKED_FOR}",
-            as_arrays(keys),
+            f"""
+            SELECT {", ".join(f"found.{name}" for name in STORED)},
+                   found.withdrawn_at IS NULL AS stands {ASKED_FOR}
+             UNION ALL
+            SELECT account_id, {", ".join(["NULL"] * len(STORED))}
+              FROM unnest(%s::bigint[]) AS accounts (account_id)
+             WHERE EXISTS (SELECT FROM calls_callreport report
+                            WHERE report.account_id = accounts.account_id)
+            """,
+            [*as_arrays(keys), as_array({account_id for account_id, _ in keys})],
         )
-        found: dict[CallKey, CallRecord | None] = {}
         for *facts, stands in cursor.fetchall():
-            record = _typed(CallRecord(*facts))
-            found[record.key] = record if stands else None
-        return found
+            if stands is None:
+                found.accounts_with_reports.add(facts[0])
+                continue
+            record = record_of(facts)
+            found.records[record.key] = record if stands else None
+    return found
 
 
 def lock(keys: Collection[CallKey]) -> list[StoredCall]:
@@ -108,20 +132,47 @@ def read(keys: Collection[CallKey]) -> list[StoredCall]:
 
 
 def _read(keys: Collection[CallKey], locking: str = "") -> list[StoredCall]:
-    if not keys:
-        return []
+    return _select(f"SELECT found.id {ASKED_FOR}", as_arrays(keys), locking) if keys else []
+
+
+def _select(ids: str, parameters: Sequence[str], locking: str = "") -> list[StoredCall]:
+    """Read the calls with these ``ids``, which are a query, in order of their keys."""
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
-            SELECT id, {", ".join((*OWN, *RATED))}
-              FROM calls_call WHERE id = ANY(ARRAY(SELECT found.id {ASKED_FOR}))
+            SELECT id, recorded_at, {", ".join((*OWN, *RATED))}
+              FROM calls_call WHERE id = ANY(ARRAY({ids}))
              ORDER BY account_id, call_id
                {locking}
             """,
-            as_arrays(keys),
+            parameters,
         )
         names = [column.name for column in cursor.description]
         return [_stored(dict(zip(names, row, strict=True))) for row in cursor.fetchall()]
+
+
+def read_related(
+    keys: Collection[CallKey], carriers: Collection[tuple[int, str]], *, limit: int
+) -> list[StoredCall]:
+    """Return the calls with these keys, and those that stand with these carrier IDs, without a
+    lock. At most ``limit`` of each carrier ID."""
+    found, parameters = [], []
+    if keys:
+        found.append(f"SELECT found.id {ASKED_FOR}")
+        parameters += as_arrays(keys)
+    if carriers:
+        found.append(
+            f"""
+            SELECT own.id FROM unnest(%s::bigint[], %s::text[]) AS asked (account_id, carrier_id)
+             CROSS JOIN LATERAL (
+                   SELECT id FROM calls_call stored
+                    WHERE stored.account_id = asked.account_id
+                      AND stored.carrier_id = asked.carrier_id AND stored.carrier_id <> ''
+                      AND stored.withdrawn_at IS NULL LIMIT {limit}) own
+            """
+        )
+        parameters += as_arrays(carriers)
+    return _select(" UNION ".join(found), parameters) if found else []
 
 
 def of_import(*, account_id: int, import_id: int, limit: int) -> list[CallKey]:
@@ -132,20 +183,43 @@ def of_import(*, account_id: int, import_id: int, limit: int) -> list[CallKey]:
     return list(calls.order_by().values_list("account_id", "call_id")[:limit])
 
 
-def insert(calls: Iterable[RatedCall], *, recorded_at: datetime, import_id: int | None) -> bool:
+def insert(
+    calls: Iterable[tuple[RatedCall, int | None]],
+    *,
+    recorded_at: datetime,
+    with_rare_columns: bool = True,
+) -> bool:
     """Insert new calls as they are made; return False, with none stored, if one is known already.
 
-    Another process may have inserted it in the meantime. The import ``import_id`` brings them.
+    Another process may have inserted it in the meantime. With each call comes the import that
+    brings it. Without `RARE` columns these are left empty.
     """
     at = str(recorded_at)  # once for all rows
+    rows: Iterable[tuple[Any, ...]]
+    if with_rare_columns:
+        columns = (*NEW_COLUMNS, *RARE)
+        rows = (
+            (*_values_of(call), at, 0, import_id, *_rare_values_of(call))
+            for call, import_id in calls
+        )
+    else:
+        columns = NEW_COLUMNS
+        rows = ((*_values_of(call), at, 0, import_id) for call, import_id in calls)
     try:
         with transaction.atomic():
-            copy_rows(Call, NEW_COLUMNS, ((*_values_of(call), at, 0, import_id) for call in calls))
+            copy_rows(Call, columns, rows)
     except IntegrityError as error:
         if CALL_ONCE not in str(error):
             raise
         return False
     return True
+
+
+def mark_with_reports(keys: Collection[CallKey]) -> None:
+    """Note of calls that were just inserted that they have reports."""
+    if keys:
+        ids = [call.id for call in read(keys)]
+        Call.objects.filter(pk__in=ids).update(has_reports=True)
 
 
 def update(calls: Sequence[StoredCall]) -> None:
@@ -167,16 +241,19 @@ def update(calls: Sequence[StoredCall]) -> None:
         )
 
 
-def _typed(record: CallRecord) -> CallRecord:
+def record_of(facts: Iterable[Any]) -> CallRecord:
+    """The record that values of the columns `STORED` are, in their order."""
+    record = CallRecord(*facts)
     return record._replace(usage_type=UsageType(record.usage_type), status=Status(record.status))
 
 
 def _stored(row: dict[str, Any]) -> StoredCall:
     return StoredCall(
         id=row["id"],
+        recorded_at=row["recorded_at"],
         **{name: row[name] for name in OWN},
         rated=RatedCall(
-            record=_typed(CallRecord(**{name: row[name] for name in FACTS})),
+            record=record_of(row[name] for name in FACTS),
             plan_name=row["plan_name"],
             tariff=Tariff(
                 increment_seconds=row["increment_seconds"],

@@ -1,37 +1,43 @@
 """Withdrawing calls that should not be there: they cost and count nothing, and stay to be seen.
 
-To undo an entry is to post its exact opposite at the same time, type and agent, so that the sums of
-its day and hour are again what they were before it. A call of which every entry is undone is
-withdrawn; its ID may come again. Where only the latest corrections are undone, the call is again
-what it was before them, with the charge that was frozen with it then. Credits come back as those of
-corrections do.
+To undo an entry is to post its exact opposite (`calls.undoing`). A call of which every entry is
+undone is withdrawn; its ID may come again. Where only the latest corrections are undone, the call
+is again what it was before them, with the charge that was frozen with it then. Credits come back as
+those of corrections do.
 
-Locks are taken in the order of `calls.charging`: rows of calls, sorted; then accounts, sorted.
+A call is withdrawn with all that any reporter tells of it. Of a call that several tell, taking back
+an import takes only what the import told: the others still tell it (`calls.reconciling`).
 
-Rules: "How credits are consumed", 12 and 13. Who may withdraw what, and for how long, is decided
+Locks are taken in the order of `calls.charging`.
+
+Rules: "How credits are consumed", 9, 12 and 13. Who may withdraw what, and for how long, is decided
 by those who call this.
 """
 
-import json
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime
 from itertools import takewhile
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from billing.activity import ActivityKind, new, note
-from billing.bulk import among, as_arrays, read_rows
-from billing.ledger import Posting, references
-from billing.models import Kind
+from billing.bulk import among
+from billing.ledger import Posting
 from billing.plans import movements
 from billing.texts import readable_reason
-from calls import stored
+from calls import reports, stored
 from calls.changes import reversed_changes, undone
-from calls.models import OvertakenCall
+from calls.charges import Charges
+from calls.linking import Report
+from calls.models import CallReport, OvertakenCall
+from calls.rated import RatedCall
+from calls.reconciling import OvertakenError, Reconciliation
 from calls.records import CallKey
+from calls.reporters import Order
 from calls.stored import StoredCall
+from calls.undoing import opposite, standing_entries, withdrawn
 
 CALLS_AT_ONCE = 1_000
 
@@ -39,40 +45,18 @@ CALLS_AT_ONCE = 1_000
 class Withdrawn(NamedTuple):
     """What was withdrawn: the numbers of slices add up.
 
-    ``withdrawn`` calls count no more, ``restored`` ones are as they were before the import, and
-    ``credits`` came back in all (negative: were used again). ``kept`` were changed by something
-    else since and are left alone; they are counted with the last slice, the one without ``more``.
+    ``withdrawn`` calls count no more, ``restored`` ones are as they were before the import, of
+    ``unlinked`` ones the import's report is gone and nothing else changed, and ``credits`` came
+    back in all (negative: were used again). ``kept`` were changed by something else since and are
+    left alone; they are counted with the last slice, the one without ``more``.
     """
 
     withdrawn: int = 0
     restored: int = 0
+    unlinked: int = 0
     kept: int = 0
     credits: int = 0
     more: bool = False
-
-
-class _Standing(NamedTuple):
-    """An entry of a call that nothing has undone."""
-
-    account_id: int
-    call_id: str
-    reference: str
-    credits: int
-    occurred_at: datetime
-    usage_type: str
-    agent: str
-    billed_seconds: int
-    billable_us: int
-    increment_seconds: int
-    call_status: str
-    changes: str | None
-    import_id: int | None
-
-
-# The changes as text: the driver would make objects of JSON.
-_COLUMNS = [
-    "entry.changes::text" if name == "changes" else f"entry.{name}" for name in _Standing._fields
-]
 
 
 def withdraw_import(
@@ -81,46 +65,52 @@ def withdraw_import(
     """Take back what the import ``import_id`` did to at most ``limit`` calls of the account.
 
     One transaction; call it again while there is ``more``, also after an interruption. A call that
-    the import made is withdrawn; one that it corrected is as it was before. A call that something
-    else has changed since is kept: see `overtaken_calls`.
+    the import made is withdrawn, but for what other reporters tell of it; one that it corrected is
+    as it was before. A call that something else has changed since is kept: see `overtaken_calls`.
     """
-    with transaction.atomic():
-        keys = stored.of_import(account_id=account_id, import_id=import_id, limit=limit)
-        # Another process may have taken some of them back before they could be locked.
-        calls = [
-            call
-            for call in stored.lock(keys)
-            if call.import_id == import_id and call.withdrawn_at is None
-        ]
-        batch = _Batch(calls, now)
-        for call in calls:
-            batch.take_back(call, import_id)
+
+    def take_back() -> Withdrawn:
+        of_import = {"account_id": account_id, "import_id": import_id}
+        keys = stored.of_import(**of_import, limit=limit)
+        linked = reports.of_import(**of_import, limit=limit - len(keys))
+        batch = _Batch(account_id, keys, linked, now=now)
+        for call in batch.calls:
+            # Another process may have taken some of them back before they could be locked.
+            if call.import_id == import_id and call.withdrawn_at is None:
+                batch.take_back(call, import_id)
+        batch.forget_import(import_id)
         done = batch.store()
-        more = has_calls(account_id=account_id, import_id=import_id)
-    if not more:
+        return done._replace(more=has_calls(**of_import))
+
+    done = _in_one_transaction(take_back)
+    if not done.more:
         kept = len(overtaken_calls(account_id=account_id, import_id=import_id))
         return done._replace(kept=kept)
-    return done._replace(more=True)
+    return done
 
 
 def withdraw_calls(
     *, account_id: int, call_ids: Collection[str], reason: str, now: datetime
 ) -> Withdrawn:
-    """Withdraw calls of the account, whatever brought them, for ``reason``, which their rows tell.
+    """Withdraw calls of the account, whoever reported them, for ``reason``, which their rows tell.
 
-    One transaction. Calls that are withdrawn already, or that there are none of, are left out.
-    Raises ReasonError as `readable_reason` does.
+    One transaction. A call that several tell may be named by any of its IDs. Calls that are
+    withdrawn already, or that there are none of, are left out. Raises ReasonError as
+    `readable_reason` does.
     """
     reason = readable_reason(reason)
-    with transaction.atomic():
+
+    def withdraw() -> Withdrawn:
+        reports.lock_accounts([account_id])
+        linked = reports.calls_of(account_id=account_id, call_ids=call_ids)
+        keys = {(account_id, linked.get(call_id, call_id)) for call_id in call_ids}
+        batch = _Batch(account_id, keys, now=now, reason=reason)
         calls = [
-            call
-            for call in stored.lock([(account_id, call_id) for call_id in call_ids])
-            if call.withdrawn_at is None
+            call for call in batch.calls if call.record.key in keys and call.withdrawn_at is None
         ]
-        batch = _Batch(calls, now, reason)
         for call in calls:
             batch.withdraw(call)
+            batch.forget_all(call)
         done = batch.store()
         if calls:
             note(
@@ -132,10 +122,24 @@ def withdraw_calls(
             )
         return done
 
+    return _in_one_transaction(withdraw)
+
+
+def _in_one_transaction(work: Callable[[], Withdrawn]) -> Withdrawn:
+    while True:
+        try:
+            with transaction.atomic():
+                return work()
+        except OvertakenError:
+            continue  # a call was linked or changed before it could be locked
+
 
 def has_calls(*, account_id: int, import_id: int) -> bool:
-    """Whether the import was the last to change any call that is not withdrawn."""
-    return bool(stored.of_import(account_id=account_id, import_id=import_id, limit=1))
+    """Whether the import was the last to change any call that is not withdrawn, or to report it."""
+    of_import = {"account_id": account_id, "import_id": import_id}
+    return bool(stored.of_import(**of_import, limit=1)) or (
+        CallReport.objects.filter(**of_import).exists()
+    )
 
 
 def overtaken_calls(*, account_id: int, import_id: int) -> list[str]:
@@ -145,14 +149,40 @@ def overtaken_calls(*, account_id: int, import_id: int) -> list[str]:
 
 
 class _Batch:
-    """Calls that are locked, what is posted for them, and what becomes of them."""
+    """Calls of an account that are locked, what is posted for them, and what becomes of them.
 
-    def __init__(self, calls: Sequence[StoredCall], now: datetime, reason: str = "") -> None:
+    ``calls`` are those with ``keys``, and all that may have to do with them or with the call IDs
+    ``linked``, which others tell as well.
+    """
+
+    def __init__(
+        self,
+        account_id: int,
+        keys: Collection[CallKey],
+        linked: Collection[CallKey] = (),
+        *,
+        now: datetime,
+        reason: str = "",
+    ) -> None:
         self.now = now
         self.reason = reason
-        keys = [call.record.key for call in calls]
-        self._standing = _standing_entries(keys)
-        self._overtaken = _overtaken(keys)
+        self._family: Reconciliation | None = None
+        reports.lock_accounts([account_id])
+        known = stored.read(keys)
+        if linked or any(call.record.carrier_id or call.has_reports for call in known):
+            self._family = Reconciliation(
+                charges=Charges({account_id}), order=Order.read([account_id]), now=now
+            )
+            self._family.read([*keys, *linked])
+            keys = self._family.calls.keys()
+        self.calls = stored.lock(keys)
+        if self._family is not None:
+            self._family.check(self.calls)
+        elif any(call.record.carrier_id or call.has_reports for call in self.calls):
+            raise OvertakenError
+        locked = [call.record.key for call in self.calls]
+        self._standing = standing_entries(locked)
+        self._overtaken = _overtaken(locked)
         self._forgotten: list[OvertakenCall] = []
         self._changed: list[StoredCall] = []
         self._postings: list[Posting] = []
@@ -162,14 +192,8 @@ class _Batch:
         """Undo all that stands of ``call``."""
         self._forgotten += self._overtaken[call.record.key]
         for entry in reversed(self._standing[call.record.key]):
-            self._postings.append(self._opposite(entry))
-        free = call.rated.charge._replace(credits=0)
-        withdrawn = call._replace(
-            rated=call.rated._replace(charge=free),
-            withdrawn_at=self.now,
-            times_withdrawn=call.times_withdrawn + 1,
-        )
-        self._changed.append(withdrawn)
+            self._postings.append(opposite(entry, reason=self.reason))
+        self._changed.append(withdrawn(call, now=self.now))
         self._done = self._done._replace(withdrawn=self._done.withdrawn + 1)
 
     def take_back(self, call: StoredCall, import_id: int) -> None:
@@ -181,12 +205,42 @@ class _Batch:
             return
         rated = call.rated
         for entry in own:
-            changes: dict[str, list[Any]] = json.loads(entry.changes or "{}")
-            rated = undone(rated, changes)
-            self._postings.append(self._opposite(entry, reversed_changes(changes)))
+            rated = undone(rated, entry.changed)
+            self._postings.append(opposite(entry, changes=reversed_changes(entry.changed)))
         before = self._import_before(call, import_id)
         self._changed.append(call._replace(rated=rated, import_id=before))
         self._done = self._done._replace(restored=self._done.restored + bool(own))
+
+    def forget_import(self, import_id: int) -> None:
+        """Forget what the import reported of calls that others tell as well.
+
+        Of a call that is again as it was before the import, the report is again what it was.
+        """
+        if self._family is None:
+            return
+        gone = [report for report in self._family.reports if report.import_id == import_id]
+        for report in gone:
+            self._family.forget(report)
+        changed = {call.record.call_id: call for call in self._changed}
+        for report in gone:
+            call = changed.get(report.linked)
+            if call is not None and call.withdrawn_at is None:
+                self._restore(call, report)
+        unlinked = sum(report.linked not in changed for report in gone)
+        self._done = self._done._replace(unlinked=self._done.unlinked + unlinked)
+
+    def _restore(self, call: StoredCall, gone: Report) -> None:
+        """What ``call`` is again, its reporter had told before what is ``gone``."""
+        if call.record.reporter == gone.record.reporter:
+            record = call.record._replace(call_id=gone.record.call_id)
+            assert self._family is not None
+            self._family.put(Report(record, call.import_id, call.recorded_at, gone.linked))
+
+    def forget_all(self, call: StoredCall) -> None:
+        """Forget all that anybody has reported of ``call``."""
+        if self._family is not None:
+            for report in self._family.reports_of(call):
+                self._family.forget(report)
 
     def store(self) -> Withdrawn:
         """Store and post it; return what was done."""
@@ -194,8 +248,26 @@ class _Batch:
         if self._forgotten:
             forgotten = among(row.pk for row in self._forgotten)
             OvertakenCall.objects.filter(pk__in=forgotten).delete()
-        movements.post(postings=self._postings, now=self.now, references_are_new=True)
-        return self._done._replace(credits=sum(posting.credits for posting in self._postings))
+        self._post(self._postings)
+        if self._family is not None:
+            self._settle(self._family)
+        return self._done
+
+    def _settle(self, family: Reconciliation) -> None:
+        """Let calls follow what is still told of them."""
+        for call in self._changed:
+            family.calls[call.record.key] = call
+            if call.withdrawn_at is None and not family.reports_of(call):
+                family.tell_alone(call)
+        family.settle()
+        if not stored.insert(sorted(family.new_calls, key=_key_of), recorded_at=self.now):
+            raise OvertakenError
+        self._post([posting for _, own in family.store() for posting in own])
+
+    def _post(self, postings: Sequence[Posting]) -> None:
+        movements.post(postings=postings, now=self.now, references_are_new=True)
+        credits = sum(posting.credits for posting in postings)
+        self._done = self._done._replace(credits=self._done.credits + credits)
 
     def _import_before(self, call: StoredCall, import_id: int) -> int | None:
         """The import that had changed ``call`` last before ``import_id``, which is forgotten."""
@@ -206,54 +278,9 @@ class _Batch:
         before: int = overtaken[-1].import_id
         return before
 
-    def _opposite(self, entry: _Standing, changes: str | None = None) -> Posting:
-        """What undoes ``entry``: with its ``changes``, where its call is not withdrawn."""
-        return Posting(
-            account_id=entry.account_id,
-            kind=Kind.WITHDRAWAL,
-            credits=-entry.credits,
-            reference=references.of_withdrawal(entry.reference),
-            occurred_at=entry.occurred_at,
-            remarks=self.reason,
-            call_id=entry.call_id,
-            usage_type=entry.usage_type,
-            agent=entry.agent,
-            billed_seconds=-entry.billed_seconds,
-            billable_us=entry.billable_us,
-            increment_seconds=entry.increment_seconds,
-            call_status=entry.call_status,
-            changes=changes,
-            import_id=entry.import_id,
-        )
 
-
-def _standing_entries(keys: Sequence[CallKey]) -> dict[CallKey, list[_Standing]]:
-    """By call, its entries that nothing has undone, oldest first. Needs the locks on the calls."""
-    standing: dict[CallKey, list[_Standing]] = defaultdict(list)
-    if keys:
-        with connection.cursor() as cursor:
-            # OFFSET 0: each is looked up in an index; else the table may be read.
-            cursor.execute(
-                f"""
-                SELECT {", ".join(_COLUMNS)}
-                  FROM unnest(%s::bigint[], %s::text[]) AS asked (account_id, call_id)
-                 CROSS JOIN LATERAL (
-                       SELECT * FROM billing_ledgerentry own
-                        WHERE own.account_id = asked.account_id AND own.call_id = asked.call_id
-                          AND own.call_id <> '' OFFSET 0) entry
-                 WHERE entry.kind <> '{Kind.WITHDRAWAL}'
-                   AND NOT EXISTS (
-                       SELECT FROM billing_ledgerentry undoing
-                        WHERE undoing.account_id = entry.account_id
-                          AND undoing.reference = {references.of_withdrawal_sql("entry.reference")}
-                       OFFSET 0)
-                 ORDER BY entry.account_id, entry.call_id, entry.seq
-                """,
-                as_arrays(keys),
-            )
-            for entry in read_rows(cursor, _Standing):
-                standing[entry.account_id, entry.call_id].append(entry)
-    return standing
+def _key_of(call: tuple[RatedCall, int | None]) -> CallKey:
+    return call[0].record.key
 
 
 def _overtaken(keys: Iterable[CallKey]) -> dict[CallKey, list[OvertakenCall]]:

@@ -124,6 +124,8 @@ class Batch:
                 summary.created += 1
             elif outcome.result is Result.CORRECTED:
                 summary.corrected += 1
+            elif outcome.result is Result.LINKED:
+                summary.linked += 1
             else:
                 summary.unchanged += 1
         summary.ignored += self.ignored

@@ -27,6 +27,7 @@ from calls.imports.summaries import Summary, Trial
 from calls.imports.trials import end_trial, try_batch
 from calls.notations import BadFileError, Reader
 from calls.sources import Source
+from calls.sources.registry import reporter_of
 
 BATCH_SIZE = 1_000
 
@@ -70,6 +71,7 @@ def import_calls(
                     outcomes = record_calls(
                         records=batch.records,
                         now=now,
+                        reporter=reporter_of(source),
                         are_legs=source.tells_legs,
                         revise=revise,
                         import_id=import_id,

@@ -31,6 +31,7 @@ from calls.models import FileImport, ImportReject, ImportState
 from calls.models.file_import import FIELD_LENGTH_MAX
 from calls.notations import BadFileError, Reader
 from calls.sources import Source
+from calls.sources.registry import reporter_of
 from calls.withdrawing import withdraw_import
 
 logger = logging.getLogger(__name__)
@@ -241,6 +242,7 @@ def _record(file_import: FileImport, clock: Clock) -> bool:
                 outcomes = record_calls(
                     records=batch.records,
                     now=clock(),
+                    reporter=reporter_of(source),
                     are_legs=source.tells_legs,
                     revise=reading.revise,
                     import_id=file_import.pk,
@@ -317,7 +319,7 @@ def _withdraw(file_import: FileImport, clock: Clock) -> bool:
             )
             withdrawal = {
                 name: locked.withdrawal.get(name, 0) + getattr(done, name)
-                for name in ("withdrawn", "restored", "credits")
+                for name in ("withdrawn", "restored", "unlinked", "credits")
             } | {"kept": done.kept}
             quiet_id = keep_quiet(account_id=locked.account_id, noted=locked.quiet_id, now=clock())
             _note(file_import, clock(), withdrawal=withdrawal, quiet_id=quiet_id)

@@ -23,7 +23,8 @@ class Summary:
     """What an import has done so far.
 
     ``lines`` counts the records of the file, ``joined`` those that only complete the call of
-    another line, ``ignored`` those that are no calls for billing. Created, unchanged, corrected and
+    another line, ``ignored`` those that are no calls for billing, ``linked`` those of calls that
+    another reporter tells too and that count there. Created, unchanged, corrected, linked and
     rejected add up to the rest of them.
     """
 
@@ -33,6 +34,7 @@ class Summary:
     created: int = 0
     unchanged: int = 0
     corrected: int = 0
+    linked: int = 0
     rejected: int = 0
     credits: int = 0
     notes: dict[Note, Noted] = field(default_factory=dict)
@@ -85,7 +87,7 @@ class Summary:
         return replace(self, notes=dict(self.notes))
 
 
-LINES_DONE = ("joined", "ignored", "created", "unchanged", "corrected", "rejected")
+LINES_DONE = ("joined", "ignored", "created", "unchanged", "corrected", "linked", "rejected")
 COUNTS = ("lines", *LINES_DONE, "credits")
 
 

@@ -8,12 +8,17 @@ from billing.plans.tariffs import TariffBook
 from calls.charging import Result, try_calls
 from calls.imports.batches import Batch
 from calls.imports.summaries import Trial
+from calls.sources.registry import reporter_of
 
 
 def try_batch(batch: Batch, trial: Trial, *, book: TariffBook, now: datetime, revise: bool) -> None:
     """Count in ``trial`` what would become of the batch. ``book`` tells what is history."""
     outcomes = try_calls(
-        records=batch.records, now=now, are_legs=batch.source.tells_legs, revise=revise
+        records=batch.records,
+        now=now,
+        reporter=reporter_of(batch.source),
+        are_legs=batch.source.tells_legs,
+        revise=revise,
     )
     trial.summary = batch.count(outcomes, trial.summary)
     trial.equal_rows += batch.equal_rows

@@ -119,8 +119,10 @@ class TooLargeError(Refusal):
 def open_imports(account: Account) -> int:
     """How many imports of the account may still need their file."""
     nothing_but_rejects = Q(
-        trial__summary__created=0, trial__summary__corrected=0, trial__summary__unchanged=0
-    )
+        trial__summary__created=0,
+        trial__summary__corrected=0,
+        trial__summary__unchanged=0,
+    ) & (Q(trial__summary__linked=0) | Q(trial__summary__linked__isnull=True))
     return (
         FileImport.objects.filter(
             account=account, state__in=OPEN, is_command=False, file_deleted_at=None

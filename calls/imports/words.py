@@ -55,6 +55,11 @@ def _trial_sentences(trial: Trial, zone: ZoneInfo) -> Iterator[str]:
 
 def others(summary: Summary) -> Iterator[str]:
     """What became of lines that are neither calls nor faults."""
+    if summary.linked:
+        yield (
+            f"Calls that another source reports too, linked to them and counted once: "
+            f"{summary.linked:,}."
+        )
     if summary.joined:
         yield f"Lines joined with another of the same call: {summary.joined:,}."
     if summary.ignored:

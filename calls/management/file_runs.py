@@ -309,14 +309,17 @@ class FileRun:
 
 def _counted(summary: Summary, *, would: bool = False) -> str:
     credits = f"{summary.credits:,} credit{pluralize(summary.credits)}"
+    linked = f"link {summary.linked:,}, " if would else f"{summary.linked:,} linked, "
+    linked = linked if summary.linked else ""
     if would:
         return (
             f"would create {summary.created:,}, leave {summary.unchanged:,} unchanged, correct "
-            f"{summary.corrected:,}, reject {summary.rejected:,}; {credits} would be charged."
+            f"{summary.corrected:,}, {linked}reject {summary.rejected:,}; {credits} would be "
+            "charged."
         )
     return (
         f"{summary.created:,} created, {summary.unchanged:,} unchanged, "
-        f"{summary.corrected:,} corrected, {summary.rejected:,} rejected; "
+        f"{summary.corrected:,} corrected, {linked}{summary.rejected:,} rejected; "
         f"{credits} charged."
     )
 

@@ -19,7 +19,7 @@ TIMES = ("started_at", "connected_at", "ended_at", "revised_at")
 CHOICES = ("usage_type", "status")
 AMOUNTS = ("total", "talk", "waiting")
 TEXTS = ("agent", "from", "to", "remarks")
-MAPPABLE = ("call_id", "group", *CHOICES, *TIMES, *AMOUNTS, *TEXTS)
+MAPPABLE = ("call_id", "group", "carrier_id", *CHOICES, *TIMES, *AMOUNTS, *TEXTS)
 CONSTANT = (*CHOICES, *TEXTS)
 
 
@@ -107,7 +107,7 @@ def lengths_without_unit(options: Mapping[str, Any]) -> set[str]:
 def _map(profile: dict[str, Any], field: str, columns: list[str]) -> None:
     if field == "call_id" or field in TIMES:
         profile[field] = {**profile.get(field, {}), "columns": columns}
-    elif field in TEXTS:
+    elif field in TEXTS or field == "carrier_id":
         profile[field] = columns
     else:  # one column
         profile[field] = {**profile.get(field, {}), "column": columns[0]}

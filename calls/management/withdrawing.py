@@ -52,9 +52,11 @@ def take_back(*, named: str, account: Account, out: Any) -> None:
     if found.state != ImportState.WITHDRAWN:
         raise CommandError(f"Import {named}: {found.said}", returncode=INCOMPLETE)
     done = found.withdrawal
+    unlinked = done.get("unlinked", 0)
+    others = f"{grouped(unlinked)} left to other sources, " if unlinked else ""
     out.write(
         f"{grouped(done['withdrawn'])} withdrawn, {grouped(done['restored'])} as before the "
-        f"import, {grouped(done['kept'])} kept because something else changed them since; "
+        f"import, {others}{grouped(done['kept'])} kept because something else changed them since; "
         f"{in_credits(done['credits'])} given back."
     )
 

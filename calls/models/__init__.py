@@ -1,6 +1,13 @@
 """The tables of calls, one concept a file."""
 
-from calls.models.call import NUMBER_LENGTH_MAX, UNCONNECTED, Call, Status
+from calls.models.call import (
+    CARRIER_ID_LENGTH_MAX,
+    NUMBER_LENGTH_MAX,
+    UNCONNECTED,
+    Call,
+    Status,
+)
+from calls.models.call_report import CallReport
 from calls.models.call_source import CallSource, EventState, InboxEvent, PullState, Via
 from calls.models.export import Export, ExportPart, ExportState
 from calls.models.file_import import (
@@ -11,12 +18,15 @@ from calls.models.file_import import (
     MappingProfile,
     StagedLine,
 )
+from calls.models.order_change import OrderChange
 from calls.models.overtaken import OvertakenCall
 
 __all__ = [
+    "CARRIER_ID_LENGTH_MAX",
     "NUMBER_LENGTH_MAX",
     "UNCONNECTED",
     "Call",
+    "CallReport",
     "CallSource",
     "EventState",
     "Export",
@@ -28,6 +38,7 @@ __all__ = [
     "ImportState",
     "InboxEvent",
     "MappingProfile",
+    "OrderChange",
     "OvertakenCall",
     "PullState",
     "StagedLine",

@@ -15,6 +15,8 @@ from billing.models.ledger import (
 )
 from billing.plans.rating import UsageType
 
+CARRIER_ID_LENGTH_MAX = 200
+REPORTER_LENGTH_MAX = 60
 NUMBER_LENGTH_MAX = 100  # telephone numbers, SIP addresses, names of web clients
 
 
@@ -60,6 +62,27 @@ class Call(models.Model):
     remarks = models.CharField(max_length=REMARKS_LENGTH_MAX, blank=True)
     revised_at = models.DateTimeField(
         null=True, blank=True, help_text="When its source last changed the record, if it says so."
+    )
+    # What follows has the database's default, so that recording most calls does not write it.
+    carrier_id = models.CharField(
+        "carrier's ID",
+        max_length=CARRIER_ID_LENGTH_MAX,
+        blank=True,
+        default="",
+        db_default="",
+        db_collation="C",
+    )
+    reporter = models.CharField(
+        max_length=REPORTER_LENGTH_MAX,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Who told these facts: calls.reporters.",
+    )
+    has_reports = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="There are rows of CallReport that are linked to it.",
     )
 
     plan_name = models.CharField("plan", max_length=80)
@@ -132,6 +155,11 @@ class Call(models.Model):
                 fields=["account", "import_id", "withdrawn_at"],
                 name="call_import",
                 condition=Q(import_id__isnull=False),
+            ),
+            models.Index(
+                fields=["account", "carrier_id"],
+                name="call_carrier",
+                condition=~Q(carrier_id=""),
             ),
             models.Index(
                 fields=["id"], name="call_withdrawn", condition=Q(withdrawn_at__isnull=False)

@@ -17,6 +17,7 @@ agent           no        name of the AI agent; shortened to 100 characters
 from, to        no        numbers or addresses; each shortened to 100 characters
 remarks         no        shown in the call log; shortened to 500 characters
 revised_at      no        when this record was last changed: an older one never replaces a newer one
+carrier_id      no        the carrier's own ID of the call, by which another report of it is found
 ==============  ========  =========================================================================
 
 ``*`` needed of completed calls. Times are ISO 8601: ``2026-11-23T14:05:09``
@@ -26,7 +27,7 @@ named. A wall-clock time that the clocks skipped is rejected; of one that they r
 two is taken with which the call is shorter, or else the first: nobody pays for an hour in doubt.
 
 The last line should end with a line break like all others. Without one it may be cut off: then it
-is rejected where its last value may go on, as a call ID may, and a time without an offset.
+is rejected where its last value may go on, as an ID may, and a time without an offset.
 """
 
 from collections.abc import Container, Iterator, Mapping, Sequence
@@ -47,8 +48,18 @@ from calls.records import STATUSES, USAGE_TYPES, CallRecord, Instant, Rejected, 
 from calls.sources import Ignored, Read, Source, open_reader
 
 REQUIRED = ("call_id", "usage_type", "status", "started_at")
-OPTIONAL = ("connected_at", "ended_at", "agent", "from", "to", "remarks", "revised_at")
+OPTIONAL = (
+    "connected_at",
+    "ended_at",
+    "agent",
+    "from",
+    "to",
+    "remarks",
+    "revised_at",
+    "carrier_id",
+)
 TIMES = ("started_at", "connected_at", "ended_at", "revised_at")
+IDS = ("call_id", "carrier_id")
 WORDS: Mapping[str, Container[str]] = {"usage_type": USAGE_TYPES, "status": STATUSES}
 DELIMITERS = ",;\t"
 
@@ -65,7 +76,9 @@ EXPORTED = {
     "from": "from",
     "to": "to",
     "remarks_of_the_record": "remarks",
+    "carrier's_id": "carrier_id",
 }
+EXPORTED_LATER = ("carrier's_id",)  # which earlier exports do not have
 EXPORT_ONLY = frozenset({"credits_used", "credits_added", "balance_after", "kind"})
 NO_CALL = "is no call that counts: a movement of credits, or of a call that was withdrawn."
 
@@ -104,8 +117,8 @@ class CanonicalCsv(Source[Row]):
     def may_be_torn(self, last: Sequence[str], is_closed: bool) -> bool:
         """Whether the ``last`` line misses a column, or a part of one that matters.
 
-        A time may go on unless it names an offset or stands in quotation marks (``is_closed``), a
-        call ID may always; a text may be cut, but nothing is charged by it.
+        A time may go on unless it names an offset or stands in quotation marks (``is_closed``), an
+        ID may always; a text may be cut, but nothing is charged by it.
         """
         if len(last) != len(self._columns):
             return len(last) < len(self._columns)
@@ -114,7 +127,7 @@ class CanonicalCsv(Source[Row]):
             return bool(value) and not is_closed and may_be_torn(value)
         if column in WORDS:
             return _word(value, WORDS[column]) not in WORDS[column]
-        return column == "call_id"
+        return column in IDS
 
     def takes_as_header(self, first: Sequence[str]) -> bool:
         """Always: learn the order of the columns. Raises BadFileError where one is not ours."""
@@ -181,6 +194,7 @@ class CanonicalCsv(Source[Row]):
             to_number=row.get("to", ""),
             remarks=row.get("remarks", ""),
             revised_at=self._possible("revised_at", row)[0],
+            carrier_id=row.get("carrier_id", ""),
             now=self.now,
         )
 
@@ -215,7 +229,7 @@ class OwnExport(CanonicalCsv):
             raise BadFileError(
                 "The first line does not name the columns of an export of calls and credits."
             )
-        missing = [name for name in EXPORTED if name not in names]
+        missing = [name for name in EXPORTED if name not in (*names, *EXPORTED_LATER)]
         if missing:
             raise BadFileError(
                 "This export has too few columns to read calls from it: an earlier version wrote "

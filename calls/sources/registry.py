@@ -10,12 +10,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
+from calls import reporters
 from calls.platforms import Platform
 from calls.sources import Source
 from calls.sources.asterisk import AsteriskCsv
 from calls.sources.canonical import CanonicalCsv, OwnExport
 from calls.sources.freeswitch import FreeSwitch
 from calls.sources.mapped.profile import Profile
+from calls.sources.mapped.source import MappedSource
 from calls.sources.twilio import Twilio
 from calls.sources.vapi import Vapi
 
@@ -32,6 +34,19 @@ SOURCES: Mapping[str, type[Source[Any]]] = {
 DEFAULT = CanonicalCsv.name
 
 SHIPPED: Final = Path(__file__).parent / "profiles"
+
+
+def reporter_of(source: Source[Any]) -> str:
+    """Who reports the calls of a file that is read by ``source``: the system that it is of.
+
+    Files of one system are one reporter, whatever their notation. Our own CSV, and files that
+    somebody has mapped, do not tell what system they are of. Rule: `calls.reporters`.
+    """
+    if isinstance(source, MappedSource):
+        name = source.profile.name
+        return reporters.of_file(name if name in shipped_profiles() else "")
+    is_own = isinstance(source, CanonicalCsv)
+    return reporters.of_file("" if is_own else source.name)
 
 
 @cache

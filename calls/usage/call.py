@@ -11,9 +11,11 @@ from billing.models import Account, Kind, LedgerEntry
 from billing.texts import in_credits
 from calls.models import Call
 from calls.records import is_long
+from calls.reports import calls_of
 from calls.usage import payers, words
 from calls.usage.entries import Entry
 from calls.usage.log import LogRow, log_rows
+from calls.usage.reports import Report, other_reports
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,8 @@ class CallPage:
     ``call`` is None where only the log knows the call. ``credits`` is what it cost in the end, all
     corrections included, ``rows`` are its rows, oldest first. ``paid`` are the payments of it, what
     grants got back taken off, and what nobody has paid yet; ``paid_words`` say the same.
+    ``reports`` are those of other sources that tell the call too; ``same_as`` is the ID of the call
+    that a withdrawn one turned out to be.
     """
 
     call_id: str
@@ -38,6 +42,8 @@ class CallPage:
     paid_words: str
     credits: int
     rows: Sequence[LogRow]
+    reports: Sequence[Report]
+    same_as: str
 
     @property
     def balance_after(self) -> int:
@@ -60,8 +66,16 @@ class CallPage:
         return any(row.kind == Kind.WITHDRAWAL for row in self.rows)
 
 
+def call_id_of(*, account: Account, call_id: str) -> str | None:
+    """The ID of the call that another source reports by this ID; None where there is none."""
+    if "\x00" in call_id:
+        return None
+    return calls_of(account_id=account.pk, call_ids=[call_id]).get(call_id)
+
+
 def call_page(*, account: Account, call_id: str) -> CallPage | None:
-    """Read a call and its rows; None where the account has no such call. Three queries."""
+    """Read a call and its rows; None where the account has no such call. Three queries; one or two
+    more for what other sources tell of it, or what it turned out to be."""
     if not call_id or "\x00" in call_id:  # which the database can't even be asked for
         return None
     # Known not to be empty: that is what the index of call IDs is about.
@@ -93,4 +107,8 @@ def call_page(*, account: Account, call_id: str) -> CallPage | None:
         paid_words=payers.in_words(paid, year=started_at.year, zone=zone),
         credits=credits,
         rows=rows,
+        reports=other_reports(call) if call and call.has_reports else (),
+        same_as=(call_id_of(account=account, call_id=call_id) or "")
+        if call and call.withdrawn_at
+        else "",
     )

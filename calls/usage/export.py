@@ -43,6 +43,7 @@ class _Facts(NamedTuple):
     from_number: str
     to_number: str
     remarks: str
+    carrier_id: str
 
 
 class _Line:
@@ -189,6 +190,7 @@ def _head(period: Period) -> list[str]:
         "From",
         "To",
         "Remarks of the record",
+        "Carrier's ID",
     ]
 
 
@@ -220,6 +222,7 @@ def _record_cells(facts: _Facts | None) -> Iterable[str]:
         sheet_text(facts.from_number),
         sheet_text(facts.to_number),
         sheet_text(facts.remarks),
+        sheet_text(facts.carrier_id),
     )
 
 

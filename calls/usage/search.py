@@ -1,4 +1,4 @@
-"""Finding calls by their ID or its beginning: the one filter that daily counts can't answer."""
+"""Finding calls by the beginning of an ID: the one filter that daily counts can't answer."""
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -8,12 +8,13 @@ from operator import itemgetter
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from django.db.models import Sum
+from django.db.models import Q, Sum
 from django.db.models.functions import Left
 
 from billing.ledger.postings import calls_of
 from billing.models import Account, Kind, LedgerEntry
 from calls.limits import FIRST_DAY
+from calls.models import Call, CallReport
 from calls.usage.counts import Counted
 from calls.usage.filters import UsageFilters
 from calls.usage.log import LogRow, read_newest_first
@@ -70,7 +71,9 @@ class Search:
 def search_calls(*, account: Account, filters: UsageFilters, period: Period) -> Search:
     """Search for the call ID of ``filters`` within ``period`` and the other filters.
 
-    Of bounded cost: one query where few rows begin like that, two or three where many do. They are
+    A call is found by each ID that it has: its own, the carrier's, and those that other sources
+    give it. Of bounded cost: two or three queries where few rows match, one or two more where many
+    do. They are
     then looked for among the period's rows, if those are few enough to read.
     """
     matching = (
@@ -80,8 +83,15 @@ def search_calls(*, account: Account, filters: UsageFilters, period: Period) -> 
         .values_list(*Found._fields)
     )
     rows = [Found(*row) for row in matching[: MATCHES_READ_MAX + 1]]
+    others = _by_other_ids(account, filters.call_id)
+    if len(others) > MATCHES_READ_MAX:
+        return Search(filters.call_id, too_many=True)
+    if others and len(rows) <= MATCHES_READ_MAX:
+        also = LedgerEntry.objects.filter(account=account, call_id__in=others)
+        also = also.exclude(call_id="").order_by("call_id")
+        rows += [Found(*row) for row in also.values_list(*Found._fields)[: MATCHES_READ_MAX + 1]]
     if len(rows) > MATCHES_READ_MAX:
-        return _search_period(account=account, filters=filters, period=period)
+        return _search_period(account=account, filters=filters, period=period, others=others)
     passing = sorted(
         (
             row
@@ -101,7 +111,27 @@ def search_calls(*, account: Account, filters: UsageFilters, period: Period) -> 
     return Search(filters.call_id, outside=(first_day, last_day) if first_day <= last_day else None)
 
 
-def _search_period(*, account: Account, filters: UsageFilters, period: Period) -> Search:
+def _by_other_ids(account: Account, text: str) -> list[str]:
+    """The IDs of calls that begin otherwise, but have another ID that begins with ``text``: the
+    carrier's, or one that another source gives them. At most `MATCHES_READ_MAX`, and one more."""
+    carriers = Call.objects.filter(account=account, carrier_id__startswith=text)
+    reports = CallReport.objects.filter(account=account)
+    found = [
+        carriers.exclude(carrier_id="").order_by("carrier_id").values_list("call_id"),
+        reports.filter(carrier_id__startswith=text)
+        .exclude(carrier_id="")
+        .order_by("carrier_id")
+        .values_list("linked_call_id"),
+        reports.filter(call_id__startswith=text).order_by("call_id").values_list("linked_call_id"),
+    ]
+    first, *others = (one[: MATCHES_READ_MAX + 1] for one in found)
+    call_ids = {call_id for (call_id,) in first.union(*others)}
+    return sorted(call_id for call_id in call_ids if not call_id.startswith(text))
+
+
+def _search_period(
+    *, account: Account, filters: UsageFilters, period: Period, others: Sequence[str]
+) -> Search:
     """Search among the rows of ``period``, which the index of the log has in their order."""
     text = filters.call_id
     if _rows_in(account, filters, period) > PERIOD_ROWS_MAX:
@@ -111,7 +141,7 @@ def _search_period(*, account: Account, filters: UsageFilters, period: Period) -
         filters.entries(account)
         .filter(occurred_at__gte=period.starts_at, occurred_at__lt=period.ends_at)
         .alias(beginning=Left("call_id", len(text)))
-        .filter(beginning=text)
+        .filter(Q(beginning=text) | Q(call_id__in=others))
         .order_by("-occurred_at", "-id")
         .values_list(*Found._fields)
     )

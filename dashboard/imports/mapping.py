@@ -61,6 +61,12 @@ TEXTS: Final = {
         "customer",
     ),
     "own": ("Own number", "Your number in the call, where the file tells it so.", "own"),
+    "carrier_id": (
+        "Carrier’s ID",
+        "The ID that the telephone company gave the call: by it a call that another source reports "
+        "too is one call, charged once.",
+        "carrier_id",
+    ),
     "remarks": ("Remarks", "Anything worth keeping: topic, queue.", "remarks"),
 }
 # What can be the same for all calls of a file.

@@ -91,6 +91,7 @@ def trial_in_words(trial: Trial) -> str:
         (summary.created, "record {}", "call"),
         (summary.corrected, "correct {}", "call"),
         (summary.unchanged, "leave {} as they are", "call"),
+        (summary.linked, "link {} to reports of other sources", "call"),
         (summary.rejected, "leave out {}", "line"),
     )
     if not done:
@@ -104,6 +105,7 @@ def import_in_words(summary: Summary) -> str:
         (summary.created, "{} recorded", "call"),
         (summary.corrected, "{} corrected", "call"),
         (summary.unchanged, "{} known already", "call"),
+        (summary.linked, "{} linked to reports of other sources", "call"),
         (summary.rejected, "{} left out", "line"),
     )
     return f"{capfirst(done)}, for {in_credits(summary.credits)}." if done else ""
@@ -111,7 +113,7 @@ def import_in_words(summary: Summary) -> str:
 
 def calls_of(summary: Summary) -> int:
     """How many calls the import recorded, changed or found."""
-    return summary.created + summary.corrected + summary.unchanged
+    return summary.created + summary.corrected + summary.unchanged + summary.linked
 
 
 def counted(number: int, noun: str) -> str:
@@ -151,6 +153,7 @@ def _tiles(summary: Summary) -> list[Tile]:
         Tile("New calls", grouped(summary.created)),
         Tile("Corrected", grouped(summary.corrected)),
         Tile("As they were", grouped(summary.unchanged)),
+        *([Tile("Reported elsewhere too", grouped(summary.linked))] if summary.linked else []),
         Tile("Lines left out", grouped(summary.rejected)),
         Tile("Credits", grouped(summary.credits)),
     ]

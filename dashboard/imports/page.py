@@ -220,6 +220,8 @@ class ImportPage(Standing):
         said = f"{outcome.counted(done.get('withdrawn', 0), 'call')} withdrawn"
         if done.get("restored"):
             said += f", {outcome.counted(done['restored'], 'call')} as before"
+        if done.get("unlinked"):
+            said += f", {outcome.counted(done['unlinked'], 'call')} left to other sources"
         return f"{said}: {self.returned_words(done.get('credits', 0))}"
 
 

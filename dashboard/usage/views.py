@@ -6,7 +6,7 @@ from django.http import Http404, HttpResponse, HttpResponseBase, JsonResponse, S
 from django.shortcuts import redirect, render
 
 from billing.ledger.balances import grants_left
-from calls.usage.call import call_page
+from calls.usage.call import call_id_of, call_page
 from calls.usage.counts import new_rows, rows_in
 from calls.usage.export import Selection, TooManyFoundError, export_csv
 from calls.usage.report import usage_report
@@ -106,10 +106,13 @@ def changes(request: AccountRequest) -> JsonResponse:
 
 @account_page()
 def call(request: AccountRequest, call_id: str) -> HttpResponse:
-    """Show one call and the arithmetic of its charge."""
+    """Show one call and the arithmetic of its charge, by any of its IDs."""
     page = call_page(account=request.account, call_id=call_id)
     if page is None:
-        raise Http404("No such call.")
+        linked_to = call_id_of(account=request.account, call_id=call_id)
+        if linked_to is None:
+            raise Http404("No such call.")
+        return redirect("dashboard:call", request.account.slug, linked_to)
     return render(request, "dashboard/usage/call.html", {"page": page})
 
 

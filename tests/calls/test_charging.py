@@ -84,6 +84,9 @@ def test_a_call_keeps_all_its_facts_and_what_its_charge_was_computed_from(profes
         "import_id": "None",
         "withdrawn_at": "None",
         "times_withdrawn": "0",
+        "carrier_id": "",
+        "reporter": "",
+        "has_reports": "False",
     }
 
 

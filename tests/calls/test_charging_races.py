@@ -17,9 +17,10 @@ from billing.bulk import copy_rows
 from billing.ledger import grants
 from billing.models import Balance, LedgerEntry, Plan
 from billing.plans.subscriptions import subscribe
-from calls import charging, stored
+from calls import charging, reporters, reports, stored
 from calls.charging import record_calls
 from calls.models import Call
+from tests.audit import breaches
 from tests.calls.calling import NOW, record
 from tests.calls.conftest import SINCE
 from tests.factories import AccountFactory
@@ -122,6 +123,25 @@ def test_overlapping_batches_in_opposite_order_do_not_deadlock(professional, bas
     assert Call.objects.count() == 20 + 15 * 20
 
 
+def test_two_sources_that_report_the_same_calls_at_once_have_each_charged_once(professional):
+    reporters_of = [reporters.API, reporters.of_file("vapi")] * 2
+
+    def work(n):
+        own = [
+            record(professional, f"{n % 2}-{m}", 65 + 30 * (n % 2), carrier_id=f"CA{m}")
+            for m in range(40)
+        ]
+        random.Random(n).shuffle(own)
+        for start in range(0, len(own), BATCH):
+            record_calls(records=own[start : start + BATCH], now=NOW, reporter=reporters_of[n])
+
+    assert in_processes(work) == []
+    assert set(Call.objects.values_list("credits", "reporter")) == {(3, reporters.API)}
+    assert Call.objects.filter(withdrawn_at=None).count() == 40
+    assert Balance.objects.get(account=professional).credits == 1_500 - 3 * 40
+    assert breaches() == []
+
+
 # ── What each lock is for: with time to collide, the same work passes with it and fails without ──
 MOMENT_SECONDS = 0.3
 
@@ -166,6 +186,21 @@ def test_the_lock_on_a_changed_call_keeps_corrections_apart(
     )
     assert bool(errors) == bool(error)
     assert all(error in met for met in errors)
+
+
+@pytest.mark.broken_ledger
+@pytest.mark.parametrize(("lock", "calls"), [(reports.lock_accounts, 1), (without_lock, 2)])
+def test_the_lock_on_linking_makes_one_call_of_two_reports(professional, monkeypatch, lock, calls):
+    monkeypatch.setattr(reports, "lock_accounts", lock)
+    monkeypatch.setattr(reports, "read_family", then_wait(reports.read_family))
+
+    def work(n):
+        reporter = [reporters.API, reporters.FILES][n]
+        told = record(professional, f"c{n}", carrier_id="CA1")
+        record_calls(records=[told], now=NOW, reporter=reporter)
+
+    assert in_processes(work, number=2) == []
+    assert Call.objects.filter(withdrawn_at=None).count() == calls
 
 
 @pytest.mark.parametrize(("one_order", "error"), [(True, ""), (False, "deadlock")])

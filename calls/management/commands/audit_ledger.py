@@ -12,12 +12,14 @@ from billing.payments import audit as payments_audit
 from billing.plans import audit as plans_audit
 from billing.snapshot import snapshot
 from calls import audit as calls_audit
+from calls import audit_reports
 
 INVARIANTS = (
     *ledger_audit.INVARIANTS,
     *plans_audit.INVARIANTS,
     *payments_audit.INVARIANTS,
     *calls_audit.INVARIANTS,
+    *audit_reports.INVARIANTS,
 )
 
 

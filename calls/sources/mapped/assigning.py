@@ -28,6 +28,10 @@ def _is_group(column: Column) -> bool:
     return len(column.distinct) > 1 and all(len(text) >= 6 for text in column.distinct)
 
 
+def _is_id_of_carrier(column: Column) -> bool:
+    return not column.is_empty and not column.is_clock
+
+
 def _is_number(column: Column) -> bool:
     return column.fits(lambda text: telephone_number(text) is None or _is_party(text))
 
@@ -64,6 +68,7 @@ TESTS: Final[Mapping[str, Callable[[Column], bool]]] = {
     "other_party": _is_number,
     "agent": lambda column: column.fits(lambda text: len(text) <= LONG_TEXT),
     "revised_at": lambda column: bool(column.forms),
+    "carrier_id": _is_id_of_carrier,
     "remarks": lambda column: not column.is_empty,
 }
 # What is surest is taken first.

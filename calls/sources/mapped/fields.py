@@ -172,6 +172,12 @@ def text_reader(columns: Sequence[str], constant: str, places: Places, joint: st
     return joined
 
 
+def first_text_reader(columns: Sequence[str], places: Places) -> Callable[[Texts], str]:
+    """Return what reads the first of the columns that says anything; empty where none does."""
+    own = [places[name] for name in columns if name in places]
+    return lambda row: next(filter(None, (said(row[place]) for place in own)), "")
+
+
 def number_reader(field: str, columns: Sequence[str], constant: str, places: Places) -> TextReader:
     """Return what reads a telephone number or address: the first of its columns with one.
 

@@ -138,6 +138,10 @@ SYNONYMS: Final[Mapping[str, str]] = {
         "remarks;remark;notes;note;comment;comments;topic;subject;userfield;category;campaign;"
         "campaign name;tags"
     ),
+    "carrier_id": (
+        "carrier id;carrier call id;carrier s id;phone call provider id;provider call id;"
+        "twilio call sid;telephony call id;sip call id;call control id"
+    ),
     "zone": "time zone;timezone;tz;zone",
 }
 

@@ -26,6 +26,8 @@ agent, remarks          columns, whose values are joined
 from, to                columns, of which the first that is not empty counts
 customer, own           the same, of files that do not tell who called whom: of the other party and
                         of the account; the usage type tells which of them is ``from``
+carrier_id              columns, of which the first that is not empty tells the carrier's own ID of
+                        the call; of a carrier's own records, the column of the call ID
 set                     constants for agent, from, to, remarks
 ignore                  columns that are dropped before anything is stored
 skip                    ``column`` and ``values`` of records that are no calls for billing
@@ -108,6 +110,7 @@ class Profile:
     customer: tuple[str, ...] = ()
     own: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
+    carrier_id: tuple[str, ...] = ()
     constants: tuple[tuple[str, str], ...] = ()
     ignore: tuple[str, ...] = ()
     skip: tuple[Skip, ...] = field(default=())
@@ -169,6 +172,7 @@ class Profile:
             *self.customer,
             *self.own,
             *self.remarks,
+            *self.carrier_id,
         )
 
     @classmethod
@@ -206,6 +210,7 @@ class Profile:
             customer=texts_of("customer", own.get("customer", [])),
             own=texts_of("own", own.get("own", [])),
             remarks=texts_of("remarks", own.get("remarks", [])),
+            carrier_id=texts_of("carrier_id", own.get("carrier_id", [])),
             constants=tuple(
                 (name, text_of(f"set.{name}", text)) for name, text in constants.items()
             ),

@@ -77,6 +77,7 @@ def propose(
         to_number=_titles(parts, "to"),
         customer=() if "from" in parts and "to" in parts else _titles(parts, "other_party"),
         remarks=_titles(parts, "remarks"),
+        carrier_id=_titles(parts, "carrier_id"),
         group=_group(parts),
         ignore=_ignored(found, parts),
     )

@@ -24,6 +24,7 @@ from calls.sources.mapped.fields import (
     ChoiceReader,
     MomentReader,
     amount_reader,
+    first_text_reader,
     moment_reader,
     number_reader,
     text_reader,
@@ -98,6 +99,12 @@ class RecordReader:
         self._to = number_reader("to", profile.to_number, set_to.get("to", ""), places)
         self._customer = number_reader("customer", profile.customer, "", places)
         self._own = number_reader("own", profile.own, "", places)
+        self._carrier_id = first_text_reader(profile.carrier_id, places)
+        # Of a leg it is that of its call.
+        self._is_of_carrier = bool(profile.carrier_id) and (
+            profile.carrier_id == profile.call_id.columns
+        )
+        self._prefix = profile.call_id.prefix
 
     def read(self, row: Sequence[str], call_id: str) -> ReadRecord:
         """Return what ``row`` says of the call. Raises Rejected."""
@@ -128,6 +135,9 @@ class RecordReader:
             remarks=self._remarks(row, notes),
             # Of a leg, how far it reaches: `calls.legs`.
             revised_at=assembled.ended_at if self._is_of_legs else revised[0] if revised else None,
+            carrier_id=(
+                call_id.removeprefix(self._prefix) if self._is_of_carrier else self._carrier_id(row)
+            ),
             now=self._now,
         )
         if notes:

@@ -307,6 +307,7 @@ def _field_names(profile: Profile) -> dict[str, str]:
         "from": profile.from_number,
         "to": profile.to_number,
         "remarks": profile.remarks,
+        "carrier_id": profile.carrier_id,
     }
     for field in ("total", "talk", "waiting"):
         amount = getattr(profile, field)
