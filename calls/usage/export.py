@@ -7,6 +7,7 @@ withdrawn.
 
 import csv
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -51,14 +52,16 @@ class _Line:
 def export_csv(*, account: Account, period: Period, filters: UsageFilters) -> Iterator[str]:
     """Yield the log as CSV text in pieces, newest row first, in constant memory.
 
-    The first five columns are those of the table. The file shows the account as it is now: entries
+    The first five columns are those of the table. The file shows the account in one state, now or
+    the one that ``filters`` ask for: entries
     are never changed, so leaving out those booked later does what a transaction would, without
     keeping one open for as long as the reader takes. Only the facts of a call, which the last
     columns tell, are those of the moment in which they are read. Raises `TooManyFoundError`.
     """
-    last_seq = balance_of(account).last_seq
+    if filters.until_seq is None:
+        filters = replace(filters, until_seq=balance_of(account).last_seq)
     entries = filters.entries(account).filter(
-        occurred_at__gte=period.starts_at, occurred_at__lt=period.ends_at, seq__lte=last_seq
+        occurred_at__gte=period.starts_at, occurred_at__lt=period.ends_at
     )
     if filters.call_id:
         search = search_calls(account=account, filters=filters, period=period)

@@ -1,7 +1,7 @@
 """Finding calls by their ID or its beginning: the one filter that daily counts can't answer."""
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from operator import itemgetter
@@ -9,7 +9,7 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from django.db.models import Sum
-from django.db.models.functions import Left
+from django.db.models.functions import Left, Upper
 
 from billing.ledger.postings import calls_of
 from billing.models import Account, Kind, LedgerEntry
@@ -36,6 +36,7 @@ class Found(NamedTuple):
     kind: str
     usage_type: str
     agent: str
+    call_id: str
     credits: int
     billed_seconds: int
     reference: str
@@ -73,10 +74,13 @@ def search_calls(*, account: Account, filters: UsageFilters, period: Period) -> 
     Of bounded cost: one query where few rows begin like that, two or three where many do. They are
     then looked for among the period's rows, if those are few enough to read.
     """
+    entries = LedgerEntry.objects.filter(account=account).exclude(call_id="")
+    if filters.until_seq is not None:
+        entries = entries.filter(seq__lte=filters.until_seq)
     matching = (
-        LedgerEntry.objects.filter(account=account, call_id__startswith=filters.call_id)
-        .exclude(call_id="")
-        .order_by("call_id")  # makes sure of the index, whatever the statistics say
+        entries.alias(in_capitals=Upper("call_id"))
+        .filter(in_capitals__startswith=capitals(filters.call_id))
+        .order_by("in_capitals")  # makes sure of the index, whatever the statistics say
         .values_list(*Found._fields)
     )
     rows = [Found(*row) for row in matching[: MATCHES_READ_MAX + 1]]
@@ -110,8 +114,8 @@ def _search_period(*, account: Account, filters: UsageFilters, period: Period) -
     matching = (
         filters.entries(account)
         .filter(occurred_at__gte=period.starts_at, occurred_at__lt=period.ends_at)
-        .alias(beginning=Left("call_id", len(text)))
-        .filter(beginning=text)
+        .alias(beginning=Upper(Left("call_id", len(text))))
+        .filter(beginning=capitals(text))
         .order_by("-occurred_at", "-id")
         .values_list(*Found._fields)
     )
@@ -136,7 +140,12 @@ def _search_of(text: str, found: Sequence[Found]) -> Search:
     return Search(text, too_many=True) if len(found) > ROWS_MAX else Search(text, found)
 
 
-def count_found(*, found: Sequence[Found], zone: ZoneInfo) -> list[Counted]:
+def capitals(text: str) -> str:
+    """``text`` as the database compares call IDs, without regard to the case of A to Z."""
+    return text.encode().upper().decode()
+
+
+def count_found(*, found: Iterable[Found], zone: ZoneInfo) -> list[Counted]:
     """Count ``found`` by day, kind and usage type, as the counts by day have it."""
     numbers: dict[tuple[date, str, str], Counter[str]] = defaultdict(Counter)
     for row in found:
