@@ -30,14 +30,27 @@ def is_formula(text: str) -> bool:
     return False
 
 
+# A spreadsheet takes these for numbers: it drops zeros at both ends, and all digits but fifteen.
+NUMBER = re.compile(r"\s*[\d.,]*\d[\d.,]*(?:[eE][+-]?\d+)?\s*", re.ASCII)
+
+
+def is_respelt(text: str) -> bool:
+    """Whether a spreadsheet may run ``text``, or show it as another one.
+
+    So is one that is marked already, or reading it back would take its own mark for ours.
+    """
+    text = text.lstrip("'")
+    return is_formula(text) or NUMBER.fullmatch(text) is not None
+
+
 def sheet_text(text: str) -> str:
-    """``text`` so that a spreadsheet shows it and does not run it."""
-    return f"'{text}" if is_formula(text) else text
+    """``text`` so that a spreadsheet shows it as it is and does not run it."""
+    return f"'{text}" if is_respelt(text) else text
 
 
 def from_sheet_text(text: str) -> str:
     """What `sheet_text` made a text of."""
-    return text[1:] if text.startswith("'") and is_formula(text[1:]) else text
+    return text[1:] if text.startswith("'") and is_respelt(text[1:]) else text
 
 
 MINUS = "−"

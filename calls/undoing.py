@@ -63,6 +63,7 @@ def standing_entries(keys: Sequence[CallKey]) -> dict[CallKey, list[StandingEntr
                  CROSS JOIN LATERAL (
                        SELECT * FROM billing_ledgerentry own
                         WHERE own.account_id = asked.account_id AND own.call_id = asked.call_id
+                          AND upper(own.call_id) = upper(asked.call_id COLLATE "C")
                           AND own.call_id <> '' OFFSET 0) entry
                  WHERE entry.kind <> '{Kind.WITHDRAWAL}'
                    AND NOT EXISTS (

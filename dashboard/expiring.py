@@ -4,8 +4,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from billing.models import CreditGrant
+from django.db.models import Q
+
+from billing.models import Account, CreditGrant, GrantSource
 from billing.notices.warnings import EXPIRY_WARNINGS_DAYS, warning_due
+from billing.plans.cycles import Cycle
 
 SHOWN_MAX = 5
 
@@ -18,6 +21,36 @@ class ExpiringSoon:
     credits: int
     first: Sequence[CreditGrant]
     later_credits: int
+
+
+@dataclass(frozen=True, slots=True)
+class LeftBySource:
+    """How many credits are left of what the plan gave in this cycle, and of all others.
+
+    ``plan_credits`` are those that the plan gave; None where it gave none.
+    """
+
+    plan_left: int
+    plan_credits: int | None
+    other_left: int
+
+
+def left_by_source(*, account: Account, cycle: Cycle | None, now: datetime) -> LeftBySource:
+    """Read what ``account`` has by where it came from; one query."""
+    wanted = Q(is_open=True)
+    if cycle is not None:
+        wanted |= Q(source=GrantSource.PLAN, granted_at__gte=cycle.starts_at)
+    grants = CreditGrant.objects.filter(~Q(expires_at__lte=now), wanted, account=account).order_by()
+    plan_left, plan_credits, other_left = 0, None, 0
+    for source, granted_at, credits, remaining in grants.values_list(
+        "source", "granted_at", "credits", "remaining"
+    ):
+        if source == GrantSource.PLAN and cycle is not None and granted_at >= cycle.starts_at:
+            plan_left += remaining
+            plan_credits = (plan_credits or 0) + credits
+        else:
+            other_left += remaining
+    return LeftBySource(plan_left, plan_credits, other_left)
 
 
 def expiring_soon(*, left: Iterable[CreditGrant], now: datetime) -> ExpiringSoon | None:

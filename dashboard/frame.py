@@ -12,6 +12,7 @@ from billing.plans.cycles import Cycle
 from billing.plans.granting import NextCredits, cycle_of, next_credits
 from billing.plans.tariffs import Agreement, TariffBook, UpcomingAgreement
 from calls.exports.selectors import news_of
+from dashboard.expiring import LeftBySource, left_by_source
 from dashboard.exports.page import ExportPage, pages_of
 
 
@@ -19,6 +20,7 @@ from dashboard.exports.page import ExportPage, pages_of
 class Frame:
     """The frame of one page. ``now`` is the instant that the whole page speaks of.
 
+    ``left`` says of which credits few are left; None while there are enough.
     ``upcoming`` is what is to follow the ``agreement`` in force, ``next_credits`` what comes of it.
     ``has_exports``: the person has downloads in the account; ``export_news`` are those that are
     ready or have failed, and that the person has not said to know of.
@@ -34,6 +36,7 @@ class Frame:
     upcoming: Sequence[UpcomingAgreement]
     cycle: Cycle | None
     next_credits: NextCredits | None
+    left: LeftBySource | None
     now: datetime
     has_exports: bool = False
     export_news: Sequence[ExportPage] = ()
@@ -59,27 +62,35 @@ def build_frame(
 ) -> Frame:
     """Return the frame of a page of the account of ``membership``, at most seven queries.
 
-    One or two more where there are news of the person's downloads.
+    One more where few credits are left, or none, and one or two where there are news of the
+    person's downloads.
     """
     account = membership.account
     tariffs = TariffBook([account.pk])
     agreement = tariffs.find(account.pk, now)
+    state = credit_state(
+        credits=balance,
+        low_at=low_level(
+            thresholds_of(account),
+            credits_per_cycle=agreement.terms.credits_per_cycle if agreement else None,
+        ),
+    )
+    cycle = cycle_of(book=tariffs, account_id=account.pk, at=now)
     return Frame(
         account=account,
         membership=membership,
         balance=balance,
-        credit_state=credit_state(
-            credits=balance,
-            low_at=low_level(
-                thresholds_of(account),
-                credits_per_cycle=agreement.terms.credits_per_cycle if agreement else None,
-            ),
-        ),
+        credit_state=state,
         zone=account.time_zone,
         other_accounts=other_accounts,
         agreement=agreement,
         upcoming=tariffs.upcoming(account.pk, after=now),
-        cycle=cycle_of(book=tariffs, account_id=account.pk, at=now),
+        cycle=cycle,
+        left=(
+            left_by_source(account=account, cycle=cycle, now=now)
+            if state in (CreditState.LOW, CreditState.ZERO)
+            else None
+        ),
         next_credits=next_credits(book=tariffs, account_id=account.pk, now=now),
         now=now,
         has_exports=getattr(membership, "has_exports", False),

@@ -186,7 +186,9 @@ def _uses_of(calls: Collection[tuple[int, str]]) -> list[_Use]:
                    use.grant_seq, use.credits
               FROM unnest(%s::bigint[], %s::text[]) AS asked (account_id, call_id)
               JOIN billing_ledgerentry entry
-                ON entry.account_id = asked.account_id AND entry.call_id = asked.call_id
+                ON entry.account_id = asked.account_id
+               AND upper(entry.call_id) = upper(asked.call_id COLLATE "C") -- as the index has it
+               AND entry.call_id = asked.call_id AND entry.call_id <> ''
               LEFT JOIN billing_grantuse use
                 ON use.account_id = entry.account_id AND use.use_seq = entry.seq
              ORDER BY entry.account_id, entry.call_id, use.seq, use.position

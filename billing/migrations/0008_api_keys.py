@@ -10,7 +10,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('billing', '0006_sign_in'),
+        ('billing', '0007_activity'),
     ]
 
     operations = [

@@ -10,6 +10,7 @@ import pgtrigger
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Upper
 
 from billing.models.account import Account
 from billing.plans.rating import UsageType
@@ -188,8 +189,9 @@ class LedgerEntry(models.Model):
                 name="entry_log_agent",
                 condition=~Q(agent=""),
             ),
+            # In capitals, because people search without regard to them.
             models.Index(
-                fields=["account", "call_id"], name="entry_call", condition=~Q(call_id="")
+                F("account"), Upper("call_id"), name="entry_call", condition=~Q(call_id="")
             ),
             models.Index(fields=["top_up"], name="entry_top_up", condition=Q(top_up__isnull=False)),
             # Pages and counts the log of one import.

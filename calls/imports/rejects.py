@@ -69,11 +69,11 @@ class RejectsWriter:
         return "".join(map(write, rejected))
 
     def _delimited(self, line: RejectedLine) -> str:
-        ours = [str(line.line), line.field, storable(line.reason)]
+        ours = [str(line.line), sheet_text(line.field), sheet_text(storable(line.reason))]
         if self._header is None:
             ours = [f"{name} {value}" for name, value in zip(COLUMNS, ours, strict=True)]
         text = self._as_it_came(line.text.rstrip("\r\n"))
-        return text + self._layout.delimiter + self._row(map(sheet_text, ours))
+        return text + self._layout.delimiter + self._row(ours)
 
     def _as_it_came(self, text: str) -> str:
         """The line without the columns that an earlier import added, filled up to the header."""

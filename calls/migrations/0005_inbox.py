@@ -11,7 +11,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('billing', '0006_sign_in'),
-        ('calls', '0003_file_imports'),
+        ('calls', '0004_exports'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

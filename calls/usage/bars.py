@@ -4,17 +4,22 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from statistics import fmean, median, pstdev
+from statistics import median
 
 from billing.models import Kind
 from billing.models.ledger import USAGE_TYPES
 from calls.usage.counts import Counted
-from calls.usage.periods import Days, Granularity, Period
+from calls.usage.periods import DAY, Days, Granularity, Period
 
-# A bar is high above mean + 2 σ of the period. In a quiet period that is soon reached, so it must
-# also stand out from the usual day.
-HIGH_SIGMAS = 2
-HIGH_TIMES_MEDIAN = 1.5
+# A bar is high far above those before it: robust, so that one high day does not hide the next.
+# Where use hardly varies little is far, so it must also stand out from the usual.
+HIGH_DEVIATIONS = 3
+SIGMAS_PER_DEVIATION = 1.4826  # a median deviation of a normal distribution is this part of its σ
+HIGH_TIMES_USUAL = 1.5
+# What a bar is compared with: four weeks of days, with weekends; a quarter of weeks; a year.
+BASELINE_DAYS = 28
+BASELINE_BARS = {Granularity.DAY: BASELINE_DAYS, Granularity.WEEK: 13, Granularity.MONTH: 12}
+BASELINE_BARS_MIN = {Granularity.DAY: 7, Granularity.WEEK: 4, Granularity.MONTH: 3}
 
 
 @dataclass(slots=True)
@@ -34,7 +39,12 @@ class Bar:
     credits_added: int = 0
     credits_removed: int = 0
     billed_seconds: int = 0
-    is_high: bool = False
+    times_usual: float | None = None
+
+    @property
+    def is_high(self) -> bool:
+        """Whether far more was used than usual: ``times_usual`` as much."""
+        return self.times_usual is not None
 
     @property
     def first_day(self) -> date:
@@ -67,9 +77,16 @@ class Bar:
         self.billed_seconds += counted.billed_seconds
 
 
-def bars_of(*, period: Period, counted: Iterable[Counted]) -> list[Bar]:
-    """Return the bars of ``period``, oldest first; they are zero where nothing was counted."""
-    return _bars(period, counted, period.buckets, period.granularity)
+def bars_of(
+    *, period: Period, counted: Iterable[Counted], earlier: Iterable[Counted] = ()
+) -> list[Bar]:
+    """Return the bars of ``period``, oldest first; they are zero where nothing was counted.
+
+    ``earlier`` was counted before it: by that the first bars are told to be high.
+    """
+    bars = _bars(period, counted, period.buckets, period.granularity)
+    _mark_high(bars, _used_before(period, earlier), period.granularity)
+    return bars
 
 
 def days_of(*, period: Period, counted: Iterable[Counted]) -> list[Bar]:
@@ -93,16 +110,33 @@ def _bars(
             for row in by_day.get(day, ()):
                 bar.add(row)
         bars.append(bar)
-    _mark_high(bars)
     return bars
 
 
-def _mark_high(bars: Sequence[Bar]) -> None:
-    used = [bar.credits_used for bar in bars]
-    above = fmean(used) + HIGH_SIGMAS * pstdev(used)
-    at_least = HIGH_TIMES_MEDIAN * median(used)
-    for bar in bars:
-        bar.is_high = bar.credits_used > above and bar.credits_used >= at_least
+def _used_before(period: Period, earlier: Iterable[Counted]) -> list[int]:
+    """What was used on each day before ``period``, where a bar is a day; else nothing."""
+    if period.granularity is not Granularity.DAY:
+        return []
+    used: dict[date, int] = defaultdict(int)
+    for row in earlier:
+        used[row.day] += row.credits_used
+    first_day = period.first_day - BASELINE_DAYS * DAY
+    return [used[first_day + number * DAY] for number in range(BASELINE_DAYS)]
+
+
+def _mark_high(bars: Sequence[Bar], before: Sequence[int], granularity: Granularity) -> None:
+    """Compare each bar with those before it, from the first on that was used at all."""
+    used = [*before, *(bar.credits_used for bar in bars)]
+    began = next((at for at, credits in enumerate(used) if credits), len(used))
+    for at, bar in enumerate(bars, start=len(before)):
+        baseline = used[max(began, at - BASELINE_BARS[granularity]) : at]
+        if len(baseline) < BASELINE_BARS_MIN[granularity]:
+            continue
+        usual = median(baseline)
+        deviation = SIGMAS_PER_DEVIATION * median(abs(credits - usual) for credits in baseline)
+        is_far = bar.credits_used > usual + HIGH_DEVIATIONS * deviation
+        if usual > 0 and is_far and bar.credits_used >= HIGH_TIMES_USUAL * usual:
+            bar.times_usual = round(bar.credits_used / usual, 1)
 
 
 def _labels(days: Days, granularity: Granularity, *, one_year: bool) -> tuple[str, str]:

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.db.models.functions import Upper
+
 from billing.models import Account, Kind, LedgerEntry
 from billing.texts import in_credits
 from calls.models import Call
@@ -16,6 +18,7 @@ from calls.usage import payers, words
 from calls.usage.entries import Entry
 from calls.usage.log import LogRow, log_rows
 from calls.usage.reports import Report, other_reports
+from calls.usage.search import capitals
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +81,13 @@ def call_page(*, account: Account, call_id: str) -> CallPage | None:
     more for what other sources tell of it, or what it turned out to be."""
     if not call_id or "\x00" in call_id:  # which the database can't even be asked for
         return None
-    # Known not to be empty: that is what the index of call IDs is about.
-    own = LedgerEntry.objects.filter(account=account, call_id=call_id).exclude(call_id="")
+    # Known not to be empty, and in capitals: that is what the index of call IDs is about.
+    own = (
+        LedgerEntry.objects.filter(account=account, call_id=call_id)
+        .exclude(call_id="")
+        .alias(in_capitals=Upper("call_id"))
+        .filter(in_capitals=capitals(call_id))
+    )
     entries = Entry.read(own.order_by("seq"))
     if not entries:
         return None

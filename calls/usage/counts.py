@@ -208,6 +208,6 @@ def new_rows(
         occurred_at__lt=period.ends_at,
     )
     if filters.call_id:
-        new = new.filter(call_id__startswith=filters.call_id)
+        new = new.filter(call_id__istartswith=filters.call_id)
     rows = new.count() if known < balance.last_seq else 0
     return {"rows": rows, "balance": balance.credits, "seq": balance.last_seq}

@@ -4,18 +4,30 @@ import json
 from datetime import datetime
 from typing import NamedTuple
 
-from django.db.models import Exists, OuterRef, QuerySet, TextField, Value
+from django.db.models import (
+    Case,
+    Exists,
+    OuterRef,
+    QuerySet,
+    Subquery,
+    TextField,
+    Value,
+    When,
+)
 from django.db.models.functions import Cast, Substr
 
 from billing.ledger import references
 from billing.models import Kind, LedgerEntry
+from billing.plans.rating import UsageType
+from calls.models import Call
 
 
 class Entry(NamedTuple):
     """A `LedgerEntry` without the cost of the model: exports read millions.
 
     The fields are the model's, but ``changes`` are still JSON: few rows have any, and reading a
-    JSON column costs all of them. ``is_withdrawn``: another entry undoes it.
+    JSON column costs all of them. ``is_withdrawn``: another entry undoes it. ``other_number`` is
+    that of the other party of its call, as the call is known now.
     """
 
     id: int
@@ -40,6 +52,7 @@ class Entry(NamedTuple):
     paid_by: int | None
     remarks: str
     is_withdrawn: bool
+    other_number: str | None
 
     @classmethod
     def read(
@@ -56,19 +69,28 @@ class Entry(NamedTuple):
         ``may_be_withdrawn`` is False where their account is known to have no withdrawals: asking
         row by row doubles what a page of them costs.
         """
-        computed: dict[str, Cast | Exists | Value] = {
+        computed: dict[str, Cast | Exists | Subquery | Value] = {
             "changes": Cast("changes", TextField()),
             "is_withdrawn": is_withdrawn(last_seq=last_seq) if may_be_withdrawn else Value(False),
+            "other_number": other_number(),
         }
         columns = (computed.get(name, name) for name in cls._fields)
         return list(map(cls._make, entries.values_list(*columns)))
 
     @classmethod
     def of(cls, entry: LedgerEntry) -> "Entry":
-        """Return an entry that has been read already, annotated with `is_withdrawn`."""
+        """Return an entry that has been read already, annotated with what is computed."""
         changes = None if entry.changes is None else json.dumps(entry.changes)
         values = {name: getattr(entry, name) for name in cls._fields}
         return cls(**{**values, "changes": changes})
+
+
+def other_number() -> Subquery:
+    """The number that was called, or of a call received the one it came from, for queries of
+    entries."""
+    of_entry = Call.objects.filter(account=OuterRef("account_id"), call_id=OuterRef("call_id"))
+    received = When(usage_type=UsageType.INBOUND, then="from_number")
+    return Subquery(of_entry.order_by().values(number=Case(received, default="to_number"))[:1])
 
 
 def is_withdrawn(*, last_seq: int | None = None) -> Exists:

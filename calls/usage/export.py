@@ -98,11 +98,13 @@ class Piece(NamedTuple):
 def export_csv(*, account: Account, period: Period, filters: UsageFilters) -> Iterator[str]:
     """Yield the log as CSV text in pieces, newest row first, in constant memory.
 
-    The first five columns are those of the table. The file shows the account as it is now; see
-    `Selection`. Only the facts of a call, which the last columns tell, are those of the moment in
-    which they are read. Raises `TooManyFoundError`.
+    The first five columns are those of the table. The file shows the account as it is now, or in
+    the state that ``filters`` ask for; see `Selection`. Only the facts of a call, which the last
+    columns tell, are those of the moment in which they are read. Raises `TooManyFoundError`.
     """
-    selection = Selection(account, period, filters, balance_of(account).last_seq)
+    until = filters.until_seq
+    last_seq = balance_of(account).last_seq if until is None else until
+    selection = Selection(account, period, filters, last_seq)
     entries = selection.entries
     if filters.call_id:
         search = search_calls(account=account, filters=filters, period=period)

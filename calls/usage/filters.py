@@ -1,6 +1,6 @@
 """What a page is narrowed to, beside its period. All filters hold together."""
 
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import QuerySet
@@ -13,7 +13,8 @@ class UsageFilters:
     """Usage type, kind of row, agent, and the beginning of a call ID; empty means all.
 
     ``import_id``: the number of an import, whose rows are then shown: what it charged and
-    corrected, and what of that was withdrawn.
+    corrected, and what of that was withdrawn. ``until_seq`` is no filter but the state of the
+    account that is shown: what was booked after the entry of that number is left out.
     """
 
     usage_type: str = ""
@@ -21,9 +22,10 @@ class UsageFilters:
     agent: str = ""
     call_id: str = ""
     import_id: int | None = None
+    until_seq: int | None = None
 
     def __bool__(self) -> bool:
-        return any(astuple(self))
+        return self.import_id is not None or any(self.texts.values())
 
     @property
     def texts(self) -> dict[str, str]:
@@ -45,7 +47,13 @@ class UsageFilters:
 
     def entries(self, account: Account) -> QuerySet[LedgerEntry]:
         """The account's entries that pass, the call ID left aside."""
-        return LedgerEntry.objects.filter(account=account, **self.entry_columns)
+        entries = LedgerEntry.objects.filter(account=account, **self.entry_columns)
+        return entries if self.until_seq is None else entries.filter(seq__lte=self.until_seq)
+
+    def newer_entries(self, account: Account) -> QuerySet[LedgerEntry]:
+        """The account's entries that would pass, but were booked after the state that is shown."""
+        entries = LedgerEntry.objects.filter(account=account, **self.entry_columns)
+        return entries.none() if self.until_seq is None else entries.filter(seq__gt=self.until_seq)
 
     def daily_usage(self, account: Account) -> QuerySet[DailyUsage]:
         """The account's daily counts that pass, the call ID and the import left aside."""

@@ -7,7 +7,7 @@ are skipped, from its nearer end, in an index and without reading the rows thems
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from datetime import date
+from datetime import date, datetime
 from operator import add
 from typing import TypeVar
 from zoneinfo import ZoneInfo
@@ -63,11 +63,13 @@ def pages_of_log(
     filters: UsageFilters,
     counted: Sequence[Counted],
     past: Past,
+    newer_at: Sequence[datetime] = (),
 ) -> LogPaginator:
     """Return the pages of the log of ``period`` under ``filters``, leaving the call ID aside.
 
-    ``counted`` are the counts of the same, ``past`` is the account's. Reading a page takes two
-    queries, an empty one none.
+    ``counted`` are the counts of the same, ``past`` is the account's. ``newer_at`` are the times of
+    the rows that were booked after the state that is shown, which the counts of hours still hold.
+    Reading a page takes two queries, an empty one none.
     """
     rows_by_day = _rows_by_day(counted)
     count = sum(rows for _, rows in rows_by_day)
@@ -78,7 +80,9 @@ def pages_of_log(
         newest_day, from_newest = _locate(reversed(rows_by_day), first)
         oldest_day, from_oldest = _locate(rows_by_day, count - end)
         rows_by_hours = _rows_by_hours(
-            filters.daily_usage(account).filter(day__in={newest_day, oldest_day}), period.zone
+            filters.daily_usage(account).filter(day__in={newest_day, oldest_day}),
+            period.zone,
+            newer_at,
         )
         newest_hours, from_newest = _locate(reversed(rows_by_hours[newest_day]), from_newest)
         oldest_hours, from_oldest = _locate(rows_by_hours[oldest_day], from_oldest)
@@ -133,13 +137,20 @@ def _rows_by_day(counted: Iterable[Counted]) -> list[tuple[date, int]]:
 
 
 def _rows_by_hours(
-    daily_usage: QuerySet[DailyUsage], zone: ZoneInfo
+    daily_usage: QuerySet[DailyUsage], zone: ZoneInfo, newer_at: Iterable[datetime]
 ) -> dict[date, list[tuple[range, int]]]:
-    """Return how many rows the hours of each day have, in order of time; one query."""
+    """Return how many rows the hours of each day have, in order of time; one query.
+
+    Those at ``newer_at`` are left out.
+    """
     by_hour: dict[date, list[int]] = {}
     for day, counted in daily_usage.values_list("day", "entries_by_hour"):
         known = by_hour.get(day)
         by_hour[day] = counted if known is None else [*map(add, known, counted)]
+    for at in newer_at:
+        local = at.astimezone(zone)
+        if hours_of_day := by_hour.get(local.date()):
+            hours_of_day[local.hour] -= 1
     return {
         day: [(hours, sum(rows[hours.start : hours.stop])) for hours in hours_in_order(day, zone)]
         for day, rows in by_hour.items()

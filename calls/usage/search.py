@@ -1,7 +1,7 @@
 """Finding calls by the beginning of an ID: the one filter that daily counts can't answer."""
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from operator import itemgetter
@@ -9,7 +9,7 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from django.db.models import Q, Sum
-from django.db.models.functions import Left
+from django.db.models.functions import Left, Upper
 
 from billing.ledger.postings import calls_of
 from billing.models import Account, Kind, LedgerEntry
@@ -37,6 +37,7 @@ class Found(NamedTuple):
     kind: str
     usage_type: str
     agent: str
+    call_id: str
     credits: int
     billed_seconds: int
     reference: str
@@ -73,13 +74,15 @@ def search_calls(*, account: Account, filters: UsageFilters, period: Period) -> 
 
     A call is found by each ID that it has: its own, the carrier's, and those that other sources
     give it. Of bounded cost: two or three queries where few rows match, one or two more where many
-    do. They are
-    then looked for among the period's rows, if those are few enough to read.
+    do. They are then looked for among the period's rows, if those are few enough to read.
     """
+    entries = LedgerEntry.objects.filter(account=account).exclude(call_id="")
+    if filters.until_seq is not None:
+        entries = entries.filter(seq__lte=filters.until_seq)
     matching = (
-        LedgerEntry.objects.filter(account=account, call_id__startswith=filters.call_id)
-        .exclude(call_id="")
-        .order_by("call_id")  # makes sure of the index, whatever the statistics say
+        entries.alias(in_capitals=Upper("call_id"))
+        .filter(in_capitals__startswith=capitals(filters.call_id))
+        .order_by("in_capitals")  # makes sure of the index, whatever the statistics say
         .values_list(*Found._fields)
     )
     rows = [Found(*row) for row in matching[: MATCHES_READ_MAX + 1]]
@@ -87,8 +90,9 @@ def search_calls(*, account: Account, filters: UsageFilters, period: Period) -> 
     if len(others) > MATCHES_READ_MAX:
         return Search(filters.call_id, too_many=True)
     if others and len(rows) <= MATCHES_READ_MAX:
-        also = LedgerEntry.objects.filter(account=account, call_id__in=others)
-        also = also.exclude(call_id="").order_by("call_id")
+        also = entries.filter(call_id__in=others).alias(in_capitals=Upper("call_id"))
+        also = also.filter(in_capitals__in=[capitals(other) for other in others])
+        also = also.order_by("in_capitals")
         rows += [Found(*row) for row in also.values_list(*Found._fields)[: MATCHES_READ_MAX + 1]]
     if len(rows) > MATCHES_READ_MAX:
         return _search_period(account=account, filters=filters, period=period, others=others)
@@ -126,7 +130,8 @@ def _by_other_ids(account: Account, text: str) -> list[str]:
     ]
     first, *others = (one[: MATCHES_READ_MAX + 1] for one in found)
     call_ids = {call_id for (call_id,) in first.union(*others)}
-    return sorted(call_id for call_id in call_ids if not call_id.startswith(text))
+    begins = capitals(text)
+    return sorted(call_id for call_id in call_ids if not capitals(call_id).startswith(begins))
 
 
 def _search_period(
@@ -140,8 +145,8 @@ def _search_period(
     matching = (
         filters.entries(account)
         .filter(occurred_at__gte=period.starts_at, occurred_at__lt=period.ends_at)
-        .alias(beginning=Left("call_id", len(text)))
-        .filter(Q(beginning=text) | Q(call_id__in=others))
+        .alias(beginning=Upper(Left("call_id", len(text))))
+        .filter(Q(beginning=capitals(text)) | Q(call_id__in=others))
         .order_by("-occurred_at", "-id")
         .values_list(*Found._fields)
     )
@@ -166,7 +171,12 @@ def _search_of(text: str, found: Sequence[Found]) -> Search:
     return Search(text, too_many=True) if len(found) > ROWS_MAX else Search(text, found)
 
 
-def count_found(*, found: Sequence[Found], zone: ZoneInfo) -> list[Counted]:
+def capitals(text: str) -> str:
+    """``text`` as the database compares call IDs, without regard to the case of A to Z."""
+    return text.encode().upper().decode()
+
+
+def count_found(*, found: Iterable[Found], zone: ZoneInfo) -> list[Counted]:
     """Count ``found`` by day, kind and usage type, as the counts by day have it."""
     numbers: dict[tuple[date, str, str], Counter[str]] = defaultdict(Counter)
     for row in found:

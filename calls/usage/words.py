@@ -25,6 +25,12 @@ NAMES = {
     UsageType.INBOUND.value: "Inbound call",
     UsageType.TRANSLATION.value: "Translation",
 }
+# How an agent spoke with a number, and what is said where either is not known.
+_TOWARDS = {
+    UsageType.OUTBOUND.value: ("to", "Outbound"),
+    UsageType.INBOUND.value: ("from", "Inbound"),
+    UsageType.TRANSLATION.value: ("with", "Translation"),
+}
 STATUS_WORDS = {status.value: status.label.lower() for status in Status}
 HISTORY = "before your subscription began, not charged"
 NONE = "(none)"
@@ -116,33 +122,39 @@ def seconds(microseconds: int) -> str:
 
 # ── Calls ─────────────────────────────────────────────────────────────────────────────────────
 def _of_charge(entry: Entry) -> str:
-    """Why a call cost what it cost: "Outbound call, 65 s billed as 3 × 30 s"."""
+    """Which call it was and why it cost what it cost: "Asha to +9198…, 65 s, 3 × 30 s"."""
     if not entry.billed_seconds:
-        return f"{NAMES[entry.usage_type]}, {STATUS_WORDS[entry.call_status]}"
-    return _rounded_up(
-        entry.usage_type,
+        return f"{_who(entry)}, {STATUS_WORDS[entry.call_status]}"
+    charge = _rounded_up(
         entry.billable_us,
         abs(entry.billed_seconds),  # a withdrawal takes them off
         entry.increment_seconds,
         is_charged=entry.credits != 0,  # a connected call costs something, unless it is history
     )
+    return f"{_who(entry)}, {charge}"
+
+
+def _who(entry: Entry) -> str:
+    """Who spoke with whom, what people know a call by: "Asha to +9198…", "Outbound call"."""
+    towards, direction = _TOWARDS[entry.usage_type]
+    if entry.agent and entry.other_number:
+        who = f"{entry.agent} {towards} {entry.other_number}"
+        return who if entry.usage_type != UsageType.TRANSLATION else f"{who}, translation"
+    if entry.agent:
+        return f"{entry.agent}, {direction.lower()}"
+    if entry.other_number:
+        return f"{direction} {towards} {entry.other_number}"
+    return NAMES[entry.usage_type]
 
 
 # A file has many calls of the same whole seconds.
 @lru_cache(maxsize=4_096)
 def _rounded_up(
-    usage_type: str,
-    billable_us: int,
-    billed_seconds: int,
-    increment_seconds: int,
-    *,
-    is_charged: bool,
+    billable_us: int, billed_seconds: int, increment_seconds: int, *, is_charged: bool
 ) -> str:
-    time = f"{NAMES[usage_type]}, {seconds(billable_us)}"
     increments = f"{billed_seconds // increment_seconds:,} × {increment_seconds:,} s"
-    if is_charged:
-        return f"{time} billed as {increments}"
-    return f"{time} or {increments}, {HISTORY}"
+    charge = f"{seconds(billable_us)}, {increments}"
+    return charge if is_charged else f"{charge}, {HISTORY}"
 
 
 def _of_correction(entry: Entry, zone: tzinfo) -> str:
@@ -156,15 +168,14 @@ def _of_correction(entry: Entry, zone: tzinfo) -> str:
 
 
 def _of_withdrawal(entry: Entry, zone: tzinfo) -> str:
-    """What was undone: "Withdrawal: outbound call, 65 s billed as 3 × 30 s"."""
+    """What was undone: "Withdrawal: Asha to +9198…, 65 s, 3 × 30 s"."""
     if entry.changes is not None:
         changes = json.loads(entry.changes)
         said = ", ".join([*_changed(changes, zone), _cost(changes, entry)])
         return f"Withdrawal of a correction: {said}"
     if not references.is_of_withdrawn_charge(entry.reference):
         return "Withdrawal of a correction, with its call"
-    said = _of_charge(entry)
-    return f"Withdrawal: {said[0].lower()}{said[1:]}"
+    return f"Withdrawal: {_of_charge(entry)}"
 
 
 def _changed(changes: Mapping[str, list[Any]], zone: tzinfo) -> list[str]:

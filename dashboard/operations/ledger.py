@@ -19,7 +19,7 @@ from unfold.views import ChangeList
 from billing.models import Balance, CreditGrant, DailyUsage, LedgerEntry
 from billing.texts import grouped
 from calls.usage import payers, words
-from calls.usage.entries import Entry, is_withdrawn
+from calls.usage.entries import Entry, is_withdrawn, other_number
 from dashboard.operations.base import RecordAdmin, local_time
 from dashboard.operations.filters import AccountDayFilter, StandingFilter
 from dashboard.templatetags.figures import signed
@@ -105,7 +105,11 @@ class LedgerEntryAdmin(RecordAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         """The entries, each with whether another undoes it, which its words tell."""
-        entries: QuerySet = super().get_queryset(request).annotate(is_withdrawn=is_withdrawn())
+        entries: QuerySet = (
+            super()
+            .get_queryset(request)
+            .annotate(is_withdrawn=is_withdrawn(), other_number=other_number())
+        )
         return entries
 
     def get_object(

@@ -5,6 +5,7 @@ Owns the marks on paper only; what a number means is decided where it is compute
 
 import re
 from collections.abc import Iterable
+from fractions import Fraction
 
 from django import template
 from django.utils.html import format_html
@@ -111,4 +112,33 @@ def middle(text: str) -> SafeString:
         text,
         text[:-TAIL_LENGTH],
         text[-TAIL_LENGTH:],
+    )
+
+
+@register.filter
+def to_one_decimal(number: Fraction | None) -> str:
+    """A part of a whole number: "3.2", a dash where there is none."""
+    return "–" if number is None else f"{float(number):,.1f}"
+
+
+@register.filter
+def share(part: Fraction | None) -> str:
+    """A part of all as a percentage: "12.5 %", a dash where there is none."""
+    return "–" if part is None else f"{float(100 * part):,.1f} %"
+
+
+@register.filter
+def trend(change: Fraction | None) -> SafeString:
+    """A change as a percentage with its direction, spoken too: "▲ 12 %", a dash where none is."""
+    if change is None:
+        return mark_safe("–")
+    percent = round(100 * change)
+    if percent == 0:
+        return mark_safe("0 %")
+    sign, word = ("▲", "up") if percent > 0 else ("▼", "down")
+    return format_html(
+        '<span aria-hidden="true">{}</span><span class="spoken">{}</span> {} %',
+        sign,
+        word,
+        grouped(abs(percent)),
     )

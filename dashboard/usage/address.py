@@ -24,9 +24,12 @@ def form_of(request: AccountRequest, *, now: datetime, cycle: Cycle | None) -> U
     )
 
 
-def form_without_page(request: AccountRequest) -> UsageForm:
-    """Read the form of bare data: the billing cycle is read only if the address asks for it."""
-    now = timezone.now()
+def form_without_page(request: AccountRequest, *, now: datetime | None = None) -> UsageForm:
+    """Read the form of bare data, as of ``now`` or of the moment itself.
+
+    The billing cycle is read only if the address asks for it.
+    """
+    now = now or timezone.now()
     cycle = None
     if request.GET.get("period") == Preset.THIS_CYCLE:
         cycle = current_cycle(account=request.account, at=now)

@@ -1,6 +1,7 @@
 """The numbers of the graph, as the page's script reads them."""
 
 from collections.abc import Sequence
+from datetime import date
 from typing import Any
 
 from billing.models.ledger import USAGE_TYPES
@@ -8,8 +9,8 @@ from calls.usage.bars import Bar
 from calls.usage.periods import Granularity
 
 
-def chart_data(*, granularity: Granularity, bars: Sequence[Bar]) -> dict[str, Any]:
-    """Return the ``bars`` for the canvas's `data-usage`."""
+def chart_data(*, granularity: Granularity, bars: Sequence[Bar], today: date) -> dict[str, Any]:
+    """Return the ``bars`` for the canvas's `data-usage`; the one of ``today`` is not over yet."""
     return {
         "granularity": granularity.value,
         "usage_types": [[value, label] for value, label in USAGE_TYPES],
@@ -26,8 +27,10 @@ def chart_data(*, granularity: Granularity, bars: Sequence[Bar]) -> dict[str, An
                 "credits_added": bar.credits_added,
                 "credits_removed": bar.credits_removed,
                 "billed_minutes": bar.billed_minutes,
-                "high": bar.is_high,
+                "unfinished": bar.first_day <= today <= bar.last_day,
+                "times_usual": bar.times_usual,
             }
             for bar in bars
         ],
+        "has_unfinished": any(bar.first_day <= today <= bar.last_day for bar in bars),
     }

@@ -1,42 +1,66 @@
 """The pages of Call Usage & Credits: the numbers and the log, one call, one row, the file."""
 
 import json
+from dataclasses import replace
 
 from django.http import Http404, HttpResponse, HttpResponseBase, JsonResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
+from django.utils import timezone
 
 from billing.ledger.balances import grants_left
 from calls.usage.call import call_id_of, call_page
 from calls.usage.counts import new_rows, rows_in
 from calls.usage.export import Selection, TooManyFoundError, export_csv
+from calls.usage.filters import UsageFilters
+from calls.usage.periods import Period
 from calls.usage.report import usage_report
 from dashboard.access import AccountRequest, account_page
 from dashboard.expiring import expiring_soon
 from dashboard.exports.download import disposition, download_of
 from dashboard.pages import render_page, to_real_page
+from dashboard.usage import agents
 from dashboard.usage.address import form_of, form_without_page
+from dashboard.usage.agents import agents_page
+from dashboard.usage.as_of import AsOf, read_as_of
 from dashboard.usage.chart import chart_data
+from dashboard.usage.compared import compared
 from dashboard.usage.outlook import outlook_of
 from dashboard.usage.row import row_page
+
+TOO_MANY = "Too many calls begin like this. Type more of the call ID, or choose fewer days."
 
 
 @account_page()
 def usage(request: AccountRequest) -> HttpResponse:
     """Show Call Usage & Credits; to htmx only the part of it that the filters change."""
     now = request.frame.now
-    form = form_of(request, now=now, cycle=request.frame.cycle)
+    as_of = read_as_of(request.GET.get("as_of", ""), balance=request.balance, now=now)
+    if as_of:
+        form = form_without_page(request, now=as_of.at)
+    else:
+        form = form_of(request, now=now, cycle=request.frame.cycle)
     period = form.chosen_period
+    is_by_agent = request.GET.get("view") == agents.VIEW
     report = usage_report(
         account=request.account,
         period=period,
-        filters=form.usage_filters,
-        page_number=request.GET.get("page", "1"),
+        filters=_with_state(form.usage_filters, as_of),
+        page_number="1" if is_by_agent else request.GET.get("page", "1"),
+        agents_wanted=is_by_agent,
     )
-    elsewhere = to_real_page(request, shown=report.rows.number)
+    by_agent = None
+    if is_by_agent:
+        by_agent = agents_page(
+            report.by_agent,
+            sort=request.GET.get("sort", ""),
+            page_number=request.GET.get("page", "1"),
+        )
+    elsewhere = to_real_page(request, shown=(by_agent or report).rows.number)
     if elsewhere is not None:
         return elsewhere
     left = grants_left(account=request.account, now=now)
-    chart = chart_data(granularity=period.granularity, bars=report.bars)
+    today = now.astimezone(period.zone).date()
+    chart = chart_data(granularity=period.granularity, bars=report.bars, today=today)
     context = {
         "usage": report,
         "download": download_of(
@@ -50,6 +74,9 @@ def usage(request: AccountRequest) -> HttpResponse:
         "chart": chart,
         "chart_json": json.dumps(chart),
         "expiring": expiring_soon(left=left, now=now),
+        "compared": compared(report),
+        "by_agent": by_agent,
+        "as_of": str(AsOf(report.last_seq, as_of.at if as_of else now)),
     }
     if not form.usage_filters:
         context["outlook"] = outlook_of(period=period, counted=report.counted, grants=left, now=now)
@@ -65,10 +92,15 @@ def export(request: AccountRequest) -> HttpResponseBase:
     Where that has many rows, lead to where it is made first: reading it here would keep others
     waiting.
     """
-    form = form_without_page(request)
-    account, period, filters = request.account, form.chosen_period, form.usage_filters
+    asked = request.GET.get("as_of", "")
+    as_of = read_as_of(asked, balance=request.balance, now=timezone.now()) if asked else None
+    form = form_without_page(request, now=as_of.at if as_of else None)
+    account, period = request.account, form.chosen_period
+    filters = _with_state(form.usage_filters, as_of)
+    if request.GET.get("view") == agents.VIEW:
+        return _export_of_agents(request, period, filters)
     download = download_of(
-        Selection(account, period, filters, request.balance.last_seq),
+        Selection(account, period, filters, as_of.seq if as_of else request.balance.last_seq),
         rows=rows_in(account=account, period=period, filters=filters),
         public_import_id=str(form.shown_import.public_id) if form.shown_import else "",
         call_id=filters.call_id,
@@ -78,8 +110,7 @@ def export(request: AccountRequest) -> HttpResponseBase:
     try:
         lines = export_csv(account=account, period=period, filters=filters)
     except TooManyFoundError:
-        words = "Too many calls begin like this. Type more of the call ID, or choose fewer days."
-        return HttpResponse(words, status=400, content_type="text/plain; charset=utf-8")
+        return HttpResponse(TOO_MANY, status=400, content_type="text/plain; charset=utf-8")
     return StreamingHttpResponse(
         lines,
         content_type="text/csv; charset=utf-8",
@@ -88,6 +119,23 @@ def export(request: AccountRequest) -> HttpResponseBase:
                 account=account, first_day=period.first_day, last_day=period.last_day
             )
         },
+    )
+
+
+def _export_of_agents(
+    request: AccountRequest, period: Period, filters: UsageFilters
+) -> HttpResponse:
+    report = usage_report(
+        account=request.account, period=period, filters=filters, agents_wanted=True
+    )
+    if report.search is not None and report.search.too_many:
+        return HttpResponse(TOO_MANY, status=400, content_type="text/plain; charset=utf-8")
+    days = f"{period.first_day}-to-{period.last_day}"
+    name = f"call-usage-by-agent-{request.account.slug}-{days}.csv"
+    return HttpResponse(
+        agents.agents_csv(report.by_agent, sort=request.GET.get("sort", "")),
+        content_type="text/csv; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
     )
 
 
@@ -101,7 +149,9 @@ def changes(request: AccountRequest) -> JsonResponse:
         filters=form.usage_filters,
         since=request.GET.get("since", ""),
     )
-    return JsonResponse(found, headers={"Cache-Control": "no-store"})
+    # As digits, because JavaScript rounds numbers above 2^53.
+    told = {**found, "balance": str(found["balance"])}
+    return JsonResponse(told, headers={"Cache-Control": "no-store"})
 
 
 @account_page()
@@ -128,3 +178,7 @@ def row(request: AccountRequest, seq: int) -> HttpResponse:
     if page is None:
         raise Http404("No such row.")
     return render(request, "dashboard/usage/row.html", {"page": page})
+
+
+def _with_state(filters: UsageFilters, as_of: AsOf | None) -> UsageFilters:
+    return filters if as_of is None else replace(filters, until_seq=as_of.seq)

@@ -13,16 +13,17 @@ const ask = async () => {
   try {
     const response = await fetch(place.dataset.liveUrl, { headers: { Accept: "application/json" } });
     if (leaveIfSignedOut(response) || !response.ok || response.redirected) return;
-    const { rows, balance } = await response.json();
+    const { rows, balance: digits } = await response.json();
+    const balance = BigInt(digits); // a number of JavaScript's would be rounded above 2^53
     // The page may have been exchanged while the answer was on its way.
     if (!place.isConnected) return;
     for (const figure of document.querySelectorAll("[data-live-balance]")) {
       // Where no words beside it say that it is owed, the sign does.
       const isSigned = figure.dataset.liveBalance === "signed";
-      figure.textContent = numbers.format(isSigned ? balance : Math.abs(balance)).replace("-", "−");
+      figure.textContent = numbers.format(isSigned || balance >= 0n ? balance : -balance).replace("-", "−");
     }
     for (const words of document.querySelectorAll("[data-live-words]")) {
-      words.textContent = words.dataset.liveWords.split("|")[balance < 0 ? 1 : 0];
+      words.textContent = words.dataset.liveWords.split("|")[balance < 0n ? 1 : 0];
     }
     const button = place.querySelector("a");
     button.hidden = rows === 0;

@@ -44,18 +44,30 @@ document.addEventListener("htmx:afterSettle", (event) => {
   near?.focus({ preventScroll: true });
 });
 
-const problem = (words) => {
+const problem = (words, { detail }) => {
   const notice = document.getElementById("request-problem");
   notice.hidden = false;
   notice.querySelector("[data-words]").textContent = words;
+  notice.querySelector("a").href = detail.pathInfo?.finalRequestPath ?? location.href;
 };
 
-document.addEventListener("htmx:sendError", () =>
-  problem("The numbers could not be loaded: there is no connection. Check it, then try again."),
+// What an answer of 4xx means for a reader; any other is the server's own trouble.
+const REFUSALS = {
+  403: "You may not see these numbers any more. An administrator of the account can help.",
+  404: "There is no such page any more. Load the page again.",
+  429: "Too many requests at once. Try again in a minute.",
+};
+
+document.addEventListener("htmx:sendError", (event) =>
+  problem("The numbers could not be loaded: there is no connection. Check it, then try again.", event),
 );
-document.addEventListener("htmx:timeout", () =>
-  problem("The numbers could not be loaded: it took too long. Try again in a minute."),
+document.addEventListener("htmx:timeout", (event) =>
+  problem("The numbers could not be loaded: it took too long. Try again in a minute.", event),
 );
-document.addEventListener("htmx:responseError", () =>
-  problem("The numbers could not be loaded: the server had a problem. Try again in a minute."),
+document.addEventListener("htmx:responseError", (event) =>
+  problem(
+    REFUSALS[event.detail.xhr.status] ??
+      "The numbers could not be loaded: the server had a problem. Try again in a minute.",
+    event,
+  ),
 );

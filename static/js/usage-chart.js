@@ -1,6 +1,6 @@
 // The graph of Usage Analytics: one canvas, one time axis, two panels. Above: credits used, as bars
-// stacked by usage type with their total as a line, and a mark where credits were added. Below:
-// calls. Reads the numbers from its data-usage and the colours from the stylesheet; draws again when
+// stacked by usage type, those of today hatched, and a mark where credits were added. Below: calls.
+// Reads the numbers from its data-usage and the colours from the stylesheet; draws again when
 // either changes. Needs Chart.js on the page.
 
 const numbers = new Intl.NumberFormat("en-GB");
@@ -20,6 +20,7 @@ const BARS = {
 const DAYS_WITH_WORDS_MAX = 14;
 
 let chart = null;
+let listening = null; // what the keys of the canvas are listened to with, while its chart is there
 
 // A custom property may hold light-dark(…): only a computed colour says which of the two it is.
 const colours = () => {
@@ -36,7 +37,6 @@ const colours = () => {
     accent: named("accent"),
     grid: named("chart-grid"),
     weekend: named("chart-weekend"),
-    total: named("chart-total"),
     calls: named("chart-calls"),
     added: named("chart-added"),
     high: named("chart-high"),
@@ -49,23 +49,27 @@ const colours = () => {
 };
 
 // What the tooltip says of a day under the numbers of the bars, and the reader's voice after them.
-const remarksOn = (day, days) => {
-  const lines = [`Billed time: ${counted(day.billed_minutes, "minute", "minutes")}`];
+const remarksOn = (day) => {
+  const lines = day.unfinished ? ["Not over yet"] : [];
+  lines.push(`Billed time: ${counted(day.billed_minutes, "minute", "minutes")}`);
   if (day.credits_added) lines.push(`Added: +${credits(day.credits_added)}`);
   if (day.credits_removed) lines.push(`Expired or taken back: −${credits(day.credits_removed)}`);
-  if (day.high) {
-    const average = days.reduce((sum, each) => sum + each.credits_used, 0) / days.length;
-    lines.push(`High usage: ${(day.credits_used / average).toFixed(1)} × this period's average`);
-  }
+  if (day.times_usual) lines.push(`High usage: ${day.times_usual.toFixed(1)} × the usual`);
   return lines;
 };
 
-const spoken = (day, days) =>
+const spoken = (day) =>
   [
     `${day.label}: ${counted(day.calls, "call", "calls")}`,
     `${credits(day.credits_used)} used`,
-    ...remarksOn(day, days),
+    ...remarksOn(day),
   ].join(". ");
+
+// Where the words of credits added stand: above the bar, and above its mark if it has one.
+const aboveBar = (day, panel) => {
+  const tip = panel.getPixelForValue(Math.max(0, day.credits_used)) - (day.times_usual ? 18 : 5);
+  return Math.max(tip, panel.top);
+};
 
 // Weekends, marks and the column under the pointer, which Chart.js has no datasets for.
 const marks = (days, colour) => ({
@@ -91,7 +95,8 @@ const marks = (days, colour) => ({
     days.forEach((day, index) => {
       if (!day.credits_added) return;
       const middle = x.getPixelForValue(index);
-      ctx.fillRect(middle - 0.75, panel.top, 1.5, panel.getPixelForValue(0) - panel.top);
+      const tip = aboveBar(day, panel);
+      ctx.fillRect(middle - 0.75, tip, 1.5, panel.getPixelForValue(0) - tip);
     });
     ctx.restore();
   },
@@ -107,11 +112,11 @@ const marks = (days, colour) => ({
       const words = few ? `+${short.format(day.credits_added)}` : "+";
       const half = ctx.measureText(words).width / 2;
       const middle = x.getPixelForValue(index);
-      ctx.fillText(words, Math.min(middle, width - half), panel.top);
+      ctx.fillText(words, Math.min(middle, width - half), aboveBar(day, panel));
     });
     ctx.fillStyle = colour.high;
     days.forEach((day, index) => {
-      if (!day.high) return;
+      if (!day.times_usual) return;
       const middle = x.getPixelForValue(index);
       const tip = panel.getPixelForValue(day.credits_used) - 7;
       ctx.beginPath();
@@ -124,28 +129,36 @@ const marks = (days, colour) => ({
   },
 });
 
+// Lines of the surface across the colour: what is not over yet.
+const hatched = (colour, { raised }) => {
+  const tile = document.createElement("canvas");
+  tile.width = tile.height = 8;
+  const ctx = tile.getContext("2d");
+  ctx.fillStyle = colour;
+  ctx.fillRect(0, 0, 8, 8);
+  ctx.strokeStyle = raised;
+  ctx.lineWidth = 2.5;
+  ctx.beginPath();
+  for (const from of [-4, 4, 12]) {
+    ctx.moveTo(from - 4, 8);
+    ctx.lineTo(from + 4, 0);
+  }
+  ctx.stroke();
+  return ctx.createPattern(tile, "repeat");
+};
+
+const fills = (days, colour, colours) =>
+  days.map((day) => (day.unfinished ? hatched(colour, colours) : colour));
+
 const datasetsOf = ({ days, usage_types: types }, colour) => [
-  {
-    type: "line",
-    label: "Credits used",
-    yAxisID: "credits",
-    data: days.map((day) => day.credits_used),
-    borderColor: colour.total,
-    backgroundColor: colour.total,
-    borderWidth: 1.5,
-    pointRadius: days.length > 31 ? 0 : 2,
-    pointHoverRadius: 3.5,
-    tension: 0,
-    order: 0,
-  },
   ...types.map(([type, label]) => ({
     type: "bar",
     label,
     yAxisID: "credits",
     stack: "credits",
     data: days.map((day) => day.by_type[type] ?? 0),
-    backgroundColor: colour.types[type],
-    hoverBackgroundColor: colour.types[type],
+    backgroundColor: fills(days, colour.types[type], colour),
+    hoverBackgroundColor: fills(days, colour.types[type], colour),
     borderColor: colour.raised,
     borderWidth: { top: 1 },
     borderSkipped: false,
@@ -156,8 +169,8 @@ const datasetsOf = ({ days, usage_types: types }, colour) => [
     label: "Calls",
     yAxisID: "calls",
     data: days.map((day) => day.calls),
-    backgroundColor: colour.calls,
-    hoverBackgroundColor: colour.calls,
+    backgroundColor: fills(days, colour.calls, colour),
+    hoverBackgroundColor: fills(days, colour.calls, colour),
     ...BARS,
   },
 ];
@@ -222,14 +235,15 @@ const optionsOf = ({ days }, colour) => ({
       caretPadding: 12,
       callbacks: {
         title: ([item]) => days[item.dataIndex].label,
+        beforeBody: ([item]) => `Credits used: ${numbers.format(days[item.dataIndex].credits_used)}`,
         label: (item) => `${item.dataset.label}: ${numbers.format(item.raw)}`,
         labelColor: (item) => ({
-          backgroundColor: item.dataset.backgroundColor,
-          borderColor: item.dataset.backgroundColor,
+          backgroundColor: item.dataset.backgroundColor[item.dataIndex],
+          borderColor: item.dataset.backgroundColor[item.dataIndex],
           borderWidth: 0,
           borderRadius: 2,
         }),
-        footer: ([item]) => remarksOn(days[item.dataIndex], days),
+        footer: ([item]) => remarksOn(days[item.dataIndex]),
       },
     },
   },
@@ -248,7 +262,7 @@ const followKeys = (canvas, days, voice) => {
     chart.setActiveElements(elements);
     chart.tooltip.setActiveElements(elements, { x, y });
     chart.update("none");
-    voice.textContent = index < 0 ? "" : spoken(days[index], days);
+    voice.textContent = index < 0 ? "" : spoken(days[index]);
   };
   const moves = {
     ArrowLeft: () => Math.max(0, at < 0 ? days.length - 1 : at - 1),
@@ -257,20 +271,26 @@ const followKeys = (canvas, days, voice) => {
     End: () => days.length - 1,
     Escape: () => -1,
   };
+  const { signal } = listening;
   canvas.addEventListener("keydown", (event) => {
     const move = moves[event.key];
     if (!move || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();
     show(move());
-  });
-  canvas.addEventListener("blur", () => show(-1));
+  }, { signal });
+  canvas.addEventListener("blur", () => show(-1), { signal });
+};
+
+const remove = () => {
+  chart?.destroy();
+  listening?.abort();
+  chart = listening = null;
 };
 
 const draw = () => {
   const canvas = document.getElementById("usage-chart");
   if (chart?.canvas === canvas && canvas) return;
-  chart?.destroy();
-  chart = null;
+  remove();
   if (!canvas || !window.Chart) return;
   const usage = JSON.parse(canvas.dataset.usage);
   const colour = colours();
@@ -280,12 +300,12 @@ const draw = () => {
     options: optionsOf(usage, colour),
     plugins: [marks(usage.days, colour)],
   });
+  listening = new AbortController();
   followKeys(canvas, usage.days, document.getElementById("usage-chart-voice"));
 };
 
 const drawAgain = () => {
-  chart?.destroy();
-  chart = null;
+  remove();
   draw();
 };
 

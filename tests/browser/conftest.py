@@ -17,8 +17,10 @@ from tests.browser.company import add_downloads, fill
 
 Open = Callable[..., Page]
 
-# The browser's and htmx's words for an answer of 4xx or 5xx.
-ANSWERED = re.compile("responded with a status of|Response Status Error")
+# The browser's and htmx's words for an answer of 4xx or 5xx, and for a request that was replaced.
+ANSWERED = re.compile(
+    "responded with a status of|Response Status Error|htmx:(afterRequest|sendAbort), "
+)
 
 
 @pytest.fixture
@@ -41,7 +43,7 @@ def open_page(browser: Browser, live_server: Any) -> Iterator[Open]:
     """Return ``open_page(user=…, **options of a browser context)``: an empty page of its own.
 
     Whatever the browser complains of in its console on any page visited fails the test, except
-    for an answer of 4xx or 5xx: those are asked for.
+    for an answer of 4xx or 5xx, and a request that another one replaced: those are meant.
     """
     contexts = []
     faults: list[str] = []

@@ -13,7 +13,7 @@ from tests.dashboard.top_up.test_top_up_status import begin, paid
 
 pytestmark = pytest.mark.usefixtures("now")
 
-LOW = "Credits are running low. 200 left of 1,500 a cycle."
+LOW = "Credits are running low. 200 left: 190 of 1,500 plan credits and 10 others."
 BARE = {"export", "changes", "import_parts", "import_profile", "import_rejects"}  # data, no pages
 LED_ELSEWHERE = {"import_mapping", "import_take_back"}  # of an import that recorded nothing
 TOPPING_UP = {"top_up", "top_up_status"}

@@ -198,20 +198,49 @@ def test_credits_added_and_removed_on_one_day_do_not_hide_each_other(account: Ac
     assert (bar.credits_added, bar.credits_removed) == (500, 80)
 
 
-def test_a_day_that_stands_out_is_marked(account: Account) -> None:
-    post(
-        *(call(account, f"{day}", 10, NOW - timedelta(days=day)) for day in range(1, 7)),
-        call(account, "today", 16, NOW),
-    )
-    assert [bar.is_high for bar in read(account).bars] == [False] * 6 + [True]
+def use_daily(account: Account, *credits: int) -> None:
+    """Use so many credits on each day up to that of `NOW`."""
+    at = NOW - timedelta(days=len(credits) - 1)
+    for number, used in enumerate(credits):
+        post(call(account, f"of day {number}", used, at + timedelta(days=number)))
+
+
+def test_a_day_far_above_the_weeks_before_is_marked_in_any_period(account: Account) -> None:
+    use_daily(account, *[9, 10, 11] * 5, 16)
+    times = [bar.times_usual for bar in read(account).bars]
+    assert times == [None] * 6 + [1.6]
+    month = read(account, period_of("2026-10-25", "2026-11-23"))
+    assert [bar.times_usual for bar in month.bars] == [None] * 29 + [1.6]
+    assert read(account, period_of("2026-11-23", "2026-11-23")).bars[0].is_high
+
+
+def test_a_second_high_day_is_marked_as_well(account: Account) -> None:
+    use_daily(account, *[10] * 9, 30, 10, 30)
+    assert [bar.is_high for bar in read(account).bars] == [False] * 4 + [True, False, True]
 
 
 def test_a_day_that_hardly_stands_out_is_not_marked(account: Account) -> None:
-    post(
-        *(call(account, f"{day}", 10, NOW - timedelta(days=day)) for day in range(1, 7)),
-        call(account, "today", 14, NOW),  # above mean + 2 σ, but not 1.5 × the median
-    )
+    use_daily(account, *[10] * 9, 14)  # less than 1.5 times the usual
     assert not any(bar.is_high for bar in read(account).bars)
+
+
+def test_a_day_within_what_is_usual_is_not_marked(account: Account) -> None:
+    use_daily(account, *[5, 20, 8, 35, 10] * 3, 30)
+    assert not read(account).bars[-1].is_high
+
+
+def test_fewer_than_seven_days_tell_nothing(account: Account) -> None:
+    use_daily(account, *[10] * 6, 90)
+    assert not any(bar.is_high for bar in read(account).bars)
+    post(call(account, "earlier", 10, NOW - timedelta(days=7)))
+    assert read(account).bars[-1].times_usual == 9
+
+
+def test_a_month_far_above_those_before_it_is_marked(account: Account) -> None:
+    for month in (5, 6, 7, 8, 9, 10):
+        post(call(account, f"{month}", 10 if month < 10 else 40, NOW.replace(month=month)))
+    bars = read(account, period_of("2024-01-01", "2026-11-23")).bars
+    assert [bar.label for bar in bars if bar.is_high] == ["October 2026"]
 
 
 def test_a_period_without_use_has_no_high_days(account: Account) -> None:

@@ -65,10 +65,10 @@ def test_the_rows_of_a_withdrawn_call_say_so(professional: Account) -> None:
     brought(professional, None, record(professional, seconds=125, remarks="hot lead"))
     withdraw_calls(account_id=professional.pk, call_ids=["c1"], reason="A test", now=NOW)
     assert words_of(professional) == [
-        "Withdrawn. Outbound call, 65 s billed as 3 × 30 s · hot lead",
+        "Withdrawn. Outbound call, 65 s, 3 × 30 s · hot lead",
         "Withdrawn. Correction: 65 s → 125 s, 3 → 5 credits · hot lead",
         "Withdrawal of a correction, with its call · A test",
-        "Withdrawal: outbound call, 65 s billed as 3 × 30 s · A test",
+        "Withdrawal: Outbound call, 65 s, 3 × 30 s · A test",
     ]
 
 
@@ -77,7 +77,7 @@ def test_the_rows_of_a_restored_call_say_what_is_again(professional: Account) ->
     brought(professional, IMPORT, unanswered(professional, status="busy"))
     withdraw_import(account_id=professional.pk, import_id=IMPORT, now=NOW)
     assert words_of(professional) == [
-        "Outbound call, 65 s billed as 3 × 30 s",
+        "Outbound call, 65 s, 3 × 30 s",
         "Withdrawn. Correction: completed → busy, 65 s → 0 s, 3 → 0 credits",
         "Withdrawal of a correction: busy → completed, 0 s → 65 s, 0 → 3 credits",
     ]
@@ -99,7 +99,7 @@ def test_withdrawn_history_says_that_it_was_not_charged(
     brought(account, IMPORT, record(account))
     withdraw_import(account_id=account.pk, import_id=IMPORT, now=NOW)
     assert words_of(account)[-1] == (
-        "Withdrawal: outbound call, 65 s or 3 × 30 s, before your subscription began, not charged"
+        "Withdrawal: Outbound call, 65 s, 3 × 30 s, before your subscription began, not charged"
     )
 
 
@@ -110,9 +110,9 @@ def test_the_first_life_of_a_call_that_came_again_is_withdrawn_and_the_second_is
     withdraw_import(account_id=professional.pk, import_id=IMPORT, now=NOW)
     brought(professional, OTHER, record(professional, seconds=125))
     assert words_of(professional) == [
-        "Withdrawn. Outbound call, 65 s billed as 3 × 30 s",
-        "Withdrawal: outbound call, 65 s billed as 3 × 30 s",
-        "Outbound call, 125 s billed as 5 × 30 s",
+        "Withdrawn. Outbound call, 65 s, 3 × 30 s",
+        "Withdrawal: Outbound call, 65 s, 3 × 30 s",
+        "Outbound call, 125 s, 5 × 30 s",
     ]
 
 

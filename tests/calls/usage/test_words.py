@@ -46,13 +46,13 @@ def entry(**facts: object) -> Entry:
 @pytest.mark.parametrize(
     ("facts", "expected"),
     [
-        ({}, "Outbound call, 65 s billed as 3 × 30 s"),
-        ({"usage_type": "inbound"}, "Inbound call, 70 s billed as 3 × 30 s"),
-        ({"usage_type": "translation"}, "Translation, 70 s billed as 3 × 30 s"),
-        ({"seconds": 30.001}, "Outbound call, 30.001 s billed as 2 × 30 s"),
-        ({"seconds": 3600}, "Outbound call, 3,600 s billed as 120 × 30 s"),
-        ({"remarks": "hot lead"}, "Outbound call, 65 s billed as 3 × 30 s · hot lead"),
-        ({"remarks": "x" * 500}, "Outbound call, 65 s billed as 3 × 30 s · " + "x" * 500),
+        ({}, "Outbound call, 65 s, 3 × 30 s"),
+        ({"usage_type": "inbound"}, "Inbound call, 70 s, 3 × 30 s"),
+        ({"usage_type": "translation"}, "Translation, 70 s, 3 × 30 s"),
+        ({"seconds": 30.001}, "Outbound call, 30.001 s, 2 × 30 s"),
+        ({"seconds": 3600}, "Outbound call, 3,600 s, 120 × 30 s"),
+        ({"remarks": "hot lead"}, "Outbound call, 65 s, 3 × 30 s · hot lead"),
+        ({"remarks": "x" * 500}, "Outbound call, 65 s, 3 × 30 s · " + "x" * 500),
     ],
 )
 def test_a_charge_is_explained_with_all_remarks(
@@ -60,6 +60,36 @@ def test_a_charge_is_explained_with_all_remarks(
 ) -> None:
     record_calls(records=[record(professional, **facts)], now=NOW)
     assert words_of(professional) == [expected]
+
+
+@pytest.mark.parametrize(
+    ("facts", "expected"),
+    [
+        ({"agent": "Asha", "to_number": "+919"}, "Asha to +919"),
+        ({"agent": "Asha", "from_number": "+91"}, "Asha, outbound"),
+        ({"to_number": "+919", "from_number": "+91"}, "Outbound to +919"),
+        (
+            {"usage_type": "inbound", "agent": "Asha", "from_number": "+919", "to_number": "+91"},
+            "Asha from +919",
+        ),
+        ({"usage_type": "inbound", "from_number": "+919"}, "Inbound from +919"),
+        ({"usage_type": "inbound", "agent": "Asha"}, "Asha, inbound"),
+        (
+            {"usage_type": "translation", "agent": "Asha", "to_number": "+919"},
+            "Asha with +919, translation",
+        ),
+        ({"usage_type": "translation", "agent": "Asha"}, "Asha, translation"),
+        ({"usage_type": "translation", "to_number": "+919"}, "Translation with +919"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_call_is_known_by_its_agent_and_the_other_partys_number(
+    professional: Account, facts: dict, expected: str
+) -> None:
+    record_calls(records=[record(professional, **facts)], now=NOW)
+    [said] = words_of(professional)
+    assert said.startswith(f"{expected}, ")
+    assert said.endswith(" s, 3 × 30 s")
 
 
 @pytest.mark.parametrize(
@@ -81,7 +111,7 @@ def test_a_call_that_never_connected_says_why(
 def test_a_connected_call_that_cost_nothing_is_history() -> None:
     charge = entry(credits=0, billable_us=65_000_000, billed_seconds=90, increment_seconds=30)
     assert words.of_entry(charge, grants={}, zone=UTC) == (
-        "Outbound call, 65 s or 3 × 30 s, before your subscription began, not charged"
+        "Outbound call, 65 s, 3 × 30 s, before your subscription began, not charged"
     )
 
 

@@ -109,7 +109,7 @@ def test_entries_are_found_by_call_or_reference(
 def test_entries_say_in_words_why_credits_moved_and_who_paid(
     staff: Client, used: None, account: Account
 ) -> None:
-    charge = "Outbound call, 65 s billed as 3 × 30 s"
+    charge = "Outbound call, 65 s, 3 × 30 s"
     rows = staff.get(ENTRIES, {"account__id__exact": account.pk}).context["cl"].result_list
     assert [(row.words, row.paid_words) for row in rows] == [
         (charge, "2 from the adjustment of 1 Jan (owed until 1 Jan), 1 not paid yet"),

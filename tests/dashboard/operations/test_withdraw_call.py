@@ -89,5 +89,5 @@ def test_the_list_is_filtered_by_what_is_withdrawn(
 def test_the_ledger_says_so_to_operators(staff: Client, call: Call) -> None:
     staff.post(address(call), {"reason": "Wrong account"})
     page = staff.get("/admin/billing/ledgerentry/").content.decode()
-    assert "Withdrawn. Outbound call, 65 s billed as 3 × 30 s" in page
-    assert "Withdrawal: outbound call, 65 s billed as 3 × 30 s · Wrong account" in page
+    assert "Withdrawn. Outbound call, 65 s, 3 × 30 s" in page
+    assert "Withdrawal: Outbound call, 65 s, 3 × 30 s · Wrong account" in page

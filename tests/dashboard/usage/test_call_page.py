@@ -242,9 +242,7 @@ def test_the_page_of_a_withdrawn_call_says_when_and_that_it_costs_nothing(
     assert "Withdrawn on 23 Nov 2026: it costs nothing." in page
     assert '<p class="charge-figure">0 credits</p>' in page
     assert "costs and counts nothing" in page
-    assert page_of(account).rows[-1].words == (
-        "Withdrawal: outbound call, 65 s billed as 3 × 30 s · A test"
-    )
+    assert page_of(account).rows[-1].words == ("Withdrawal: Outbound call, 65 s, 3 × 30 s · A test")
 
 
 def test_a_withdrawn_call_was_paid_with_nothing_in_the_end(

@@ -1,6 +1,7 @@
 """The page's view: what it takes from the address, whatever stands there, and what it answers."""
 
 import json
+import re
 from datetime import timedelta
 from urllib.parse import quote
 
@@ -226,7 +227,8 @@ def test_the_graphs_data_is_what_the_script_expects(visitor: Client, account: Ac
         "credits_added": 500,
         "credits_removed": 0,
         "billed_minutes": 2.5,
-        "high": True,
+        "unfinished": True,
+        "times_usual": None,
     }
 
 
@@ -260,7 +262,7 @@ def test_changes_count_the_rows_booked_since(visitor: Client, account: Account) 
     post(top_up(account, 100, NOW))
     seq = visitor.get(USAGE).context["usage"].last_seq
     post(call(account, "a", 3, NOW), call(account, "b", 4, NOW))
-    assert visitor.get(f"{CHANGES}?since={seq}").json() == {"rows": 2, "balance": 93, "seq": 3}
+    assert visitor.get(f"{CHANGES}?since={seq}").json() == {"rows": 2, "balance": "93", "seq": 3}
 
 
 def test_changes_count_only_what_the_page_would_show(visitor: Client, account: Account) -> None:
@@ -282,7 +284,7 @@ def test_without_a_readable_since_nothing_is_new(
 
 
 def test_changes_of_a_new_account_are_none(visitor: Client) -> None:
-    assert visitor.get(f"{CHANGES}?since=0").json() == {"rows": 0, "balance": 0, "seq": 0}
+    assert visitor.get(f"{CHANGES}?since=0").json() == {"rows": 0, "balance": "0", "seq": 0}
 
 
 def test_changes_are_not_kept_by_caches(visitor: Client) -> None:
@@ -381,3 +383,53 @@ def test_an_import_of_another_account_is_not_there(
     response = visitor.get(f"{USAGE}?import={imported.public_id}")
     assert "This import does not exist" in response.content.decode()
     assert "november.csv" not in response.content.decode()
+
+
+def test_agents_stand_in_place_of_the_log_sorted_and_as_a_file(
+    visitor: Client, account: Account
+) -> None:
+    post(
+        *(
+            call(account, f"c{n}", 1 + n, NOW - timedelta(hours=n), agent=f"=Agent {n:02}")
+            for n in range(12)
+        )
+    )
+    page = visitor.get("/a/acme/billing/usage/?view=agents").text
+    table = page.partition('id="log"')[2].partition("</table>")[0]
+    assert table.index("=Agent 11<") < table.index("=Agent 02<")
+    assert "=Agent 01<" not in table
+    second = visitor.get("/a/acme/billing/usage/?view=agents&page=2&sort=agent").text
+    assert "Agents 11 to 12 of 12" in second
+    beyond = visitor.get("/a/acme/billing/usage/?view=agents&page=9")
+    assert beyond.headers["Location"].endswith("page=2")
+    file = visitor.get("/a/acme/billing/usage/export.csv?view=agents&sort=calls")
+    lines = file.content.decode("utf-8-sig").splitlines()
+    assert lines[0] == "Agent,Calls,Minutes,Credits Used,Credits a Call,Trend,Share"
+    assert lines[1].startswith("'=Agent 00,1,")
+    assert len(lines) == 13
+
+
+def test_paging_keeps_to_the_state_that_it_began_with(visitor: Client, account: Account) -> None:
+    post(*(call(account, f"c{n:02}", 1, NOW - timedelta(hours=n)) for n in range(25)))
+    page = visitor.get("/a/acme/billing/usage/").text
+    link = re.search(r'id="page-next" rel="next" href="([^"]+)"', page)
+    assert link is not None
+    following = "/a/acme/billing/usage/" + link[1].replace("&amp;", "&")
+    post(*(call(account, f"new{n}", 1, NOW) for n in range(3)))
+    second = visitor.get(following).text
+    assert "11–20 of 25" in second
+    assert "3 new rows – show" in second
+    assert "c10" in second
+    assert "11–20 of 28" in visitor.get("/a/acme/billing/usage/?page=2").text
+
+
+@pytest.mark.parametrize(
+    "as_of", ["", "x", "-1", "99999999999-1", "1-99999999999", "1" * 5000, "٣-٣"]
+)
+def test_a_state_that_never_was_is_the_newest(
+    visitor: Client, account: Account, as_of: str
+) -> None:
+    post(call(account, "c", 1, NOW))
+    page = visitor.get("/a/acme/billing/usage/", {"as_of": as_of})
+    assert page.status_code == 200
+    assert "1–1 of 1" in page.text

@@ -1,0 +1,39 @@
+"""How the tiles compare with as many days before the period: "▲ 12 % on 15–21 Nov"."""
+
+from dataclasses import dataclass
+
+from calls.usage.periods import days_in_words
+from calls.usage.report import UsageReport
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """By how many ``percent``, to the nearest whole, a figure differs; None from nothing."""
+
+    percent: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """The tiles of a period against those of the days before it."""
+
+    days_words: str
+    calls: Change
+    credits_used: Change
+
+
+def compared(report: UsageReport) -> Compared | None:
+    """Compare ``report`` with the days before its period; None where nothing was used in them."""
+    before, totals = report.before, report.totals
+    if before is None or totals.total_calls is None or totals.credits_used is None:
+        return None
+    return Compared(
+        days_words=days_in_words(before.days.first_day, before.days.last_day),
+        calls=_change(before.calls, totals.total_calls),
+        credits_used=_change(before.credits_used, totals.credits_used),
+    )
+
+
+def _change(before: int, now: int) -> Change:
+    # Corrections can make more of a use be given back than there was.
+    return Change(round(100 * (now - before) / before) if before > 0 else None)
