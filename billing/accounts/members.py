@@ -50,12 +50,13 @@ def remove_member(*, membership: Membership) -> None:
 
 
 def switch_credit_mails(*, membership: Membership, wanted: bool) -> None:
-    """Let the member get mails about credits, or no longer."""
+    """Let the member get mails about credits, or no longer. Nothing where they have left."""
     with transaction.atomic():
-        before = Membership.objects.select_for_update().get(pk=membership.pk).wants_credit_mails
-        Membership.objects.filter(pk=membership.pk).update(wants_credit_mails=wanted)
-        changes = changed({"wants_credit_mails": before}, {"wants_credit_mails": wanted})
+        stored = Membership.objects.select_for_update().filter(pk=membership.pk)
+        before = facts_of(stored.first(), "wants_credit_mails")
+        changes = changed(before, {"wants_credit_mails": wanted}) if before else {}
         if changes:
+            stored.update(wants_credit_mails=wanted)
             note(
                 ActivityKind.MAILS_SWITCHED,
                 account=membership.account_id,

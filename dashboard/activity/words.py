@@ -113,6 +113,8 @@ def changes_of(activity: Activity, *, zone: tzinfo) -> list[ShownChange]:
 
 
 def _field(name: str) -> str:
+    if name.startswith("price "):  # of terms, in one of several currencies, which the value says
+        return "Price a cycle"
     words = FIELDS.get(name) or name.replace("_", " ")
     return words[0].upper() + words[1:]
 
