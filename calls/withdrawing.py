@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 
 from django.db import connection, transaction
 
+from billing.activity import ActivityKind, new, note
 from billing.bulk import among, as_arrays, read_rows
 from billing.ledger import Posting, references
 from billing.models import Kind
@@ -120,7 +121,16 @@ def withdraw_calls(
         batch = _Batch(calls, now, reason)
         for call in calls:
             batch.withdraw(call)
-        return batch.store()
+        done = batch.store()
+        if calls:
+            note(
+                ActivityKind.CALLS_WITHDRAWN,
+                account=account_id,
+                subject=", ".join(call.record.call_id for call in calls),
+                changes=new(calls=done.withdrawn, credits=done.credits),
+                reason=reason,
+            )
+        return done
 
 
 def has_calls(*, account_id: int, import_id: int) -> bool:

@@ -28,6 +28,7 @@ SECTIONS = (
     (
         "Records",
         (
+            ("Activity", "history", "billing_activity"),
             ("Calls", "call", "calls_call"),
             ("Imports", "upload_file", "calls_fileimport"),
             ("Ledger entries", "receipt_long", "billing_ledgerentry"),

@@ -3,6 +3,7 @@
 from django.urls import include, path, register_converter
 
 from dashboard.account.views import home, landing, notifications, troubleshooting
+from dashboard.activity.views import activity
 from dashboard.imports.mapping_views import import_mapping, import_profile
 from dashboard.imports.uploading import (
     import_begin,
@@ -61,6 +62,7 @@ account_pages = [
     path("calls/imports/<uuid:public_id>/columns.json", import_profile, name="import_profile"),
     path("calls/imports/<uuid:public_id>/left-out.csv", import_rejects, name="import_rejects"),
     path("calls/imports/<uuid:public_id>/take-back/", import_take_back, name="import_take_back"),
+    path("settings/activity/", activity, name="activity"),
     path("settings/notifications/", notifications, name="notifications"),
     path("help/troubleshooting/", troubleshooting, name="troubleshooting"),
 ]

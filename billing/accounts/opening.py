@@ -7,6 +7,7 @@ from datetime import datetime
 from django.db import transaction
 
 from billing import ledger
+from billing.activity import ActivityKind, changed, facts_of, new, note
 from billing.models import Account, CustomTerms, Membership, Plan, Role, Subscription, User
 from billing.plans.cycles import MONTHS_OF_A_YEAR, add_months
 from billing.plans.granting import cycle_credits
@@ -17,6 +18,9 @@ from billing.texts import in_credits
 from billing.zones import local
 
 STARTS_YEARS_AGO_MAX = 10
+
+# What is said of an account where it is opened or changed.
+ACCOUNT_FACTS = ("name", "slug", "time_zone", "currency")
 
 
 class OpeningError(Refusal):
@@ -61,6 +65,14 @@ def open_account(
     with transaction.atomic():
         account.save()
         Membership.objects.create(account=account, user=owner, role=Role.SUPERADMIN)
+        note(
+            ActivityKind.ACCOUNT_OPENED,
+            account=account,
+            subject=account.name,
+            changes=new(
+                **facts_of(account, *ACCOUNT_FACTS), superadmin=owner.email, starts=starts_at
+            ),
+        )
         subscribe(account=account, plan=plan, at=starts_at, now=now, custom_terms=custom_terms)
     return account
 
@@ -127,13 +139,29 @@ def _check_start(account: Account, starts_at: datetime, now: datetime) -> None:
         )
 
 
-def change_time_zone(*, account: Account, time_zone: str) -> None:
-    """Move the account's calendar to ``time_zone``: its days are summed again in the new zone.
+def change_account(*, account: Account) -> None:
+    """Store the name, slug, zone and currency that ``account`` has now.
 
-    Instants stay; only which day they fall on changes. Cycles keep to the clock that they began by.
+    In another zone its days are summed again. Instants stay; only which day they fall on changes.
+    Cycles keep to the clock that they began by.
     """
     with transaction.atomic():
-        account.time_zone = time_zone
-        account.clean_fields(exclude={"name", "slug", "currency"})
-        account.save(update_fields=["time_zone"])
-        ledger.rebuild_daily_usage(account=account)
+        before = Account.objects.select_for_update(no_key=True).get(pk=account.pk)
+        account.save(update_fields=[*ACCOUNT_FACTS])
+        if before.time_zone != account.time_zone:
+            ledger.rebuild_daily_usage(account=account)
+        changes = changed(facts_of(before, *ACCOUNT_FACTS), facts_of(account, *ACCOUNT_FACTS))
+        if changes:
+            note(
+                ActivityKind.ACCOUNT_CHANGED,
+                account=account,
+                subject=account.name,
+                changes=changes,
+            )
+
+
+def change_time_zone(*, account: Account, time_zone: str) -> None:
+    """Move the account's calendar to ``time_zone``, as `change_account` does."""
+    account.time_zone = time_zone
+    account.clean_fields(exclude={"name", "slug", "currency"})
+    change_account(account=account)

@@ -7,8 +7,18 @@ from allauth.account.models import EmailAddress
 from django.db import transaction
 from django.db.models import Exists, OuterRef
 
+from billing.activity import (
+    ActivityKind,
+    changed,
+    facts_of,
+    note,
+    note_about_person,
+)
 from billing.models import Account, Membership, Role, User
 from billing.refusals import Refusal
+
+PERSON_FACTS = ("email", "first_name", "last_name", "is_active")
+OPERATOR_FACTS = ("is_staff", "is_superuser")
 
 
 class EmailTakenError(Refusal):
@@ -32,17 +42,42 @@ def add_person(
 def set_email(*, user: User, email: str) -> None:
     """Make ``email`` the only address that ``user`` (stored or not) signs in with.
 
-    Whoever sets it vouches for it, so it counts as verified. Raises EmailTakenError.
+    Whoever sets it vouches for it, so it counts as verified. Whatever else was changed of ``user``
+    is stored with it. Raises EmailTakenError.
     """
     email = email.strip().lower()
     if email_taken(email=email, user=user):
         raise EmailTakenError(f"Somebody signs in with {email} already.", field="email")
     with transaction.atomic():
+        before = User.objects.filter(pk=user.pk).first()
         user.email = email
         user.save()
         EmailAddress.objects.filter(user=user).exclude(email=email).delete()
         EmailAddress.objects.update_or_create(
             user=user, email=email, defaults={"primary": True, "verified": True}
+        )
+        note_person(before=before, after=user)
+
+
+def note_person(*, before: User | None, after: User) -> None:
+    """Note that ``after`` was added, or what of them was changed since ``before``.
+
+    Who is an operator is no account's matter, so no account's log says it.
+    """
+    changes = changed(facts_of(before, *PERSON_FACTS), facts_of(after, *PERSON_FACTS))
+    if before is None:
+        added = {name: pair for name, pair in changes.items() if pair[1] and name != "email"}
+        note(ActivityKind.PERSON_ADDED, account=None, subject=after.email, changes=added)
+    elif changes:
+        note_about_person(ActivityKind.PERSON_CHANGED, person=after, changes=changes)
+    nobody = User(is_staff=False, is_superuser=False)
+    rights = changed(facts_of(before or nobody, *OPERATOR_FACTS), facts_of(after, *OPERATOR_FACTS))
+    if rights:
+        note(
+            ActivityKind.OPERATOR_RIGHTS_CHANGED,
+            account=None,
+            subject=after.email,
+            changes=rights,
         )
 
 

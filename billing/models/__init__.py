@@ -1,6 +1,7 @@
 """The tables of billing, one concept a file."""
 
 from billing.models.account import Account, Membership, Role
+from billing.models.activity import AREAS, Activity, ActivityKind, ActorKind, Area
 from billing.models.grant import CreditGrant, Debt, GrantShare, GrantSource, GrantUse
 from billing.models.ledger import AppendOnlyError, Balance, DailyUsage, Kind, LedgerEntry
 from billing.models.notice import (
@@ -19,8 +20,13 @@ from billing.models.top_up import TopUp, TopUpState
 from billing.models.user import User
 
 __all__ = [
+    "AREAS",
     "Account",
+    "Activity",
+    "ActivityKind",
+    "ActorKind",
     "AppendOnlyError",
+    "Area",
     "Balance",
     "CreditGrant",
     "CreditLook",

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from django.db import transaction
 
+from billing.activity import ActivityKind, gone, new, note
 from billing.models import Account, Balance, CreditThreshold, CreditWatch, LedgerEntry
 from billing.notices.levels import default_thresholds, level_of, thresholds_of
 from billing.notices.owed import Reachable
@@ -34,6 +35,7 @@ def add_threshold(*, account: Account, threshold: CreditThreshold) -> None:
             raise ThresholdError("You are warned at this one already.", field="threshold")
         threshold.account = account
         threshold.save()
+        note(ActivityKind.WARNING_ADDED, account=account, changes=new(warns_at=str(threshold)))
 
 
 def remove_threshold(*, account: Account, percent_of_plan: int | None, credits: int | None) -> None:
@@ -41,7 +43,9 @@ def remove_threshold(*, account: Account, percent_of_plan: int | None, credits: 
     with transaction.atomic():
         for threshold in _kept_thresholds(account):
             if (threshold.percent_of_plan, threshold.credits) == (percent_of_plan, credits):
+                was = str(threshold)
                 threshold.delete()
+                note(ActivityKind.WARNING_REMOVED, account=account, changes=gone(warns_at=was))
 
 
 def _kept_thresholds(account: Account) -> list[CreditThreshold]:

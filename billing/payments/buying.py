@@ -6,6 +6,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Max
 
+from billing.activity import ActivityKind, Money, new, note
 from billing.models import Account, Payment, TopUp, TopUpState
 from billing.models.payment import DESCRIPTION_LENGTH_MAX
 from billing.payments.asking import UNFINISHED_AFTER
@@ -106,12 +107,32 @@ def cancel(*, payment: Payment, now: datetime) -> Payment:
     One that stays open, or is processing then, could not be closed: a payment is on its way.
     """
     if not payment.checkout_id:
-        return end(payment_pk=payment.pk, status=Status.CANCELLED, reason="", now=now)
+        with transaction.atomic():
+            ended = end(payment_pk=payment.pk, status=Status.CANCELLED, reason="", now=now)
+            _note_cancelled(ended)
+        return ended
     try:
         facts = close_page(payment)
     except UnknownCheckoutError:
-        return end(payment_pk=payment.pk, status=Status.EXPIRED, reason=UNKNOWN_THERE, now=now)
-    return settle(payment_pk=payment.pk, facts=facts, now=now)
+        with transaction.atomic():
+            ended = end(payment_pk=payment.pk, status=Status.EXPIRED, reason=UNKNOWN_THERE, now=now)
+            _note_cancelled(ended)
+        return ended
+    with transaction.atomic():
+        settled = settle(payment_pk=payment.pk, facts=facts, now=now)
+        _note_cancelled(settled)
+    return settled
+
+
+def _note_cancelled(payment: Payment) -> None:
+    """Note the end of a payment that somebody cancelled; one that is on its way goes on."""
+    if payment.status in (Status.CANCELLED, Status.EXPIRED):
+        top_up = payment.top_up
+        note(
+            ActivityKind.TOP_UP_CANCELLED,
+            account=top_up.account_id,
+            subject=top_up.receipt_number,
+        )
 
 
 def _order(payment: Payment) -> Order:
@@ -149,7 +170,7 @@ def _begun(
     while True:
         order += 1
         with transaction.atomic():
-            top_up, _ = TopUp.objects.get_or_create(
+            top_up, is_new = TopUp.objects.get_or_create(
                 account=account,
                 idempotency_key=f"{form_key}.{order}:{quoted.credits}:{quoted.total_minor}"[-64:],
                 defaults={
@@ -162,6 +183,15 @@ def _begun(
                     "created_at": now,
                 },
             )
+            if is_new:
+                note(
+                    ActivityKind.TOP_UP_ORDERED,
+                    account=account,
+                    subject=top_up.receipt_number,
+                    changes=new(
+                        credits=top_up.credits, total=Money(top_up.total_minor, top_up.currency)
+                    ),
+                )
             description = f"{top_up.credits:,} call credits for {account.name}"
             payment = _attempt(
                 top_up,

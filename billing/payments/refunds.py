@@ -11,6 +11,7 @@ from uuid import uuid4
 
 from django.db import transaction
 
+from billing.activity import ActivityKind, Money, new, note
 from billing.models import Payment, Refund, Review, TopUp, TopUpState
 from billing.payments import settling
 from billing.payments.gateways import (
@@ -163,6 +164,14 @@ def _decide(
     review.decision, review.decision_reason = decision, reason
     review.decided_by_id, review.decided_at = by, now
     review.save()
+    top_up = review.payment.top_up
+    note(
+        ActivityKind.REVIEW_DECIDED,
+        account=top_up.account_id,
+        subject=top_up.receipt_number,
+        changes=new(decision=str(decision.label)),
+        reason=reason,
+    )
 
 
 def _received(review: Review, payment: Payment, *, is_to_be_known: bool = False) -> Received:
@@ -246,6 +255,14 @@ def _request(
                 return asked
             asked.status, asked.failure_reason = Refund.Status.CANCELLED, settling.NEVER_ARRIVED
             asked.save()
+        top_up = payment.top_up
+        note(
+            ActivityKind.REFUND_ASKED,
+            account=top_up.account_id,
+            subject=top_up.receipt_number,
+            changes=new(amount=Money(received.amount_minor, received.currency)),
+            reason=reason,
+        )
         return Refund.objects.create(
             payment=payment,
             gateway=payment.gateway,

@@ -11,6 +11,7 @@ from datetime import datetime
 from django.db import transaction
 
 from billing import ledger
+from billing.activity import ActivityKind, new, note
 from billing.ledger import NewGrant, Posted, Posting, references
 from billing.models import Account, GrantSource, Kind
 from billing.plans.cycles import TOP_UP_VALID_MONTHS, add_months
@@ -122,4 +123,13 @@ def adjust(
         remarks=reason,
         grant=NewGrant(GrantSource.ADJUSTMENT, expires_at) if credits > 0 else None,
     )
-    return post_one(posting=posting, now=at)
+    with transaction.atomic():
+        is_new = post_one(posting=posting, now=at)
+        if is_new:
+            note(
+                ActivityKind.ADJUSTED,
+                account=account,
+                changes=new(credits=credits, expires_at=expires_at),
+                reason=reason,
+            )
+    return is_new

@@ -13,6 +13,7 @@ from django.db.models import QuerySet, Value
 from django.db.models.functions import Least
 
 from billing import ledger
+from billing.activity import ActivityKind, changed, gone, note
 from billing.bulk import among
 from billing.ledger import NewGrant, Posting, references
 from billing.models import (
@@ -26,6 +27,7 @@ from billing.models import (
 from billing.models.ledger import USAGE_KINDS
 from billing.plans.granting import cycle_credits, due_times
 from billing.plans.tariffs import TariffBook
+from billing.plans.terms_facts import terms_changed
 from billing.refusals import Refusal
 from billing.zones import local
 
@@ -96,6 +98,16 @@ def subscribe(
             custom_terms.subscription = subscription
             custom_terms.effective_from = at
             custom_terms.save()
+        note(
+            ActivityKind.PLAN_CHANGED,
+            account=account,
+            subject=plan.name,
+            changes={
+                **changed({"plan": latest and latest.plan.name}, {"plan": plan.name}),
+                "effective_from": (None, at),
+                **terms_changed(None, custom_terms),
+            },
+        )
         renew(account=account, now=now or at)
     return subscription
 
@@ -122,6 +134,12 @@ def cancel_planned_change(*, subscription: Subscription, now: datetime) -> None:
             raise SubscriptionError(
                 f"A change back to {after.plan} is planned for {_moment(after)}: cancel that first."
             )
+        note(
+            ActivityKind.PLAN_CHANGE_CANCELLED,
+            account=stored.account,
+            subject=stored.plan.name,
+            changes=gone(plan=stored.plan.name, effective_from=stored.effective_from),
+        )
         stored.delete()
         renew(account=stored.account, now=now)
 

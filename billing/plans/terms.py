@@ -13,9 +13,12 @@ from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
 from billing import ledger
+from billing.activity import ActivityKind, Changes, gone, note
 from billing.models import Account, CustomTerms, Plan, PlanTerms, Subscription, Terms
 from billing.plans.rating import Charge, Tariff, UsageType, rate
 from billing.plans.subscriptions import NOT_PLANNED, mark_due, renew
+from billing.plans.tariffs import TariffBook, in_force
+from billing.plans.terms_facts import terms_changed
 from billing.refusals import Refusal
 from billing.zones import local
 
@@ -110,8 +113,15 @@ def change_terms(
     terms.plan = plan
     begins = effective_instant(effective_from, now=now, taken=instants(plan.terms.all()))
     with transaction.atomic():
+        before = in_force(list(plan.terms.order_by("effective_from")), begins)
         stored = _store(terms, begins)
         mark_due(_subscriptions_under(terms), at=begins)
+        note(
+            ActivityKind.PLAN_TERMS_ADDED,
+            account=None,
+            subject=plan.name,
+            changes={**terms_changed(before, stored), "effective_from": (None, begins)},
+        )
     return stored
 
 
@@ -154,18 +164,37 @@ def _agree(
             f"{local(ending.effective_from, account.zone)}, so "
             "these terms would never hold. Cancel that change first, or let them begin before it."
         )
+    agreed = TariffBook([account.pk]).find(account.pk, max(begins, subscription.effective_from))
     terms.subscription = subscription
-    _store(terms, begins)
+    stored = _store(terms, begins)
+    note(
+        ActivityKind.TERMS_AGREED,
+        account=account,
+        subject=subscription.plan.name,
+        changes={
+            **terms_changed(agreed and agreed.terms, stored),
+            "effective_from": (None, stored.effective_from),
+        },
+    )
 
 
 def amend_terms(*, terms: AnyTerms, effective_from: datetime | None, now: datetime) -> AnyTerms:
     """Store the changed numbers of ``terms`` that are still to come. Raises TermsError."""
     with transaction.atomic():
-        planned_for = _locked_to_come(terms, now).effective_from
+        before = _locked_to_come(terms, now)
+        planned_for = before.effective_from
         taken = instants(others_of(terms))
         begins = effective_instant(effective_from, now=now, taken=taken, zone=_zone_of(terms))
         stored = _store(terms, begins)
         mark_due(_subscriptions_under(terms), at=min(planned_for, stored.effective_from))
+        moved = {"effective_from": (planned_for, stored.effective_from)}
+        numbers = terms_changed(before, stored)
+        _note(
+            stored,
+            {**numbers, **(moved if planned_for != stored.effective_from else {})},
+            of_plan=ActivityKind.PLAN_TERMS_AMENDED,
+            of_account=ActivityKind.TERMS_AMENDED,
+        )
         return stored
 
 
@@ -174,7 +203,28 @@ def withdraw_terms(*, terms: Terms, now: datetime) -> None:
     with transaction.atomic():
         stored = _locked_to_come(terms, now)
         mark_due(_subscriptions_under(stored), at=stored.effective_from)
+        _note(
+            stored,
+            {**terms_changed(stored, None), **gone(effective_from=stored.effective_from)},
+            of_plan=ActivityKind.PLAN_TERMS_WITHDRAWN,
+            of_account=ActivityKind.TERMS_WITHDRAWN,
+        )
         stored.delete()
+
+
+def _note(
+    terms: Terms, changes: Changes, *, of_plan: ActivityKind, of_account: ActivityKind
+) -> None:
+    """Note what was done to planned terms, where it changed anything."""
+    if not changes:
+        return
+    if isinstance(terms, CustomTerms):
+        subscription = terms.subscription
+        subject = subscription.plan.name
+        note(of_account, account=subscription.account_id, subject=subject, changes=changes)
+    else:
+        assert isinstance(terms, PlanTerms)
+        note(of_plan, account=None, subject=terms.plan.name, changes=changes)
 
 
 def _subscriptions_under(terms: Terms) -> QuerySet[Subscription]:
@@ -213,6 +263,7 @@ def delete_plan(*, plan: Plan) -> None:
     with transaction.atomic():
         if reason := why_in_use(plan):
             raise PlanInUseError(reason)
+        note(ActivityKind.PLAN_DELETED, account=None, subject=plan.name)
         plan.delete()
 
 

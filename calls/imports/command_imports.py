@@ -15,6 +15,7 @@ from django.utils import timezone
 from billing.models import Account
 from billing.texts import storable
 from calls.imports import machine
+from calls.imports.noting import ActivityKind, note_import
 from calls.imports.readings import Reading
 from calls.imports.summaries import Summary
 from calls.models import FileImport, ImportState
@@ -80,18 +81,27 @@ def kept(
                 has_said = True
             time.sleep(WAITING_SECONDS)
         now = timezone.now()
-        row = FileImport.objects.create(
-            account=account,
-            is_command=True,
-            file_name=storable(file_name)[-FILE_NAME_LENGTH_MAX:],
-            size=size,
-            state=ImportState.IMPORTING,
-            created_at=now,
-            queued_at=now,
-            moved_at=now,
-            file_deleted_at=now,
-            reading=reading.as_json(),
-        )
+        with transaction.atomic():
+            row = FileImport.objects.create(
+                account=account,
+                is_command=True,
+                file_name=storable(file_name)[-FILE_NAME_LENGTH_MAX:],
+                size=size,
+                state=ImportState.IMPORTING,
+                created_at=now,
+                queued_at=now,
+                moved_at=now,
+                file_deleted_at=now,
+                reading=reading.as_json(),
+            )
+            note_import(
+                ActivityKind.IMPORT_STARTED,
+                row,
+                bytes=size,
+                format=reading.format,
+                time_zone=reading.zone,
+                may_revise=reading.revise,
+            )
         lock(machine.alone(machine.lock_of_import(row.pk)))
         own = CommandImport(row)
         try:

@@ -6,6 +6,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from django.db import transaction
+
+from billing.activity import ActivityKind, gone, new, note
 from billing.models import Account, User
 from billing.refusals import Refusal
 from billing.texts import storable
@@ -42,17 +45,24 @@ def save(
     kept = MappingProfile.objects.filter(account=account)
     if not kept.filter(name=name).exists() and kept.count() >= PROFILES_MAX:
         raise Refusal(f"{PROFILES_MAX} mappings are kept already. Delete one first.")
-    saved, _ = MappingProfile.objects.update_or_create(
-        account=account,
-        name=name,
-        defaults={
-            "columns_hash": hash_of(columns),
-            "profile": checked,
-            "zone": zone,
-            "saved_by": by,
-            "saved_at": now,
-        },
-    )
+    with transaction.atomic():
+        saved, is_new = MappingProfile.objects.update_or_create(
+            account=account,
+            name=name,
+            defaults={
+                "columns_hash": hash_of(columns),
+                "profile": checked,
+                "zone": zone,
+                "saved_by": by,
+                "saved_at": now,
+            },
+        )
+        note(
+            ActivityKind.MAPPING_SAVED,
+            account=account,
+            subject=name,
+            changes=new(zone=zone, replaced=not is_new),
+        )
     return saved
 
 
@@ -71,7 +81,14 @@ def profile_for(*, account: Account, columns: Sequence[str]) -> MappingProfile |
 
 def delete(*, profile: MappingProfile) -> None:
     """Forget a profile. What was imported with it stays."""
-    profile.delete()
+    with transaction.atomic():
+        note(
+            ActivityKind.MAPPING_DELETED,
+            account=profile.account_id,
+            subject=profile.name,
+            changes=gone(zone=profile.zone),
+        )
+        profile.delete()
 
 
 def exported(profile: MappingProfile) -> bytes:

@@ -7,7 +7,8 @@ from django.db import transaction
 from billing.models import User
 from billing.refusals import Refusal
 from calls.imports import machine
-from calls.imports.readings import reading_of, require_file, source_of
+from calls.imports.noting import ActivityKind, note_import
+from calls.imports.readings import Reading, reading_of, require_file, source_of
 from calls.imports.slices import work
 from calls.imports.uploads import require_plan, require_room
 from calls.models import FileImport, ImportPart, ImportState
@@ -38,7 +39,14 @@ def start(*, file_import: FileImport, by: User | None, now: datetime) -> FileImp
         if found.state == ImportState.IMPORTING:
             return found
         machine.require(found, ImportState.TRIED, to="be imported")
-        _require_readable(found)
+        reading = _require_readable(found)
+        note_import(
+            ActivityKind.IMPORT_STARTED,
+            found,
+            format=reading.format,
+            time_zone=reading.zone,
+            may_revise=reading.revise,
+        )
         return machine.move(
             found,
             ImportState.IMPORTING,
@@ -60,6 +68,7 @@ def stop(*, file_import: FileImport, by: User | None, now: datetime) -> FileImpo
         machine.require(found, ImportState.TRYING, ImportState.IMPORTING, to="be stopped")
         if found.state == ImportState.TRYING:
             return machine.move(found, ImportState.READY, now=now, trial={}, cursor=-1)
+        note_import(ActivityKind.IMPORT_STOPPED, found)
         return machine.move(found, ImportState.STOPPED, now=now)
 
 
@@ -73,6 +82,7 @@ def go_on(*, file_import: FileImport, by: User | None, now: datetime) -> FileImp
         to = ImportState(found.interrupted_state or ImportState.IMPORTING)
         if to != ImportState.WITHDRAWING:
             require_file(found)
+        note_import(ActivityKind.IMPORT_RESUMED, found)
         return machine.move(found, to, now=now)
 
 
@@ -104,6 +114,7 @@ def withdraw(*, file_import: FileImport, by: User | None, now: datetime) -> File
             raise Refusal(
                 "An import can be taken back within 30 days. After that only an operator can."
             )
+        note_import(ActivityKind.IMPORT_TAKEN_BACK, found)
         return machine.move(
             found,
             ImportState.WITHDRAWING,
@@ -152,12 +163,14 @@ def import_again(*, file_import: FileImport, by: User | None, now: datetime) -> 
         ImportPart.objects.filter(file_import=found).update(file_import=new)
         found.file_deleted_at = now
         found.save(update_fields=["file_deleted_at"])
+        note_import(ActivityKind.IMPORT_UPLOADED, new, bytes=new.size, once_more=found.pk)
         return new
 
 
-def _require_readable(file_import: FileImport) -> None:
+def _require_readable(file_import: FileImport) -> Reading:
     require_file(file_import)
     reading = reading_of(file_import)
     if reading is None:
         raise Refusal("Choose the format of the file.", field="format")
     source_of(reading=reading, account=file_import.account, now=file_import.moved_at)
+    return reading

@@ -18,6 +18,7 @@ from billing.plans.tariffs import NoTariffError, agreement_at
 from billing.refusals import Refusal
 from billing.texts import storable
 from calls.imports import machine, parts
+from calls.imports.noting import ActivityKind, note_import
 from calls.imports.parts import PART_BYTES
 from calls.models import FileImport, ImportPart, ImportState, StagedLine
 from calls.models.file_import import FILE_NAME_LENGTH_MAX
@@ -65,6 +66,15 @@ def begin(
     Raises Refusal with field "size" (too large, empty), "file_name", or "" where the account has
     no plan, or too many imports open.
     """
+    with transaction.atomic():
+        began = _begin(account=account, by=by, file_name=file_name, size=size, now=now)
+        note_import(ActivityKind.IMPORT_UPLOADED, began, bytes=size)
+    return began
+
+
+def _begin(
+    *, account: Account, by: User | None, file_name: str, size: int, now: datetime
+) -> FileImport:
     name = " ".join(storable(file_name).split())[-FILE_NAME_LENGTH_MAX:]
     if not name:
         raise Refusal("The file needs a name.", field="file_name")
@@ -227,24 +237,27 @@ def take_whole(
 ) -> FileImport:
     """Take a file as a whole, from a plain form, and have it examined. Raises what `begin` does."""
     with transaction.atomic():
-        began = begin(account=account, by=by, file_name=file_name, size=1, now=now)
+        began = _begin(account=account, by=by, file_name=file_name, size=1, now=now)
         parts.store(began, _up_to_the_limit(chunks), is_unpacked=False)
         stored = list(began.parts.order_by("number").values_list("size", "sha256"))
         if not stored:
             raise Refusal("The file is empty.", field="size")
+        size = sum(size for size, _ in stored)
+        note_import(ActivityKind.IMPORT_UPLOADED, began, bytes=size)
         return machine.move(
             began,
             ImportState.EXAMINING,
             now=now,
-            size=sum(size for size, _ in stored),
+            size=size,
             sha256=hash_of_parts(sha256 for _, sha256 in stored),
         )
 
 
-def delete_file(*, file_import: FileImport, now: datetime) -> FileImport:
+def delete_file(*, file_import: FileImport, now: datetime, is_asked_for: bool = True) -> FileImport:
     """Delete the file, its staged rows and its rejected lines; outcome and counts stay.
 
-    Raises Refusal while the import is moving. Doing so again changes nothing.
+    ``is_asked_for``: by somebody, whom the activity log then names. Raises Refusal while the import
+    is moving. Doing so again changes nothing.
     """
     with transaction.atomic():
         found = machine.lock(file_import)
@@ -257,6 +270,8 @@ def delete_file(*, file_import: FileImport, now: datetime) -> FileImport:
             found.file_deleted_at = now
             found.is_staged = False
             found.save(update_fields=["file_deleted_at", "is_staged"])
+            if is_asked_for:
+                note_import(ActivityKind.IMPORT_FILE_DELETED, found)
     return found
 
 
@@ -268,7 +283,7 @@ def delete_old_files(*, now: datetime) -> int:
     count, _ = abandoned.delete()
     old = FileImport.objects.filter(file_deleted_at=None, created_at__lt=now - KEPT_FOR)
     for found in old.exclude(state__in=machine.MOVING):
-        delete_file(file_import=found, now=now)
+        delete_file(file_import=found, now=now, is_asked_for=False)
         count += 1
     return count
 

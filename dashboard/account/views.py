@@ -10,7 +10,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
 
-from billing.models import Membership, User
+from billing.accounts.members import switch_credit_mails
+from billing.models import User
 from billing.notices.levels import level_of, thresholds_of
 from billing.notices.thresholds import add_threshold, remove_threshold
 from billing.refusals import Refusal
@@ -53,7 +54,7 @@ def _save(request: AccountRequest) -> HttpResponse:
     sent = request.POST.get("form", "")
     if sent == "mails":
         wanted = "wants_credit_mails" in request.POST
-        Membership.objects.filter(pk=request.membership.pk).update(wants_credit_mails=wanted)
+        switch_credit_mails(membership=request.membership, wanted=wanted)
         messages.success(request, f"Mails about credits are {'on' if wanted else 'off'}.")
         return redirect("dashboard:notifications", request.account.slug)
     if not request.membership.may_pay:

@@ -1,5 +1,25 @@
 """The operators' pages, a module or folder a concept. Thin shells: a write is one domain call."""
 
-from dashboard.operations import accounts, calls, imports, ledger, notices, people, plans, top_ups
+from dashboard.operations import (
+    accounts,
+    activity,
+    calls,
+    imports,
+    ledger,
+    notices,
+    people,
+    plans,
+    top_ups,
+)
 
-__all__ = ["accounts", "calls", "imports", "ledger", "notices", "people", "plans", "top_ups"]
+__all__ = [
+    "accounts",
+    "activity",
+    "calls",
+    "imports",
+    "ledger",
+    "notices",
+    "people",
+    "plans",
+    "top_ups",
+]

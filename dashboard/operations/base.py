@@ -1,6 +1,6 @@
 """What the operators' pages are built from: pages to edit records, and pages only to read them."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, tzinfo
 from typing import Any
 
@@ -16,6 +16,7 @@ from django.utils.text import capfirst
 from unfold import paginator as unfold_paginator
 from unfold.admin import ModelAdmin
 
+from billing.activity import ActivityKind, Changes, Facts, changed, note
 from billing.models import Account
 from billing.zones import local
 from dashboard.operations.filters import ACCOUNT_PARAMETER
@@ -160,6 +161,31 @@ class EditableAdmin(OperatorAdmin):
     """
 
     allowed = EVERYTHING
+    # What the activity log says where these pages store and delete by themselves, by what is done:
+    # "add", "change", "delete".
+    noted_as: Mapping[str, ActivityKind] = {}
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """Store the record, and note what it was and is."""
+        stored = self.model._base_manager.filter(pk=obj.pk).first() if change else None
+        before = self.facts(stored) if stored is not None else {}
+        super().save_model(request, obj, form, change)
+        changes = changed(before, self.facts(obj))
+        if changes:
+            self._note("change" if change else "add", obj, changes)
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        """Delete the record, and note what it was."""
+        self._note("delete", obj, changed(self.facts(obj), {}))
+        super().delete_model(request, obj)
+
+    def facts(self, record: Any) -> Facts:
+        """What the activity log tells of ``record``, where ``noted_as`` says that it does."""
+        return {}
+
+    def _note(self, done: str, record: Any, changes: Changes) -> None:
+        if done in self.noted_as:
+            note(self.noted_as[done], account=None, subject=str(record), changes=changes)
 
     def changeform_view(
         self,

@@ -18,12 +18,12 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from unfold.forms import PaginationInlineFormSet
 from unfold.widgets import UnfoldAdminEmailInputWidget
 
 from billing.accounts.people import email_taken, pays_alone_for, set_email
+from billing.activity import ActivityKind, note_about_person
 from billing.models import Account, User
-from dashboard.operations.accounts.members import MembershipInline
+from dashboard.operations.accounts.members import MembershipInline, StoringFormSet
 from dashboard.operations.base import EditableAdmin
 from dashboard.operations.record_actions import Outcome, Preview, RecordAction
 from dashboard.sign_in.invitations import send_password_link
@@ -82,12 +82,13 @@ class SendPasswordLink(RecordAction[User]):
 
     def do(self, form: Any) -> Outcome:
         if send_password_link(self.record):
+            note_about_person(ActivityKind.PASSWORD_LINK_SENT, person=self.record)
             sent = f"a link to choose a password to {self.record.email}"
             return Outcome(told=f"Sent {sent}.", recorded=f"Sent {sent}")
         return Outcome(told=NOT_SENT, level=messages.ERROR)
 
 
-class AccountsFormSet(PaginationInlineFormSet):
+class AccountsFormSet(StoringFormSet):
     """The accounts of a person, none of which may lose the only one who can pay."""
 
     def clean(self) -> None:

@@ -8,8 +8,10 @@ from typing import Any
 from urllib.parse import quote
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.core import context
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured, PermissionDenied, ValidationError
+from django.db import transaction
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
@@ -21,7 +23,9 @@ from billing.accounts.attempts import (
     password_counters,
     succeed,
 )
+from billing.activity import ActivityKind, note_about_person
 from billing.models import User
+from dashboard.sign_in.acting import actor_of
 from dashboard.sign_in.log import known, note
 
 logger = logging.getLogger(__name__)
@@ -85,6 +89,15 @@ class ClosedSignUpAdapter(DefaultAccountAdapter):
         else:
             succeed(counters=counters)
         return user
+
+    def set_password(self, user: User, password: str) -> None:
+        """Store a new password, chosen by who knows the old one or has a link."""
+        request = context.request
+        is_own = request.user.is_authenticated and request.user.pk == user.pk
+        kind = ActivityKind.PASSWORD_CHANGED if is_own else ActivityKind.PASSWORD_CHOSEN
+        with transaction.atomic():
+            super().set_password(user, password)
+            note_about_person(kind, person=user, by=actor_of(request, user))
 
     def _delete_login_attempts_cached_email(self, request: HttpRequest, **credentials: Any) -> None:
         """Forgive earlier attempts: allauth calls it when a link has set a new password."""

@@ -8,12 +8,14 @@ from allauth.mfa import signals as second_step
 from allauth.mfa.models import Authenticator
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth import signals as auth
+from django.db import transaction
 from django.db.models.signals import post_delete, post_save
 from django.http import HttpRequest
 from django.utils import timezone
 
-from billing.models import User
-from dashboard.sign_in.log import note
+from billing.activity import note_about_person
+from billing.models import Activity, ActivityKind, User
+from dashboard.sign_in.log import note, write
 from dashboard.sign_in.sessions import begin, end_sessions
 
 OPERATIONS = {1: "added", 2: "changed", 3: "deleted"}  # the flags of a LogEntry
@@ -37,7 +39,9 @@ def connect() -> None:
     ):
         signal.connect(_new_second_step(words), weak=False)
     second_step.authentication_failed.connect(_wrong_code)
+    post_save.connect(_second_step_made, sender=Authenticator)
     post_delete.connect(_second_step_gone, sender=Authenticator)
+    post_save.connect(_noted, sender=Activity)
     post_save.connect(_operated, sender=LogEntry)
 
 
@@ -77,8 +81,31 @@ def _wrong_code(request: HttpRequest, user: User, **_: Any) -> None:
 def _second_step_gone(instance: Authenticator, **_: Any) -> None:
     """End the sessions of somebody whose second step an operator removed."""
     request = getattr(context, "request", None)
+    if instance.type == Authenticator.Type.TOTP:
+        note_about_person(ActivityKind.SECOND_STEP_REMOVED, person=instance.user)
     own = _own_session(request, instance.user) if request is not None else None
     end_sessions(instance.user, but=own)
+
+
+def _second_step_made(instance: Authenticator, created: bool, **_: Any) -> None:
+    if created:
+        is_step = instance.type == Authenticator.Type.TOTP
+        kind = ActivityKind.SECOND_STEP_SET_UP if is_step else ActivityKind.RECOVERY_CODES_MADE
+        with transaction.atomic():
+            note_about_person(kind, person=instance.user)
+
+
+def _noted(instance: Activity, **_: Any) -> None:
+    """Write a line about what was done, once it is stored. What was typed stays in the database."""
+    transaction.on_commit(
+        lambda: write(
+            instance.label,
+            who=f"{instance.by_user_id or instance.by_kind} {instance.by_name}",
+            visitor=instance.visitor,
+            account=instance.account_id,
+            activity=instance.pk,
+        )
+    )
 
 
 def _operated(instance: LogEntry, created: bool, **_: Any) -> None:

@@ -25,12 +25,17 @@ logger = structlog.wrap_logger(
 
 def note(event: str, *, request: HttpRequest | None, user: Any = None, **facts: Any) -> None:
     """Write one line: ``event`` is in words, ``facts`` are further values."""
-    logger.info(
+    write(
         event,
         who=f"{user.pk} {user.email}" if user is not None and user.pk else "unknown",
         visitor=get_adapter().get_client_ip(request) if request is not None else "",
         **facts,
     )
+
+
+def write(event: str, **facts: Any) -> None:
+    """Write one line."""
+    logger.info(event, **facts)
 
 
 def known(address: str) -> User | None:

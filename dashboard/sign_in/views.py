@@ -1,6 +1,8 @@
 """The pages of sign-in that are not allauth's own."""
 
 import logging
+from collections.abc import Iterable
+from typing import cast
 
 from allauth.account.adapter import get_adapter
 from allauth.account.views import PasswordResetView
@@ -10,12 +12,15 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.views import redirect_to_login
 from django.core.mail import get_connection
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 
 from billing.accounts.attempts import TooManyAttempts, begin_attempt, link_counters
+from billing.activity import ActivityKind, gone, note_about_person
+from billing.models import User
 from dashboard.sign_in.log import known, note
 
 logger = logging.getLogger(__name__)
@@ -53,16 +58,28 @@ class SessionsView(ListUserSessionsView):
     def form_valid(self, form: forms.Form) -> HttpResponse:
         """End the session that the form names, if it is the person's own; else all others."""
         asked = self.request.POST.get("session", "")
+        own = UserSession.objects.filter(user=self.request.user)
         if not asked:
             note("ended all other sessions", request=self.request, user=self.request.user)
-            answer: HttpResponse = super().form_valid(form)
+            with transaction.atomic():
+                self._note_ended(own.exclude(session_key=self.request.session.session_key))
+                answer: HttpResponse = super().form_valid(form)
             return answer
-        own = UserSession.objects.filter(user=self.request.user)
         for session in own.filter(pk=asked if asked.isdecimal() and len(asked) < 19 else 0):
-            session.end()
+            with transaction.atomic():
+                self._note_ended([session])
+                session.end()
             note("ended a session", request=self.request, user=self.request.user)
             messages.success(self.request, "That session is ended.")
         return redirect("usersessions_list")
+
+    def _note_ended(self, sessions: Iterable[UserSession]) -> None:
+        """Note where the person was signed in and is no longer."""
+        ended = [f"{session.ip}, {session.user_agent}" for session in sessions]
+        if ended:
+            person = cast(User, self.request.user)
+            changes = gone(signed_in_from=ended)
+            note_about_person(ActivityKind.SESSIONS_ENDED, person=person, changes=changes)
 
 
 def sign_in_to_operations(request: HttpRequest) -> HttpResponse:

@@ -28,6 +28,8 @@ def pages_of(account: Account) -> dict[str, str]:
         "plans": reverse("dashboard:plans", args=[slug]),
         "subscription": reverse("dashboard:subscription", args=[slug]),
         "troubleshooting": reverse("dashboard:troubleshooting", args=[slug]),
+        "activity": reverse("dashboard:activity", args=[slug]),
+        "activity-with-errors": f"{reverse('dashboard:activity', args=[slug])}?area=nothing",
         "notifications": reverse("dashboard:notifications", args=[slug]),
         "security": reverse("mfa_index"),
         "password": reverse("account_change_password"),

@@ -47,6 +47,7 @@ PAGES: dict[str, tuple[dict[str, Any], tuple[int, int, int]]] = {
     "import_take_back": ({"public_id": IMPORT}, LED_ELSEWHERE),
     "plans": ({}, PAYERS),
     "subscription": ({}, PAYERS),
+    "activity": ({}, PAYERS),
     "notifications": ({}, EVERYONE),
     "troubleshooting": ({}, EVERYONE),
 }

@@ -6,9 +6,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.utils import timezone
 
+from billing.acting import ActingCommand
 from billing.models import Account
 from billing.plans.tariffs import NoTariffError, agreement_at
 from billing.zones import place_names
@@ -30,7 +31,7 @@ def _documentation(source: type[Source[Any]]) -> str:
     return inspect.getdoc(inspect.getmodule(source)) or source.label
 
 
-class Command(BaseCommand):
+class Command(ActingCommand):
     """Import files of call records for one account, and say of each which import it is.
 
     A file may be compressed (.gz, .zip with one file) or a spreadsheet (.xlsx); of a folder, every

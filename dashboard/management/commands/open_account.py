@@ -8,13 +8,14 @@ from decimal import Decimal
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.db import transaction
 from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 
 from billing.accounts.opening import credits_of_opening, granted_in_words, open_account
 from billing.accounts.people import add_person, email_taken
+from billing.acting import ActingCommand
 from billing.models import Account, CustomTerms, Plan, User
 from billing.models.currency import prices_in_minor_units
 from billing.money import minor_units
@@ -25,7 +26,7 @@ TARIFF = ("increment_seconds", "credits_per_increment")
 OWN_TERMS = (*TARIFF, "credits_per_cycle", "concurrent_calls")
 
 
-class Command(BaseCommand):
+class Command(ActingCommand):
     """Open an account on a plan, with its first superadmin, and say which credits that grants.
 
     The first superadmin is a person who signs in here already, or is added and sent a link to

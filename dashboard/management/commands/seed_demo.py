@@ -4,14 +4,15 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.utils import timezone
 
+from billing.acting import ActingCommand
 from billing.models import Account, User
 from dashboard.demo.story import PASSWORD, seed, sign_ins
 
 
-class Command(BaseCommand):
+class Command(ActingCommand):
     """Store three companies with a past, and print who signs in."""
 
     help = "Store three demonstration companies with 90 days of calls, and print their sign-ins."

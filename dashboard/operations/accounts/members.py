@@ -9,6 +9,7 @@ from django.utils.text import capfirst
 from unfold.admin import TabularInline
 from unfold.forms import PaginationInlineFormSet
 
+from billing.accounts.members import remove_member, store_member
 from billing.models import Membership, Role
 from dashboard.operations.permissions import EVERYTHING, StaffPermissions
 
@@ -23,7 +24,27 @@ class FoundSelect(AutocompleteSelect):
         return super().optgroups(name, ids, attr)
 
 
-class MembersFormSet(PaginationInlineFormSet):
+class StoringFormSet(PaginationInlineFormSet):
+    """Members, stored as the domain stores them: who changed whom is noted."""
+
+    def save_new(self, form: Any, commit: bool = True) -> Membership:
+        membership: Membership = super().save_new(form, commit=False)
+        if commit:
+            store_member(membership=membership)
+        return membership
+
+    def save_existing(self, form: Any, obj: Any, commit: bool = True) -> Membership:
+        membership: Membership = super().save_existing(form, obj, commit=False)
+        if commit:
+            store_member(membership=membership)
+        return membership
+
+    def delete_existing(self, obj: Any, commit: bool = True) -> None:
+        if commit:
+            remove_member(membership=obj)
+
+
+class MembersFormSet(StoringFormSet):
     """The people of an account, one of whom must be able to pay."""
 
     def clean(self) -> None:

@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import DropdownFilter
 from unfold.views import ChangeList
 
-from billing.accounts.opening import change_time_zone, open_account
+from billing.accounts.opening import change_account, open_account
 from billing.models import Account, Plan, Subscription
 from billing.texts import grouped
 from billing.zones import local
@@ -140,9 +140,7 @@ class AccountAdmin(EditableAdmin):
                 custom_terms=form.optional_terms(),
             )
             return
-        super().save_model(request, obj, form, change)
-        if "time_zone" in form.changed_data:
-            change_time_zone(account=obj, time_zone=obj.time_zone)
+        change_account(account=obj)
 
     def response_post_save_add(self, request: HttpRequest, obj: Account) -> HttpResponse:
         """A new account's own page is where its terms are agreed."""

@@ -40,6 +40,7 @@ def account_panels(account: Account, *, now: datetime) -> dict[str, Any]:
         "all_grants": listing("creditgrant", account),
         "all_entries": listing("ledgerentry", account),
         "all_days": listing("dailyusage", account),
+        "all_activity": listing("activity", account),
     }
 
 

@@ -15,6 +15,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils import timezone
 
+from billing.activity import ActivityKind, Facts, facts_of
 from billing.models import Plan, PlanTerms
 from billing.money import format_prices
 from billing.plans.terms import (
@@ -66,6 +67,7 @@ class PlanAdmin(EditableAdmin):
     """Plans, what they cost now, and the form that changes it."""
 
     form = PlanForm
+    noted_as = {"add": ActivityKind.PLAN_ADDED, "change": ActivityKind.PLAN_EDITED}
     change_form_template = "admin/billing/plan/change_form.html"
     list_display = (
         "name",
@@ -102,6 +104,9 @@ class PlanAdmin(EditableAdmin):
     def preview(self, request: HttpRequest) -> HttpResponse:
         """The preview of a tariff as it is being typed; changes nothing."""
         return TemplateResponse(request, PREVIEW_TEMPLATE, preview_asked_for(request.GET))
+
+    def facts(self, record: Plan) -> Facts:
+        return facts_of(record, "name", "description", "order", "is_active")
 
     def around_form(self, record: Plan) -> dict[str, Any]:
         """All terms of the plan."""

@@ -6,9 +6,11 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
+from django.db import transaction
 from django.http import HttpResponse
 from unfold.widgets import UnfoldAdminRadioSelectWidget, UnfoldAdminTextInputWidget
 
+from billing.activity import ActivityKind, note
 from billing.models import Payment, Review, TopUp
 from billing.money import format_money
 from billing.payments import refunds, settling
@@ -216,6 +218,12 @@ class AskProvider(TopUpAction):
         )
 
     def do(self, form: Any) -> Outcome:
+        with transaction.atomic():
+            note(
+                ActivityKind.PROVIDER_ASKED,
+                account=self.record.account_id,
+                subject=self.record.receipt_number,
+            )
         for payment in self.record.payments.all():
             settling.reconcile(payment_pk=payment.pk, now=self.now)
         told = f"{self.record.receipt_number}: {self.standing.state.label.lower()}."

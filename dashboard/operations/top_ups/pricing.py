@@ -12,6 +12,7 @@ from django.http import HttpRequest
 from unfold.contrib.filters.admin import BooleanRadioFilter
 from unfold.widgets import UnfoldAdminDecimalFieldWidget
 
+from billing.activity import ActivityKind, Facts, Money, facts_of
 from billing.models import Account, Pack, TopUpPricing
 from billing.money import format_money, major_units, minor_units
 from billing.payments.pricing import cheapest, packs_in, pricing_in
@@ -122,6 +123,11 @@ class PackAdmin(EditableAdmin):
     """What can be bought with one click. Editing a pack changes no purchase made before."""
 
     form = PackForm
+    noted_as = {
+        "add": ActivityKind.PACK_ADDED,
+        "change": ActivityKind.PACK_CHANGED,
+        "delete": ActivityKind.PACK_DELETED,
+    }
     list_display = ("__str__", "price", "order", "is_active", "is_best_value")
     list_filter = (("currency", admin.AllValuesFieldListFilter), ("is_active", BooleanRadioFilter))
     list_filter_submit = True
@@ -145,6 +151,12 @@ class PackAdmin(EditableAdmin):
                 "per credit, or less.",
             )
 
+    def facts(self, record: Pack) -> Facts:
+        return {
+            **facts_of(record, "credits", "order", "is_active", "is_best_value"),
+            "price": Money(record.price_minor, record.currency),
+        }
+
     @admin.display(description="Price before tax")
     def price(self, pack: Pack) -> str:
         """With its currency."""
@@ -156,8 +168,20 @@ class TopUpPricingAdmin(EditableAdmin):
     """What a credit costs where somebody chooses the amount, and the tax, by currency."""
 
     form = PricingForm
+    noted_as = {
+        "add": ActivityKind.PRICING_ADDED,
+        "change": ActivityKind.PRICING_CHANGED,
+        "delete": ActivityKind.PRICING_DELETED,
+    }
     list_display = ("currency", "price", "credits_min", "credits_max", "tax")
     fields = (("price", "currency"), ("credits_min", "credits_max"), ("tax_name", "tax_percent"))
+
+    def facts(self, record: TopUpPricing) -> Facts:
+        return {
+            "price_per_credit": Money(record.price_minor_per_credit, record.currency),
+            **facts_of(record, "credits_min", "credits_max"),
+            "tax": self.tax(record),
+        }
 
     @admin.display(description="Price per credit")
     def price(self, pricing: TopUpPricing) -> str:
