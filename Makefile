@@ -4,7 +4,7 @@ PY := .venv/bin/python
 # Named after the lock file's content: another lock, another stamp, another install.
 STAMP := .venv/installed-$(shell cksum < requirements-dev.txt | tr ' ' '-')
 
-.PHONY: run test test-servers reset check bench faults format install lock screenshots
+.PHONY: run test test-servers reset backup restore check bench faults format install lock screenshots
 
 run: $(STAMP)
 	@$(PY) -m config.local.stack run
@@ -22,6 +22,15 @@ test-servers: $(STAMP)
 
 reset: $(STAMP)
 	@$(PY) -m config.local.stack reset
+
+# All that the database holds, without files of imports: make backup INTO=monday.backup
+backup: $(STAMP)
+	@$(PY) -m config.local.stack backup $(or $(INTO),$(error Name the file: make backup INTO=FILE))
+
+# Into an empty database; REPLACE=yes restores in place of what a database holds.
+restore: $(STAMP)
+	@$(PY) -m config.local.stack restore \
+		$(or $(FROM),$(error Name the file: make restore FROM=FILE)) $(if $(REPLACE),--replace)
 
 # What CI checks before the tests. DEBUG stands for development values.
 check: export DEBUG = true

@@ -46,6 +46,17 @@ def encrypt_anew() -> int:
     )
 
 
+def unreadable() -> list[str]:
+    """The addresses of those whose second step no key opens, in order."""
+    rows = Authenticator.objects.select_related("user").order_by("user__email")
+    return sorted({row.user.email for row in rows if not _is_readable(row.data)})
+
+
+def _is_readable(data: dict[str, Any]) -> bool:
+    kept = [data[name] for name in SECRETS if isinstance(data.get(name), str)]
+    return all(decrypt(stored) is not None for stored in kept)
+
+
 def _encrypt_row(pk: int, *, is_current: Callable[[str], bool]) -> bool:
     with transaction.atomic():
         row = Authenticator.objects.select_for_update().filter(pk=pk).first()

@@ -86,6 +86,8 @@ class ActivityKind(models.TextChoices):
     WARNING_ADDED = "settings.warning_added", "Added a warning of low credits"
     WARNING_REMOVED = "settings.warning_removed", "Removed a warning of low credits"
 
+    RESTORED = "settings.restored", "Restored a backup"
+
     KEY_MADE = "access.key_made", "Made an API key"
     KEY_CHANGED = "access.key_changed", "Changed an API key"
     KEY_REVOKED = "access.key_revoked", "Revoked an API key"

@@ -38,11 +38,11 @@ def run(state: Path) -> int:
         _require_free_port(host, port)
         embedded = not os.environ.get("DATABASE_URL")
         with servers(state, durable=True) as (supervisor, environment):
-            environment = _with_defaults(environment, state=state, host=host, port=port)
+            environment = with_defaults(environment, state=state, host=host, port=port)
             if embedded:  # a database of one's own may hold more than the demonstration
                 environment.setdefault("DEMO_SIGN_INS", "true")
             # Before they are used for anything: a value that cannot be used stops here.
-            variables = _step((sys.executable, "-c", ASK_SETTINGS), environment).split()
+            variables = step((sys.executable, "-c", ASK_SETTINGS), environment).split()
             # Only the embedded database gets demo data unasked, hence --force.
             sign_ins = _prepare(environment, demo=env.flag("SEED_DEMO", default=embedded))
             for name, command in _commands(environment["LOG_LEVEL"] or "WARNING").items():
@@ -82,7 +82,7 @@ def _address(host: str, port: int) -> str:
     return f"http://{'localhost' if host == '127.0.0.1' else host}:{port}"
 
 
-def _with_defaults(
+def with_defaults(
     environment: dict[str, str], *, state: Path, host: str, port: int
 ) -> dict[str, str]:
     """Return the environment of the product, with a value for everything that it requires."""
@@ -107,14 +107,14 @@ def _with_defaults(
 def _prepare(environment: dict[str, str], *, demo: bool) -> str:
     """Migrate, add demo data if asked, collect static files; return the demo's sign-ins."""
     say("Preparing the database …")
-    _step((*MANAGE, "migrate", "--no-input"), environment)
+    step((*MANAGE, "migrate", "--no-input"), environment)
     sign_ins = ""
     if demo:
-        _step((*MANAGE, "seed_demo", "--if-empty", "--force"), environment)
-        sign_ins = _step((*MANAGE, "seed_demo", "--show-sign-ins"), environment)
+        step((*MANAGE, "seed_demo", "--if-empty", "--force"), environment)
+        sign_ins = step((*MANAGE, "seed_demo", "--show-sign-ins"), environment)
     if not Environment().flag("DEBUG", default=False):  # with DEBUG they come from the source
         say("Collecting static files …")
-        _step((*MANAGE, "collectstatic", "--no-input", "--verbosity=0"), environment)
+        step((*MANAGE, "collectstatic", "--no-input", "--verbosity=0"), environment)
     return sign_ins
 
 
@@ -128,7 +128,7 @@ def _commands(log_level: str) -> dict[str, Sequence[str]]:
     }
 
 
-def _step(command: Sequence[str], environment: dict[str, str]) -> str:
+def step(command: Sequence[str], environment: dict[str, str]) -> str:
     """Run one command to its end, return its output; a failure stops everything."""
     done = subprocess.run(
         command, env=environment, cwd=BASE_DIR, capture_output=True, text=True, check=False

@@ -1,8 +1,10 @@
-"""One command for everything that runs: `python -m config.local.stack run|test|reset|exec`.
+"""One command for everything that runs: `python -m config.local.stack run|test|reset|…`.
 
     run            servers, migrations, demo data, then web + worker + beat until Ctrl-C
     test [ARGS]    the test suite on servers of its own, beside a running `run`
     reset          delete the state of `run`
+    backup FILE    keep all that the database holds in FILE
+    restore FILE   bring it back; with --replace, in place of what the database holds
     exec -- CMD    one command with the servers of `test` up and the environment set
 
 State lives in var/ (STATE_DIR moves it). DATABASE_URL and REDIS_URL name servers of your own;
@@ -12,11 +14,13 @@ without them embedded ones are started and stopped here.
 import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
 from django.core.exceptions import ImproperlyConfigured
 
+from config.local.backup import backup, restore
 from config.local.embedded_server import ServerDidNotStart
 from config.local.processes import say
 from config.local.product import reset, run
@@ -35,6 +39,12 @@ def main(arguments: Sequence[str]) -> int:
                 return run(state)
             case ["reset"]:
                 return reset(state)
+            case ["backup", file]:
+                return backup(state, Path(file))
+            case ["restore", file]:
+                return restore(state, Path(file), replace=False)
+            case ["restore", file, "--replace"]:
+                return restore(state, Path(file), replace=True)
             case ["test", *rest]:
                 return test(state, rest)
             case ["exec", "--", *command] if command:

@@ -703,6 +703,9 @@ OF_COMMANDS: dict[str, Change] = {
         is_of_account=False,
     ),
     "changepassword": commanded(K.PASSWORD_CHANGED, set_password),
+    "after_restore": commanded(
+        K.RESTORED, run("after_restore", "monday.backup"), is_of_account=False
+    ),
 }
 OF_COMMANDS_NOT_NOTED: dict[str, str] = {
     "audit_ledger": READ,
