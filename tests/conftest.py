@@ -30,7 +30,14 @@ from django.db import connections, transaction
 from django.db.models import Sum
 from django.test import Client, TransactionTestCase, override_settings
 from kombu.exceptions import OperationalError
-from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    ConsoleMessage,
+    Page,
+    Playwright,
+    expect,
+    sync_playwright,
+)
 from pytest_django import DjangoDbBlocker
 
 from billing.models import Balance, Pack, Plan, User
@@ -42,6 +49,8 @@ from tests.child import child_environment
 pytest_plugins = ["tests.clock", "tests.personas"]
 
 ROOT = Path(__file__).resolve().parent.parent
+# What is waited for is there at once, unless the machine has much else to do.
+PATIENCE_MS = 15_000
 WORKER_START_SECONDS = 60
 WORKER_IDLE_SECONDS = 60
 ONE_BY_ONE = pytest.mark.xdist_group("stack").mark
@@ -215,6 +224,7 @@ def browser(playwright: Playwright, live_server: Any) -> Iterator[Browser]:
     It ends before the live server does, and that before the database: a connection that the browser
     keeps open keeps a thread of the server, and with it a session of the database.
     """
+    expect.set_options(timeout=PATIENCE_MS)
     running = playwright.chromium.launch(
         executable_path=chromium.executable(), headless=True, args=CHROMIUM_FLAGS
     )
@@ -235,7 +245,7 @@ def page(browser: Browser, live_server: Any, transactional_db: None) -> Iterator
             faults.append(message.text)
 
     context = browser.new_context(base_url=live_server.url, locale="en-GB")
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(PATIENCE_MS)
     page = context.new_page()
     page.on("console", note)
     page.on("pageerror", lambda error: faults.append(str(error)))

@@ -12,7 +12,7 @@ from django.test import TransactionTestCase
 # The same in every test: Django makes them again after it has emptied a database.
 KEPT = {"django_content_type", "auth_permission"}
 
-_truncate = TransactionTestCase._fixture_teardown
+_truncate = TransactionTestCase._fixture_teardown  # type: ignore[attr-defined]
 
 
 def empty(case: TransactionTestCase) -> None:

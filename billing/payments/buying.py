@@ -20,10 +20,10 @@ from billing.payments.gateways import (
     configured_gateway,
     gateway_named,
 )
+from billing.payments.noting import UNFINISHED
 from billing.payments.pricing import Quote
 from billing.payments.settling import (
     CHECKOUT_VALID_FOR,
-    UNFINISHED,
     UNKNOWN_THERE,
     close_page,
     end,

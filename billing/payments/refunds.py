@@ -13,7 +13,7 @@ from django.db import transaction
 
 from billing.activity import ActivityKind, Money, new, note
 from billing.models import Payment, Refund, Review, TopUp, TopUpState
-from billing.payments import settling
+from billing.payments import noting, settling
 from billing.payments.gateways import (
     GatewayError,
     RefundFacts,
@@ -200,7 +200,7 @@ def _received(review: Review, payment: Payment, *, is_to_be_known: bool = False)
 def _take_received(payment: Payment, received: Received, now: datetime) -> None:
     """Let the payment be what was received (not saved); its id stays where it is another's."""
     is_another = pays_another(payment, received.payment_id)
-    settling.mark_paid(
+    noting.mark_paid(
         payment,
         amount_minor=received.amount_minor,
         currency=received.currency,
@@ -277,5 +277,5 @@ def _request(
 
 def _noted(payment: Payment, facts: RefundFacts, now: datetime) -> RefundFacts:
     with transaction.atomic():
-        settling.note_refund(settling.locked(payment.pk), facts, now)
+        noting.note_refund(settling.locked(payment.pk), facts, now)
     return facts

@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from billing.texts import storable
 from calls.notations import BadFileError, RawRecord
-from calls.notations.documents import Document, lists_in
+from calls.notations.documents import lists_in
 from calls.notations.encodings import find_encoding
 from calls.notations.layout import DELIMITED, JSON, Examined, Fact, Layout
 from calls.notations.lines import MARK, decoder_of
@@ -18,6 +18,7 @@ from calls.notations.reading import reader_for
 from calls.notations.shape import NAMES, column_names, find_shape, find_totals, sampled
 from calls.notations.sheets import csv_of_sheet
 from calls.notations.unpacking import GIB, unpack
+from calls.notations.values import Document
 
 UNPACKED_MAX = 2 * GIB
 LOOKED_AT = 64 * 1024

@@ -20,8 +20,8 @@ from billing.models import Kind, LedgerEntry, Payment, Refund, TopUp, TopUpState
 from billing.payments import buying
 from billing.payments.credits import valid_until
 from billing.payments.gateways import GatewayError, RefusedError
+from billing.payments.noting import UNFINISHED
 from billing.payments.pricing import Quote
-from billing.payments.settling import UNFINISHED
 from billing.payments.states import (
     ROWS,
     Standing,
