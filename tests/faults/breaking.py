@@ -58,6 +58,14 @@ class Breaker:
         self._kinds[kind]()
         self.done[kind] += 1
 
+    def mend(self) -> None:
+        """Return once the site is healthy, with all that ended by itself started again."""
+        self.supervise()
+        self._stack.wait_until_healthy()
+        while self._stack.dead():
+            self.supervise()
+            self._stack.wait_until_healthy()
+
     def supervise(self) -> None:
         """Start again what ended by itself, as any supervisor does in production.
 
@@ -72,7 +80,7 @@ class Breaker:
     ) -> None:
         """Keep something broken for a while. The process must say meanwhile that it lives, and a
         page that needs the database be answered by one of ``answers``, where some are given."""
-        self._stack.wait_until_healthy()
+        self.mend()
         until = time.monotonic() + self._chance.uniform(0.5, 1) * self._hanging_seconds
         with broken:
             self._expect("/health/live/", (200,))

@@ -107,7 +107,7 @@ class Scenario:
                 return
             # Mostly the site has come up again before the next fault, or nobody would ever buy.
             if chance.random() < MENDED_FIRST:
-                self._stack.wait_until_healthy()
+                self._breaker.mend()
             time.sleep(chance.uniform(0, 2 * self._pause_seconds))
             self._breaker.break_something()
         for each in shopping:

@@ -32,6 +32,7 @@ from config.local.processes import Program, Running, Supervisor, signal_group
 
 ROOT = Path(__file__).resolve().parents[2]
 OURS = ("web", "worker", "beat")
+NEEDED = {"postgres", "valkey", "web"}
 START_SECONDS_MAX = 90
 NOT_OURS = ("DATABASE_URL", "REDIS_URL", "REDIS_KEY_PREFIX", "EMAIL_URL", "DEBUG", "CI", "SITE_URL")
 
@@ -241,9 +242,9 @@ class Stack:
             raise RuntimeError(f"{self.dead()[0]} does not start:\n{log[-3000:]}")
 
     def wait_until_healthy(self) -> None:
-        """Return once the site answers that database and broker do, or its process has ended."""
+        """Return once the site answers that database and broker do, or one of them has ended."""
         deadline = time.monotonic() + START_SECONDS_MAX
-        while not self._is_healthy() and "web" not in self.dead():
+        while not self._is_healthy() and not NEEDED & set(self.dead()):
             if time.monotonic() > deadline:
                 log = (self.state / "web.log").read_text(errors="replace")
                 raise RuntimeError(f"The site does not come up:\n{log[-3000:]}")

@@ -48,6 +48,11 @@ class Shot:
     content_type: str = "application/x-www-form-urlencoded"
     headers: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def may_end_sessions(self) -> bool:
+        """Whether it may sign its sender out, here or everywhere."""
+        return self.method not in READING and self.path.startswith(ENDS_SESSIONS)
+
     def __str__(self) -> str:
         return f"{self.method} {self.path[:150]} by {self.role} {self.headers} {self.body!r:.150}"
 
@@ -99,15 +104,29 @@ class Site:
         return client.cookies[settings.SESSION_COOKIE_NAME].value
 
     def fire(self, shots: Iterable[Shot]) -> list[Answer | None]:
-        """Send all of ``shots``, some at a time; judge and return the answers."""
+        """Send all of ``shots``, some at a time; judge and return the answers.
+
+        Those that may end sessions come last, and everybody signs in anew after them.
+        """
+        held = list(shots)
+        ending = [shot.may_end_sessions for shot in held]
+        answers = iter(
+            self._volley(shot for shot, ends in zip(held, ending, strict=True) if not ends)
+        )
+        last = iter(self._volley(shot for shot, ends in zip(held, ending, strict=True) if ends))
+        if any(ending):
+            self._sessions = {role: self.session_of(role) for role in self._sessions}
+        return [next(last if ends else answers) for ends in ending]
+
+    def _volley(self, shots: Iterable[Shot]) -> list[Answer | None]:
         prepared = [(shot, self._cookie(shot)) for shot in shots]
         with ExitStack() as opened, ThreadPoolExecutor(SENDERS) as pool:
             self._opened = opened
             return list(pool.map(lambda one: self._send(*one), prepared))
 
     def _cookie(self, shot: Shot) -> str:
-        may_end_it = shot.method not in READING and shot.path.startswith(ENDS_SESSIONS)
-        session = self.session_of(shot.role) if may_end_it else self._sessions[shot.role]
+        own_one = shot.may_end_sessions
+        session = self.session_of(shot.role) if own_one else self._sessions[shot.role]
         own = f"; {settings.SESSION_COOKIE_NAME}={session}" if session else ""
         return f"{settings.CSRF_COOKIE_NAME}={TOKEN}{own}"
 

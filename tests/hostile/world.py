@@ -43,7 +43,7 @@ class World:
 def build() -> World:
     """Store both companies with calls, top-ups, an import and people, and an operator."""
     theirs, ours = _company("other", OTHER_MARK), _company("acme", MARK)
-    people = {OPERATOR: OperatorFactory(name="operator")}
+    people: dict[str, User] = {OPERATOR: OperatorFactory(name="operator")}
     for role, value in ROLES.items():
         people[role] = UserFactory(name=f"{role}-{MARK.lower()}")
         MembershipFactory(user=people[role], account=ours["account"], role=value)
