@@ -11,7 +11,7 @@ from config.logs import InOneLine
 
 
 class ServerError(psycopg2.OperationalError):
-    pgcode = "57014"  # type: ignore[assignment]
+    pgcode = "57014"
 
 
 def line(name: str, error: Exception) -> str:

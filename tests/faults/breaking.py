@@ -4,16 +4,22 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 from tests.faults.stack import Stack
 
 DOWN_SECONDS_MAX = 1.5
+# A page that waits for a database that hangs says so within 5 s; the rest is this machine's.
+ANSWER_SECONDS_MAX = 9
+SLOW_CLIENTS = 64
 
 
 class Breaker:
     """Breaks one thing of a stack after the other, and starts it again."""
 
-    def __init__(self, *, stack: Stack, chance: random.Random) -> None:
+    def __init__(self, *, stack: Stack, chance: random.Random, hanging_seconds: float) -> None:
+        self.errors: list[str] = []
+        self._hanging_seconds = hanging_seconds
         self.done: Counter[str] = Counter()
         self._stack = stack
         self._chance = chance
@@ -28,6 +34,14 @@ class Breaker:
             "PostgreSQL crashed and recovered": lambda: self._restart_database(crash=True),
             "PostgreSQL restarted": lambda: self._restart_database(crash=False),
             "all of ours killed, broker flushed": self._break_everything,
+            "PostgreSQL hangs": lambda: self._during(stack.hanging("postgres"), answers=(503,)),
+            "table of payments locked": lambda: self._during(stack.locked_table("billing_payment")),
+            "broker hangs": lambda: self._during(stack.hanging("valkey")),
+            "broker full": lambda: self._during(stack.full_broker()),
+            "disk full": self._fill_disk,
+            f"{2 * SLOW_CLIENTS} slow clients": lambda: self._during(
+                stack.slow_clients(SLOW_CLIENTS), answers=(404,)
+            ),
         }
         self._first = list(self._kinds)
         chance.shuffle(self._first)
@@ -44,6 +58,14 @@ class Breaker:
         self._kinds[kind]()
         self.done[kind] += 1
 
+    def mend(self) -> None:
+        """Return once the site is healthy, with all that ended by itself started again."""
+        self.supervise()
+        self._stack.wait_until_healthy()
+        while self._stack.dead():
+            self.supervise()
+            self._stack.wait_until_healthy()
+
     def supervise(self) -> None:
         """Start again what ended by itself, as any supervisor does in production.
 
@@ -52,6 +74,28 @@ class Breaker:
         for name in self._stack.dead():
             self._stack.start(name)
             self.done[f"{name} ended by itself, started again"] += 1
+
+    def _during(
+        self, broken: AbstractContextManager[None], *, answers: tuple[int, ...] = ()
+    ) -> None:
+        """Keep something broken for a while. The process must say meanwhile that it lives, and a
+        page that needs the database be answered by one of ``answers``, where some are given."""
+        self.mend()
+        until = time.monotonic() + self._chance.uniform(0.5, 1) * self._hanging_seconds
+        with broken:
+            self._expect("/health/live/", (200,))
+            if answers:
+                self._expect("/sandbox/checkout/none/", answers)
+            time.sleep(max(0.0, until - time.monotonic()))
+
+    def _expect(self, path: str, statuses: tuple[int, ...]) -> None:
+        status, took = self._stack.answer(path, seconds=ANSWER_SECONDS_MAX)
+        if status not in statuses:
+            self.errors.append(f"{path} was answered {status or 'not'} after {took:.1f} s")
+
+    def _fill_disk(self) -> None:
+        with self._stack.full_disk():
+            time.sleep(self._chance.uniform(0.5, 1) * self._hanging_seconds)
 
     def _kill(self, name: str) -> None:
         self._stack.kill(name)

@@ -1,4 +1,4 @@
-"""`make faults`: buy top-ups while everything is killed, flushed, restarted, repeated and forged.
+"""`make faults`: buy top-ups while everything is killed, hangs, is full, repeated and forged.
 
 Starts the real stack on loopback, lets customers buy through the web meanwhile, then lets it settle
 and compares the provider's books with the ledger. Prints the figures; exits 1 on any violation.
@@ -16,6 +16,8 @@ import django
 
 from tests.faults.stack import Stack, stopped_by_signals
 
+HANGING_SECONDS_MAX = 8
+
 
 def main(arguments: Sequence[str]) -> int:
     """Run once; return the exit status."""
@@ -23,6 +25,12 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--top-ups", type=int, default=300, help="how many to begin (300)")
     parser.add_argument("--seed", type=int, default=1, help="decides who does and what breaks (1)")
     parser.add_argument("--pause", type=float, default=2.5, help="seconds between faults (2.5)")
+    parser.add_argument(
+        "--hanging",
+        type=float,
+        default=HANGING_SECONDS_MAX,
+        help=f"seconds for which servers hang or are full at the most ({HANGING_SECONDS_MAX})",
+    )
     parser.add_argument("--logs", type=Path, help="keep the logs of all processes there")
     options = parser.parse_args(arguments)
     with stopped_by_signals(), Stack(keep_logs=options.logs) as stack:
@@ -32,7 +40,12 @@ def main(arguments: Sequence[str]) -> int:
         # What follows needs Django, and Django needs the stack's address.
         from tests.faults.scenario import Scenario  # noqa: PLC0415
 
-        scenario = Scenario(stack=stack, seed=options.seed, pause_seconds=options.pause)
+        scenario = Scenario(
+            stack=stack,
+            seed=options.seed,
+            pause_seconds=options.pause,
+            hanging_seconds=options.hanging,
+        )
         return scenario.run(top_ups=options.top_ups)
 
 

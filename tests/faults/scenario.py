@@ -30,12 +30,18 @@ CREDITS_MIN = 10
 class Scenario:
     """One run of the harness on a stack that is up."""
 
-    def __init__(self, *, stack: Stack, seed: int, pause_seconds: float) -> None:
+    def __init__(
+        self, *, stack: Stack, seed: int, pause_seconds: float, hanging_seconds: float
+    ) -> None:
         self._stack = stack
         self._seed = seed
         self._pause_seconds = pause_seconds
         self._diary = Diary()
-        self._breaker = Breaker(stack=stack, chance=random.Random(f"{seed} faults"))
+        self._breaker = Breaker(
+            stack=stack,
+            chance=random.Random(f"{seed} faults"),
+            hanging_seconds=hanging_seconds,
+        )
         self._over = threading.Event()
 
     def run(self, *, top_ups: int) -> int:
@@ -101,7 +107,7 @@ class Scenario:
                 return
             # Mostly the site has come up again before the next fault, or nobody would ever buy.
             if chance.random() < MENDED_FIRST:
-                self._stack.wait_until_healthy()
+                self._breaker.mend()
             time.sleep(chance.uniform(0, 2 * self._pause_seconds))
             self._breaker.break_something()
         for each in shopping:
@@ -127,7 +133,7 @@ class Scenario:
 
     def _report(self, left: str, *, buying: float, settling: float) -> int:
         audit = self._stack.manage("audit_ledger")
-        wrong = list(outcome.violations(self._diary))
+        wrong = [*outcome.violations(self._diary), *self._breaker.errors]
         if left:
             wrong.append(f"not settled after {settling:.0f} s: {left}")
         if audit.returncode:

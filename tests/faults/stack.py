@@ -6,6 +6,7 @@ started here are ever signalled, by their own number.
 
 import os
 import random
+import resource
 import secrets
 import shutil
 import signal
@@ -15,12 +16,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from http.client import HTTPConnection, HTTPException
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 
 import psutil
+import psycopg2
 import redis
 
 from config.local.embedded_postgres import forget_sockets, start_postgres
@@ -29,6 +32,7 @@ from config.local.processes import Program, Running, Supervisor, signal_group
 
 ROOT = Path(__file__).resolve().parents[2]
 OURS = ("web", "worker", "beat")
+NEEDED = {"postgres", "valkey", "web"}
 START_SECONDS_MAX = 90
 NOT_OURS = ("DATABASE_URL", "REDIS_URL", "REDIS_KEY_PREFIX", "EMAIL_URL", "DEBUG", "CI", "SITE_URL")
 
@@ -119,6 +123,96 @@ class Stack:
         with redis.Redis.from_url(self.environment["REDIS_URL"]) as broker:
             broker.flushall()
 
+    @contextmanager
+    def hanging(self, name: str) -> Iterator[None]:
+        """Stop a server and all its children in the middle of whatever they do; they go on after.
+
+        Nothing is refused meanwhile and nothing answered, as by a machine whose disk hangs.
+        """
+        stopped = self._with_children(name)
+        for process in stopped:
+            with suppress(psutil.NoSuchProcess):
+                process.suspend()
+        try:
+            yield
+        finally:
+            for process in stopped:
+                with suppress(psutil.NoSuchProcess):
+                    process.resume()
+
+    @contextmanager
+    def full_broker(self) -> Iterator[None]:
+        """Leave the broker no memory: it answers, and takes nothing."""
+        with redis.Redis.from_url(self.environment["REDIS_URL"]) as broker:
+            broker.config_set("maxmemory", 1)
+            try:
+                yield
+            finally:
+                broker.config_set("maxmemory", 0)
+
+    @contextmanager
+    def locked_table(self, table: str) -> Iterator[None]:
+        """Hold a lock on a table that nobody else gets past, as a long migration does."""
+        with closing(psycopg2.connect(self.environment["DATABASE_URL"])) as holder:
+            holder.cursor().execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
+            yield
+
+    @contextmanager
+    def full_disk(self) -> Iterator[None]:
+        """Let no process of the stack write a byte more into a file, as on a full disk.
+
+        By a limit of the size of files, which needs no disk of its own. What a server starts anew
+        meanwhile has room again: PostgreSQL recovers, as when somebody makes room.
+        """
+        try:
+            self._limit_file_size(0)
+            yield
+        finally:
+            # Theirs too who were started meanwhile.
+            self._limit_file_size(resource.getrlimit(resource.RLIMIT_FSIZE)[0])
+
+    @contextmanager
+    def slow_clients(self, number: int) -> Iterator[None]:
+        """Send as many requests that never end, and as many that ask and then read nothing."""
+        half = b"POST /accounts/login/ HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 99\r\n\r\na"
+        whole = b"GET /static/css/base.css HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" * 20
+        with ExitStack() as open_sockets, suppress(OSError):
+            for request in (half, whole) * number:
+                client = open_sockets.enter_context(socket.socket())
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+                client.connect(("127.0.0.1", self.port))
+                client.sendall(request)
+            yield
+
+    def answer(self, path: str, *, seconds: float) -> tuple[int, float]:
+        """The status of a page, 0 for no answer within ``seconds``, and how long it took."""
+        begun = time.monotonic()
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=seconds)
+        try:
+            connection.request("GET", path)
+            status = connection.getresponse().status
+        except (OSError, HTTPException):
+            status = 0
+        finally:
+            connection.close()
+        return status, time.monotonic() - begun
+
+    def _limit_file_size(self, size: int) -> None:
+        """Limit all but PostgreSQL's first process, which gives what it has to those it starts."""
+        of_each = {name: self._with_children(name) for name in self._processes}
+        of_each["postgres"] = of_each["postgres"][1:]
+        for process in chain.from_iterable(of_each.values()):
+            with suppress(psutil.NoSuchProcess, ProcessLookupError):
+                _limit_file_size(process, size)
+
+    def _with_children(self, name: str) -> list[psutil.Process]:
+        """The process, and then its children."""
+        try:
+            process = psutil.Process(self._processes[name].popen.pid)
+            return [process, *process.children(recursive=True)]
+        except psutil.NoSuchProcess:
+            return []
+
     def start(self, name: str) -> None:
         """Start a process again that was killed or stopped, as it was started before."""
         self._processes[name] = self._supervisor.restart(self._processes[name])
@@ -148,9 +242,9 @@ class Stack:
             raise RuntimeError(f"{self.dead()[0]} does not start:\n{log[-3000:]}")
 
     def wait_until_healthy(self) -> None:
-        """Return once the site answers that database and broker do, or its process has ended."""
+        """Return once the site answers that database and broker do, or one of them has ended."""
         deadline = time.monotonic() + START_SECONDS_MAX
-        while not self._is_healthy() and "web" not in self.dead():
+        while not self._is_healthy() and not NEEDED & set(self.dead()):
             if time.monotonic() > deadline:
                 log = (self.state / "web.log").read_text(errors="replace")
                 raise RuntimeError(f"The site does not come up:\n{log[-3000:]}")
@@ -195,6 +289,25 @@ def stopped_by_signals() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _limit_file_size(process: psutil.Process, size: int) -> None:
+    """Set the soft limit, as the process's own user: in a container root may not always."""
+    limits = (size, resource.getrlimit(resource.RLIMIT_FSIZE)[1])
+    user, group = process.uids().real, process.gids().real
+    if user == os.getuid():
+        process.rlimit(resource.RLIMIT_FSIZE, limits)
+        return
+    child = os.fork()
+    if child == 0:
+        try:
+            os.setgroups([])
+            os.setresgid(group, group, group)
+            os.setresuid(user, user, user)
+            resource.prlimit(process.pid, resource.RLIMIT_FSIZE, limits)
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
 
 
 def _free_port() -> int:

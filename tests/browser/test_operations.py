@@ -1,0 +1,58 @@
+"""The operators' pages in a real browser, under a policy that evaluates and inlines no script."""
+
+import pytest
+from django.contrib import admin
+from django.urls import reverse
+from playwright.sync_api import Page, expect
+
+from billing.models import Account, User
+from tests.browser.conftest import Open
+
+pytestmark = pytest.mark.browser
+
+PATIENCE_MS = 60_000
+
+
+@pytest.fixture
+def operations(open_page: Open, operator: User, company: Account) -> Page:
+    """An operator's page: what its console complains of fails the test."""
+    page = open_page(user=operator)
+    page.set_default_timeout(PATIENCE_MS)  # each page loads a dozen files
+    return page
+
+
+def test_every_list_form_and_record_runs_without_a_breach_of_the_policy(operations: Page) -> None:
+    operations.goto(reverse("admin:index"))
+    for model in admin.site._registry:
+        options = model._meta
+        name = f"admin:{options.app_label}_{options.model_name}"
+        operations.goto(reverse(f"{name}_changelist"))
+        expect(operations.locator("html")).to_have_attribute("x-data", "theme()")
+        expect(operations.locator("#changelist")).to_be_visible()
+        newest = model._default_manager.order_by("pk").last()
+        if newest is not None:
+            operations.goto(reverse(f"{name}_change", args=[newest.pk]))
+            expect(operations.locator("#content")).to_be_visible()
+
+
+def test_menus_filters_sidebar_and_colours_answer_clicks(operations: Page) -> None:
+    operations.goto(reverse("admin:billing_account_changelist"))
+    operations.locator("[x-on\\:click='openUserLinks = !openUserLinks']").click()
+    operations.get_by_text("Dark", exact=True).click()
+    expect(operations.locator("html")).to_have_class("dark")
+    operations.reload()
+    expect(operations.locator("html")).to_have_class("dark")
+    operations.locator("[x-on\\:click='filterOpen = true']").click()
+    expect(operations.get_by_role("button", name="Apply Filters")).to_be_visible()
+    operations.keyboard.press("Escape")
+    operations.locator("[x-on\\:click='toggleSidebar()']").click()
+    operations.reload()
+    expect(operations.locator("body")).to_be_visible()
+    assert operations.evaluate("localStorage.getItem('sidebarDesktopOpen')") == "0"
+
+
+def test_a_form_leads_back_to_its_own_page(operations: Page, company: Account) -> None:
+    operations.goto(reverse("admin:billing_account_change", args=[company.pk]))
+    expect(operations.locator("#account_form")).to_have_attribute(
+        "action", reverse("admin:billing_account_change", args=[company.pk])
+    )
