@@ -37,6 +37,7 @@ class SourceReader:
                 events,
                 call_id=call_id,
                 account_id=self._source.account_id,
+                zone=self._source.account.zone,
                 options=self._source.options,
                 now=self._now,
             )

@@ -13,6 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, ClassVar, NamedTuple, TypeAlias
+from zoneinfo import ZoneInfo
 
 from calls.platforms.asking import Asker
 from calls.records import CallRecord
@@ -161,10 +162,14 @@ class Platform(ABC):
         *,
         call_id: str,
         account_id: int,
+        zone: ZoneInfo,
         options: Mapping[str, str],
         now: datetime,
     ) -> CallRecord | Unfinished:
-        """Make a record of all events of a call, where there is no profile. Raises Rejected."""
+        """Make a record of all events of a call, where there is no profile. Raises Rejected.
+
+        ``zone`` is the account's, for times that name none.
+        """
         raise NotImplementedError
 
     def pulled(
@@ -185,5 +190,8 @@ class Platform(ABC):
     @abstractmethod
     def sample(
         self, *, call_id: str, secret: str, url: str, options: Mapping[str, str], now: datetime
-    ) -> Signed:
-        """Return a message about an invented call of 42 s that ended ``now``, signed."""
+    ) -> Signed | None:
+        """Return a message about an invented call of 42 s that ended ``now``, signed.
+
+        None where nobody but the platform can sign.
+        """

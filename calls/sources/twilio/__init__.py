@@ -17,6 +17,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime, parsedate_to_datetime
 from typing import Any, Final, NamedTuple
 from urllib.parse import parse_qs, urlencode, urlsplit
+from zoneinfo import ZoneInfo
 
 from calls.legs import joined
 from calls.models import Status
@@ -162,6 +163,7 @@ class Twilio(Platform):
         *,
         call_id: str,
         account_id: int,
+        zone: ZoneInfo,
         options: Mapping[str, str],
         now: datetime,
     ) -> CallRecord | Unfinished:
