@@ -156,6 +156,11 @@ class Platform(ABC):
             told.update({name: text for name, text in event.fields.items() if text})
         return told
 
+    def carrier_id_of(self, call_id: str, events: Sequence[StoredEvent]) -> str:
+        """The carrier's own ID of a call, by all its events; "" where none tells it."""
+        told = self.combined(events)
+        return next((text for name in self.carrier_id if (text := told.get(name, ""))), "")
+
     def record(
         self,
         events: Sequence[StoredEvent],

@@ -58,7 +58,6 @@ FIELDS: Final = (
     "answer_stamp",
     "end_stamp",
     "billsec",
-    "sip_call_id",
 )
 FORM: Final = "application/x-www-form-urlencoded"
 
@@ -71,7 +70,6 @@ class FreeSwitchReports(Platform):
     makes_secret = True
     secret = Setting("secret", "Password", "The part of “cred” after the colon, see below.")
     fields = FIELDS
-    carrier_id = ("sip_call_id",)
     steps = (
         "In json_cdr.conf.xml set “url” to the address above, and “cred” to freeswitch: followed "
         "by the password above.",

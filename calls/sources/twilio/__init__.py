@@ -102,7 +102,6 @@ class Twilio(Platform):
     secret_is_api_key = True
     api_base = "https://api.twilio.com"
     fields = OF_CALLBACK + OF_LIST
-    carrier_id = ("CallSid", "sid")
     steps = (
         "Calls that you make: give the address above as StatusCallback, with the events initiated, "
         "ringing, answered and completed (StatusCallbackEvent).",
@@ -157,6 +156,10 @@ class Twilio(Platform):
         return Event(fields.get("ParentCallSid") or fields["CallSid"], fields)
 
     # ── Record ────────────────────────────────────────────────────────────────────────────────
+    def carrier_id_of(self, call_id: str, events: Sequence[StoredEvent]) -> str:
+        """Twilio is the carrier: the ID of the call, not that of one of its legs."""
+        return call_id
+
     def record(
         self,
         events: Sequence[StoredEvent],
