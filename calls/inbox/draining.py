@@ -273,7 +273,12 @@ def _recorded(
 def _of_outcome(events: Sequence[_Event], outcome: Outcome) -> list[_Settled]:
     if outcome.result is Result.REJECTED:
         return _all(events, EventState.FAILED, outcome.field, outcome.reason)
-    return _all(events, EventState.RECORDED, "", "")
+    said = ""
+    if outcome.result is Result.LINKED:
+        said = "Another source reports the same call, whose word counts."
+        if outcome.linked_to:
+            said = f"It is call {outcome.linked_to}, which another source reports too."
+    return _all(events, EventState.RECORDED, "", said)
 
 
 def _tried(

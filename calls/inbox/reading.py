@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from calls.models import CallSource
+from billing.texts import REPLACEMENT
+from calls import reporters
+from calls.models import CARRIER_ID_LENGTH_MAX, CallSource
 from calls.notations import RawRecord
 from calls.notations.layout import JSON, Layout
 from calls.platforms import Platform, StoredEvent, Unfinished
@@ -19,6 +21,7 @@ class SourceReader:
     def __init__(self, source: CallSource, *, now: datetime) -> None:
         self._source = source
         self._now = now
+        self._reporter = reporters.of_source(source.pk)
         self._platform: Platform = platforms()[source.kind]
         self._mapped: MappedSource | None = None
         if self._platform.profile:
@@ -31,12 +34,24 @@ class SourceReader:
             )
 
     def record(self, call_id: str, events: Sequence[StoredEvent]) -> CallRecord | Unfinished:
-        """Make one record of all ``events`` of a call. Raises Rejected."""
+        """Make one record of all ``events`` of a call, reported by this source. Raises Rejected."""
+        record = self._read(call_id, events)
+        if isinstance(record, Unfinished):
+            return record
+        carrier_id = record.carrier_id
+        if not carrier_id:
+            told = self._platform.carrier_id_of(call_id, events).strip()
+            fits = len(told) <= CARRIER_ID_LENGTH_MAX and told.isprintable()
+            carrier_id = told if fits and REPLACEMENT not in told else ""
+        return record._replace(reporter=self._reporter, carrier_id=carrier_id)
+
+    def _read(self, call_id: str, events: Sequence[StoredEvent]) -> CallRecord | Unfinished:
         if self._mapped is None:
             return self._platform.record(
                 events,
                 call_id=call_id,
                 account_id=self._source.account_id,
+                zone=self._source.account.zone,
                 options=self._source.options,
                 now=self._now,
             )

@@ -17,13 +17,17 @@ def sample_of(source: CallSource, *, url: str, now: datetime, call_id: str = "")
     secret = secret_of(source)
     if not secret:
         raise Refusal(f"Enter the {platform_of(source).secret.label.lower()} first.")
-    return platform_of(source).sample(
+    platform = platform_of(source)
+    sample = platform.sample(
         call_id=call_id or f"test-{secrets.token_hex(8)}",
         secret=secret,
         url=url,
         options=source.options,
         now=now,
     )
+    if sample is None:
+        raise Refusal(f"Only {platform.label} can sign its messages: let it send one.")
+    return sample
 
 
 def send_test(*, source: CallSource, url: str, now: datetime) -> None:

@@ -13,6 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, ClassVar, NamedTuple, TypeAlias
+from zoneinfo import ZoneInfo
 
 from calls.platforms.asking import Asker
 from calls.records import CallRecord
@@ -155,16 +156,25 @@ class Platform(ABC):
             told.update({name: text for name, text in event.fields.items() if text})
         return told
 
+    def carrier_id_of(self, call_id: str, events: Sequence[StoredEvent]) -> str:
+        """The carrier's own ID of a call, by all its events; "" where none tells it."""
+        told = self.combined(events)
+        return next((text for name in self.carrier_id if (text := told.get(name, ""))), "")
+
     def record(
         self,
         events: Sequence[StoredEvent],
         *,
         call_id: str,
         account_id: int,
+        zone: ZoneInfo,
         options: Mapping[str, str],
         now: datetime,
     ) -> CallRecord | Unfinished:
-        """Make a record of all events of a call, where there is no profile. Raises Rejected."""
+        """Make a record of all events of a call, where there is no profile. Raises Rejected.
+
+        ``zone`` is the account's, for times that name none.
+        """
         raise NotImplementedError
 
     def pulled(
@@ -185,5 +195,8 @@ class Platform(ABC):
     @abstractmethod
     def sample(
         self, *, call_id: str, secret: str, url: str, options: Mapping[str, str], now: datetime
-    ) -> Signed:
-        """Return a message about an invented call of 42 s that ended ``now``, signed."""
+    ) -> Signed | None:
+        """Return a message about an invented call of 42 s that ended ``now``, signed.
+
+        None where nobody but the platform can sign.
+        """

@@ -15,11 +15,16 @@ from calls.platforms import Platform
 from calls.sources import Source
 from calls.sources.asterisk import AsteriskCsv
 from calls.sources.canonical import CanonicalCsv, OwnExport
+from calls.sources.elevenlabs import ElevenLabs
 from calls.sources.freeswitch import FreeSwitch
+from calls.sources.freeswitch.reports import FreeSwitchReports
 from calls.sources.mapped.profile import Profile
 from calls.sources.mapped.source import MappedSource
+from calls.sources.retell import Retell
+from calls.sources.telnyx import Telnyx
 from calls.sources.twilio import Twilio
 from calls.sources.vapi import Vapi
+from calls.sources.voice_agent import VoiceAgent
 
 SOURCES: Mapping[str, type[Source[Any]]] = {
     source.name: source
@@ -59,7 +64,15 @@ def shipped_profiles() -> Mapping[str, Profile]:
     return {profile.name: profile for profile in profiles}
 
 
-PLATFORMS: Final[tuple[type[Platform], ...]] = (Vapi, Twilio)
+PLATFORMS: Final[tuple[type[Platform], ...]] = (
+    Vapi,
+    Retell,
+    Twilio,
+    ElevenLabs,
+    Telnyx,
+    FreeSwitchReports,
+    VoiceAgent,
+)
 
 
 @cache

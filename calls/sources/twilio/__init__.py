@@ -17,6 +17,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime, parsedate_to_datetime
 from typing import Any, Final, NamedTuple
 from urllib.parse import parse_qs, urlencode, urlsplit
+from zoneinfo import ZoneInfo
 
 from calls.legs import joined
 from calls.models import Status
@@ -101,7 +102,6 @@ class Twilio(Platform):
     secret_is_api_key = True
     api_base = "https://api.twilio.com"
     fields = OF_CALLBACK + OF_LIST
-    carrier_id = ("CallSid", "sid")
     steps = (
         "Calls that you make: give the address above as StatusCallback, with the events initiated, "
         "ringing, answered and completed (StatusCallbackEvent).",
@@ -156,12 +156,17 @@ class Twilio(Platform):
         return Event(fields.get("ParentCallSid") or fields["CallSid"], fields)
 
     # ── Record ────────────────────────────────────────────────────────────────────────────────
+    def carrier_id_of(self, call_id: str, events: Sequence[StoredEvent]) -> str:
+        """Twilio is the carrier: the ID of the call, not that of one of its legs."""
+        return call_id
+
     def record(
         self,
         events: Sequence[StoredEvent],
         *,
         call_id: str,
         account_id: int,
+        zone: ZoneInfo,
         options: Mapping[str, str],
         now: datetime,
     ) -> CallRecord | Unfinished:

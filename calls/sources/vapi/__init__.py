@@ -7,7 +7,7 @@ of reports and a call of the list are read by one profile: whether nobody answer
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from calls.platforms import (
@@ -23,6 +23,7 @@ from calls.platforms import (
 from calls.platforms.asking import Asker, AskingError
 from calls.platforms.payloads import json_document, picked, text_at, text_of
 from calls.platforms.signatures import hmac_of, is_base64_of, is_hex_of, is_one_of
+from calls.platforms.times import as_iso, is_recent, iso_or_none, whole_number
 
 REPORT: Final = "end-of-call-report"
 PAGE: Final = 100
@@ -102,7 +103,12 @@ class Vapi(Platform):
         stamp = delivery.headers.get("X-Timestamp", "").strip()
         message = delivery.body
         if stamp:
-            if not _is_recent(stamp, now):
+            at = whole_number(stamp)
+            if at is None:
+                raise ForgedError("the signature has no time")
+            # Seconds or milliseconds, as the credential says.
+            at_ms = at if len(stamp) > 11 else at * 1_000
+            if not is_recent(at_ms, now, past=AGE_MAX, ahead=AGE_MAX):
                 raise ForgedError("the signature is not of now")
             message = stamp.encode("utf-8", "surrogatepass") + b"." + message
         digests = [hmac_of(secret, message) for secret in secrets]
@@ -145,8 +151,8 @@ class Vapi(Platform):
                 "/call",
                 query={
                     "limit": str(PAGE),
-                    "createdAtGe": _iso(since),
-                    "createdAtLe": _iso(before),
+                    "createdAtGe": as_iso(since),
+                    "createdAtLe": as_iso(before),
                 },
                 headers={"Authorization": f"Bearer {api_key}"},
             )
@@ -156,7 +162,8 @@ class Vapi(Platform):
             new = [call for call in calls if text_of(call.get("id")) not in known]
             known |= {text_of(call.get("id")) for call in new}
             oldest = min(
-                filter(None, (_time(call.get("createdAt")) for call in calls)), default=None
+                filter(None, (iso_or_none(text_of(call.get("createdAt"))) for call in calls)),
+                default=None,
             )
             yield self._page(new)
             if len(listed) < PAGE or not new or oldest is None:
@@ -169,7 +176,7 @@ class Vapi(Platform):
             time
             for call in calls
             if text_of(call.get("status")) not in ("", ENDED)
-            and (time := _time(call.get("createdAt"))) is not None
+            and (time := iso_or_none(text_of(call.get("createdAt")))) is not None
         ]
         return PulledPage(
             # As a report tells it, so that both are read alike.
@@ -187,8 +194,8 @@ class Vapi(Platform):
                 "type": REPORT,
                 "timestamp": int(now.timestamp() * 1000),
                 "endedReason": "customer-ended-call",
-                "startedAt": _iso(started),
-                "endedAt": _iso(now),
+                "startedAt": as_iso(started),
+                "endedAt": as_iso(now),
                 "assistant": {"name": "Test agent"},
                 "call": {
                     "id": call_id,
@@ -201,23 +208,3 @@ class Vapi(Platform):
         return Signed(
             json.dumps(report).encode(), {"Authorization": f"Bearer {secret}"}, "application/json"
         )
-
-
-def _is_recent(stamp: str, now: datetime) -> bool:
-    """Whether a time in seconds or milliseconds is of the last minutes."""
-    if not (stamp.isascii() and stamp.isdigit() and len(stamp) <= 16):
-        return False
-    seconds = int(stamp) / 1000 if len(stamp) > 11 else int(stamp)
-    return abs(now.timestamp() - seconds) <= AGE_MAX.total_seconds()
-
-
-def _iso(time: datetime) -> str:
-    return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _time(value: object) -> datetime | None:
-    try:
-        time = datetime.fromisoformat(text_of(value))
-    except ValueError:
-        return None
-    return time if time.tzinfo else time.replace(tzinfo=UTC)

@@ -7,6 +7,7 @@ import base64
 import json
 import threading
 from contextlib import contextmanager
+from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
@@ -33,7 +34,43 @@ class FakePlatforms:
             return self._vapi(query, headers)
         if path.startswith("/2010-04-01/"):
             return self._twilio(query, headers)
+        if path == "/v2/list-calls":
+            return self._retell(json.loads(body), headers)
+        if path == "/v1/convai/conversations":
+            return self._elevenlabs(query, headers)
+        if path == "/v2/detail_records":
+            return self._telnyx(query, headers)
         return 404, {}, {}
+
+    def _retell(self, asked, headers):
+        if headers.get("Authorization") != f"Bearer {self.key}":
+            return 401, {}, {}
+        bounds = asked["filter_criteria"]["start_timestamp"]
+        calls = [
+            call
+            for call in sorted(self.calls, key=lambda call: call["start_timestamp"])
+            if bounds["lower_threshold"] <= call["start_timestamp"] <= bounds["upper_threshold"]
+        ]
+        ids = [call["call_id"] for call in calls]
+        begin = ids.index(asked["pagination_key"]) + 1 if "pagination_key" in asked else 0
+        return 200, {}, calls[begin : begin + asked["limit"]]
+
+    def _elevenlabs(self, query, headers):
+        if headers.get("xi-api-key") != self.key:
+            return 401, {}, {}
+        begin = int(query.get("cursor", ["0"])[0])
+        listed = self.calls[begin : begin + self.page_size]
+        more = len(self.calls) > begin + self.page_size
+        following = str(begin + self.page_size) if more else None
+        return 200, {}, {"conversations": listed, "has_more": more, "next_cursor": following}
+
+    def _telnyx(self, query, headers):
+        if headers.get("Authorization") != f"Bearer {self.key}":
+            return 403, {}, {}
+        page = int(query["page[number]"][0])
+        listed = self.calls[(page - 1) * self.page_size : page * self.page_size]
+        pages = -(-len(self.calls) // self.page_size)
+        return 200, {}, {"data": listed, "meta": {"total_pages": pages}}
 
     def _vapi(self, query, headers):
         if headers.get("Authorization") != f"Bearer {self.key}":
@@ -130,3 +167,51 @@ def listed_by_twilio(forms):
         "duration": last.get("CallDuration", "0"),
         "price": "-0.013",
     }
+
+
+def listed_by_retell(events):
+    """A call of the list with the same facts as its events."""
+    return dict(events[-1]["call"])
+
+
+def listed_by_elevenlabs(events):
+    """A conversation of the list with the same facts as its webhook."""
+    data = events[0]["data"]
+    return {
+        "conversation_id": data["conversation_id"],
+        "agent_id": data["agent_id"],
+        "agent_name": data["agent_name"],
+        "status": data["status"],
+        "start_time_unix_secs": data["metadata"]["start_time_unix_secs"],
+        "call_duration_secs": data["metadata"]["call_duration_secs"],
+        "direction": data["metadata"]["phone_call"]["direction"],
+        "transcript_summary": "x",
+    }
+
+
+def listed_by_telnyx(events):
+    """A detail record with the same facts as its webhooks."""
+    last = events[-1]["data"]
+    payload = last["payload"]
+    has_answer = any(event["data"]["event_type"] == "call.answered" for event in events)
+    start, end = (datetime.fromisoformat(events[n]["data"]["occurred_at"]) for n in (0, -1))
+    return {
+        "record_type": "call-control",
+        "id": f"record-{payload['call_session_id']}",
+        "call_session_id": payload["call_session_id"],
+        "direction": "outbound",
+        "cli": payload["from"],
+        "cld": payload["to"],
+        "started_at": start.isoformat(),
+        "finished_at": end.isoformat(),
+        "call_sec": int((end - start).total_seconds()) if has_answer else 0,
+        "billed_sec": 60,
+        "hangup_cause": payload["hangup_cause"],
+    }
+
+
+LISTED = {
+    "retell": listed_by_retell,
+    "elevenlabs": listed_by_elevenlabs,
+    "telnyx": listed_by_telnyx,
+}

@@ -6,12 +6,16 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from urllib.parse import urlencode
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from django.urls import reverse
+from django.utils import timezone
 
 from billing.models import Balance, DailyUsage, LedgerEntry
 from calls.inbox import sources
 from calls.inbox.draining import drain
 from calls.models import Call, InboxEvent
+from calls.platforms.signatures import hmac_of
 from calls.sources.twilio import signed
 
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
@@ -161,3 +165,182 @@ def outcome(account):
         .values_list("credits", flat=True)
     )
     return calls, usage, balance, used
+
+
+# ── Every platform ────────────────────────────────────────────────────────────────────────────
+PRIVATE_KEY = Ed25519PrivateKey.from_private_bytes(b"k" * 32)
+PUBLIC_KEY = base64.b64encode(
+    PRIVATE_KEY.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+).decode()
+SECRETS = {"twilio": TOKEN, "telnyx": PUBLIC_KEY, "retell": "key", "elevenlabs": "wsec"}
+
+
+def connect_any(account, kind, **more):
+    """A source of ``kind`` with the secret that its platform would have made."""
+    if kind in SECRETS:
+        more.setdefault("secret", SECRETS[kind])
+    return connect(account, kind, **more)
+
+
+def retell_events(call_id, *, at, seconds, reason="user_hangup"):
+    started = int(at.timestamp() * 1000)
+    call = {
+        "call_id": call_id,
+        "call_type": "phone_call",
+        "call_status": "ended",
+        "direction": "outbound",
+        "agent_name": "Asha",
+        "from_number": "+14155550100",
+        "to_number": "+14155550123",
+        "start_timestamp": started,
+        "end_timestamp": started + seconds * 1000,
+        "disconnection_reason": reason,
+        "transcript": "Hello",
+    }
+    return [
+        {"event": "call_started", "call": {**call, "call_status": "ongoing"}},
+        {"event": "call_ended", "call": call},
+        {"event": "call_analyzed", "call": {**call, "call_analysis": {"summary": "x"}}},
+    ]
+
+
+def elevenlabs_events(call_id, *, at, seconds, reason=""):
+    started = int(at.timestamp())
+    if reason:
+        return [
+            {
+                "type": "call_initiation_failure",
+                "event_timestamp": started,
+                "data": {"conversation_id": call_id, "agent_id": "a", "failure_reason": reason},
+            }
+        ]
+    return [
+        {
+            "type": "post_call_transcription",
+            "event_timestamp": started + seconds + 3,
+            "data": {
+                "conversation_id": call_id,
+                "agent_id": "a",
+                "agent_name": "Asha",
+                "status": "done",
+                "transcript": [{"role": "user", "message": "Hello"}],
+                "metadata": {
+                    "start_time_unix_secs": started,
+                    "call_duration_secs": seconds,
+                    "phone_call": {"direction": "outbound"},
+                },
+            },
+        },
+        {"type": "post_call_audio", "data": {"conversation_id": call_id, "full_audio": "AAAA"}},
+    ]
+
+
+def telnyx_events(call_id, *, at, seconds, reason=""):
+    ids = {
+        "call_session_id": call_id,
+        "call_leg_id": f"leg-{call_id}",
+        "call_control_id": f"v3:{call_id}",
+        "from": "+14155550100",
+        "to": "+14155550123",
+    }
+    steps = [("call.initiated", 0, {"direction": "outgoing", "state": "parked"})]
+    if not reason:
+        steps.append(("call.answered", 0, {}))
+    cause = {"start_time": iso(at), "hangup_cause": reason or "normal_clearing"}
+    steps.append(("call.hangup", seconds, cause))
+    return [
+        {
+            "data": {
+                "event_type": kind,
+                "id": f"{call_id}-{kind}",
+                "occurred_at": (at + timedelta(seconds=after)).isoformat(),
+                "payload": {**ids, **more},
+            }
+        }
+        for kind, after, more in steps
+    ]
+
+
+def freeswitch_events(call_id, *, at, seconds, reason=""):
+    def since_epoch(time):
+        return str(int(time.timestamp()) * 1_000_000)
+
+    ended = at + timedelta(seconds=seconds)
+    return [
+        {
+            "variables": {
+                "uuid": call_id,
+                "direction": "outbound",
+                "start_uepoch": since_epoch(at),
+                "answer_uepoch": "0" if reason else since_epoch(at),
+                "end_uepoch": since_epoch(ended),
+                "billsec": "0" if reason else str(seconds),
+                "hangup_cause": reason or "NORMAL_CLEARING",
+                "sip_call_id": f"sip-{call_id}",
+            },
+            "callflow": [
+                {
+                    "caller_profile": {
+                        "caller_id_number": "+14155550100",
+                        "destination_number": "+14155550123",
+                    }
+                }
+            ],
+        }
+    ]
+
+
+def voice_agent_events(call_id, *, at, seconds, reason=""):
+    data = {"call_id": call_id, "direction": "outbound", "agent_name": "Asha"}
+    last: tuple = ("call.completed", seconds, {})
+    if reason:
+        last = ("call.failed", seconds, {"reason": reason})
+    steps = [("call.initiated", 0, {}), *([] if reason else [("call.answered", 0, {})]), last]
+    return [
+        {
+            "event_id": f"{call_id}-{kind}",
+            "event_type": kind,
+            "created_at": iso(at + timedelta(seconds=after)),
+            "org_id": "o",
+            "data": {**data, **more},
+        }
+        for kind, after, more in steps
+    ]
+
+
+EVENTS = {
+    "retell": (retell_events, "dial_no_answer"),
+    "elevenlabs": (elevenlabs_events, "no-answer"),
+    "telnyx": (telnyx_events, "timeout"),
+    "freeswitch": (freeswitch_events, "NO_ANSWER"),
+    "voice-agent": (voice_agent_events, "no_answer"),
+}
+
+
+def send_any(client, source, document, *, now=None):
+    """Send ``document`` signed as the platform of ``source`` signs."""
+    body = json.dumps(document).encode()
+    secret = sources.secret_of(source)
+    at = now or timezone.now()
+    ms, seconds = str(int(at.timestamp() * 1000)), str(int(at.timestamp()))
+    headers = {
+        "vapi": lambda: {"Authorization": f"Bearer {secret}"},
+        "retell": lambda: {
+            "X-Retell-Signature": f"v={ms},d={hmac_of(secret, body + ms.encode()).hex()}"
+        },
+        "elevenlabs": lambda: {
+            "ElevenLabs-Signature": f"t={seconds},v0="
+            + hmac_of(secret, f"{seconds}.".encode() + body).hex()
+        },
+        "telnyx": lambda: {
+            "telnyx-timestamp": seconds,
+            "telnyx-signature-ed25519": base64.b64encode(
+                PRIVATE_KEY.sign(f"{seconds}|".encode() + body)
+            ).decode(),
+        },
+        "freeswitch": lambda: {
+            "Authorization": "Basic " + base64.b64encode(f"freeswitch:{secret}".encode()).decode()
+        },
+        "voice-agent": lambda: {"X-Husky-Signature": hmac_of(secret, body).hex()},
+    }[source.kind]()
+    return client.post(address(source), data=body, content_type="application/json", headers=headers)

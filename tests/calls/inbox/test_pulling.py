@@ -154,8 +154,7 @@ def test_what_was_found_before_a_failure_is_kept(platform, vapi):
     platform.requests.clear()
     later = NOW + timedelta(days=2)
     platform.calls = [listed_by_vapi(report("v1", at=NOW + timedelta(hours=1)))]
-    ok = (200, {}, platform.calls)
-    platform.faults = [ok, (500, {}, {})]
+    platform.faults = [(200, {}, platform.calls), (500, {}, {})]
     assert pulled(vapi, later) == 1
     assert vapi.pulled_until == NOW + pulling.WINDOW
     assert vapi.pull_state == PullState.FAILING

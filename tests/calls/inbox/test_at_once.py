@@ -1,0 +1,217 @@
+"""Workers and platforms that work at the same time, or die: every call is charged exactly once."""
+
+import random
+import subprocess
+import sys
+import threading
+import time
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.db import connection, connections
+from django.test import Client
+from django.utils import timezone
+
+from billing.models import LedgerEntry
+from calls.inbox import draining
+from calls.inbox.draining import drain, drain_batch
+from calls.models import Call, EventState, InboxEvent
+from tests.audit import breaches
+from tests.calls.inbox.sending import (
+    callbacks,
+    connect,
+    drain_all,
+    outcome,
+    report,
+    send_callback,
+    send_report,
+)
+from tests.child import child_environment
+
+ROOT = Path(__file__).resolve().parents[3]
+REPORTS = 150
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+WORKER = """
+import sys, time
+import django
+django.setup()
+from django.utils import timezone
+from calls.inbox import draining
+print("begun", flush=True)
+while True:
+    draining.drain_batch(now=timezone.now(), size=int(sys.argv[1]))
+"""
+
+
+def recent(number):
+    """A report of a call of this hour."""
+    return report(f"v{number}", at=timezone.now() - timedelta(minutes=30, seconds=number))
+
+
+def together(*works):
+    """Do all ``works`` at once, each with a connection of its own. None of them may raise."""
+    errors = []
+
+    def run(work):
+        try:
+            work()
+        except Exception as error:
+            errors.append(error)
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=run, args=(work,)) for work in works]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+
+
+def test_the_same_message_from_everywhere_at_once_is_stored_once(professional):
+    source = connect(professional)
+    document = recent(1)
+    answers = []
+
+    def send():
+        answers.append(send_report(Client(), source, document).content)
+
+    together(*[send] * 8)
+    assert sorted(answers) == [b"known"] * 7 + [b"stored"]
+    assert InboxEvent.objects.count() == 1
+
+
+def test_messages_that_arrive_while_workers_work_are_charged_once(professional):
+    vapi, twilio = connect(professional), connect(professional, "twilio")
+    at = timezone.now() - timedelta(minutes=40)
+    reports = [recent(number) for number in range(40)]
+    forms = [form for number in range(20) for form in callbacks(f"CA{number}", at=at, seconds=31)]
+    is_over = threading.Event()
+
+    def send_some(seed):
+        shuffled = random.Random(seed)
+        sends = [lambda doc=doc: send_report(Client(), vapi, doc) for doc in reports]
+        sends += [lambda form=form: send_callback(Client(), twilio, form) for form in forms]
+        shuffled.shuffle(sends)
+        for send in sends:
+            assert send().status_code == 200
+
+    def work():
+        while not is_over.is_set():
+            drain_batch(now=timezone.now(), size=7)
+
+    workers = [threading.Thread(target=work) for _ in range(2)]
+    for worker in workers:
+        worker.start()
+    together(lambda: send_some(1), lambda: send_some(2))
+    is_over.set()
+    for worker in workers:
+        worker.join()
+    drain(clock=timezone.now)
+    assert not InboxEvent.objects.exclude(state=EventState.RECORDED).exists()
+    credits = Call.objects.order_by("call_id").values_list("credits", flat=True)
+    assert list(credits) == [2] * 20 + [3] * 40
+    assert breaches() == []
+
+
+@pytest.mark.parametrize("is_locked", [True, False])
+def test_a_record_of_fewer_events_never_overtakes_one_of_more(professional, monkeypatch, is_locked):
+    """Two workers, one of which read a call's events before the last of them came."""
+    source = connect(professional, "twilio")
+    at = timezone.now() - timedelta(minutes=40)
+    *_, answered, completed = callbacks(at=at, seconds=50, rings=20)
+    completed["CallDuration"] = "70"  # so that without the answer it would cost more
+    send_callback(Client(), source, completed)
+    has_read, may_go_on = threading.Event(), threading.Event()
+    read_siblings = draining._siblings
+
+    def slow_siblings(events):
+        found = read_siblings(events)
+        if threading.current_thread().name == "slow":
+            has_read.set()
+            may_go_on.wait(20)
+        return found
+
+    monkeypatch.setattr(draining, "_siblings", slow_siblings)
+    if not is_locked:
+        monkeypatch.setattr(draining, "_lock_sources", lambda size: {source.pk: source})
+
+    def slow():
+        drain_batch(now=timezone.now())
+        connections.close_all()
+
+    worker = threading.Thread(target=slow, name="slow")
+    worker.start()
+    has_read.wait(20)
+    send_callback(Client(), source, answered)
+    drain_batch(now=timezone.now())  # leaves a source alone on which another works
+    may_go_on.set()
+    worker.join()
+    drain(clock=timezone.now)
+    assert Call.objects.get().credits == (2 if is_locked else 3)
+
+
+def test_a_worker_killed_in_the_middle_leaves_nothing_half_done(professional, base):
+    source = connect(professional)
+    reports = [recent(number) for number in range(REPORTS)]
+    for document in reports:
+        send_report(Client(), source, document)
+    for _ in range(3):
+        process = subprocess.Popen(
+            [sys.executable, "-c", WORKER, "10"],
+            cwd=ROOT,
+            env=child_environment(),
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "begun\n"
+            before = Call.objects.count()
+            until = time.monotonic() + 60
+            while Call.objects.count() == before and time.monotonic() < until:
+                assert process.poll() is None
+        finally:
+            process.kill()
+            process.communicate()
+        wait_for_sessions()
+        recorded = InboxEvent.objects.filter(state=EventState.RECORDED).count()
+        assert recorded == Call.objects.count() == LedgerEntry.objects.exclude(call_id="").count()
+    while drain(clock=timezone.now):
+        pass
+    assert Call.objects.count() == REPORTS
+    theirs = connect(base)
+    for document in reports:
+        send_report(Client(), theirs, document)
+    while drain(clock=timezone.now):
+        pass
+    mine, others = outcome(professional)[0], outcome(base)[0]
+    assert [call[:-1] for call in mine] == [call[:-1] for call in others]
+    assert breaches() == []
+
+
+def wait_for_sessions():
+    """Wait until the database has noticed that the worker is gone."""
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+                " AND pid <> pg_backend_pid() AND state <> 'idle'"
+            )
+            if cursor.fetchone() == (0,):
+                return
+
+
+def test_two_workers_share_the_sources_of_many_accounts(professional, base):
+    sources = [connect(professional), connect(base)]
+    for number in range(30):
+        for source in sources:
+            send_report(Client(), source, recent(number))
+    together(*[lambda: drain(clock=timezone.now, batch_size=5)] * 3)
+    drain_all()
+    assert Call.objects.count() == 60
+    assert not InboxEvent.objects.exclude(state=EventState.RECORDED).exists()

@@ -1,0 +1,48 @@
+"""A carrier and an agent platform that report the same call: one call, whoever tells first."""
+
+import itertools
+
+import pytest
+
+from calls.models import Call, EventState, InboxEvent
+from tests.calls.inbox.sending import (
+    AT,
+    callbacks,
+    connect,
+    drain_all,
+    outcome,
+    report,
+    send_callback,
+    send_report,
+)
+
+pytestmark = pytest.mark.django_db
+
+CARRIER = "CA" + "c" * 32
+
+
+def both(client, account, order):
+    """Vapi, which comes first in the account's order, and Twilio, in the ``order`` of arrival."""
+    vapi, twilio = connect(account), connect(account, "twilio")
+    document = report("v1", seconds=65, at=AT)
+    document["message"]["call"]["phoneCallProviderId"] = CARRIER
+    *_, answered, completed = callbacks(CARRIER, seconds=95, rings=2)
+    sends = {
+        "report": lambda: send_report(client, vapi, document),
+        "answered": lambda: send_callback(client, twilio, answered),
+        "completed": lambda: send_callback(client, twilio, completed),
+    }
+    for name in order:
+        sends[name]()
+        drain_all()
+
+
+@pytest.mark.parametrize("order", itertools.permutations(["report", "answered", "completed"]))
+def test_the_platform_counts_in_whatever_order_both_arrive(client, professional, order):
+    both(client, professional, order)
+    calls, usage, balance, used = outcome(professional)
+    assert len(calls) == 1
+    assert (used, balance) == (-3, 1_497)
+    assert sum(row[3] for row in usage) == 1
+    assert Call.objects.filter(account=professional, credits__gt=0).count() == 1
+    assert not InboxEvent.objects.exclude(state=EventState.RECORDED).exists()
