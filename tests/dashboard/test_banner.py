@@ -6,6 +6,7 @@ import pytest
 from django.urls import reverse
 
 from calls.models import FileImport, ImportState
+from tests.calls.exports.exporting import asked
 from tests.dashboard.conftest import NOW, call, post, top_up
 from tests.dashboard.test_access import PAGES
 from tests.dashboard.top_up.test_top_up import decide, words
@@ -14,7 +15,8 @@ from tests.dashboard.top_up.test_top_up_status import begin, paid
 pytestmark = pytest.mark.usefixtures("now")
 
 LOW = "Credits are running low. 200 left: 190 of 1,500 plan credits and 10 others."
-BARE = {"export", "changes", "import_parts", "import_profile", "import_rejects"}  # data, no pages
+# Data, no pages.
+BARE = {"export", "export_file", "changes", "import_parts", "import_profile", "import_rejects"}
 LED_ELSEWHERE = {"import_mapping", "import_take_back"}  # of an import that recorded nothing
 TOPPING_UP = {"top_up", "top_up_status"}
 
@@ -41,6 +43,7 @@ def addresses(account, owner, professional):
         "top_up_status": {"public_id": payment.top_up.public_id},
         "receipt": {"public_id": receipt.top_up.public_id},
         "import_page": {"public_id": done.public_id},
+        "export_page": {"public_id": asked(account, owner).public_id},
     }
     return {
         name: reverse(f"dashboard:{name}", kwargs={"slug": "acme", **arguments.get(name, {})})
