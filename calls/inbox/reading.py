@@ -7,7 +7,8 @@ from calls.models import CallSource
 from calls.notations import RawRecord
 from calls.notations.layout import JSON, Layout
 from calls.platforms import Platform, StoredEvent, Unfinished
-from calls.records import CallRecord, Rejected
+from calls.records import CallRecord, Rejected, with_carrier_id
+from calls.reporters import of_source
 from calls.sources import Ignored
 from calls.sources.mapped.source import MappedSource
 from calls.sources.registry import platforms, shipped_profiles
@@ -31,7 +32,24 @@ class SourceReader:
             )
 
     def record(self, call_id: str, events: Sequence[StoredEvent]) -> CallRecord | Unfinished:
-        """Make one record of all ``events`` of a call. Raises Rejected."""
+        """Make one record of all ``events`` of a call: it names the source as its reporter, and has
+        the carrier's ID where the source tells it. Raises Rejected."""
+        record = self._read(call_id, events)
+        if isinstance(record, Unfinished):
+            return record
+        if not record.carrier_id and (told := self._carrier_id(record.call_id, events)):
+            record = with_carrier_id(record, told)
+        return record._replace(reporter=of_source(self._source.pk))
+
+    def _carrier_id(self, call_id: str, events: Sequence[StoredEvent]) -> str:
+        """The carrier's own ID; of a call told in parts, that which names the whole."""
+        names = self._platform.carrier_id
+        if any(event.fields.get(name) == call_id for event in events for name in names):
+            return call_id
+        fields = self._platform.combined(events)
+        return next(filter(None, (fields.get(name, "").strip() for name in names)), "")
+
+    def _read(self, call_id: str, events: Sequence[StoredEvent]) -> CallRecord | Unfinished:
         if self._mapped is None:
             return self._platform.record(
                 events,
