@@ -15,7 +15,8 @@ from api import limits
 from api.problems import Problem
 from billing.accounts.api_keys import find_key, note_use
 from billing.accounts.attempts import visitor_of
-from billing.models import ApiKey, Scope
+from billing.acting import Actor
+from billing.models import ActorKind, ApiKey, Scope
 
 SCHEME = "bearer"
 CHALLENGE = {"WWW-Authenticate": "Bearer"}
@@ -41,6 +42,9 @@ class KeyAuthentication(BaseAuthentication):
         if key is None:
             raise _refusal(request, is_named=bool(scheme))
         note_use(key=key, at=now)
+        request._request.actor = Actor(  # type: ignore[attr-defined]
+            kind=ActorKind.KEY, name=key.name, visitor=get_adapter().get_client_ip(request._request)
+        )
         return Client(key), key
 
     def authenticate_header(self, request: Request) -> str:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from django.db import transaction
 
+from billing.activity import ActivityKind, changed, note
 from billing.plans import movements
 from billing.refusals import Refusal
 from calls import reports, stored
@@ -25,7 +26,7 @@ from calls.reporters import Order
 
 CALLS_AT_ONCE = 500
 # As many are looked at before it is done.
-PREVIEW_CALLS_MAX = 5_000
+PREVIEW_CALLS_MAX = 2_000
 
 
 class Preview(NamedTuple):
@@ -69,6 +70,14 @@ def change_order(*, account_id: int, source_ids: Sequence[int], now: datetime) -
     with transaction.atomic():
         reports.lock_accounts([account_id])
         positions = _positions(account_id, source_ids)
+        names = dict(CallSource.objects.filter(pk__in=source_ids).values_list("pk", "name"))
+        known = CallSource.objects.filter(pk__in=source_ids).order_by("position")
+        before = list(known.values_list("name", flat=True))
+        note(
+            ActivityKind.SOURCES_ORDERED,
+            account=account_id,
+            changes=changed({"order": before}, {"order": [names[pk] for pk in source_ids]}),
+        )
         for source_id in source_ids:  # the database looks at the order when all have their place
             CallSource.objects.filter(pk=source_id).update(position=positions[source_id])
         # An earlier change that calls still follow is overtaken: they follow this one.

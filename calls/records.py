@@ -196,6 +196,12 @@ def validate(
     )
 
 
+def with_carrier_id(record: CallRecord, carrier_id: str) -> CallRecord:
+    """``record`` with the carrier's own ID of the call, by the rules of `validate`."""
+    notes = list(record.notes)
+    return record._replace(carrier_id=_carrier_id(carrier_id, notes), notes=tuple(notes))
+
+
 def _carrier_id(carrier_id: str, notes: list[Note]) -> str:
     """Return ``carrier_id`` as it is, without blanks around it; empty where it can't be one."""
     carrier_id = carrier_id.strip()

@@ -6,6 +6,7 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from billing.queue import RETRYING, enqueue
+from calls import ordering
 from calls.exports import keeping, making
 from calls.imports import command_imports, machine, slices, uploads
 from calls.inbox import draining, pulling
@@ -56,6 +57,20 @@ def sweep_exports() -> None:
 def delete_old_exports() -> None:
     """Delete exported files that are a day old, and what is left of others."""
     keeping.delete_old(now=timezone.now())
+
+
+@shared_task(**RETRYING)
+def follow_order(change_id: int) -> None:
+    """Let some calls follow a change of the order of sources, and queue the next."""
+    if ordering.follow_order(change_id=change_id, now=timezone.now()):
+        follow_order.delay(change_id)
+
+
+@shared_task
+def sweep_orders() -> None:
+    """Have calls follow the changes of order that a lost task has left."""
+    for change_id in ordering.under_way():
+        follow_order.delay(change_id)
 
 
 # ── Inbox ─────────────────────────────────────────────────────────────────────────────────────

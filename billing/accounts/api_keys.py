@@ -14,6 +14,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from billing.accounts import key_format
+from billing.activity import ActivityKind, gone, new, note
 from billing.models import Account, ApiKey, Membership, Role, Scope
 from billing.models.api_key import NAME_LENGTH_MAX
 from billing.refusals import Refusal
@@ -76,7 +77,14 @@ def create_key(
             raise ApiKeyError(
                 f"The account has {KEYS_MAX} keys already, which is the most. Revoke one first."
             )
-        return _store(membership, public_id, name, given, expires_at, now)
+        made = _store(membership, public_id, name, given, expires_at, now)
+        note(
+            ActivityKind.KEY_MADE,
+            account=account,
+            subject=name,
+            changes=new(scopes=given, expires_at=expires_at),
+        )
+        return made
 
 
 def rotate_key(
@@ -103,6 +111,12 @@ def rotate_key(
         else:
             old.expires_at = min(old.expires_at or now + GRACE, now + GRACE)
         old.save()
+        note(
+            ActivityKind.KEY_CHANGED,
+            account=membership.account_id,
+            subject=old.name,
+            changes=new(replaced_by=made.key.shown, ends_at=now if at_once else old.expires_at),
+        )
     return made
 
 
@@ -113,9 +127,17 @@ def may_rotate(membership: Membership, key: ApiKey) -> bool:
 
 def revoke_key(*, membership: Membership, key: ApiKey, now: datetime) -> None:
     """End ``key`` at once; one that has ended stays as it is."""
-    ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(
-        revoked_at=now, revoked_by=membership.user
-    )
+    with transaction.atomic():
+        ended = ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(
+            revoked_at=now, revoked_by=membership.user
+        )
+        if ended:
+            note(
+                ActivityKind.KEY_REVOKED,
+                account=membership.account_id,
+                subject=key.name,
+                changes=gone(scopes=key.scopes),
+            )
 
 
 def valid_keys(account: Account, *, at: datetime) -> QuerySet[ApiKey]:

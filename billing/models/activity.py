@@ -80,6 +80,8 @@ class ActivityKind(models.TextChoices):
     IMPORT_FILE_DELETED = "calls.import_file_deleted", "Deleted the file of an import"
     CALLS_WITHDRAWN = "calls.withdrawn", "Withdrew calls"
     MAPPING_SAVED = "calls.mapping_saved", "Kept a mapping of columns"
+    DOWNLOAD_MADE_AGAIN = "calls.download_made_again", "Had a download made again"
+    DOWNLOAD_DELETED = "calls.download_deleted", "Deleted a download"
     MAPPING_DELETED = "calls.mapping_deleted", "Deleted a mapping of columns"
 
     MAILS_SWITCHED = "settings.mails_switched", "Switched mails about credits"
@@ -94,6 +96,8 @@ class ActivityKind(models.TextChoices):
     SOURCE_CONNECTED = "access.source_connected", "Connected a call source"
     SOURCE_CHANGED = "access.source_changed", "Changed a call source"
     SOURCE_REMOVED = "access.source_removed", "Removed a call source"
+    SOURCES_ORDERED = "access.sources_ordered", "Changed the order of call sources"
+    EVENTS_REPLAYED = "access.events_replayed", "Had what a source sent recorded again"
 
     PLAN_ADDED = "offers.plan_added", "Added a plan"
     PLAN_EDITED = "offers.plan_edited", "Changed a plan’s name or description"

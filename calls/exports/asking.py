@@ -5,6 +5,7 @@ from datetime import datetime
 from django.db import connection, transaction
 from django.db.models import Q
 
+from billing.activity import ActivityKind, note
 from billing.ledger.balances import balance_of
 from billing.models import Account, User
 from billing.refusals import Refusal
@@ -97,12 +98,15 @@ def make_anew(*, export: Export, now: datetime) -> Export:
             raise Refusal("The person who asked for this file does not exist any more.")
         if found.state not in standing.OPEN:
             _require_room(found)
+        _note(ActivityKind.DOWNLOAD_MADE_AGAIN, found)
         return standing.move(found, ExportState.MAKING, now=now)
 
 
 def delete(*, export: Export) -> None:
     """Delete the file, and that there was one."""
-    standing.disown(export)
+    with transaction.atomic():
+        _note(ActivityKind.DOWNLOAD_DELETED, export)
+        standing.disown(export)
 
 
 def note_seen(*, export: Export, now: datetime) -> None:
@@ -162,3 +166,8 @@ def _require_room(asked: Export) -> None:
             f"{asked.account} has {OPEN_OF_ACCOUNT_MAX} files already, of all its people. "
             f"{OF_OTHERS}"
         )
+
+
+def _note(kind: ActivityKind, export: Export) -> None:
+    days = f"{export.first_day.isoformat()} to {export.last_day.isoformat()}"
+    note(kind, account=export.account_id, subject=days)

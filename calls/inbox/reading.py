@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from billing.texts import REPLACEMENT
 from calls import reporters
-from calls.models import CARRIER_ID_LENGTH_MAX, CallSource
+from calls.models import CallSource
 from calls.notations import RawRecord
 from calls.notations.layout import JSON, Layout
 from calls.platforms import Platform, StoredEvent, Unfinished
-from calls.records import CallRecord, Rejected
+from calls.records import CallRecord, Rejected, with_carrier_id
 from calls.sources import Ignored
 from calls.sources.mapped.source import MappedSource
 from calls.sources.registry import platforms, shipped_profiles
@@ -38,12 +37,9 @@ class SourceReader:
         record = self._read(call_id, events)
         if isinstance(record, Unfinished):
             return record
-        carrier_id = record.carrier_id
-        if not carrier_id:
-            told = self._platform.carrier_id_of(call_id, events).strip()
-            fits = len(told) <= CARRIER_ID_LENGTH_MAX and told.isprintable()
-            carrier_id = told if fits and REPLACEMENT not in told else ""
-        return record._replace(reporter=self._reporter, carrier_id=carrier_id)
+        if not record.carrier_id and (told := self._platform.carrier_id_of(call_id, events)):
+            record = with_carrier_id(record, told)
+        return record._replace(reporter=self._reporter)
 
     def _read(self, call_id: str, events: Sequence[StoredEvent]) -> CallRecord | Unfinished:
         if self._mapped is None:

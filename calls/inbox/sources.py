@@ -3,12 +3,13 @@
 import secrets
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from django.db import transaction
 from django.db.models import Max
 
 from billing.accounts import encryption
+from billing.activity import ActivityKind, new, note
 from billing.models import Account, User
 from billing.refusals import Refusal
 from calls.models import CallSource, EventState, InboxEvent, PullState, Via
@@ -69,6 +70,12 @@ def connect(
         if is_pulled(source):
             source.next_pull_at = now
         source.save()
+        note(
+            ActivityKind.SOURCE_CONNECTED,
+            account=account,
+            subject=source.name,
+            changes=new(kind=platform.label, settings=_told(checked)),
+        )
     return source
 
 
@@ -123,6 +130,7 @@ def rotate_secret(*, source: CallSource, secret: str = "", now: datetime) -> Cal
         if platform.secret_is_api_key:
             _ask_anew(found, now)
         found.save()
+        _note(found, credentials=("as before", "replaced"))
     return found
 
 
@@ -132,6 +140,7 @@ def end_previous_secret(*, source: CallSource, now: datetime) -> CallSource:
         found = _locked(source)
         found.previous_secret, found.previous_secret_ends_at = "", None
         found.save(update_fields=["previous_secret", "previous_secret_ends_at"])
+        _note(found, credentials=("the former ones too", "the present ones alone"))
     return found
 
 
@@ -142,6 +151,7 @@ def set_api_key(*, source: CallSource, api_key: str, now: datetime) -> CallSourc
         found.api_key = _encrypted(api_key, "api_key")
         _ask_anew(found, now)
         found.save()
+        _note(found, asks_the_list=(None, bool(api_key)))
     return found
 
 
@@ -171,8 +181,9 @@ def rename(*, source: CallSource, name: str, now: datetime) -> CallSource:
     """Give it another name. Raises Refusal."""
     with transaction.atomic():
         found = _locked(source)
-        found.name = _name(found.account, name, besides=found)
+        before, found.name = found.name, _name(found.account, name, besides=found)
         found.save(update_fields=["name"])
+        _note(found, name=(before, found.name))
     return found
 
 
@@ -180,9 +191,10 @@ def set_options(*, source: CallSource, options: Mapping[str, str], now: datetime
     """Change what the platform has to be known for. Raises Refusal."""
     with transaction.atomic():
         found = _locked(source)
-        found.options = _options(platform_of(found), options)
+        before, found.options = found.options, _options(platform_of(found), options)
         _ask_anew(found, now)
         found.save()
+        _note(found, settings=(_told(before), _told(found.options)))
     return found
 
 
@@ -194,6 +206,7 @@ def pause(*, source: CallSource, now: datetime) -> CallSource:
             found.paused_at = now
             found.save(update_fields=["paused_at"])
             _turn(found, EventState.WAITING, EventState.HELD)
+            _note(found, paused=(False, True))
     return found
 
 
@@ -206,6 +219,7 @@ def resume(*, source: CallSource, now: datetime) -> CallSource:
             _ask_anew(found, now)
             found.save()
             _turn(found, EventState.HELD, EventState.WAITING)
+            _note(found, paused=(True, False))
     return found
 
 
@@ -219,6 +233,7 @@ def delete(*, source: CallSource, now: datetime) -> CallSource:
         found.save()
         # What came before counts; what was held back was not to count.
         InboxEvent.objects.filter(source=found, state=EventState.HELD).delete()
+        note(ActivityKind.SOURCE_REMOVED, account=found.account_id, subject=found.name)
     return found
 
 
@@ -239,7 +254,29 @@ def replay(*, source: CallSource, event_id: int | None = None) -> int:
     again = events.exclude(state__in=[EventState.WAITING, EventState.HELD]).exclude(fields={})
     if event_id is not None:
         again = again.filter(pk=event_id)
-    return again.update(state=_state_of(source))
+    with transaction.atomic():
+        count = again.update(state=_state_of(source))
+        if count:
+            note(
+                ActivityKind.EVENTS_REPLAYED,
+                account=source.account_id,
+                subject=source.name,
+                changes=new(events=count),
+            )
+    return count
+
+
+def _told(options: Mapping[str, str]) -> list[str]:
+    return [f"{name}: {value}" for name, value in options.items()]
+
+
+def _note(source: CallSource, **changes: tuple[Any, Any]) -> None:
+    note(
+        ActivityKind.SOURCE_CHANGED,
+        account=source.account_id,
+        subject=source.name,
+        changes=changes,
+    )
 
 
 def _turn(source: CallSource, before: EventState, after: EventState) -> None:

@@ -35,6 +35,7 @@ def pages_of(account: Account) -> dict[str, str]:
         "api-keys": reverse("dashboard:api_keys", args=[slug]),
         "api-key-new": reverse("dashboard:api_key_new", args=[slug]),
         "sources": reverse("dashboard:sources", args=[slug]),
+        "source-order": reverse("dashboard:source_order", args=[slug]),
         "source-new": reverse("dashboard:source_new", args=[slug, "twilio"]),
         **_source_of(account),
         "plans": reverse("dashboard:plans", args=[slug]),

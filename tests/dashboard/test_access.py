@@ -60,6 +60,7 @@ PAGES: dict[str, tuple[dict[str, Any], tuple[int, int, int]]] = {
     "api_key": ({"public_id": API_KEY}, MANAGERS),
     "sources": ({}, MANAGERS),
     "source_new": ({"kind": "vapi"}, MANAGERS),
+    "source_order": ({}, MANAGERS),
     "source": ({"public_id": SOURCE}, MANAGERS),
     "source_delete": ({"public_id": SOURCE}, MANAGERS),
     "plans": ({}, PAYERS),
@@ -82,6 +83,7 @@ ACTIONS = {
     "api_key_new",
     "api_key",
     "source_new",
+    "source_order",
     "source",
     "source_delete",
 }

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
@@ -23,6 +24,7 @@ from django.utils import timezone
 from billing.models import (
     Account,
     ActorKind,
+    ApiKey,
     CustomTerms,
     Pack,
     Payment,
@@ -36,11 +38,14 @@ from billing.payments import buying, pricing, settling
 from billing.plans.subscriptions import subscribe
 from billing.plans.terms import agree_terms, change_terms
 from calls.imports import profiles
-from calls.models import Call, FileImport
+from calls.inbox import sources
+from calls.models import Call, CallSource, FileImport, InboxEvent
 from dashboard.management.commands import changepassword
 from dashboard.sandbox import gateway
 from dashboard.sign_in.invitations import password_link
 from tests.billing.payments.purchases import checkout_facts
+from tests.calls.exports.exporting import asked
+from tests.calls.inbox.sending import connect, drain_all, report, send_report
 from tests.dashboard.imports.conftest import imported, own_csv, tried, uploaded
 from tests.dashboard.imports.test_mapping import CONTENT
 from tests.dashboard.imports.test_mapping import filled as mapping_form
@@ -202,6 +207,62 @@ def map_columns(**form: str) -> Do:
     return prepare
 
 
+def make_key(company: Company) -> Callable[[], Any]:
+    form = {"form_key": str(uuid4()), "name": "Switch", "scopes": ["calls:write"]}
+    return lambda: company.shop.post(company.page("api_key_new"), form)
+
+
+def change_key(**form: str) -> Do:
+    def prepare(company: Company) -> Callable[[], Any]:
+        make_key(company)()
+        page = company.page("api_key", public_id=ApiKey.objects.get().public_id)
+        return lambda: company.client.post(page, {"form_key": str(uuid4()), **form})
+
+    return prepare
+
+
+def connect_source(company: Company) -> Callable[[], Any]:
+    page = company.page("source_new", kind="vapi")
+    return lambda: company.shop.post(page, {"name": "Ours"})
+
+
+def source_page(company: Company, name: str = "source") -> str:
+    source = sources.connect(
+        account=company.account, kind="vapi", name="Ours", by=None, now=timezone.now()
+    )
+    return company.page(name, public_id=source.public_id)
+
+
+def change_source(*before: str, **form: str) -> Do:
+    def prepare(company: Company) -> Callable[[], Any]:
+        page = source_page(company)
+        for each in before:
+            company.shop.post(page, {"do": each})
+        return lambda: company.shop.post(page, form)
+
+    return prepare
+
+
+def delete_source(company: Company) -> Callable[[], Any]:
+    page = source_page(company, "source_delete")
+    return lambda: company.shop.post(page)
+
+
+def order_sources(company: Company) -> Callable[[], Any]:
+    for name in ("First", "Second"):
+        sources.connect(
+            account=company.account, kind="vapi", name=name, by=None, now=timezone.now()
+        )
+    order = CallSource.objects.order_by("-position").values_list("pk", flat=True)
+    form = {"order": ",".join(map(str, order))}
+    return lambda: company.shop.post(company.page("source_order"), form)
+
+
+def delete_download(company: Company) -> Callable[[], Any]:
+    page = company.page("export_page", public_id=asked(company.account, company.owner).public_id)
+    return lambda: company.shop.post(page, {"do": "delete"})
+
+
 # Keys: the name of the page, and of its form where it has several.
 OF_PAGES: dict[str, Change] = {
     "top_up": Change(K.TOP_UP_ORDERED, order_top_up),
@@ -226,6 +287,23 @@ OF_PAGES: dict[str, Change] = {
     "import_mapping upload": Change(K.MAPPING_SAVED, map_columns(do="upload")),
     "import_mapping forget": Change(K.MAPPING_DELETED, map_columns(do="forget")),
 }
+OF_PAGES |= {
+    "api_key_new": Change(K.KEY_MADE, make_key),
+    "api_key rotate": Change(K.KEY_CHANGED, change_key(form="rotate", old_ends="now")),
+    "api_key revoke": Change(K.KEY_REVOKED, change_key(form="revoke")),
+    "source_new": Change(K.SOURCE_CONNECTED, connect_source),
+    "source rename": Change(K.SOURCE_CHANGED, change_source(do="rename", name="Theirs")),
+    "source rotate": Change(K.SOURCE_CHANGED, change_source(do="rotate")),
+    "source end-previous": Change(K.SOURCE_CHANGED, change_source(do="end-previous")),
+    "source key": Change(K.SOURCE_CHANGED, change_source(do="key", api_key="of their list")),
+    "source forget-key": Change(K.SOURCE_CHANGED, change_source(do="forget-key")),
+    "source settings": Change(K.SOURCE_CHANGED, change_source(do="settings")),
+    "source pause": Change(K.SOURCE_CHANGED, change_source(do="pause")),
+    "source resume": Change(K.SOURCE_CHANGED, change_source("pause", do="resume")),
+    "source_delete": Change(K.SOURCE_REMOVED, delete_source),
+    "source_order": Change(K.SOURCES_ORDERED, order_sources),
+    "export_page delete": Change(K.DOWNLOAD_DELETED, delete_download),
+}
 # What takes a form and leaves no activity, and why.
 OF_PAGES_NOT_NOTED: dict[str, str] = {
     "import_part": "a piece of the file that import_begin has noted",
@@ -235,6 +313,12 @@ OF_PAGES_NOT_NOTED: dict[str, str] = {
     "import_page answer": "the same",
     "import_mapping saved": "the same",
     "import_mapping show": "shows what would come of it",
+    "export_new": "a download changes nothing",
+    "export_page": "the same",
+    "source test": "a test event charges nothing",
+    "source retry": "what was sent is recorded as it was meant to be",
+    "source ask": "the same",
+    "source secret": "as rotate",
 }
 
 
@@ -453,6 +537,14 @@ def a_call(company: Company) -> Call:
     return Call.objects.get()
 
 
+def an_event(company: Company) -> InboxEvent:
+    """What a source sent and was recorded."""
+    source = connect(company.account)
+    send_report(company.client, source, report())
+    drain_all()
+    return InboxEvent.objects.get()
+
+
 def second_step_of(company: Company) -> Authenticator:
     TOTP.activate(company.member, generate_totp_secret())
     return Authenticator.objects.get(user=company.member)
@@ -650,6 +742,21 @@ OF_OPERATORS: dict[str, Change] = {
     "calls.Call withdraw": operated(
         K.CALLS_WITHDRAWN,
         post_to("calls_call", "withdraw", form_of(reason="A test"), a_call),
+    ),
+    "calls.CallSource replay": operated(
+        K.EVENTS_REPLAYED,
+        post_to("calls_callsource", "replay", form_of(), lambda c: an_event(c).source),
+    ),
+    "calls.InboxEvent again": operated(
+        K.EVENTS_REPLAYED, post_to("calls_inboxevent", "again", form_of(), an_event)
+    ),
+    "calls.Export make_again": operated(
+        K.DOWNLOAD_MADE_AGAIN,
+        post_to("calls_export", "make_again", form_of(), lambda c: asked(c.account, c.owner)),
+    ),
+    "calls.Export delete_file": operated(
+        K.DOWNLOAD_DELETED,
+        post_to("calls_export", "delete_file", form_of(), lambda c: asked(c.account, c.owner)),
     ),
 }
 
