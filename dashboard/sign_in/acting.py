@@ -23,9 +23,8 @@ class ActingMiddleware:
 
 def actor_of(request: HttpRequest, user: User | None = None) -> Actor:
     """Return who acts in ``request``: ``user`` where they proved it otherwise than by a session."""
-    known: Actor | None = getattr(
-        request, "actor", None
-    )  # a program, which the API knows by its key
+    # A program, which the API knows by its key, or nobody.
+    known: Actor | None = getattr(request, "actor", None)
     if known is not None:
         return known
     visitor = str(get_adapter().get_client_ip(request))

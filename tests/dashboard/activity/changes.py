@@ -289,7 +289,7 @@ OF_PAGES: dict[str, Change] = {
 }
 OF_PAGES |= {
     "api_key_new": Change(K.KEY_MADE, make_key),
-    "api_key rotate": Change(K.KEY_CHANGED, change_key(form="rotate", old_ends="now")),
+    "api_key rotate": Change(K.KEY_CHANGED, change_key(form="rotate", old_ends="at_once")),
     "api_key revoke": Change(K.KEY_REVOKED, change_key(form="revoke")),
     "source_new": Change(K.SOURCE_CONNECTED, connect_source),
     "source rename": Change(K.SOURCE_CHANGED, change_source(do="rename", name="Theirs")),
@@ -404,6 +404,13 @@ OF_SIGN_IN_NOT_NOTED: dict[str, str] = {
     "mfa_download_recovery_codes": READ,
     "landing": READ,
     "webhook": "what providers say: it stands in payment events",
+    "calls_webhook": "what platforms say: it stands among the events of their sources",
+    "api_reference": READ,
+    **dict.fromkeys(["agents", "balance", "daily", "ledger", "openapi", "summary"], READ),
+    **dict.fromkeys(["call", "calls", "plans", "subscription"], "a program reads or records calls"),
+    "withdraw": "calls withdrawn by a program are noted as by a person",
+    "top_ups": "top-ups ordered by a program are noted as by a person",
+    "nothing": "no address of the API",
     "checkout": "the pretend provider’s own page",
 }
 
