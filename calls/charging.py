@@ -282,6 +282,8 @@ class _Batch:
     def _winning_record(self, known: CallRecord | None, key: CallKey) -> Numbered | None:
         """What stands once all records of the call are merged; None where ``known`` still does."""
         positions = self.positions[key]
+        if known is None and len(positions) == 1 and not self._rejected:  # as nearly always
+            return Numbered(positions[0], self.records[positions[0]])
         arrived = [Numbered(position, self.records[position]) for position in positions]
         winner, rejected = merged(known, arrived, self.merge, revise=self.revise)
         for position in positions:
@@ -292,9 +294,10 @@ class _Batch:
 
     def _flag(self, winner: Numbered) -> None:
         """Note that a call is long whose records are not: they are its parts."""
-        notes = self._notes.get(winner.position, ())
-        if is_long(winner.record) and LONG not in notes:
-            self._notes[winner.position] = (*notes, LONG)
+        if is_long(winner.record):
+            notes = self._notes.get(winner.position, ())
+            if LONG not in notes:
+                self._notes[winner.position] = (*notes, LONG)
 
     def _reject(self, key: CallKey, rejected: Rejected) -> None:
         for position in self.positions[key]:
@@ -303,15 +306,14 @@ class _Batch:
     def _rate(self, record: CallRecord) -> RatedCall:
         """Rate ``record`` by the tariff in force when it started. Raises Rejected."""
         try:
-            agreement = self.book.at(record.account_id, record.started_at)
+            price = self.book.price_at(record.account_id, record.started_at)
         except NoTariffError as error:
             if record.account_id not in self.existing_account_ids:
                 raise Rejected("account", "does not exist.") from None
             raise Rejected(
                 "account", f"can't be charged: {error}. Put it on a plan, then try again."
             ) from None
-        is_history = self.book.is_history(record.account_id, record.started_at)
-        return rated(record, agreement.plan.name, agreement.tariff, is_history=is_history)
+        return rated(record, price.plan_name, price.tariff, is_history=price.is_history)
 
     def _rate_again(self, call: StoredCall, record: CallRecord) -> RatedCall:
         """By the frozen tariff. A call that started at another time is priced anew, and so is one
