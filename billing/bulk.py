@@ -170,10 +170,12 @@ def _quoted(value: Value) -> str:
 
 def _as_texts(values: Sequence[Value]) -> Iterable[str]:
     types = set(map(type, values))
-    if all(issubclass(one, str) for one in types):
+    if types == {str} or all(issubclass(one, str) for one in types):
         return cast(Sequence[str], values)
     if types == {int}:
         return map(str, values)
+    if types == {NoneType}:
+        return [""] * len(values)
     if types <= {datetime, NoneType}:
         instants = cast(Sequence[datetime | None], values)
         if {at.tzinfo for at in instants if at} <= {UTC}:

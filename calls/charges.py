@@ -32,15 +32,14 @@ class Charges:
     def rate(self, record: CallRecord) -> RatedCall:
         """Rate ``record`` by the tariff in force when it started. Raises Rejected."""
         try:
-            agreement = self._book.at(record.account_id, record.started_at)
+            price = self._book.price_at(record.account_id, record.started_at)
         except NoTariffError as error:
             if record.account_id not in self._existing_account_ids:
                 raise Rejected("account", "does not exist.") from None
             raise Rejected(
                 "account", f"can't be charged: {error}. Put it on a plan, then try again."
             ) from None
-        is_history = self._book.is_history(record.account_id, record.started_at)
-        return rated(record, agreement.plan.name, agreement.tariff, is_history=is_history)
+        return rated(record, price.plan_name, price.tariff, is_history=price.is_history)
 
     def again(
         self, call: StoredCall, record: CallRecord, import_id: int | None

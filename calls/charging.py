@@ -346,6 +346,8 @@ class _Batch:
     def _winning_record(self, known: CallRecord | None, key: CallKey) -> Numbered | None:
         """What stands once all records of the call are merged; None where ``known`` still does."""
         positions = self.positions[key]
+        if known is None and len(positions) == 1 and not self._rejected:  # as nearly always
+            return Numbered(positions[0], self.records[positions[0]])
         arrived = self._numbered(positions)
         winner, rejected = merged(known, arrived, self.merge, revise=self.revise)
         for position in positions:
@@ -356,9 +358,10 @@ class _Batch:
 
     def _flag(self, winner: Numbered) -> None:
         """Note that a call is long whose records are not: they are its parts."""
-        notes = self._notes.get(winner.position, ())
-        if is_long(winner.record) and LONG not in notes:
-            self._notes[winner.position] = (*notes, LONG)
+        if is_long(winner.record):
+            notes = self._notes.get(winner.position, ())
+            if LONG not in notes:
+                self._notes[winner.position] = (*notes, LONG)
 
     def _reject(self, key: CallKey, rejected: Rejected) -> None:
         for position in self.positions[key]:

@@ -117,6 +117,7 @@ class _DailyTotal:
     kind: Kind
     usage_type: str
     agent: str
+    is_usage: bool
     entries: int = 0
     calls: int = 0
     credits_used: int = 0
@@ -143,10 +144,10 @@ class DailyTotals:
         key = (posting.account_id, local.date(), kind, posting.usage_type, posting.agent)
         total = self._totals.get(key)
         if total is None:
-            total = self._totals[key] = _DailyTotal(*key)
+            total = self._totals[key] = _DailyTotal(*key, is_usage=kind.is_usage)
         total.entries += 1
         total.calls += calls_of(kind, posting.reference)
-        if kind.is_usage:
+        if total.is_usage:
             total.credits_used -= posting.credits
         else:
             total.credits_added += posting.credits

@@ -10,13 +10,15 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from operator import attrgetter
 from typing import NamedTuple, Protocol, TypeVar
 
 from billing.bulk import among
 from billing.models import Account, CustomTerms, Plan, PlanTerms, Subscription, Terms
 from billing.plans.rating import Tariff
+
+BEFORE_ALL = datetime.min.replace(tzinfo=UTC)
 
 
 class NoTariffError(LookupError):
@@ -58,6 +60,14 @@ class Agreement(NamedTuple):
         return self.terms.tariff
 
 
+class Price(NamedTuple):
+    """What a call is rated by. ``is_history``: it costs nothing."""
+
+    plan_name: str
+    tariff: Tariff
+    is_history: bool
+
+
 @dataclass(frozen=True, slots=True)
 class UpcomingAgreement:
     """Another agreement of an account, and when it comes into force."""
@@ -76,6 +86,8 @@ class TariffBook:
         self._subscriptions: dict[int, list[Subscription]] = defaultdict(list)
         self._plan_terms: dict[int, list[PlanTerms]] = defaultdict(list)
         self._custom_terms: dict[int, list[CustomTerms]] = defaultdict(list)
+        self._changes: dict[int, list[datetime]] = {}
+        self._prices: dict[tuple[int, int], Price] = {}
         plan_ids = set()
         for subscription in Subscription.objects.filter(account_id__in=among(account_ids)).order_by(
             "effective_from"
@@ -121,6 +133,23 @@ class TariffBook:
         if plan_terms is None:
             raise NoTariffError(f"the plan {plan} has no terms")
         return Agreement(subscription, plan, plan_terms)
+
+    def price_at(self, account_id: int, at: datetime) -> Price:
+        """Return what a call of ``account_id`` that starts ``at`` is rated by. Raises as `at` does.
+
+        Between two changes of terms it is one and the same, so it is found out once.
+        """
+        changes = self._changes.get(account_id)
+        if changes is None:
+            changes = self._changes[account_id] = self.changes(account_id, after=BEFORE_ALL)
+        key = (account_id, bisect_right(changes, at))
+        price = self._prices.get(key)
+        if price is None:
+            agreement = self.at(account_id, at)
+            price = self._prices[key] = Price(
+                agreement.plan.name, agreement.tariff, self.is_history(account_id, at)
+            )
+        return price
 
     def find(self, account_id: int, at: datetime) -> Agreement | None:
         """Return what `at` does; None where it raises."""

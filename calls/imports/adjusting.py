@@ -20,6 +20,9 @@ from calls.notations import BadFileError
 from calls.sources.mapped.answers import answered
 from calls.sources.mapped.profile import Profile
 
+OUTDATED = ("format", "columns")  # by a mapping that somebody made
+SAID_BY_HAND = ["format", "You said which column is what."]
+
 
 def change(*, file_import: FileImport, reading: Reading, now: datetime) -> FileImport:
     """Read the file by ``reading`` from now on; where that cuts it another way, find out anew.
@@ -74,7 +77,10 @@ def map_columns(
     )
     asked = file_import.examined.get("questions", [])
     left = [question for question in asked if question[0] == "zone" and not zone]
-    return _store(file_import, reading, {**file_import.examined, "questions": left}, now)
+    # What was said of the format, and of columns that were not found, holds no longer.
+    facts = [fact for fact in file_import.examined.get("facts", []) if fact[0] not in OUTDATED]
+    examined = {**file_import.examined, "questions": left, "facts": [*facts, SAID_BY_HAND]}
+    return _store(file_import, reading, examined, now)
 
 
 def answer(*, file_import: FileImport, answers: Mapping[str, str], now: datetime) -> FileImport:

@@ -17,6 +17,7 @@ from calls.imports.detecting_switches import Switch, asterisk_file, freeswitch_f
 from calls.notations import RawRecord
 from calls.notations.layout import DELIMITED, Examined, Fact
 from calls.notations.reading import reader_for
+from calls.notations.times import date_first
 from calls.sources.canonical import CanonicalCsv, OwnExport, is_canonical, is_own_export
 from calls.sources.mapped.answers import Question
 from calls.sources.mapped.precision import may_be_cut, with_precision
@@ -149,7 +150,7 @@ def _is_local(moment: Moment, profile: Profile, examined: Examined) -> bool:
         return False
     last = moment.columns[-1]
     told = [text for text in _values(profile, examined, last) if text]
-    return any(_OFFSET.search(text) is None for text in told)
+    return any(_OFFSET.search(date_first(text)) is None for text in told)
 
 
 # ── Profiles ──────────────────────────────────────────────────────────────────────────────────

@@ -23,6 +23,7 @@ class _Parts(io.RawIOBase):
         self._at = 0
         self._number = -1
         self._held = b""
+        self.bytes_given = 0
 
     def readable(self) -> bool:
         return True
@@ -48,16 +49,29 @@ class _Parts(io.RawIOBase):
         some = self._held[offset : offset + len(buffer)]
         buffer[: len(some)] = some
         self._at += len(some)
+        self.bytes_given += len(some)
         return len(some)
 
 
-def opened(file_import: FileImport, *, is_unpacked: bool | None = None) -> BinaryIO:
+class OpenedParts(io.BufferedReader):
+    """The file of an import, opened."""
+
+    def __init__(self, parts: _Parts) -> None:
+        super().__init__(parts, PART_BYTES)
+        self._parts = parts
+
+    @property
+    def bytes_given(self) -> int:
+        """How much has been read in all, however often."""
+        return self._parts.bytes_given
+
+
+def opened(file_import: FileImport, *, is_unpacked: bool | None = None) -> OpenedParts:
     """Open the file of an import: what was unpacked from it where it was, else as it came."""
     if is_unpacked is None:
         is_unpacked = file_import.is_unpacked
     sizes = file_import.parts.filter(is_unpacked=is_unpacked).values_list("size", flat=True)
-    raw = _Parts(file_import.pk, is_unpacked=is_unpacked, size=sum(sizes))
-    return io.BufferedReader(raw, PART_BYTES)
+    return OpenedParts(_Parts(file_import.pk, is_unpacked=is_unpacked, size=sum(sizes)))
 
 
 def part_of(

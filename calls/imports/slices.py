@@ -21,6 +21,7 @@ from calls.charging import record_calls
 from calls.imports import machine, parts
 from calls.imports.batches import Batch, RejectedLine, batches, staged
 from calls.imports.finding import find_out
+from calls.imports.heartbeat import beating
 from calls.imports.machine import OvertakenError
 from calls.imports.readings import Reading, reading_of, source_of
 from calls.imports.staged_rows import StagedRows
@@ -30,6 +31,8 @@ from calls.imports.trials import end_trial, try_batch
 from calls.models import FileImport, ImportReject, ImportState
 from calls.models.file_import import FIELD_LENGTH_MAX
 from calls.notations import BadFileError, Reader
+from calls.notations.examining import plain_file
+from calls.notations.layout import Fact
 from calls.sources import Source
 from calls.sources.registry import reporter_of
 from calls.withdrawing import withdraw_import
@@ -143,23 +146,44 @@ def fail(locked: FileImport, said: str, now: datetime) -> None:
 
 # ── Examining ─────────────────────────────────────────────────────────────────────────────────
 def _examine(file_import: FileImport, clock: Clock) -> bool:
-    with parts.opened(file_import, is_unpacked=False) as file:
-        found = find_out(
-            account=file_import.account, name=file_import.file_name, file=file, now=clock()
-        )
+    """Unpack the file, a slice of its own where there is something to unpack; then look at it.
+
+    Neither can be cut further. Both are a matter of seconds but for the largest files, and whoever
+    does them says every few seconds that it lives.
+    """
+    with parts.opened(file_import) as file:
+        with beating(file_import, clock=clock, bytes_read=lambda: file.bytes_given):
+            plain, facts = plain_file(file)
+            if plain is file:
+                found = find_out(
+                    account=file_import.account, name=file_import.file_name, file=file, now=clock()
+                )
+        if plain is not file:
+            with plain:
+                _keep_unpacked(file_import, plain, facts, clock)
+            return True
+        examined = found.as_json()
+        examined["facts"] = [*file_import.examined.get("facts", ()), *examined["facts"]]
         with transaction.atomic():
-            locked = machine.lock_in(file_import, ImportState.EXAMINING)
-            if found.unpacked is not None:
-                parts.store(locked, parts.chunks_of(found.unpacked), is_unpacked=True)
             machine.move(
-                locked,
+                machine.lock_in(file_import, ImportState.EXAMINING),
                 ImportState.READY,
                 now=clock(),
-                is_unpacked=found.unpacked is not None,
-                examined=found.as_json(),
+                bytes_read=0,
+                examined=examined,
                 reading=found.reading.as_json(),
             )
     return False
+
+
+def _keep_unpacked(
+    file_import: FileImport, plain: BinaryIO, facts: tuple[Fact, ...], clock: Clock
+) -> None:
+    with transaction.atomic():
+        locked = machine.lock_in(file_import, ImportState.EXAMINING)
+        parts.store(locked, parts.chunks_of(plain), is_unpacked=True)
+        told = [[fact.topic, storable(fact.said)] for fact in facts]
+        _note(file_import, clock(), is_unpacked=True, examined={"facts": told})
 
 
 # ── Staging ───────────────────────────────────────────────────────────────────────────────────

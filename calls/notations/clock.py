@@ -8,38 +8,32 @@ from billing.texts import storable
 from calls.records import Instant, Rejected
 
 # A date or an hour alone would be read as its beginning, and charge a call that nobody has timed.
-DATE_AND_TIME = re.compile(r"[\dW-]+[T ]\d\d:?\d\d", re.ASCII | re.IGNORECASE)
+# What stands in its group are decimals of a second that a datetime has no room for.
+DATE_AND_TIME = re.compile(
+    r"[\dW-]+[T ]\d\d:?\d\d(?::?\d\d[.,]\d{6}(\d+))?", re.ASCII | re.IGNORECASE
+)
 WELL_WRITTEN = re.compile(
     r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d([.,]\d+)?)? ?(Z|[+-]\d\d:?\d\d)?",
     re.ASCII | re.IGNORECASE,
 )
 ENDS_WITH_OFFSET = re.compile(r"[T ]\d\d[\d:.,]* ?(Z|[+-]\d\d:?\d\d)", re.ASCII | re.IGNORECASE)
 
-# Decimals of a second that a datetime has no room for.
-FINER_THAN_MICROSECONDS = re.compile(r"[.,]\d{6}(\d+)", re.ASCII)
-SHORTEST_FINER = len("20261123T140509.1234567")
-
 
 def read_time(field: str, text: str) -> Instant:
     """Read the date and time in ``text``, aware if it names an offset. Raises Rejected."""
-    if DATE_AND_TIME.match(text):
+    begins = DATE_AND_TIME.match(text)
+    if begins is not None:
         try:
             at = datetime.fromisoformat(text.upper())
         except ValueError:
             pass
         else:
-            return Instant(at, _finer(text))
+            finer = begins[1]
+            return Instant(at, finer.rstrip("0") if finer else "")
         if WELL_WRITTEN.fullmatch(text):
             raise Rejected(field, f"is “{text[:40]}”: there is no such day, time or offset.")
     said = storable(text[:40])
     raise Rejected(field, f"is “{said}”; write it like 2026-11-23T14:05:09.")
-
-
-def _finer(text: str) -> str:
-    if len(text) < SHORTEST_FINER:
-        return ""
-    found = FINER_THAN_MICROSECONDS.search(text)
-    return found[1].rstrip("0") if found else ""
 
 
 def may_be_torn(text: str) -> bool:
@@ -55,6 +49,8 @@ def meanings(field: str, instant: Instant, zone: ZoneInfo) -> list[Instant]:
     happens twice. When it is set forward, an hour never happens: raises Rejected.
     """
     time, finer = instant
+    if time.tzinfo is UTC:
+        return [instant]
     try:
         if time.tzinfo is not None:
             return [Instant(time.astimezone(UTC), finer)]

@@ -37,16 +37,9 @@ def examine(
 
     Raises BadFileError with a sentence that says what can be done, where there are no records.
     """
-    unpacked = unpack(file, unpacked_max=unpacked_max)
-    plain, facts = unpacked.file, list(unpacked.facts)
+    plain, told = plain_file(file, unpacked_max=unpacked_max)
+    facts = list(told)
     try:
-        if unpacked.is_sheet:
-            sheet = csv_of_sheet(plain, unpacked_max=unpacked_max)
-            if plain is not file:
-                plain.close()
-            plain = sheet.file
-            facts.extend(sheet.facts)
-        plain.seek(0)
         if layout is None:
             layout, found = _layout_of(plain, name)
             facts.extend(found)
@@ -63,6 +56,27 @@ def examine(
         if plain is not file:
             plain.close()
         raise
+
+
+def plain_file(
+    file: BinaryIO, *, unpacked_max: int = UNPACKED_MAX
+) -> tuple[BinaryIO, tuple[Fact, ...]]:
+    """Return ``file`` unpacked, a sheet as CSV, with what is to be said of that.
+
+    Where nothing had to be done it is ``file`` itself; else the caller closes what is returned.
+    Raises BadFileError as `examine` does.
+    """
+    unpacked = unpack(file, unpacked_max=unpacked_max)
+    plain, facts = unpacked.file, unpacked.facts
+    if unpacked.is_sheet:
+        try:
+            sheet = csv_of_sheet(plain, unpacked_max=unpacked_max)
+        finally:
+            if plain is not file:
+                plain.close()
+        plain, facts = sheet.file, (*facts, *sheet.facts)
+    plain.seek(0)
+    return plain, facts
 
 
 def _layout_of(file: BinaryIO, name: str) -> tuple[Layout, tuple[Fact, ...]]:

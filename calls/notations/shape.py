@@ -94,7 +94,7 @@ def find_shape(file: BinaryIO, *, encoding: str, quote: str | None = None) -> Sh
         header=header,
         columns=table.columns_below(header),
         skipped_lines=skipped,
-        titles=tuple(record.text.strip() for record in titles),
+        titles=tuple(record.text.strip().rstrip(f"{table.delimiter} ") for record in titles),
     )
 
 

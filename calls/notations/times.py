@@ -76,6 +76,14 @@ _COMPACT: Final = re.compile(
     + ")?",
     re.IGNORECASE,
 )
+# The console of Twilio writes 10:05:33 IST 2026-11-20.
+_TIME_FIRST: Final = re.compile(
+    r"(?P<time>[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]+)?)?(?:\s*[ap]\.?m\.?)?"
+    r"(?:\s*(?:z|(?:utc|gmt)(?:\s?[-+−][0-9:]+)?|[-+−][0-9:]+|[a-z_]+/[a-z_/]+"
+    r"|(?!on\b|[ap]m\b)[a-z]{2,5})(?=[\s,]))?)"
+    r"(?:\s*,\s*|\s+on\s+|\s+)(?P<date>\S.*)",
+    re.IGNORECASE,
+)
 _ZEROS: Final = re.compile(r"[0\-/.:TZ ]+")
 _NUMBER: Final = re.compile(r"(-?)([0-9]{1,20})(?:[.,]([0-9]*))?")
 _EXPONENT: Final = re.compile(r"([0-9])[.,]([0-9]+)[Ee]\+?([0-9]{1,2})")
@@ -102,6 +110,14 @@ def time_reader(form: str) -> TimeReader:
         "gregorian_s": _gregorian,
     }
     return readers[form] if form in readers else _calendar(form)
+
+
+def date_first(text: str) -> str:
+    """``text`` with its date before its time of day, where that stands first."""
+    if ":" not in text[:3]:
+        return text
+    found = _TIME_FIRST.fullmatch(text)
+    return f"{found['date']} {found['time']}" if found else text
 
 
 def date_with_time(date: str, time: str) -> str:
@@ -146,8 +162,9 @@ def _calendar(form: str) -> TimeReader:
             text = unquoted(text.strip())
             if text in NOTHING:
                 return None
+            in_order = date_first(text)
             for pattern in patterns:
-                if found := pattern.fullmatch(text):
+                if found := pattern.fullmatch(in_order):
                     break
             else:
                 return _otherwise_written(field, text, form)

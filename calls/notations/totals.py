@@ -16,15 +16,22 @@ TOTAL: Final = re.compile(
 AMOUNT: Final = re.compile(
     r"[-+]?[0-9][0-9.,' \u00a0\u202f]*%?|[0-9]+(?::[0-9]{2}){1,2}(?:[.,][0-9]+)?"
 )
+COUNTED: Final = re.compile(r"[0-9][0-9.,' \u00a0\u202f]* ?[^\W\d_]{1,20}")  # "60 calls"
 WORDS_MAX: Final = 2  # among the first values that are not empty: the word, perhaps behind a name
 
 
 def says_total(row: Sequence[str]) -> bool:
-    """Whether a row says that it holds totals, and but for that holds only numbers."""
+    """Whether a row says that it holds totals, and but for that holds only numbers and lengths.
+
+    A number may have a word behind it, as in "60 calls".
+    """
     filled = [value for value in map(str.strip, row) if value]
     if not any(map(TOTAL.fullmatch, filled[:WORDS_MAX])):
         return False
-    return all(TOTAL.fullmatch(value) or AMOUNT.fullmatch(value) for value in filled)
+    return all(
+        TOTAL.fullmatch(value) or AMOUNT.fullmatch(value) or COUNTED.fullmatch(value)
+        for value in filled
+    )
 
 
 def holds_totals(row: Sequence[str], told: Sequence[int]) -> bool:

@@ -31,7 +31,7 @@ is rejected where its last value may go on, as an ID may, and a time without an 
 """
 
 from collections.abc import Container, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import product
 from operator import itemgetter
 from typing import BinaryIO, NamedTuple
@@ -84,7 +84,7 @@ NO_CALL = "is no call that counts: a movement of credits, or of a call that was 
 
 
 class _Instants(NamedTuple):
-    """The instants of one call."""
+    """The instants of one call, or what is written of them."""
 
     started_at: Instant | None
     connected_at: Instant | None
@@ -193,23 +193,29 @@ class CanonicalCsv(Source[Row]):
             from_number=row.get("from", ""),
             to_number=row.get("to", ""),
             remarks=row.get("remarks", ""),
-            revised_at=self._possible("revised_at", row)[0],
+            revised_at=self._revised_at(row),
             carrier_id=row.get("carrier_id", ""),
             now=self.now,
         )
 
     def _instants_of_call(self, row: dict[str, str]) -> _Instants:
-        possible = (self._possible(field, row) for field in _Instants._fields)
+        told = _Instants._make([_told(field, row) for field in _Instants._fields])
+        if all(instant is None or instant.at.tzinfo is UTC for instant in told):
+            return told  # as most files have it
+        possible = (
+            [None] if instant is None else meanings(field, instant, self.zone)
+            for field, instant in zip(_Instants._fields, told, strict=True)
+        )
         every = list(map(_Instants._make, product(*possible)))
         if len(every) == 1:
             return every[0]
         in_order = [(length, one) for one in every if (length := _length(one)) is not None]
         return min(in_order, key=itemgetter(0))[1] if in_order else every[0]
 
-    def _possible(self, field: str, row: dict[str, str]) -> Sequence[Instant | None]:
-        """The instants that a value can mean, the earlier one first."""
-        text = row.get(field, "").strip()
-        return meanings(field, read_time(field, text), self.zone) if text else [None]
+    def _revised_at(self, row: dict[str, str]) -> Instant | None:
+        """Where its hour happened twice, the first of the two."""
+        told = _told("revised_at", row)
+        return None if told is None else meanings("revised_at", told, self.zone)[0]
 
 
 class OwnExport(CanonicalCsv):
@@ -265,6 +271,12 @@ def is_canonical(columns: Sequence[str]) -> bool:
     """Whether a header names all that the canonical CSV needs, and only what it knows."""
     names = {_as_word(name) for name in columns} - {""}
     return names.issuperset(REQUIRED) and names.issubset(REQUIRED + OPTIONAL)
+
+
+def _told(field: str, row: Mapping[str, str]) -> Instant | None:
+    """The time as it is written, if there is one."""
+    text = row.get(field, "").strip()
+    return read_time(field, text) if text else None
 
 
 def _length(instants: Sequence[Instant | None]) -> timedelta | None:

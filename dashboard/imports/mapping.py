@@ -7,7 +7,7 @@ was. Whether the parts go together is decided by the profile itself.
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from django import forms
 from django.http import QueryDict
@@ -22,6 +22,7 @@ from calls.sources.mapped.profile import (
     ProfileError,
     Words,
 )
+from calls.sources.mapped.vocabulary import status_meant, usage_meant
 from calls.sources.mapped.words import WordTable
 from dashboard.imports.columns import Columns
 from dashboard.imports.words import (
@@ -154,12 +155,17 @@ class MappingForm(forms.Form):
                 self._choice("status-by", "Answered is told by", told_by, own.by if own else "")
             )
         otherwise = [*known.items(), ("", "– reject the call –")]
-        initial = own.otherwise if own else next(iter(known))
+        # Of a new mapping nothing is taken for granted: an answer costs, and so does a direction.
+        initial = own.otherwise if own else ""
         row.fields.append(self._choice(f"{name}-otherwise", "All others are", otherwise, initial))
         column = self._value(f"{name}-column", chosen[0] if chosen else "")
+        usual = usage_meant if name == "usage_type" else status_meant
+        told: dict[str, str] = {}
         for word in self.columns.words_of(column)[:WORDS_SHOWN_MAX]:
             key = f"{name}-word-{_key(column, word)}"
-            meaning = _meaning(own.words, word) if own and column in chosen else ""
+            meaning = _meaning(own.words, word) if own and column in chosen else usual(word) or ""
+            if self.is_bound and key not in self.data:  # its column was chosen just now
+                told[key] = meaning
             self.fields[key] = forms.ChoiceField(
                 label=f"“{word}” means",
                 choices=[("", "– as the others –"), *known.items()],
@@ -167,6 +173,10 @@ class MappingForm(forms.Form):
                 required=False,
             )
             row.words.append((word, key))
+        if told:
+            data = cast(QueryDict, self.data).copy()
+            data.update(told)
+            self.data = data
 
     def _add_moment(self, name: str, title: str, about: str) -> None:
         own: Moment | None = getattr(self._base, name) if self._base else None

@@ -141,6 +141,8 @@ class Standing:
         found = self.file_import
         if self.waits_for is not None:
             return f"It begins when “{self.waits_for.file_name}” is done: one after the other."
+        if self.state == S.EXAMINING and found.bytes_read:
+            return f"Reading the file: {filesizeformat(found.bytes_read)} looked at"
         if self.state not in (S.TRYING, S.IMPORTING):
             return ""
         if not found.is_staged:

@@ -87,6 +87,7 @@ class Buyer:
         self._shop = f"{site}/a/{slug}/billing/top-up/"
         self._session = requests.Session()
         self._diary = diary
+        self._token = ""
         self._sign_in(email, password)
 
     def buy(self, *, credits: int, chance: random.Random) -> None:
@@ -114,6 +115,13 @@ class Buyer:
         self._step("GET", urljoin(self._site, decided.headers["Location"]))
         if decision == "pay":
             self._reverse(checkout, chance)
+
+    def send(self, method: str, address: str, **more: Any) -> requests.Response:
+        """Send a request as a script of a page does, until it is answered."""
+        if not self._token:
+            self._token = hidden_fields(self._step("GET", self._shop).text)["csrfmiddlewaretoken"]
+        headers = {"X-CSRFToken": self._token, "Referer": self._shop}
+        return self._step(method, urljoin(self._site, address), headers=headers, **more)
 
     def _reverse(self, checkout: str, chance: random.Random) -> None:
         """Have the payment paid back or disputed at the provider, wholly or in part."""

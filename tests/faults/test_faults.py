@@ -21,22 +21,30 @@ from tests.faults.outcome import unsettled, violations
 
 ROOT = Path(__file__).resolve().parents[2]
 RUN_SECONDS_MAX = 400
+STEPS_BROKEN = 11  # all five for the worker and the database, and of web the upload
 
 
 @pytest.mark.own_servers
 @pytest.mark.xdist_group("stack")
 def test_no_payment_is_lost_or_doubled_while_everything_breaks():
     """A few top-ups, each kind of fault once."""
+    output = output_of("tests.faults.run", "--top-ups=8", "--seed=1", "--pause=0", "--hanging=1")
+    assert "| top-ups begun | 8 |" in output
+    assert "| audit_ledger | clean |" in output
+
+
+@pytest.mark.own_servers
+@pytest.mark.xdist_group("stack")
+def test_an_import_ends_the_same_whatever_is_killed_in_whichever_step():
+    output = output_of("tests.faults.import_run")
+    assert output.count("the same end") == STEPS_BROKEN
+    assert "the same file twice at once: charged once" in output
+
+
+def output_of(*command):
+    """What a module prints that must end well; it ends what it started, also when stopped."""
     run = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "tests.faults.run",
-            "--top-ups=8",
-            "--seed=1",
-            "--pause=0",
-            "--hanging=1",
-        ],
+        [sys.executable, "-m", *command],
         cwd=ROOT,
         env={name: value for name, value in os.environ.items() if "PYTEST" not in name},
         stdout=subprocess.PIPE,
@@ -49,8 +57,7 @@ def test_no_payment_is_lost_or_doubled_while_everything_breaks():
         run.send_signal(signal.SIGTERM)  # it ends what it started
         output, _ = run.communicate()
     assert run.returncode == 0, output
-    assert "| top-ups begun | 8 |" in output
-    assert "| audit_ledger | clean |" in output
+    return output
 
 
 # ── Controls: what the run must not overlook ──────────────────────────────────────────────────

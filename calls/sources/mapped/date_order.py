@@ -10,6 +10,7 @@ from typing import Final, Literal, NamedTuple
 
 from billing.texts import storable
 from calls.notations import BadFileError
+from calls.notations.times import date_first
 
 Order = Literal["dmy", "mdy"]
 # Fewer dates may be in order by chance: six are so once in 360 times.
@@ -70,10 +71,11 @@ class DateOrder:
 
     def add(self, number: int, text: str) -> None:
         """Take the value on line ``number``."""
-        if text[:DATE_LENGTH] == self._before:
+        written = date_first(text)
+        if written[:DATE_LENGTH] == self._before:
             return  # most calls are of the same day as the one before
-        self._before = text[:DATE_LENGTH]
-        found = DATE.match(text)
+        self._before = written[:DATE_LENGTH]
+        found = DATE.match(written)
         if found is None:
             return
         first, second, year = int(found[1]), int(found[2]), int(found[3])
@@ -136,7 +138,7 @@ class DateOrder:
         """What the example means in each order: "3 November"."""
         if self.example is None:
             return {}
-        found = DATE.match(self.example.text)
+        found = DATE.match(date_first(self.example.text))
         assert found is not None
         first, second = int(found[1]), int(found[2])
         return {"dmy": _day(first, second), "mdy": _day(second, first)}

@@ -55,6 +55,8 @@ def name_of(column: str) -> Name:
         unit = UNIT_WORDS[found[2]]
         # "bill sec" is a name as a whole; what is left of it would be none.
         words = words if words in _EVERY_SYNONYM else found[1]
+    elif not unit and words in _EVERY_SYNONYM:
+        unit = UNIT_WORDS.get(words, "")  # "minutes" is a name and its unit
     return Name(words, unit, zone)
 
 
@@ -67,7 +69,8 @@ SYNONYMS: Final[Mapping[str, str]] = {
     "call_id": (
         "call id;call uuid;call sid;callid;uuid;uniqueid;unique id;call unique id;conversation id;"
         "contact id;interaction id;session id;call session id;call leg id;sid;cdr id;record id;"
-        "conversation;call reference;call ref;reference;reference id;id;call;call no;call key"
+        "conversation;call reference;call ref;reference;reference id;"
+        "reference no;reference number;ref;ref no;id;call;call no;call key"
     ),
     "group": (
         "linkedid;linked id;parent call sid;parent call uuid;parent call id;parent id;parent uuid;"
@@ -85,6 +88,7 @@ SYNONYMS: Final[Mapping[str, str]] = {
         "call start time;call started at;call started;started;date time start;time start;starttime;"
         "begin time;began at;begin;initiation time;initiated at;initiation timestamp;setup time;"
         "invite time;start time unix;date time;datetime;date and time;call date time;call datetime;"
+        "called on;called at;placed at;dialed at;dialled at;"
         "calldate;call date;call time;timestamp;time stamp;date of call;time of call;start date;"
         "created at;created;date created;creation time;date;time;when"
     ),
@@ -132,7 +136,8 @@ SYNONYMS: Final[Mapping[str, str]] = {
     ),
     "other_party": (
         "customer number;customer phone;customer phone number;phone number;phone;contact number;"
-        "mobile;mobile number;client number;lead phone;msisdn;number;telephone"
+        "mobile;mobile number;client number;lead phone;msisdn;number;telephone;"
+        "customer no;customer;client no;client"
     ),
     "remarks": (
         "remarks;remark;notes;note;comment;comments;topic;subject;userfield;category;campaign;"

@@ -30,6 +30,14 @@ from calls.sources.mapped.words import WordTable
 Record: TypeAlias = Row | Mapping[str, str]
 NAMED_MAX: Final = 8
 TOTALS: Final = "It holds totals."
+# What no column of the file is named for.
+IN_WORDS: Final = {
+    "started_at": "start",
+    "connected_at": "answer",
+    "ended_at": "end",
+    "usage_type": "direction",
+    "status": "outcome",
+}
 WHOLE_LENGTH: Final = re.compile(r"[0-9]+:[0-9]{2}:[0-9]{2}")
 
 
@@ -78,8 +86,8 @@ class MappedSource(Source[Record]):
         self._told = _told_places(profile, self._places)
 
     def field_name(self, field: str) -> str:
-        """The file's own columns, where it has any for it."""
-        return self._field_names.get(field, field)
+        """The file's own columns, where it has any for it; else what people call it."""
+        return self._field_names.get(field) or IN_WORDS.get(field, field)
 
     def reader(self, file: BinaryIO) -> Reader[Record]:
         """Rows or documents, cut as the layout says, without what the profile ignores."""

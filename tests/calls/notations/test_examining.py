@@ -334,7 +334,14 @@ def test_a_header_without_records_is_a_header():
 
 
 @pytest.mark.parametrize(
-    "last", ["Total,,,3612\n", "Grand total: 3 calls\n", ",Total,3", "Sum,,\n\n"]
+    "last",
+    [
+        "Total,,,3612\n",
+        "Grand total: 3 calls\n",
+        "Total,,3 calls,0:12:05\n",
+        ",Total,3",
+        "Sum,,\n\n",
+    ],
 )
 def test_totals_below_are_said(last):
     found = examined(f"{TEXT}{last}")
@@ -359,7 +366,9 @@ def test_a_first_record_may_be_nearly_empty():
 
 def test_titles_of_a_sheet_are_as_wide_as_its_rows():
     text = f"Calls,,,\nFrom,2026-11-01,,\n,,,\n{TEXT}"
-    assert examined(text).layout.columns == tuple(TABLE[0])
+    found = examined(text)
+    assert found.layout.columns == tuple(TABLE[0])
+    assert about(found, "titles") == ["Skipped above the columns: “Calls”; “From,2026-11-01”."]
 
 
 def test_a_name_that_can_not_be_stored_is_replaced():

@@ -111,6 +111,43 @@ def test_the_words_of_a_chosen_column_are_asked_for(manager: Client, unknown: Fi
     assert 'id="words-status" hx-swap-oob="true"' in response.text
 
 
+def test_words_that_mean_the_same_everywhere_are_proposed_and_no_others(
+    manager: Client, customer: Account
+) -> None:
+    rows = (f"2026-11-20 10:00:0{n}|{said}|{n}" for n, said in enumerate(("No answer", "CONN") * 4))
+    file_import = uploaded(customer, "\n".join([*rows, ""]).encode(), name="no-header.txt")
+    told = {
+        "status-column": "2",
+        "started_at-column": "1",
+        "started_at-form": "iso",
+        "talk-column": "3",
+    }
+    response = effect(manager, file_import, told)
+    form = response.context["form"]
+    assert form[word("2", "No answer")].value() == "no_answer"
+    assert not form[word("2", "CONN")].value()
+    assert (
+        form["talk-column"].field.choices[1][1]
+        == "Column 1 · 2026-11-20 10:00:00, 2026-11-20 10:00:01"
+    )
+
+
+def test_what_was_not_found_is_not_said_any_more_once_it_was_told(
+    manager: Client, unknown: FileImport
+) -> None:
+    facts = [["format", "This is no format."], ["columns", "None was found."], ["dates", "So."]]
+    FileImport.objects.filter(pk=unknown.pk).update(examined={"facts": facts})
+    manager.post(page_of(unknown), filled())
+    unknown.refresh_from_db()
+    said = [sentence for _, sentence in unknown.examined["facts"]]
+    assert said == ["So.", "You said which column is what."]
+
+
+def test_a_new_mapping_takes_no_call_for_answered(manager: Client, unknown: FileImport) -> None:
+    form = manager.get(page_of(unknown)).context["form"]
+    assert {form[f"{name}-otherwise"].value() for name in ("status", "usage_type")} == {""}
+
+
 # ── The effect ────────────────────────────────────────────────────────────────────────────────
 def test_the_effect_shows_on_the_first_lines_at_once(manager: Client, unknown: FileImport) -> None:
     response = effect(manager, unknown, filled())
