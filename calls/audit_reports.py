@@ -41,7 +41,8 @@ def reports_lead_to_a_call() -> Iterator[Breach]:
 
 
 def the_highest_report_counts() -> Iterator[Breach]:
-    """A call has the facts that the highest of its reporters tells."""
+    """A call has the facts that the highest of its reporters tells, unless the account's calls are
+    just following another order: `calls.ordering`."""
     told = ", ".join(f"told.{name}" for name in _FACTS)
     counted = ", ".join(f"call.{name}" for name in _FACTS)
     return breaches_of(
@@ -60,6 +61,9 @@ def the_highest_report_counts() -> Iterator[Breach]:
                           report.call_id
                ) told ON told.account_id = call.account_id AND told.linked_call_id = call.call_id
          WHERE ({told}) IS DISTINCT FROM ({counted})
+           AND NOT EXISTS (SELECT FROM calls_orderchange change
+                            WHERE change.account_id = call.account_id
+                              AND change.finished_at IS NULL)
         """,
     )
 

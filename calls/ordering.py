@@ -25,7 +25,7 @@ from calls.reporters import Order
 
 CALLS_AT_ONCE = 500
 # As many are looked at before it is done.
-PREVIEW_CALLS_MAX = 5_000
+PREVIEW_CALLS_MAX = 2_000
 
 
 class Preview(NamedTuple):

@@ -218,8 +218,10 @@ class Reconciliation:
         for key, call in self.calls.items():
             if call.withdrawn_at is None and key not in shown:
                 other = self._followed[key]
-                after = withdrawn(call, now=self._now)
                 group = other.group
+                record = call.record._replace(carrier_id=group.carrier_id)
+                known = call._replace(rated=call.rated._replace(record=record))
+                after = withdrawn(known, now=self._now)
                 change = Change(
                     call, after, group.keys, group.winner.record, is_another=other.call_id
                 )

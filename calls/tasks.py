@@ -7,6 +7,7 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from billing.queue import RETRYING, enqueue
+from calls import ordering
 from calls.imports import command_imports, machine, slices, uploads
 from calls.inbox import draining, pulling
 from calls.inbox import sources as call_sources
@@ -36,6 +37,20 @@ def sweep_imports() -> None:
 def delete_old_import_files() -> None:
     """Delete files that are older than is promised, and uploads that were abandoned."""
     uploads.delete_old_files(now=timezone.now())
+
+
+@shared_task(**RETRYING)
+def follow_order(change_id: int) -> None:
+    """Let some calls follow a change of the order of sources, and queue the next."""
+    if ordering.follow_order(change_id=change_id, now=timezone.now()):
+        follow_order.delay(change_id)
+
+
+@shared_task
+def sweep_orders() -> None:
+    """Have calls follow the changes of order that a lost task has left."""
+    for change_id in ordering.under_way():
+        follow_order.delay(change_id)
 
 
 # ── Inbox ─────────────────────────────────────────────────────────────────────────────────────

@@ -25,6 +25,7 @@ BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "renew subscriptions": {"task": "billing.plans.tasks.renew_subscriptions", "schedule": 60},
     "sweep notices": {"task": "dashboard.mail.tasks.sweep_notices", "schedule": 60},
     "sweep imports": {"task": "calls.tasks.sweep_imports", "schedule": 60},
+    "sweep orders": {"task": "calls.tasks.sweep_orders", "schedule": 600},
     "sweep inbox": {"task": "calls.tasks.sweep_inbox", "schedule": 10},
     "pull calls": {"task": "calls.tasks.pull_due_sources", "schedule": 60},
     "tell of silent sources": {

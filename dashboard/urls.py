@@ -14,6 +14,7 @@ from dashboard.imports.uploading import (
 )
 from dashboard.imports.views import import_page, import_rejects, import_take_back, imports
 from dashboard.plans.views import plans, subscription
+from dashboard.sources.order import source_order
 from dashboard.sources.views import call_sources, source, source_delete, source_new
 from dashboard.top_up.views import receipt, top_up, top_up_status, top_ups
 from dashboard.usage.views import call, changes, export, row, usage
@@ -64,6 +65,7 @@ account_pages = [
     path("calls/imports/<uuid:public_id>/take-back/", import_take_back, name="import_take_back"),
     path("calls/sources/", call_sources, name="sources"),
     path("calls/sources/new/<slug:kind>/", source_new, name="source_new"),
+    path("calls/sources/order/", source_order, name="source_order"),
     path("calls/sources/<uuid:public_id>/", source, name="source"),
     path("calls/sources/<uuid:public_id>/delete/", source_delete, name="source_delete"),
     path("settings/notifications/", notifications, name="notifications"),

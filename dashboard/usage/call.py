@@ -104,6 +104,6 @@ def call_page(*, account: Account, call_id: str) -> CallPage | None:
         rows=rows,
         reports=other_reports(call) if call and call.has_reports else (),
         same_as=(call_id_of(account=account, call_id=call_id) or "")
-        if call and call.withdrawn_at
+        if call and call.withdrawn_at and call.carrier_id
         else "",
     )

@@ -27,6 +27,7 @@ def pages_of(account: Account) -> dict[str, str]:
         "imports": reverse("dashboard:imports", args=[slug]),
         "import-new": reverse("dashboard:import_new", args=[slug]),
         "sources": reverse("dashboard:sources", args=[slug]),
+        "source-order": reverse("dashboard:source_order", args=[slug]),
         "source-new": reverse("dashboard:source_new", args=[slug, "twilio"]),
         **_source_of(account),
         "plans": reverse("dashboard:plans", args=[slug]),

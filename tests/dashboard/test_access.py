@@ -49,6 +49,7 @@ PAGES: dict[str, tuple[dict[str, Any], tuple[int, int, int]]] = {
     "import_take_back": ({"public_id": IMPORT}, LED_ELSEWHERE),
     "sources": ({}, MANAGERS),
     "source_new": ({"kind": "vapi"}, MANAGERS),
+    "source_order": ({}, MANAGERS),
     "source": ({"public_id": SOURCE}, MANAGERS),
     "source_delete": ({"public_id": SOURCE}, MANAGERS),
     "plans": ({}, PAYERS),
@@ -66,6 +67,7 @@ ACTIONS = {
     "import_mapping",
     "import_take_back",
     "source_new",
+    "source_order",
     "source",
     "source_delete",
 }

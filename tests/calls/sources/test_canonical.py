@@ -60,7 +60,7 @@ def test_columns_may_come_in_any_order_and_case():
         (
             ["call_id", "usage_type", "status", "started_at", "cost", "fee"],
             "Unknown columns: “cost”, “fee”. Known are: call_id, usage_type, status, started_at, "
-            "connected_at, ended_at, agent, from, to, remarks, revised_at.",
+            "connected_at, ended_at, agent, from, to, remarks, revised_at, carrier_id.",
         ),
         (["call_id", "status"], "Missing columns: usage_type, started_at."),
         ([*HEADER, "ended_at"], "Columns that stand twice: ended_at."),
