@@ -5,8 +5,8 @@ from typing import Any, Final
 from urllib.parse import parse_qsl
 
 from billing.texts import storable
-from calls.notations.documents import flattened
 from calls.notations.json_text import DECODER, Number
+from calls.notations.values import flattened
 from calls.platforms import ForgedError
 
 # A name or number that is longer is none.

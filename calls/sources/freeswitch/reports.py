@@ -14,7 +14,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from calls.notations import RawRecord
-from calls.notations.documents import flattened
+from calls.notations.values import flattened
 from calls.platforms import (
     Delivery,
     Event,
