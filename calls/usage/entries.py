@@ -4,7 +4,7 @@ import json
 from datetime import datetime
 from typing import NamedTuple
 
-from django.db.models import Exists, OuterRef, QuerySet, TextField, Value
+from django.db.models import Exists, OuterRef, QuerySet, TextField
 from django.db.models.functions import Cast, Substr
 
 from billing.ledger import references
@@ -50,12 +50,14 @@ class Entry(NamedTuple):
         ``may_be_withdrawn`` is False where their account is known to have no withdrawals: asking
         row by row doubles what a page of them costs.
         """
-        computed: dict[str, Cast | Exists | Value] = {
-            "changes": Cast("changes", TextField()),
-            "is_withdrawn": is_withdrawn() if may_be_withdrawn else Value(False),
-        }
-        columns = (computed.get(name, name) for name in cls._fields)
-        return list(map(cls._make, entries.values_list(*columns)))
+        computed: dict[str, Cast | Exists] = {"changes": Cast("changes", TextField())}
+        if may_be_withdrawn:
+            computed["is_withdrawn"] = is_withdrawn()
+            columns = (computed.get(name, name) for name in cls._fields)
+            return list(map(cls._make, entries.values_list(*columns)))
+        *names, _ = cls._fields
+        read = entries.values_list(*(computed.get(name, name) for name in names))
+        return [cls._make((*values, False)) for values in read]
 
     @classmethod
     def of(cls, entry: LedgerEntry) -> "Entry":

@@ -13,7 +13,7 @@ from billing.ledger.balances import balance_of
 from billing.models import Account
 from billing.snapshot import snapshot
 from calls.usage.bars import Bar, bars_of
-from calls.usage.counts import Counted, agents_of, counted_by_day, past_of
+from calls.usage.counts import Counted, counted_by_day, past_of
 from calls.usage.filters import UsageFilters
 from calls.usage.log import LogRow
 from calls.usage.paging import pages_of_log
@@ -66,7 +66,7 @@ class UsageReport:
 def usage_report(
     *, account: Account, period: Period, filters: UsageFilters, page_number: str = "1"
 ) -> UsageReport:
-    """Read the use of ``account``, at most seven queries however many calls there are; nine where a
+    """Read the use of ``account``, at most six queries however many calls there are; eight where a
     search has to look for them within the period.
 
     ``page_number`` is what the link says; ``rows`` are the nearest page that exists.
@@ -85,7 +85,6 @@ def usage_report(
                 account=account, period=period, filters=filters, counted=counted, past=past
             )
         rows = pages.get_page(page_number)
-        agents = agents_of(account=account)
     bars = bars_of(period=period, counted=counted)
     is_counted = search is None or not search.too_many
     return UsageReport(
@@ -97,7 +96,7 @@ def usage_report(
         bars=bars,
         counted=counted,
         rows=rows,
-        agents=agents,
+        agents=past.agents,
         search=search,
         with_calls=past.with_calls,
         elsewhere=_elsewhere(past.with_calls, bars, filters),
