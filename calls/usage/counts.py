@@ -133,14 +133,19 @@ class Past:
 
     ``with_calls``: the days from the first call to the latest; None where there never was one.
     ``has_withdrawals``: whether anything was ever withdrawn.
+    ``agents``: the names of the agents that ever had a call, at most `AGENTS_MAX`.
     """
 
     with_calls: Days | None
     has_withdrawals: bool
+    agents: list[str]
 
 
 def past_of(*, account: Account) -> Past:
-    """Read what there ever was in ``account``: three steps into an index, in one query."""
+    """Read what there ever was in ``account``, by single steps into indexes; one query.
+
+    From one agent's name it steps to the next, so it costs as many look-ups as there are names.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -150,44 +155,34 @@ def past_of(*, account: Account) -> Past:
                      WHERE account_id = %(account)s AND kind = %(call)s ORDER BY day DESC LIMIT 1),
                    EXISTS (SELECT FROM billing_ledgerentry
                             WHERE account_id = %(account)s AND kind = %(withdrawal)s
-                              AND kind <> %(call)s)  -- as the index of the few such rows says
+                              AND kind <> %(call)s),  -- as the index of the few such rows says
+                   ARRAY (
+                      WITH RECURSIVE name (agent) AS (
+                         (SELECT agent FROM billing_ledgerentry
+                           WHERE account_id = %(account)s AND agent <> '' ORDER BY agent LIMIT 1)
+                         UNION ALL
+                         SELECT (SELECT entry.agent FROM billing_ledgerentry entry
+                                  WHERE entry.account_id = %(account)s AND entry.agent <> ''
+                                    AND entry.agent > name.agent
+                                  ORDER BY entry.agent LIMIT 1)
+                           FROM name WHERE name.agent IS NOT NULL
+                      )
+                      SELECT agent FROM name WHERE agent IS NOT NULL LIMIT %(names_max)s
+                   )
             """,
             {
                 "account": account.pk,
                 "call": Kind.CALL.value,
                 "withdrawal": Kind.WITHDRAWAL.value,
+                "names_max": AGENTS_MAX,
             },
         )
-        first_day, last_day, has_withdrawals = cursor.fetchone()
+        first_day, last_day, has_withdrawals, agents = cursor.fetchone()
     return Past(
         with_calls=Days(first_day, last_day) if first_day is not None else None,
         has_withdrawals=has_withdrawals,
+        agents=agents,
     )
-
-
-def agents_of(*, account: Account) -> list[str]:
-    """Return the names of the agents that ever had a call, at most `AGENTS_MAX`.
-
-    Steps from one name to the next in the index, so it costs as many look-ups as there are names.
-    """
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            WITH RECURSIVE name (agent) AS (
-                (SELECT agent FROM billing_ledgerentry
-                  WHERE account_id = %(account)s AND agent <> '' ORDER BY agent LIMIT 1)
-                UNION ALL
-                SELECT (SELECT entry.agent FROM billing_ledgerentry entry
-                         WHERE entry.account_id = %(account)s AND entry.agent <> ''
-                           AND entry.agent > name.agent
-                         ORDER BY entry.agent LIMIT 1)
-                  FROM name WHERE name.agent IS NOT NULL
-            )
-            SELECT agent FROM name WHERE agent IS NOT NULL LIMIT %(names_max)s
-            """,
-            {"account": account.pk, "names_max": AGENTS_MAX},
-        )
-        return [name for (name,) in cursor.fetchall()]
 
 
 def new_rows(

@@ -4,16 +4,7 @@ import json
 from datetime import datetime
 from typing import NamedTuple
 
-from django.db.models import (
-    Case,
-    Exists,
-    OuterRef,
-    QuerySet,
-    Subquery,
-    TextField,
-    Value,
-    When,
-)
+from django.db.models import Case, Exists, OuterRef, QuerySet, Subquery, TextField, When
 from django.db.models.functions import Cast, Substr
 
 from billing.ledger import references
@@ -69,13 +60,18 @@ class Entry(NamedTuple):
         ``may_be_withdrawn`` is False where their account is known to have no withdrawals: asking
         row by row doubles what a page of them costs.
         """
-        computed: dict[str, Cast | Exists | Subquery | Value] = {
+        computed: dict[str, Cast | Exists | Subquery] = {
             "changes": Cast("changes", TextField()),
-            "is_withdrawn": is_withdrawn(last_seq=last_seq) if may_be_withdrawn else Value(False),
+            "is_withdrawn": is_withdrawn(last_seq=last_seq),
             "other_number": other_number(),
         }
-        columns = (computed.get(name, name) for name in cls._fields)
-        return list(map(cls._make, entries.values_list(*columns)))
+        if may_be_withdrawn:
+            columns = (computed.get(name, name) for name in cls._fields)
+            return list(map(cls._make, entries.values_list(*columns)))
+        names = [name for name in cls._fields if name != "is_withdrawn"]
+        read = entries.values_list(*(computed.get(name, name) for name in names))
+        at = cls._fields.index("is_withdrawn")
+        return [cls._make((*values[:at], False, *values[at:])) for values in read]
 
     @classmethod
     def of(cls, entry: LedgerEntry) -> "Entry":

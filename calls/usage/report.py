@@ -15,7 +15,7 @@ from billing.snapshot import snapshot
 from calls.limits import FIRST_DAY
 from calls.usage.bars import BASELINE_DAYS, Bar, bars_of
 from calls.usage.by_agent import AgentUsage, usage_of_agents
-from calls.usage.counts import Counted, agents_of, counted_by_day, past_of
+from calls.usage.counts import Counted, counted_by_day, past_of
 from calls.usage.filters import UsageFilters
 from calls.usage.log import LogRow
 from calls.usage.newer import NEWER_MAX, booked_since, without
@@ -103,7 +103,7 @@ def usage_report(
     page_number: str = "1",
     agents_wanted: bool = False,
 ) -> UsageReport:
-    """Read the use of ``account``, at most seven queries however many calls there are; nine where a
+    """Read the use of ``account``, at most six queries however many calls there are; eight where a
     search has to look for them within the period, one more where an earlier state is shown, and one
     for what each agent used (`by_agent`), where that is wanted.
 
@@ -149,7 +149,6 @@ def usage_report(
                 found=None if search is None else search.found,
                 newer=newer,
             )
-        agents = agents_of(account=account)
     bars = bars_of(period=period, counted=counted, earlier=earlier)
     is_counted = search is None or not search.too_many
     return UsageReport(
@@ -161,7 +160,7 @@ def usage_report(
         bars=bars,
         counted=counted,
         rows=rows,
-        agents=agents,
+        agents=past.agents,
         search=search,
         with_calls=past.with_calls,
         elsewhere=_elsewhere(past.with_calls, bars, filters),

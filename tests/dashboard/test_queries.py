@@ -36,12 +36,12 @@ def queries_of(client: Client, address: str) -> int:
 
 
 @pytest.mark.parametrize("page", ["1", "5", "10"])
-def test_the_numbers_of_the_page_take_six_queries(
+def test_the_numbers_of_the_page_take_five_queries(
     account: Account, page: str, django_assert_num_queries: Any
 ) -> None:
     insert_calls(account, 95, last_at=NOW, days=6)
     # balance, counts by day and hour, the page's rows, agents, whether there ever was a call
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(5):
         assert read(account, WEEK, page).rows
 
 
