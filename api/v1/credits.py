@@ -25,7 +25,7 @@ class LedgerView(ApiView):
 
     @extend_schema(
         operation_id="list_ledger",
-        tags=["Credits"],
+        tags=["Balance"],
         summary="Every movement of credits",
         parameters=[LedgerQuery],
         responses=shapes.EntryList,
@@ -59,7 +59,7 @@ class BalanceView(ApiView):
 
     @extend_schema(
         operation_id="get_balance",
-        tags=["Credits"],
+        tags=["Balance"],
         summary="What the account has, or had",
         parameters=[BalanceQuery],
         responses=shapes.Balance,
