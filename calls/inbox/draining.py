@@ -194,14 +194,14 @@ def _siblings(events: Sequence[_Event]) -> dict[CallOfSource, list[_Event]]:
     if not keys:
         return found
     source_ids, call_ids = as_arrays(sorted(keys))
-    own = {event.id for event in events}
+    own = as_array(event.id for event in events)
     for event in _read(
         "(source_id, call_id) IN (SELECT * FROM unnest(%s::bigint[], %s::text[]))"
-        " AND call_id <> '' AND via <> 'test' ORDER BY id",
-        [source_ids, call_ids],
+        " AND id NOT IN (SELECT unnest(%s::bigint[])) AND call_id <> '' AND via <> 'test'"
+        " ORDER BY id",
+        [source_ids, call_ids, own],
     ):
-        if event.id not in own:
-            found[event.source_id, event.call_id].append(event)
+        found[event.source_id, event.call_id].append(event)
     return found
 
 
