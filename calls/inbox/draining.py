@@ -12,6 +12,7 @@ import logging
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple, TypeAlias
 
@@ -193,14 +194,14 @@ def _siblings(events: Sequence[_Event]) -> dict[CallOfSource, list[_Event]]:
     if not keys:
         return found
     source_ids, call_ids = as_arrays(sorted(keys))
-    own = {event.id for event in events}
+    own = as_array(event.id for event in events)
     for event in _read(
         "(source_id, call_id) IN (SELECT * FROM unnest(%s::bigint[], %s::text[]))"
-        " AND call_id <> '' AND via <> 'test' ORDER BY id",
-        [source_ids, call_ids],
+        " AND id NOT IN (SELECT unnest(%s::bigint[])) AND call_id <> '' AND via <> 'test'"
+        " ORDER BY id",
+        [source_ids, call_ids, own],
     ):
-        if event.id not in own:
-            found[event.source_id, event.call_id].append(event)
+        found[event.source_id, event.call_id].append(event)
     return found
 
 
@@ -222,7 +223,8 @@ def _settled(
     tests = [event for event in events if event.via == Via.TEST]
     told = [event for event in events if event.via != Via.TEST]
     try:
-        with transaction.atomic():
+        # What one event alone breaks is undone here, and it is settled.
+        with transaction.atomic() if len(events) == 1 else nullcontext():
             return [*_tried(tests, sources, now), *_recorded(told, _siblings(told), sources, now)]
     except DatabaseError:
         raise
@@ -305,6 +307,18 @@ def _all(events: Iterable[_Event], state: EventState, field: str, reason: str) -
 
 def _settle(settled: Sequence[_Settled], now: datetime) -> None:
     with connection.cursor() as cursor:
+        alike = {one[1:] for one in settled}
+        if len(alike) == 1:  # nearly always: all recorded
+            cursor.execute(
+                f"""
+                UPDATE {TABLE}
+                   SET state = %s, field = %s, reason = %s,
+                       attempts = least(attempts + 1, 32767), settled_at = %s
+                 WHERE id = ANY (%s::bigint[])
+                """,
+                [*alike.pop(), now, as_array(one.id for one in settled)],
+            )
+            return
         cursor.execute(
             f"""
             UPDATE {TABLE}

@@ -106,10 +106,6 @@ class Migration(migrations.Migration):
             model_name='inboxevent',
             index=models.Index(condition=models.Q(('call_id', ''), _negated=True), fields=['source', 'call_id'], name='inbox_event_of_call'),
         ),
-        migrations.AddIndex(
-            model_name='inboxevent',
-            index=models.Index(fields=['received_at'], name='inbox_event_age'),
-        ),
         migrations.AddConstraint(
             model_name='inboxevent',
             constraint=models.UniqueConstraint(fields=('source', 'sha256'), name='inbox_event_once'),

@@ -173,7 +173,6 @@ class InboxEvent(models.Model):
                 name="inbox_event_of_call",
                 condition=~Q(call_id=""),
             ),
-            models.Index(fields=["received_at"], name="inbox_event_age"),
         ]
 
     def __str__(self) -> str:

@@ -10,7 +10,7 @@ often, changes nothing.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, ClassVar, NamedTuple, TypeAlias
 from zoneinfo import ZoneInfo
@@ -142,12 +142,14 @@ class Platform(ABC):
         """What orders the events of a call, by what they tell themselves: the last one counts."""
         return ""
 
-    def combined(self, events: Iterable[StoredEvent]) -> Fields:
+    def combined(self, events: Sequence[StoredEvent]) -> Fields:
         """What all ``events`` of a call tell together, in whatever order they are given.
 
         What the platform's list says goes before what was sent, and the later before the earlier;
         a field that one of them leaves open is told by the next.
         """
+        if len(events) == 1:
+            return events[0].fields
         ordered = sorted(
             events, key=lambda event: (event.is_pulled, self.order(event.fields), event.digest)
         )
