@@ -47,6 +47,11 @@ class CallRecord(serializers.Serializer):
     remarks = serializers.CharField(
         required=False, help_text="Shown in the call log; shortened to 500 characters."
     )
+    carrier_id = serializers.CharField(
+        required=False,
+        help_text="The carrier's own ID of the call: by it a report of the same call by another "
+        "system is linked with this one, and charged once.",
+    )
     revised_at = serializers.DateTimeField(
         required=False,
         allow_null=True,
@@ -70,6 +75,10 @@ class Result(serializers.Serializer):
 
     call_id = serializers.CharField()
     outcome = serializers.ChoiceField(choices=OUTCOMES)
+    linked_to = serializers.CharField(
+        allow_null=True,
+        help_text="The ID under which the call is shown, where another system told it first.",
+    )
     credits = serializers.IntegerField(help_text="What it cost; negative where credits came back.")
     field = serializers.CharField(allow_null=True)
     reason = serializers.CharField(allow_null=True)
@@ -121,6 +130,7 @@ class Call(serializers.Serializer):
     ended_at = serializers.DateTimeField(allow_null=True)
     agent = serializers.CharField()
     remarks = serializers.CharField()
+    carrier_id = serializers.CharField()
     revised_at = serializers.DateTimeField(allow_null=True)
     recorded_at = serializers.DateTimeField(help_text="When its first record arrived.")
     withdrawn_at = serializers.DateTimeField(allow_null=True)
@@ -162,12 +172,24 @@ class Entry(serializers.Serializer):
     remarks = serializers.CharField(help_text="Why, in words.")
 
 
+class OtherReport(serializers.Serializer):
+    """What another system tells of the same call; it is not charged again."""
+
+    reporter = serializers.CharField(
+        help_text="A source as its account calls it, or a kind of file."
+    )
+    call_id = serializers.CharField(help_text="The ID that it gives the call.")
+    started_at = serializers.DateTimeField()
+    status = serializers.CharField()
+
+
 class CallInFull(Call):
     """One call, its charge explained, its movements, and which credits paid it."""
 
     explanation = serializers.CharField()
     paid_by = Payment(many=True)
     not_paid = serializers.IntegerField(help_text="Credits that nothing has paid yet.")
+    also_reported_by = OtherReport(many=True)
     entries = Entry(many=True)
 
 

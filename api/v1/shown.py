@@ -36,6 +36,7 @@ def call(one: Call) -> dict[str, Any]:
         "from": one.from_number,
         "to": one.to_number,
         "remarks": one.remarks,
+        "carrier_id": one.carrier_id,
         "revised_at": instant_or_none(one.revised_at),
         "recorded_at": instant(one.recorded_at),
         "withdrawn_at": instant_or_none(one.withdrawn_at),
@@ -61,6 +62,15 @@ def call_in_full(page: CallPage) -> dict[str, Any]:
         "explanation": page.charge_words,
         "paid_by": [payment(paid) for paid in page.paid if paid.grant_seq is not None],
         "not_paid": sum(paid.credits for paid in page.paid if paid.grant_seq is None),
+        "also_reported_by": [
+            {
+                "reporter": report.name,
+                "call_id": report.call_id,
+                "started_at": instant(report.started_at),
+                "status": report.status,
+            }
+            for report in page.reports
+        ],
         "entries": [entry(row) for row in page.rows],
     }
 

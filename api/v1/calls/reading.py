@@ -5,6 +5,7 @@
 | call_id, usage_type, status, started_at | yes | as in the columns of our own CSV |
 | connected_at, ended_at | of completed calls | times of RFC 3339, with a time zone |
 | agent, from, to, remarks | no | texts |
+| carrier_id | no | the carrier's own ID of the call, by which another report of it is found |
 | revised_at | no | when this record was last changed |
 """
 
@@ -26,6 +27,7 @@ TEXTS = {
     "from": "from_number",
     "to": "to_number",
     "remarks": "remarks",
+    "carrier_id": "carrier_id",
 }
 FIELDS = frozenset((*TIMES, *TEXTS))
 

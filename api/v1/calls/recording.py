@@ -7,6 +7,7 @@ from typing import Any
 
 from api.problems import at_pointer, pointer_to
 from api.v1.calls.reading import call_id_of, read_record
+from calls import reporters
 from calls.charging import Outcome, Result, record_calls
 from calls.records import CallRecord, Note, Rejected
 
@@ -41,7 +42,7 @@ def record_body(body: object, *, account_id: int, now: datetime) -> dict[str, An
         else:
             records.append(record)
             places.append(place)
-    recorded = record_calls(records=records, now=now)
+    recorded = record_calls(records=records, now=now, reporter=reporters.API)
     for place, outcome in zip(places, recorded, strict=True):
         outcomes[place] = outcome
     results = [
@@ -61,6 +62,7 @@ def _result(raw: object, outcome: Outcome, place: int | None) -> dict[str, Any]:
     result: dict[str, Any] = {
         "call_id": call_id_of(raw),
         "outcome": outcome.result.value,
+        "linked_to": outcome.linked_to or None,
         "credits": outcome.credits,
         "field": None,
         "reason": None,

@@ -23,7 +23,7 @@ from api.v1.queries import (
 )
 from billing.models import Scope
 from billing.snapshot import snapshot
-from calls.usage.call import call_page
+from calls.usage.call import call_id_of, call_page
 from calls.usage.calls import CallsPart, call_named, changed_calls, newest_calls
 
 
@@ -103,10 +103,16 @@ class CallView(ApiView):
         responses=shapes.CallInFull,
     )
     def get(self, request: Request, call_id: str) -> Response:
-        """Its charge explained, its movements, and which credits paid it."""
+        """Its charge explained, its movements, and which credits paid it.
+
+        A call that several systems report is found by each of its IDs.
+        """
         NoQuery.of(request)
         with snapshot():
             page = call_page(account=self.account, call_id=call_id)
+            linked = None if page else call_id_of(account=self.account, call_id=call_id)
+            if linked:
+                page = call_page(account=self.account, call_id=linked)
         if page is None or page.call is None:
             raise Problem("not-found", "The account has no call with this ID.")
         return Response(shown.call_in_full(page))

@@ -6,8 +6,11 @@ from typing import Any
 
 import pytest
 
+from api.v1.calls.reading import read_record
 from billing.models import Account, LedgerEntry, Scope
-from calls.charging import Result
+from calls import reporters
+from calls.charging import Result, record_calls
+from calls.inbox import sources
 from calls.models import Call
 from tests.api.v1.conftest import CALLS, PROBLEM, Program, key_of, outcomes, pointers, record
 from tests.clock import StopClock
@@ -379,3 +382,21 @@ def test_a_key_sees_exactly_its_account(program: Program, other_account: Account
     withdrawal = other.post(f"{CALLS}secret-of-acme/withdraw/", {"reason": "Mine"})
     assert withdrawal.status_code == 404
     assert Call.objects.get().credits == 3
+
+
+def test_a_call_that_another_system_reports_is_linked_and_found_by_either_id(
+    program: Program, account: Account
+) -> None:
+    told = record("ours", carrier_id="CA123")
+    assert outcomes(program.post(CALLS, told)) == [("created", 3)]
+    source = sources.connect(account=account, kind="vapi", name="Ours", by=None, now=NOW)
+    theirs = read_record(record("theirs", carrier_id="CA123"), account_id=account.pk, now=NOW)
+    record_calls(records=[theirs], now=NOW, reporter=reporters.of_source(source.pk))
+    found = program.get(f"{CALLS}theirs/").json()
+    assert (found["call_id"], found["carrier_id"]) == ("ours", "CA123")
+    assert [one["reporter"] for one in found["also_reported_by"]] == ["the API"]
+    assert outcomes(program.post(CALLS, told)) == [("unchanged", 0)]
+    second = record("second", carrier_id="CA123", started_at="2026-11-23T09:30:01Z")
+    assert Call.objects.filter(withdrawn_at=None).count() == 1
+    [result] = program.post(CALLS, second).json()["results"]
+    assert result["outcome"] == "created"  # the same carrier ID twice by one reporter links nothing
