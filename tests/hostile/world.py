@@ -2,13 +2,19 @@
 
 from dataclasses import dataclass
 from typing import Any
+from uuid import uuid4
 
 from django.contrib.contenttypes.models import ContentType
 from django.utils import timezone
 
+from billing.accounts.api_keys import create_key
 from billing.models import Account, Payment, Role, User
 from billing.payments import buying, pricing, settling
+from calls.exports import asking
+from calls.inbox import sources
 from calls.models import FileImport, ImportState
+from calls.usage.filters import UsageFilters
+from calls.usage.periods import Period, Preset
 from tests.billing.payments.purchases import checkout_facts
 from tests.factories import AccountFactory, MembershipFactory, OperatorFactory, UserFactory
 from tests.hostile.addresses import admin_examples
@@ -41,14 +47,13 @@ class World:
 
 
 def build() -> World:
-    """Store both companies with calls, top-ups, an import and people, and an operator."""
+    """Store both companies, with all that can be had of each, people, and an operator."""
     theirs, ours = _company("other", OTHER_MARK), _company("acme", MARK)
     people: dict[str, User] = {OPERATOR: OperatorFactory(name="operator")}
     for role, value in ROLES.items():
         people[role] = UserFactory(name=f"{role}-{MARK.lower()}")
         MembershipFactory(user=people[role], account=ours["account"], role=value)
-    people[OUTSIDER] = UserFactory(name=f"owner-{OTHER_MARK.lower()}")
-    MembershipFactory(user=people[OUTSIDER], account=theirs["account"], role=Role.SUPERADMIN)
+    people[OUTSIDER] = theirs["owner"]
     UserFactory(name="spare")  # the newest, whom an operator may delete
     top_up_id = str(ours["payment"].top_up.public_id)
     import_id = str(ours["import"].public_id)
@@ -60,6 +65,12 @@ def build() -> World:
         "top-up/public_id": top_up_id,
         "top-ups/public_id": top_up_id,
         "imports/public_id": import_id,
+        "exports/public_id": str(ours["export"].public_id),
+        "api-keys/public_id": str(ours["key"].public_id),
+        "sources/public_id": str(ours["source"].public_id),
+        "new/kind": "vapi",
+        "calls/kind": "vapi",
+        "<slug:kind>/public_id": str(ours["source"].public_id),
         "parts/number": "0",
         "webhooks/gateway": "sandbox",
         "cancel-change/subscription_id": "1",
@@ -69,6 +80,7 @@ def build() -> World:
         "[uidb36,key]": "password/reset/key/1-nothing/",
         "[app_label]": "billing/",
         "[url]": "nothing-here",
+        "[^.*$]": "nothing-here/",
     }
     return World(people, examples)
 
@@ -76,6 +88,9 @@ def build() -> World:
 def _company(slug: str, mark: str) -> dict[str, Any]:
     now = timezone.now()
     account = AccountFactory(name=f"{mark} company", slug=slug)
+    today = now.astimezone(account.zone).date()
+    owner = UserFactory(name=f"owner-{mark.lower()}")
+    membership = MembershipFactory(user=owner, account=account, role=Role.SUPERADMIN)
     calls = [
         call(account, "call/1 ?" if not n else f"{mark}-{n}", n + 1, now, remarks=f"{mark} said")
         for n in range(12)
@@ -96,6 +111,26 @@ def _company(slug: str, mark: str) -> dict[str, Any]:
         "payment": Payment.objects.get(pk=paid.pk),
         "open": _bought(account, mark, form_key="open"),
         "import": imported,
+        "owner": owner,
+        "key": create_key(
+            membership=membership,
+            public_id=uuid4(),
+            name=f"{mark} key",
+            scopes=["calls:write", "calls:read"],
+            expires_at=None,
+            now=now,
+        ).key,
+        "source": sources.connect(
+            account=account, kind="vapi", name=f"{mark} source", by=owner, now=now
+        ),
+        "export": asking.ask(
+            account=account,
+            by=owner,
+            period=Period(Preset.TODAY, today, today, account.zone),
+            filters=UsageFilters(),
+            last_seq=None,
+            now=now,
+        ),
     }
 
 
