@@ -49,6 +49,9 @@ def build() -> World:
         MembershipFactory(user=people[role], account=ours["account"], role=value)
     people[OUTSIDER] = UserFactory(name=f"owner-{OTHER_MARK.lower()}")
     MembershipFactory(user=people[OUTSIDER], account=theirs["account"], role=Role.SUPERADMIN)
+    guest = MembershipFactory(  # who may be removed
+        user=UserFactory(name=f"guest-{MARK.lower()}"), account=ours["account"]
+    )
     UserFactory(name="spare")  # the newest, whom an operator may delete
     top_up_id = str(ours["payment"].top_up.public_id)
     import_id = str(ours["import"].public_id)
@@ -60,6 +63,7 @@ def build() -> World:
         "top-up/public_id": top_up_id,
         "top-ups/public_id": top_up_id,
         "imports/public_id": import_id,
+        "team/member_id": str(guest.pk),
         "parts/number": "0",
         "webhooks/gateway": "sandbox",
         "cancel-change/subscription_id": "1",
