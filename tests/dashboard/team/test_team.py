@@ -302,3 +302,8 @@ def test_a_member_of_another_account_is_not_found(payer: Client, outsider: User)
     assert payer.get(page).status_code == 404
     assert payer.post(page, {"form": "remove"}).status_code == 404
     assert Membership.objects.filter(user=outsider).exists()
+
+
+@pytest.mark.parametrize("number", ["0", "9" * 40], ids=["zero", "too large for the database"])
+def test_a_member_who_can_not_be_is_not_found(payer: Client, number: str) -> None:
+    assert payer.get(f"{TEAM}{number}/").status_code == 404
