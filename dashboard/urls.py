@@ -20,6 +20,7 @@ from dashboard.imports.views import import_page, import_rejects, import_take_bac
 from dashboard.plans.views import plans, subscription
 from dashboard.sources.order import source_order
 from dashboard.sources.views import call_sources, source, source_delete, source_new
+from dashboard.team.views import team, team_invite, team_member
 from dashboard.top_up.views import receipt, top_up, top_up_status, top_ups
 from dashboard.usage.views import call, changes, export, row, usage
 
@@ -72,6 +73,9 @@ account_pages = [
     path("calls/imports/<uuid:public_id>/left-out.csv", import_rejects, name="import_rejects"),
     path("calls/imports/<uuid:public_id>/take-back/", import_take_back, name="import_take_back"),
     path("settings/activity/", activity, name="activity"),
+    path("settings/team/", team, name="team"),
+    path("settings/team/invite/", team_invite, name="team_invite"),
+    path("settings/team/<int:member_id>/", team_member, name="team_member"),
     path("settings/api-keys/", api_keys, name="api_keys"),
     path("settings/api-keys/new/", api_key_new, name="api_key_new"),
     path("settings/api-keys/<uuid:public_id>/", api_key, name="api_key"),

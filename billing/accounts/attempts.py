@@ -1,5 +1,7 @@
 """How often somebody may be wrong about a password or a code, and how long they wait then.
 
+So are mails limited that one person has sent to another: links, and invitations to an account.
+
 Failures are counted by visitor and person together, so that nobody locks out anybody else, and
 more generously by visitor alone. They are kept in the database: a limit holds whatever is away.
 
@@ -31,6 +33,9 @@ FREE_CODES_OF_A_PERSON = 50  # by all visitors together: who tries codes knows t
 FREE_LINKS = 3  # by one visitor to one address
 FREE_LINKS_OF_A_VISITOR = 20
 FREE_LINKS_OF_A_PERSON = 10  # asked for by all visitors together: each is a mail
+FREE_INVITATIONS = 3  # by one account to one address
+FREE_INVITATIONS_OF_AN_ACCOUNT = 50
+FREE_INVITATIONS_OF_A_PERSON = 10  # to one address, by all accounts together
 CODE_LIVES = timedelta(minutes=2)
 IPV6_NETWORK_BITS = 64  # one customer of a provider has at least that many addresses
 
@@ -78,6 +83,16 @@ def link_counters(*, visitor: str, address: str) -> list[Counter]:
         Counter(visitor_of(visitor), target, FREE_LINKS),
         Counter(visitor_of(visitor), digest("link", ""), FREE_LINKS_OF_A_VISITOR),
         Counter("", target, FREE_LINKS_OF_A_PERSON),
+    ]
+
+
+def invitation_counters(*, account_id: int, address: str) -> list[Counter]:
+    """What a mail that invites ``address`` to an account counts in; it never succeeds."""
+    account, target = f"account {account_id}", digest("invitation", address.strip().lower())
+    return [
+        Counter(account, target, FREE_INVITATIONS),
+        Counter(account, digest("invitation", ""), FREE_INVITATIONS_OF_AN_ACCOUNT),
+        Counter("", target, FREE_INVITATIONS_OF_A_PERSON),
     ]
 
 

@@ -8,8 +8,10 @@ from billing.models import Membership
 MEMBER_FACTS = ("role", "wants_credit_mails")
 
 
-def store_member(*, membership: Membership) -> None:
-    """Store a new member, or what was changed of one.
+def store_member(
+    *, membership: Membership, added: ActivityKind = ActivityKind.MEMBER_ADDED
+) -> None:
+    """Store a new member, or what was changed of one. ``added`` is how a new one is noted.
 
     Of a membership that now is another person's or account's, one goes and another one comes.
     """
@@ -26,7 +28,7 @@ def store_member(*, membership: Membership) -> None:
             _note_removed(before)
         if before is None or moved:
             note(
-                ActivityKind.MEMBER_ADDED,
+                added,
                 account=account,
                 subject=membership.user.email,
                 changes=new(role=membership.role),

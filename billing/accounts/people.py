@@ -81,6 +81,17 @@ def note_person(*, before: User | None, after: User) -> None:
         )
 
 
+def person_with(*, email: str) -> User | None:
+    """Whoever signs in with ``email``, however it is written; None where nobody does."""
+    email = email.strip().lower()
+    found = User.objects.filter(email=email).first()
+    if found is None:
+        vouched = EmailAddress.objects.filter(verified=True, email__iexact=email)
+        address = vouched.select_related("user").first()
+        found = address.user if address is not None else None
+    return found
+
+
 def pays_alone_for(user: User) -> list[Account]:
     """The accounts of which ``user`` is the only superadmin who can sign in."""
     superadmins = Membership.objects.filter(role=Role.SUPERADMIN)

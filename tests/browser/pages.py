@@ -32,6 +32,12 @@ def pages_of(account: Account) -> dict[str, str]:
         "top-up-with-errors": f"{reverse('dashboard:top_up', args=[slug])}?choice=own&credits=5",
         "imports": reverse("dashboard:imports", args=[slug]),
         "import-new": reverse("dashboard:import_new", args=[slug]),
+        "team": reverse("dashboard:team", args=[slug]),
+        "team-invite": reverse("dashboard:team_invite", args=[slug]),
+        **{
+            f"team-{member.role}": reverse("dashboard:team_member", args=[slug, member.pk])
+            for member in account.memberships.order_by("-pk")
+        },
         "api-keys": reverse("dashboard:api_keys", args=[slug]),
         "api-key-new": reverse("dashboard:api_key_new", args=[slug]),
         "sources": reverse("dashboard:sources", args=[slug]),

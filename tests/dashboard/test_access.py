@@ -25,6 +25,7 @@ IMPORT = UUID(int=2)
 EXPORT = UUID(int=3)
 API_KEY = UUID(int=4)
 SOURCE = UUID(int=5)
+MEMBER = 1_000_000
 
 # For every page of an account: its arguments, and what superadmin, admin and member get.
 EVERYONE = (200, 200, 200)
@@ -55,6 +56,9 @@ PAGES: dict[str, tuple[dict[str, Any], tuple[int, int, int]]] = {
     "import_profile": ({"public_id": IMPORT}, (404, 404, 403)),
     "import_rejects": ({"public_id": IMPORT}, MANAGERS),
     "import_take_back": ({"public_id": IMPORT}, LED_ELSEWHERE),
+    "team": ({}, MANAGERS),
+    "team_invite": ({}, MANAGERS),
+    "team_member": ({"member_id": MEMBER}, MANAGERS),
     "api_keys": ({}, MANAGERS),
     "api_key_new": ({}, MANAGERS),
     "api_key": ({"public_id": API_KEY}, MANAGERS),
@@ -80,6 +84,8 @@ ACTIONS = {
     "import_take_back",
     "export_new",
     "export_page",
+    "team_invite",
+    "team_member",
     "api_key_new",
     "api_key",
     "source_new",
@@ -148,6 +154,7 @@ def _something_to_see(account: Account, owner: User) -> None:
         scopes=["calls:write"],
         created_at=NOW,
     )
+    MembershipFactory(pk=MEMBER, account=account)
     source = sources.connect(account=account, kind="vapi", name="Vapi", by=None, now=NOW)
     CallSource.objects.filter(pk=source.pk).update(public_id=SOURCE)
 

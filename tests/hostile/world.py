@@ -54,6 +54,9 @@ def build() -> World:
         people[role] = UserFactory(name=f"{role}-{MARK.lower()}")
         MembershipFactory(user=people[role], account=ours["account"], role=value)
     people[OUTSIDER] = theirs["owner"]
+    guest = MembershipFactory(  # who may be removed
+        user=UserFactory(name=f"guest-{MARK.lower()}"), account=ours["account"]
+    )
     UserFactory(name="spare")  # the newest, whom an operator may delete
     top_up_id = str(ours["payment"].top_up.public_id)
     import_id = str(ours["import"].public_id)
@@ -71,6 +74,7 @@ def build() -> World:
         "new/kind": "vapi",
         "calls/kind": "vapi",
         "<slug:kind>/public_id": str(ours["source"].public_id),
+        "team/member_id": str(guest.pk),
         "parts/number": "0",
         "webhooks/gateway": "sandbox",
         "cancel-change/subscription_id": "1",

@@ -207,6 +207,27 @@ def map_columns(**form: str) -> Do:
     return prepare
 
 
+def invite(email: str) -> Do:
+    def prepare(company: Company) -> Callable[[], Any]:
+        UserFactory(name="known")
+        form = {"email": email, "role": "admin"}
+        return lambda: company.shop.post(company.page("team_invite"), form)
+
+    return prepare
+
+
+def change_member(**form: str) -> Do:
+    def prepare(company: Company) -> Callable[[], Any]:
+        invite("new@example.com")(company)()
+        is_for_new = form["form"] == "invite"
+        email = "new@example.com" if is_for_new else company.member.email
+        member = company.account.memberships.get(user__email=email)
+        page = company.page("team_member", member_id=member.pk)
+        return lambda: company.client.post(page, form)
+
+    return prepare
+
+
 def make_key(company: Company) -> Callable[[], Any]:
     form = {"form_key": str(uuid4()), "name": "Switch", "scopes": ["calls:write"]}
     return lambda: company.shop.post(company.page("api_key_new"), form)
@@ -288,6 +309,11 @@ OF_PAGES: dict[str, Change] = {
     "import_mapping forget": Change(K.MAPPING_DELETED, map_columns(do="forget")),
 }
 OF_PAGES |= {
+    "team_invite new": Change(K.MEMBER_INVITED, invite("new@example.com")),
+    "team_invite known": Change(K.MEMBER_ADDED, invite("known@example.com")),
+    "team_member invite": Change(K.MEMBER_INVITED, change_member(form="invite")),
+    "team_member role": Change(K.MEMBER_CHANGED, change_member(form="role", role="admin")),
+    "team_member remove": Change(K.MEMBER_REMOVED, change_member(form="remove")),
     "api_key_new": Change(K.KEY_MADE, make_key),
     "api_key rotate": Change(K.KEY_CHANGED, change_key(form="rotate", old_ends="at_once")),
     "api_key revoke": Change(K.KEY_REVOKED, change_key(form="revoke")),
