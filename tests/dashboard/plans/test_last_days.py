@@ -82,9 +82,7 @@ def test_without_any_price_in_the_currency_one_has_to_ask(
 
 def test_talk_to_us_may_lead_to_a_page(payer: Client, settings) -> None:
     settings.CONTACT_ADDRESS = "https://example.com/contact"
-    assert (
-        '<a href="https://example.com/contact">Talk to us</a>' in payer.get(PLANS).content.decode()
-    )
+    assert 'href="https://example.com/contact">' in payer.get(PLANS).content.decode()
 
 
 def test_plans_say_what_a_credit_costs_and_how_long_the_credits_last(payer: Client) -> None:
