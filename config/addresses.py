@@ -43,6 +43,14 @@ def mailbox(text: str) -> None:
         raise ValidationError(f"{text!r} is no e-mail address (Name <user@host>)")
 
 
+def contact(text: str) -> None:
+    """Refuse what is neither ``user@host`` nor the address of a page."""
+    if "://" in text:
+        site(text)
+    elif not re.fullmatch(r"[^@\s<>]+@[^@\s<>]+", text):
+        raise ValidationError(f"{text!r} is neither user@host nor https://…")
+
+
 def site(url: str) -> None:
     """Refuse what is not the address of a site."""
     _named_host(_parts(url, "http", "https"))

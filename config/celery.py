@@ -27,6 +27,10 @@ BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "sweep imports": {"task": "calls.tasks.sweep_imports", "schedule": 60},
     "sweep exports": {"task": "calls.tasks.sweep_exports", "schedule": 60},
     "tell of exports": {"task": "dashboard.mail.tasks.tell_of_exports", "schedule": 10},
+    "tell of plan requests": {
+        "task": "dashboard.mail.tasks.tell_of_plan_requests",
+        "schedule": 10,
+    },
     "delete old exports": {"task": "calls.tasks.delete_old_exports", "schedule": 60},
     "sweep orders": {"task": "calls.tasks.sweep_orders", "schedule": 600},
     "sweep inbox": {"task": "calls.tasks.sweep_inbox", "schedule": 10},

@@ -3,6 +3,7 @@
 Every variable read here stands in the README's configuration table; a test compares the two.
 """
 
+from email.utils import parseaddr
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,8 @@ EMAIL_URL = env.required("EMAIL_URL", development="consolemail://", validate=add
 DEFAULT_FROM_EMAIL = env.text(
     "DEFAULT_FROM_EMAIL", "Call Credits <billing@localhost>", addresses.mailbox
 )
+# Where "Talk to us" leads: an e-mail address or a page.
+CONTACT_ADDRESS = env.text("CONTACT_ADDRESS", parseaddr(DEFAULT_FROM_EMAIL)[1], addresses.contact)
 MAILS_PER_DAY_MAX = env.number("MAILS_PER_DAY_MAX", default=5, minimum=1)
 # What a file of call records that is uploaded may take, and how many an account may have open.
 IMPORT_BYTES_MAX = env.number("IMPORT_BYTES_MAX", default=1024**3, minimum=1)

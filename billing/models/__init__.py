@@ -15,6 +15,7 @@ from billing.models.notice import (
 )
 from billing.models.payment import Dispute, Payment, PaymentEvent, Refund, Review
 from billing.models.plan import CustomTerms, Plan, PlanTerms, Subscription, Terms
+from billing.models.plan_request import PlanRequest, PlanRequestState
 from billing.models.pricing import Pack, TopUpPricing
 from billing.models.sign_in import SignInAttempts, UsedCode
 from billing.models.top_up import TopUp, TopUpState
@@ -51,6 +52,8 @@ __all__ = [
     "Payment",
     "PaymentEvent",
     "Plan",
+    "PlanRequest",
+    "PlanRequestState",
     "PlanTerms",
     "Refund",
     "Review",

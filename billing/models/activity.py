@@ -49,6 +49,10 @@ class ActivityKind(models.TextChoices):
 
     PLAN_CHANGED = "plan.changed", "Changed the plan"
     PLAN_CHANGE_CANCELLED = "plan.change_cancelled", "Cancelled a planned change of plan"
+    PLAN_ASKED = "plan.asked", "Asked for a plan"
+    PLAN_REQUEST_WITHDRAWN = "plan.request_withdrawn", "Withdrew a request for a plan"
+    PLAN_REQUEST_APPROVED = "plan.request_approved", "Approved a request for a plan"
+    PLAN_REQUEST_DECLINED = "plan.request_declined", "Declined a request for a plan"
     TERMS_AGREED = "plan.terms_agreed", "Agreed terms"
     TERMS_AMENDED = "plan.terms_amended", "Changed planned terms"
     TERMS_WITHDRAWN = "plan.terms_withdrawn", "Deleted planned terms"

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from fractions import Fraction
 
 from billing.models import Plan, PlanTerms, Terms
 from billing.plans.tariffs import Agreement, UpcomingAgreement, in_force
@@ -71,3 +72,20 @@ def _next_terms(agreement: Agreement, upcoming: Sequence[UpcomingAgreement]) -> 
         if one.agreement.subscription == agreement.subscription:
             return one.agreement.terms
     return None
+
+
+def price_per_credit(terms: Terms, currency: str) -> Fraction | None:
+    """What a credit of a cycle costs, in minor units of ``currency``; None without price or credits
+    in the terms."""
+    price_minor = terms.price_in(currency)
+    if price_minor is None or not terms.credits_per_cycle:
+        return None
+    return Fraction(price_minor, terms.credits_per_cycle)
+
+
+def seconds_included(terms: Terms) -> int | None:
+    """How many billed seconds the credits of a cycle pay for, at most: the time of whole
+    increments. None where the credits are agreed with each account."""
+    if terms.credits_per_cycle is None:
+        return None
+    return terms.credits_per_cycle // terms.credits_per_increment * terms.increment_seconds

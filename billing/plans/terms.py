@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from typing import TypeVar
 
 from django.db import IntegrityError, transaction
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from billing import ledger
 from billing.activity import ActivityKind, Changes, gone, note
@@ -259,7 +259,7 @@ def instants(terms: QuerySet) -> set[datetime]:
 
 
 def delete_plan(*, plan: Plan) -> None:
-    """Delete a plan that no account is, was or will be on. Raises PlanInUseError."""
+    """Delete a plan that no account is, was or will be on, or asked for. Raises PlanInUseError."""
     with transaction.atomic():
         if reason := why_in_use(plan):
             raise PlanInUseError(reason)
@@ -269,7 +269,8 @@ def delete_plan(*, plan: Plan) -> None:
 
 def why_in_use(plan: Plan) -> str:
     """Why ``plan`` can't be deleted, in words; "" where it can."""
-    accounts = Account.objects.filter(subscriptions__plan=plan).distinct()
+    used = Q(subscriptions__plan=plan) | Q(plan_requests__plan=plan)
+    accounts = Account.objects.filter(used).distinct()
     names = [account.name for account in accounts[: ACCOUNTS_NAMED_MAX + 1]]
     if not names:
         return ""

@@ -229,6 +229,12 @@ def choose_period(
     return Chosen(period, {})
 
 
+def last_30_days(*, today: date, zone: ZoneInfo) -> Period:
+    """The days of the preset: 30 of them, ``today`` is the last."""
+    days = _preset_days(Preset.LAST_30_DAYS, today, zone, None)
+    return Period(Preset.LAST_30_DAYS, days.first_day, days.last_day, zone)
+
+
 def read_period(
     *,
     preset: str,

@@ -4,13 +4,13 @@ from celery import shared_task
 from django.utils import timezone
 
 from billing.models import Account
-from billing.notices import warnings
+from billing.notices import requests, warnings
 from billing.notices.due import undelivered
 from billing.plans.movements import bring_up_to_date
 from billing.queue import RETRYING, for_each_account
 from calls.exports import telling
 from calls.inbox import silence
-from dashboard.mail import exports
+from dashboard.mail import exports, plan_requests
 from dashboard.mail.sending import send
 from dashboard.mail.silent_sources import send_silence
 
@@ -61,6 +61,20 @@ def send_export_mail(export_id: int) -> None:
     exports.send(export_id=export_id, now=timezone.now())
 
 
+@shared_task
+def tell_of_plan_requests() -> None:
+    """Send the e-mails about requests for plans."""
+    for request_id in requests.untold(now=timezone.now()):
+        send_plan_request_mail.delay(request_id)
+
+
+@shared_task(**RETRYING)
+def send_plan_request_mail(request_id: int) -> None:
+    """Send one e-mail about a request for a plan."""
+    plan_requests.send(request_id=request_id, now=timezone.now())
+
+
+@shared_task
 def tell_of_silent_sources() -> None:
     """Tell those who manage an account that a source of calls is silent."""
     silence.tell(deliver=send_silence, now=timezone.now())

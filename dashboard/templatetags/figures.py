@@ -4,8 +4,9 @@ Owns the marks on paper only; what a number means is decided where it is compute
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from fractions import Fraction
+from typing import Any
 
 from django import template
 from django.utils.html import format_html
@@ -14,6 +15,7 @@ from django.utils.safestring import SafeString, mark_safe
 from billing import texts
 from billing.models import Terms
 from billing.money import format_money
+from billing.plans import offers
 
 register = template.Library()
 
@@ -67,6 +69,31 @@ def price_in(terms: Terms, currency: str) -> str:
     """The price of ``terms`` in a currency, as in "GBP 19"; "" where they have none in it."""
     minor = terms.price_in(currency)
     return "" if minor is None else format_money(minor, currency)
+
+
+@register.filter
+def price_per_credit(terms: Terms, currency: str) -> str:
+    """The price of a credit of a cycle, to a minor unit: "INR 6.67"; "" where there is none."""
+    minor = offers.price_per_credit(terms, currency)
+    if minor is None:
+        return ""
+    rounded = int(minor + Fraction(1, 2))
+    if minor and not rounded:
+        return f"less than {format_money(1, currency)}"
+    return format_money(rounded, currency)
+
+
+@register.filter
+def minutes_included(terms: Terms) -> str:
+    """How long the credits of a cycle last at most: "750 min"; "" where there are none."""
+    seconds = offers.seconds_included(terms)
+    return f"{grouped(seconds // 60)} min" if seconds else ""
+
+
+@register.filter
+def of_plan(by_plan: Mapping[int, Any], key: int) -> Any:
+    """What there is of the plan with that key, if anything."""
+    return by_plan.get(key)
 
 
 @register.filter

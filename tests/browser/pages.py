@@ -2,7 +2,7 @@
 
 from django.urls import reverse
 
-from billing.models import Account, Kind, LedgerEntry
+from billing.models import Account, Kind, LedgerEntry, Plan
 from calls.models import CallSource, Export
 
 
@@ -45,6 +45,7 @@ def pages_of(account: Account) -> dict[str, str]:
         "source-new": reverse("dashboard:source_new", args=[slug, "twilio"]),
         **_source_of(account),
         "plans": reverse("dashboard:plans", args=[slug]),
+        "plan-asked-for": f"{reverse('dashboard:plans', args=[slug])}?plan={_other_plan(account)}",
         "subscription": reverse("dashboard:subscription", args=[slug]),
         "troubleshooting": reverse("dashboard:troubleshooting", args=[slug]),
         "activity": reverse("dashboard:activity", args=[slug]),
@@ -58,6 +59,14 @@ def pages_of(account: Account) -> dict[str, str]:
         "operators-only": "/admin/login/",
         "not-found": "/a/no-such-account/",
     }
+
+
+def _other_plan(account: Account) -> int:
+    """A plan that the account can ask for, if there is one with a price."""
+    latest = account.subscriptions.first()
+    offered = Plan.objects.filter(is_active=True, terms__prices__has_key=account.currency)
+    other = offered.exclude(pk=latest.plan_id if latest else 0).first()
+    return other.pk if other is not None else 0
 
 
 def _source_of(account: Account) -> dict[str, str]:

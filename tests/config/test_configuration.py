@@ -195,6 +195,8 @@ UNUSABLE = [
     ("EMAIL_URL", "smtp://", "names no host"),
     ("EMAIL_URL", "smtp://user:secret@mail:notaport", "its host or port cannot be read"),
     ("DEFAULT_FROM_EMAIL", "nonsense", "'nonsense' is no e-mail address"),
+    ("CONTACT_ADDRESS", "nobody", "'nobody' is neither user@host nor https://…"),
+    ("CONTACT_ADDRESS", "https://", "names no host"),
     ("PLATFORM_API_BASES", "https://api.vapi.ai", "is no list of name=https://…"),
     ("PLATFORM_API_BASES", "vapi=api.vapi.ai", "begins with none of http://, https://"),
     ("STRIPE_API_BASE", "foo", "begins with none of http://, https://"),

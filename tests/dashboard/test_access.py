@@ -75,6 +75,7 @@ PAGES: dict[str, tuple[dict[str, Any], tuple[int, int, int]]] = {
 }
 # The pages that take a form; all others are only read.
 ACTIONS = {
+    "plans",
     "top_up",
     "top_up_status",
     "notifications",

@@ -10,6 +10,7 @@ from django.utils.safestring import SafeString
 
 from billing.models import Account, CreditGrant, Kind, LedgerEntry, Subscription
 from billing.plans.granting import current_cycle
+from billing.plans.requests import open_request
 from billing.plans.tariffs import in_force
 from billing.texts import grouped
 from billing.zones import local
@@ -54,6 +55,10 @@ def _facts(account: Account, standing: Standing, now: datetime) -> list[tuple[st
         ("Credits", grouped(standing.credits)),
         ("State", state_label(standing)),
     ]
+    if (request := open_request(account)) is not None:
+        page = reverse("admin:billing_planrequest_change", args=[request.pk])
+        link = format_html('<a href="{}" class="text-link">{}</a>', page, request.plan)
+        facts.append(("Asks for", link))
     if standing.credits < 0:
         facts.append(("Debt", f"{-standing.credits:,}"))
     if standing.agreement is None:

@@ -29,6 +29,7 @@ from billing.models import (
     Pack,
     Payment,
     Plan,
+    PlanRequest,
     TopUp,
     TopUpPricing,
     User,
@@ -279,6 +280,23 @@ def order_sources(company: Company) -> Callable[[], Any]:
     return lambda: company.shop.post(company.page("source_order"), form)
 
 
+def ask_for_plan(company: Company) -> Callable[[], Any]:
+    page, plan = company.page("plans"), Plan.objects.get(name="Professional")
+    seen = company.shop.get(page, {"plan": plan.pk}).context["change"].seen
+    return lambda: company.client.post(page, {"do": "ask", "plan": plan.pk, "seen": seen})
+
+
+def withdraw_request(company: Company) -> Callable[[], Any]:
+    ask_for_plan(company)()
+    form = {"do": "withdraw", "request": PlanRequest.objects.get().pk}
+    return lambda: company.client.post(company.page("plans"), form)
+
+
+def plan_request(company: Company) -> PlanRequest:
+    ask_for_plan(company)()
+    return PlanRequest.objects.get()
+
+
 def delete_download(company: Company) -> Callable[[], Any]:
     page = company.page("export_page", public_id=asked(company.account, company.owner).public_id)
     return lambda: company.shop.post(page, {"do": "delete"})
@@ -328,6 +346,8 @@ OF_PAGES |= {
     "source resume": Change(K.SOURCE_CHANGED, change_source("pause", do="resume")),
     "source_delete": Change(K.SOURCE_REMOVED, delete_source),
     "source_order": Change(K.SOURCES_ORDERED, order_sources),
+    "plans ask": Change(K.PLAN_ASKED, ask_for_plan),
+    "plans withdraw": Change(K.PLAN_REQUEST_WITHDRAWN, withdraw_request),
     "export_page delete": Change(K.DOWNLOAD_DELETED, delete_download),
 }
 # What takes a form and leaves no activity, and why.
@@ -651,6 +671,13 @@ OF_OPERATORS: dict[str, Change] = {
         ),
     ),
     "billing.Account cancel_change": operated(K.PLAN_CHANGE_CANCELLED, cancel_change),
+    "billing.PlanRequest approve": operated(
+        K.PLAN_REQUEST_APPROVED, post_to("billing_planrequest", "approve", form_of(), plan_request)
+    ),
+    "billing.PlanRequest decline": operated(
+        K.PLAN_REQUEST_DECLINED,
+        post_to("billing_planrequest", "decline", form_of(reason="Too early"), plan_request),
+    ),
     "billing.CustomTerms change": operated(
         K.TERMS_AMENDED,
         amend("billing_customterms", planned_custom_terms),
