@@ -126,7 +126,7 @@ def _checked(name: str) -> str:
 
 
 def _stored(value: Any) -> Any:
-    """``value`` as JSON, from which `dashboard.activity.words` makes words."""
+    """``value`` as JSON, from which pages make words."""
     if isinstance(value, Money):
         return {"minor": value.minor, "currency": value.currency}
     if isinstance(value, datetime):

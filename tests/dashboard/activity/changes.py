@@ -453,9 +453,8 @@ OF_SIGN_IN_NOT_NOTED: dict[str, str] = {
     "calls_webhook": "what platforms say: it stands among the events of their sources",
     "api_reference": READ,
     **dict.fromkeys(["agents", "balance", "daily", "ledger", "openapi", "summary"], READ),
-    **dict.fromkeys(["call", "calls", "plans", "subscription"], "a program reads or records calls"),
+    "calls": "a program records calls",
     "withdraw": "calls withdrawn by a program are noted as by a person",
-    "top_ups": "top-ups ordered by a program are noted as by a person",
     "nothing": "no address of the API",
     "checkout": "the pretend provider’s own page",
 }
