@@ -13,7 +13,7 @@ SECTIONS = (
             ("People", "person", "billing_user"),
             ("Second factors", "key", "mfa_authenticator"),
             ("Plans", "sell", "billing_plan"),
-            ("Requests for plans", "approval", "billing_planrequest"),
+            ("Plan requests", "approval", "billing_planrequest"),
         ),
     ),
     (
