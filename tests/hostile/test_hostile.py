@@ -32,7 +32,7 @@ from tests.hostile.site import (
 )
 from tests.hostile.world import EVERYBODY, MARK, NOBODY, OPERATOR, OTHER_MARK, World, build
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.xdist_group("stack")]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.xdist_group("hostile")]
 
 OTHER_METHODS = ["HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW"]
 READER = "superadmin"
