@@ -143,6 +143,9 @@ def step(command: Sequence[str], environment: dict[str, str]) -> str:
 
 def _wrong_setting(stderr: str) -> str:
     """Return the line that says which setting is wrong, if that is what ended a command."""
+    said = stderr.strip()
+    if said.startswith("Environment variable ") and "\n" not in said:  # by manage.py
+        return said
     match re.findall(r"^[\w.]+\.(\w+): (.+)", stderr, re.MULTILINE)[-1:]:
         case [("ImproperlyConfigured", reason)]:
             return str(reason)
