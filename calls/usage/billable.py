@@ -21,7 +21,7 @@ from billing.models import Account, DailyUsage, Kind
 from calls.models import Status
 from calls.usage.periods import Period
 
-CALLS_MAX = 500_000
+CALLS_MAX = 200_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ def _read(
         cursor.execute(
             """
             WITH charge AS MATERIALIZED (
-                SELECT call_id, billable_us, call_status FROM billing_ledgerentry
+                SELECT call_id, billable_us, call_status, occurred_at FROM billing_ledgerentry
                  WHERE account_id = %(account)s AND kind = %(call)s
                    AND occurred_at < %(ends_at)s
                    AND occurred_at >= GREATEST(%(starts_at)s, (
@@ -82,7 +82,7 @@ def _read(
                 -- day from the one before.
                 SELECT DISTINCT call_id FROM billing_ledgerentry
                  WHERE account_id = %(account)s AND kind = ANY (%(changes)s) AND kind <> %(call)s
-                   AND occurred_at >= %(starts_at)s - interval '1 day'
+                   AND occurred_at >= (SELECT min(occurred_at) FROM charge) - interval '1 day'
             ), lasting AS (
                 SELECT billable_us, count(*) AS calls FROM charge
                  WHERE call_status = %(completed)s
