@@ -58,7 +58,7 @@ bench: $(STAMP)
 	@DEBUG=true $(PY) -m config.local.stack exec -- $(PY) -m tests.benchmarks.$(BENCH) $(BENCH_ARGS)
 
 # Whether money survives everything: make faults FAULTS_ARGS="--top-ups 1000 --seed 7"
-# Whether an import does, whatever is killed in whichever step: make faults FAULTS=import_run FAULTS_ARGS=
+# Whether an import does, whatever is killed in whichever step: make faults FAULTS=import_run
 FAULTS ?= run
 faults: $(STAMP)
 	@$(PY) -m tests.faults.$(FAULTS) $(FAULTS_ARGS)

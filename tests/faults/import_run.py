@@ -4,7 +4,7 @@ A file is uploaded in parts through the site, looked at, tried, imported and tak
 these steps one process is killed (``kill -9``; PostgreSQL crashes and recovers), and started again.
 Then the same file is imported twice at the same time. Prints a line a step; exits 1 on a violation.
 
-    python -m tests.faults.import_run
+    make faults FAULTS=import_run
 """
 
 import os
