@@ -15,6 +15,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
 from calls.inbox.receiving import BODY_BYTES_MAX, Received, find, receive
+from calls.inbox.refused import note_refused
 from calls.platforms import Delivery, ForgedError
 from calls.tasks import queue_drain
 
@@ -38,6 +39,7 @@ def calls_webhook(request: HttpRequest, kind: str, public_id: UUID) -> HttpRespo
     try:
         received = receive(source=source, delivery=delivery, now=timezone.now())
     except ForgedError as error:
+        note_refused(source_id=source.pk, reason=str(error), now=timezone.now())
         return _refused(kind, 401, str(error))
     if received is Received.STORED:
         queue_drain()

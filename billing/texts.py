@@ -53,6 +53,11 @@ def from_sheet_text(text: str) -> str:
     return text[1:] if text.startswith("'") and is_respelt(text[1:]) else text
 
 
+def in_a_sentence(label: str) -> str:
+    """A label as it stands within a sentence: "Auth token" as "auth token", "API key" as it is."""
+    return label if label[1:2].isupper() else f"{label[:1].lower()}{label[1:]}"
+
+
 MINUS = "−"
 
 

@@ -56,6 +56,7 @@ class BalanceView(ApiView):
     """What the account has."""
 
     scopes = {"GET": Scope.CREDITS_READ}
+    not_in_etag = ("at",)
 
     @extend_schema(
         operation_id="get_balance",

@@ -12,6 +12,7 @@ from billing.accounts import encryption
 from billing.activity import ActivityKind, new, note
 from billing.models import Account, User
 from billing.refusals import Refusal
+from billing.texts import in_a_sentence
 from calls.models import CallSource, EventState, InboxEvent, PullState, Via
 from calls.models.call_source import NAME_LENGTH_MAX
 from calls.platforms import Platform, Setting
@@ -121,7 +122,7 @@ def rotate_secret(*, source: CallSource, secret: str = "", now: datetime) -> Cal
     platform = platform_of(source)
     new = made_secret() if platform.makes_secret else secret.strip()
     if not new:
-        raise Refusal(f"Enter the {platform.secret.label.lower()}.", field="secret")
+        raise Refusal(f"Enter the {in_a_sentence(platform.secret.label)}.", field="secret")
     with transaction.atomic():
         found = _locked(source)
         found.previous_secret = found.secret

@@ -6,6 +6,7 @@ from datetime import datetime
 from django.utils.datastructures import CaseInsensitiveMapping
 
 from billing.refusals import Refusal
+from billing.texts import in_a_sentence
 from calls.inbox.receiving import receive
 from calls.inbox.sources import platform_of, secret_of
 from calls.models import CallSource, Via
@@ -16,7 +17,7 @@ def sample_of(source: CallSource, *, url: str, now: datetime, call_id: str = "")
     """Return a message as ``source`` would send it to ``url``, signed. Raises Refusal."""
     secret = secret_of(source)
     if not secret:
-        raise Refusal(f"Enter the {platform_of(source).secret.label.lower()} first.")
+        raise Refusal(f"Enter the {in_a_sentence(platform_of(source).secret.label)} first.")
     platform = platform_of(source)
     sample = platform.sample(
         call_id=call_id or f"test-{secrets.token_hex(8)}",

@@ -103,7 +103,7 @@ def changed_calls(
         calls = _calls(account, (call_id for _, call_id in rows))
         for seq, call_id in rows:
             call = calls.get(call_id)
-            if call is not None and call_id not in found and _passes(call, filters, status):
+            if call is not None and call_id not in found and passes(call, filters, status):
                 if len(found) == limit:
                     return CallsPart(list(found.values()), [last_seq])
                 found[call_id] = call
@@ -133,9 +133,12 @@ def _charge_of(call: Call) -> str:
     return references.of_call_again(call.call_id, lives)
 
 
-def _passes(call: Call, filters: UsageFilters, status: str) -> bool:
+def passes(call: Call, filters: UsageFilters, status: str, period: Period | None = None) -> bool:
+    """Whether ``call`` passes the filters, and started in ``period``."""
+    is_inside = period is None or period.starts_at <= call.started_at < period.ends_at
     return (
-        filters.usage_type in ("", call.usage_type)
+        is_inside
+        and filters.usage_type in ("", call.usage_type)
         and filters.agent in ("", call.agent)
         and status in ("", call.status)
     )

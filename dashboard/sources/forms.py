@@ -4,6 +4,7 @@ from typing import Any
 
 from django import forms
 
+from billing.texts import in_a_sentence
 from calls.models.call_source import NAME_LENGTH_MAX
 from calls.platforms import Platform, Setting
 
@@ -18,7 +19,7 @@ def _secret_field(setting: Setting, *, is_required: bool) -> forms.CharField:
         required=is_required,
         max_length=2_000,
         widget=forms.PasswordInput(attrs=SECRET_WIDGET),
-        error_messages={"required": f"Enter the {setting.label.lower()}."},
+        error_messages={"required": f"Enter the {in_a_sentence(setting.label)}."},
     )
 
 

@@ -10,7 +10,9 @@ from django.urls import reverse
 
 from billing.models import Account
 from billing.refusals import Refusal
+from billing.texts import in_a_sentence
 from calls.inbox import selectors
+from calls.inbox.refused import Refused, refused_of
 from calls.inbox.silence import is_silent
 from calls.inbox.sources import is_pulled, platform_of, secret_of
 from calls.inbox.testing import sample_of
@@ -146,6 +148,11 @@ class SourcePage(Standing):
         )
 
     @property
+    def refused(self) -> Refused | None:
+        """What was refused at its address within a week."""
+        return refused_of(self.source.pk)
+
+    @property
     def test_passed(self) -> bool:
         """Whether the last test was read."""
         return self.test is not None and self.test.state == EventState.IRRELEVANT
@@ -155,7 +162,7 @@ class SourcePage(Standing):
         """How it stands."""
         return {
             "paused": "Paused",
-            "unfinished": f"Enter the {self.platform.secret.label.lower()}",
+            "unfinished": f"Enter the {in_a_sentence(self.platform.secret.label)}",
             "waiting": "Waiting for the first event",
             "refused": f"{self.platform.label} does not accept the key",
             "silent": f"Nothing heard for {self.silent_for}",

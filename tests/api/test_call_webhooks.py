@@ -5,6 +5,7 @@ import json
 from datetime import timedelta
 
 import pytest
+from django.urls import reverse
 from django.utils import timezone
 
 from calls.inbox import sources
@@ -246,3 +247,11 @@ def test_what_can_not_be_stored_in_a_text_is_replaced(client, vapi):
 
 def test_the_address_can_not_be_guessed_and_is_the_site_s(vapi):
     assert url_of(vapi).endswith(f"/webhooks/calls/vapi/{vapi.public_id}/")
+
+
+def test_what_is_refused_is_told_on_the_page_of_its_source(client, vapi, owner):
+    assert send_report(client, vapi, report(), token="mistyped").status_code == 401
+    assert send_report(client, vapi, report(), token="mistyped").status_code == 401
+    client.force_login(owner)
+    page = client.get(reverse("dashboard:source", args=[vapi.account.slug, vapi.public_id])).text
+    assert "2 messages refused, the last at" in page

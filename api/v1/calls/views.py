@@ -24,7 +24,7 @@ from api.v1.queries import (
 from billing.models import Scope
 from billing.snapshot import snapshot
 from calls.usage.call import call_id_of, call_page
-from calls.usage.calls import CallsPart, call_named, changed_calls, newest_calls
+from calls.usage.calls import CallsPart, call_named, changed_calls, newest_calls, passes
 
 
 class CallsView(ApiView):
@@ -68,8 +68,10 @@ class CallsView(ApiView):
         status, limit = query.get("status", ""), query["limit"]
         since = instant_in(query, "changed_since")
         if "call_id" in query:
+            period = period_in(query, account) if asked_for_days(query) else None
             found = call_named(account=account, call_id=query["call_id"])
-            return CallsPart([found] if found is not None else [], None)
+            fits = found is not None and passes(found, filters, status, period)
+            return CallsPart([found] if found is not None and fits else [], None)
         if since is not None:
             if asked_for_days(query):
                 raise at_parameter("changed_since", "Ask for days or for changes: not for both.")
@@ -131,8 +133,8 @@ class WithdrawView(ApiView):
         responses=shapes.Call,
     )
     def post(self, request: Request, call_id: str) -> Response:
-        """Within 30 days of its recording. It costs and counts nothing then, stays visible as
-        withdrawn, and the same ID may come again. Doing it twice changes nothing.
+        """A call that a program recorded, within 30 days. It costs and counts nothing then, stays
+        visible as withdrawn, and the same ID may come again. Doing it twice changes nothing.
         """
         NoQuery.of(request)
         call = withdraw(account=self.account, call_id=call_id, body=self.body(), now=timezone.now())

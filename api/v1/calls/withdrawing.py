@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from api.problems import Problem, at_pointer
 from billing.models import Account
 from billing.texts import ReasonError
+from calls import reporters
 from calls.models import Call
 from calls.usage.calls import call_named
 from calls.withdrawing import withdraw_calls
@@ -33,6 +34,12 @@ def withdraw(*, account: Account, call_id: str, body: object, now: datetime) -> 
     if call.import_id is not None:
         raise Problem(
             "conflict", "A file brought this call: take back the import, under Calls → Import."
+        )
+    if call.reporter != reporters.API:
+        raise Problem(
+            "conflict",
+            "A program did not record this call: a source reports it. Only the people who look "
+            "after your account can withdraw it.",
         )
     if now - call.recorded_at > WITHDRAWABLE_FOR:
         raise Problem(
