@@ -102,6 +102,11 @@ def calls_of_one_carrier_id_are_one() -> Iterator[Breach]:
                            AND other.withdrawn_at IS NULL AND other.id <> call.id
                            AND (other.reporter = call.reporter OR EXISTS (
                                 SELECT FROM calls_callreport one
+                                 WHERE one.account_id = call.account_id
+                                   AND (one.linked_call_id, one.reporter)
+                                       IN ((call.call_id, other.reporter),
+                                           (other.call_id, call.reporter))) OR EXISTS (
+                                SELECT FROM calls_callreport one
                                   JOIN calls_callreport two USING (account_id, reporter)
                                  WHERE one.account_id = call.account_id
                                    AND one.linked_call_id = call.call_id

@@ -24,7 +24,8 @@ PAINTED = """() => {
   let painted = 0;
   chart.data.datasets.forEach((set, index) => {
     if (set.type !== "bar" || set.yAxisID !== "credits") return;
-    const colour = set.backgroundColor.match(/\\d+/g).slice(0, 3).map(Number);
+    const plain = set.backgroundColor.find((colour) => typeof colour === "string");
+    const colour = plain.match(/\\d+/g).slice(0, 3).map(Number);
     chart.getDatasetMeta(index).data.forEach((bar) => {
       const { x, y, base, width } = bar.getProps(["x", "y", "base", "width"], true);
       const at = [(x - width / 3) * ratio, ((y + base) / 2) * ratio];

@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 from django.urls import reverse
 
+from calls.inbox import sources
 from calls.models import FileImport, ImportState
+from tests.api.v1.conftest import key_of
 from tests.calls.exports.exporting import asked
 from tests.dashboard.conftest import NOW, call, post, top_up
 from tests.dashboard.test_access import PAGES
@@ -37,6 +39,7 @@ def addresses(account, owner, professional):
         moved_at=NOW,
         ended_at=NOW,
     )
+    vapi = sources.connect(account=account, kind="vapi", name="Vapi", by=owner, now=NOW)
     arguments: dict[str, dict[str, Any]] = {
         "row": {"seq": 1},
         "call": {"call_id": "a"},
@@ -44,6 +47,11 @@ def addresses(account, owner, professional):
         "receipt": {"public_id": receipt.top_up.public_id},
         "import_page": {"public_id": done.public_id},
         "export_page": {"public_id": asked(account, owner).public_id},
+        "api_key": {"public_id": key_of(account).key.public_id},
+        "source_new": {"kind": "vapi"},
+        "source": {"public_id": vapi.public_id},
+        "source_delete": {"public_id": vapi.public_id},
+        "team_member": {"member_id": account.memberships.get(user=owner).pk},
     }
     return {
         name: reverse(f"dashboard:{name}", kwargs={"slug": "acme", **arguments.get(name, {})})
