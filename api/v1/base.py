@@ -115,8 +115,8 @@ class ApiView(APIView):
         told = response.content
         if self.not_in_etag:
             facts = json.loads(told)
-            told = json.dumps([facts[name] for name in facts if name not in self.not_in_etag])
-            told = told.encode()
+            kept = [facts[name] for name in facts if name not in self.not_in_etag]
+            told = json.dumps(kept).encode()
         etag = f'"{hashlib.sha256(told).hexdigest()[:32]}"'
         response["ETag"] = etag
         known = get_conditional_response(self.request._request, etag=etag, response=response)

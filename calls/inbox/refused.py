@@ -13,9 +13,9 @@ KEPT_FOR: Final = timedelta(days=7)
 
 
 class Refused(NamedTuple):
-    """``count`` messages were refused, the last one at ``at`` because of ``reason``."""
+    """``times`` a message was refused, the last one at ``at`` because of ``reason``."""
 
-    count: int
+    times: int
     at: datetime
     reason: str
 
@@ -23,7 +23,7 @@ class Refused(NamedTuple):
 def note_refused(*, source_id: int, reason: str, now: datetime) -> None:
     """Note that a message was refused. Two at once may be counted as one."""
     known = refused_of(source_id)
-    refused = Refused((known.count if known else 0) + 1, now, reason[:200])
+    refused = Refused((known.times if known else 0) + 1, now, reason[:200])
     cache.set(_key(source_id), tuple(refused), timeout=int(KEPT_FOR.total_seconds()))
 
 
