@@ -1,5 +1,6 @@
 """Usage: totals, days and agents, by the selectors of the pages."""
 
+from operator import attrgetter
 from typing import Any
 
 from drf_spectacular.utils import extend_schema
@@ -15,8 +16,8 @@ from billing.ledger.balances import balance_of
 from billing.models import Scope
 from billing.models.ledger import USAGE_TYPES
 from billing.snapshot import snapshot
-from calls.usage.agents import usage_by_agent
 from calls.usage.bars import Bar, days_of
+from calls.usage.by_agent import usage_of_agents
 from calls.usage.counts import counted_by_day
 from calls.usage.periods import Period
 
@@ -101,13 +102,14 @@ class AgentsView(UsageView):
             raise at_parameter("cursor", "Begin anew.")
         with snapshot():
             period = period_in(query, self.account)
-            agents = usage_by_agent(
-                account=self.account,
-                period=period,
-                filters=filters_in(query),
-                after=position[0] if position else None,
-                limit=limit + 1,
+            used = usage_of_agents(
+                account=self.account, period=period, filters=filters_in(query), found=None, newer=()
             )
+        after = position[0] if position else None
+        agents = sorted(
+            (one for one in used if after is None or one.agent > after),
+            key=attrgetter("agent"),
+        )
         rows = [
             {
                 "agent": one.agent,
@@ -117,5 +119,5 @@ class AgentsView(UsageView):
             }
             for one in agents[:limit]
         ]
-        after = [rows[-1]["agent"]] if len(agents) > limit else None
-        return paged(request, "agents", rows, after=after, period=shown.period(period))
+        next_after = [rows[-1]["agent"]] if len(agents) > limit else None
+        return paged(request, "agents", rows, after=next_after, period=shown.period(period))

@@ -7,7 +7,7 @@ withdrawn.
 
 import csv
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -70,10 +70,9 @@ class Selection:
     @property
     def entries(self) -> QuerySet[LedgerEntry]:
         """The rows, in no order."""
-        return self.filters.entries(self.account).filter(
-            occurred_at__gte=self.period.starts_at,
-            occurred_at__lt=self.period.ends_at,
-            seq__lte=self.last_seq,
+        of_state = replace(self.filters, until_seq=self.last_seq)
+        return of_state.entries(self.account).filter(
+            occurred_at__gte=self.period.starts_at, occurred_at__lt=self.period.ends_at
         )
 
 

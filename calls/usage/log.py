@@ -47,17 +47,20 @@ class LogRow(NamedTuple):
 
 
 def read_newest_first(
-    *, account: Account, entries: QuerySet[LedgerEntry], may_be_withdrawn: bool = True
+    *,
+    account: Account,
+    entries: QuerySet[LedgerEntry],
+    last_seq: int | None = None,
+    may_be_withdrawn: bool = True,
 ) -> list[LogRow]:
     """Read ``entries`` of ``account`` in the order of the log.
 
-    ``may_be_withdrawn``: whether it is worth asking if they are. One query, two where there are
+    ``last_seq`` and ``may_be_withdrawn`` are as in `Entry.read`. One query, two where there are
     expiries among them.
     """
     newest_first = entries.order_by("-occurred_at", "-id")
-    return log_rows(
-        account=account, entries=Entry.read(newest_first, may_be_withdrawn=may_be_withdrawn)
-    )
+    read = Entry.read(newest_first, last_seq=last_seq, may_be_withdrawn=may_be_withdrawn)
+    return log_rows(account=account, entries=read)
 
 
 def log_rows(

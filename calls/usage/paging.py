@@ -97,7 +97,7 @@ def pages_of_log(
                 occurred_at__gte=hour_starts_at(oldest_day, oldest_hours.start, period.zone),
                 occurred_at__lt=period.ends_at,
             ).order_by("occurred_at", "id")[from_oldest : from_oldest + end - first]
-        return _rows_of(account, ids, past)
+        return _rows_of(account, ids, past, filters.until_seq)
 
     return LogPaginator(count=count, read=read)
 
@@ -115,15 +115,18 @@ def _pages_of_import(
             ids = entries.order_by("-occurred_at", "-id")[first:end]
         else:
             ids = entries.order_by("occurred_at", "id")[count - end : count - first]
-        return _rows_of(account, ids, past)
+        return _rows_of(account, ids, past, filters.until_seq)
 
     return LogPaginator(count=count, read=read)
 
 
-def _rows_of(account: Account, ids: QuerySet[LedgerEntry], past: Past) -> list[LogRow]:
+def _rows_of(
+    account: Account, ids: QuerySet[LedgerEntry], past: Past, until_seq: int | None
+) -> list[LogRow]:
     return read_newest_first(
         account=account,
         entries=LedgerEntry.objects.filter(id__in=ids.values("id")),
+        last_seq=until_seq,
         may_be_withdrawn=past.has_withdrawals,
     )
 

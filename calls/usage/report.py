@@ -122,7 +122,7 @@ def usage_report(
         if filters.call_id:
             search = search_calls(account=account, filters=filters, period=period)
             counted = count_found(found=search.found, zone=period.zone)
-            pages = pages_of_search(account=account, search=search)
+            pages = pages_of_search(account=account, search=search, last_seq=filters.until_seq)
         else:
             every: Sequence[Counted] = counted_by_day(
                 account=account, period=counted_period, filters=filters

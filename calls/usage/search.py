@@ -194,11 +194,13 @@ def count_found(*, found: Iterable[Found], zone: ZoneInfo) -> list[Counted]:
     ]
 
 
-def pages_of_search(*, account: Account, search: Search) -> LogPaginator:
-    """Return the pages of what ``search`` found; reading one takes a query."""
+def pages_of_search(*, account: Account, search: Search, last_seq: int | None) -> LogPaginator:
+    """Return the pages of what ``search`` found in the state ``last_seq``: a query for each."""
 
     def read(first: int, end: int) -> list[LogRow]:
         ids = [row.id for row in search.found[first:end]]
-        return read_newest_first(account=account, entries=LedgerEntry.objects.filter(id__in=ids))
+        return read_newest_first(
+            account=account, entries=LedgerEntry.objects.filter(id__in=ids), last_seq=last_seq
+        )
 
     return LogPaginator(count=len(search.found), read=read)

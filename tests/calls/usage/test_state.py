@@ -11,6 +11,7 @@ from billing.models import Account
 from calls.usage import newer
 from calls.usage.filters import UsageFilters
 from calls.usage.report import UsageReport, usage_report
+from calls.withdrawing import withdraw_calls
 from tests.calls.usage.test_report import period_of
 from tests.dashboard.conftest import NOW, call, correction, post, top_up
 
@@ -34,7 +35,7 @@ def shown(report: UsageReport) -> tuple[Any, ...]:
         (bar.calls, bar.credits_used, bar.credits_added, bar.billed_seconds) for bar in report.bars
     ]
     totals = replace(report.totals, available_credits=0)
-    return totals, used, [row[:10] for row in report.rows], report.rows.paginator.count
+    return totals, used, list(report.rows), report.rows.paginator.count
 
 
 @pytest.fixture
@@ -52,7 +53,7 @@ def begun(account: Account) -> int:
 
 
 def book_more(account: Account) -> None:
-    """Calls before, between and after those that are there, a correction and a top-up."""
+    """Calls before, between and after those there are, a correction, a top-up, a withdrawal."""
     post(
         *(
             call(account, f"late-{n}", 5, NOW - timedelta(hours=7 * n, minutes=20), agent="a1")
@@ -61,6 +62,7 @@ def book_more(account: Account) -> None:
         correction(account, "Call-8", -1, NOW - timedelta(hours=24), agent="a0"),
         top_up(account, 50, NOW),
     )
+    withdraw_calls(account_id=account.pk, call_ids=["Call-14"], reason="A test", now=NOW)
 
 
 @pytest.mark.parametrize(
@@ -79,7 +81,7 @@ def test_every_page_stays_as_it_was(account: Account, begun: int, filters: dict[
 
 def test_it_is_told_how_many_rows_are_newer(account: Account, begun: int):
     book_more(account)
-    assert read(account, until=begun).newer_rows == 22
+    assert read(account, until=begun).newer_rows == 23
     assert read(account, until=begun, agent="a1").newer_rows == 20
     assert read(account, until=begun, call_id="LATE-1").newer_rows == 11
     assert read(account).newer_rows == 0
