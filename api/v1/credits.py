@@ -31,25 +31,23 @@ class LedgerView(ApiView):
         responses=shapes.EntryList,
     )
     def get(self, request: Request) -> Response:
-        """The latest booked first. Movements are never changed: what was wrong is corrected by
-        another one. `balance_after` follows the order of their `seq`.
+        """The latest booked first; of days that are asked for the newest first, as in the call
+        log: a movement counts on the day on which it happened. Movements are never changed: what
+        was wrong is corrected by another one. `balance_after` follows the order of their `seq`.
         """
         query = LedgerQuery.of(request)
-        position, limit = position_in(query, "entries"), query["limit"]
-        if position is not None and len(position) != 1:
-            raise at_parameter("cursor", "Begin anew.")
+        position = position_in(query, "entries")
+        if position is not None and len(position) != (2 if asked_for_days(query) else 1):
+            raise at_parameter("cursor", "This is from a list in another order: begin anew.")
         with snapshot():
-            period = period_in(query, self.account) if asked_for_days(query) else None
-            rows = movements(
+            part = movements(
                 account=self.account,
-                booked_from=period.starts_at if period else None,
-                booked_before=period.ends_at if period else None,
+                period=period_in(query, self.account) if asked_for_days(query) else None,
                 kind=query.get("kind", ""),
-                before=position[0] if position else None,
-                limit=limit + 1,
+                after=position,
+                limit=query["limit"],
             )
-        after = [rows[limit - 1].seq] if len(rows) > limit else None
-        return paged(request, "entries", list(map(shown.entry, rows[:limit])), after=after)
+        return paged(request, "entries", list(map(shown.entry, part.rows)), after=part.after)
 
 
 class BalanceView(ApiView):

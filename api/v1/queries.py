@@ -134,7 +134,7 @@ class AgentsQuery(FilteredQuery, PagedQuery):
 
 
 class LedgerQuery(DaysQuery, PagedQuery):
-    """Which movements: the days are those on which they were booked."""
+    """Which movements: the days are those on which they happened, as in the call log."""
 
     kind = serializers.ChoiceField(choices=[kind.value for kind in Kind], required=False)
 

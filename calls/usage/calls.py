@@ -6,9 +6,7 @@ pages count. Filters of usage type and agent are those of the log too; a status 
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-
-from django.db.models import Q
+from datetime import datetime
 
 from billing.ledger import references
 from billing.ledger.balances import CLOCKS_APART_MAX, last_seq_by
@@ -17,13 +15,11 @@ from billing.models.ledger import USAGE_KINDS
 from calls.models import Call
 from calls.usage.filters import UsageFilters
 from calls.usage.periods import Period
+from calls.usage.places import older_than, place_of
 
 # What one part of a list may read to find calls with a status.
 ROWS_READ_MAX = 10_000
 ROWS_PER_READ = 500
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-MICROSECOND = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +44,7 @@ def newest_calls(
 ) -> CallsPart:
     """At most ``limit`` calls of ``period``, the newest first, from the position ``after`` on.
 
-    A position is the time of an entry in microseconds and its id.
+    A position is a place in the log.
     """
     charges = filters.entries(account).filter(kind=Kind.CALL)
     if period is not None:
@@ -57,7 +53,7 @@ def newest_calls(
     read = 0
     while read < ROWS_READ_MAX:
         size = ROWS_PER_READ if status else limit + 1 - len(found)
-        older = charges if after is None else charges.filter(_before(after))
+        older = charges if after is None else charges.filter(older_than(after))
         rows = list(
             older.order_by("-occurred_at", "-id").values_list(
                 "occurred_at", "id", "call_id", "reference"
@@ -71,7 +67,7 @@ def newest_calls(
                 if len(found) == limit:
                     return CallsPart(found, list(after or ()))
                 found.append(call)
-            after = [_microseconds(occurred_at), entry_id]
+            after = place_of(occurred_at, entry_id)
         if len(rows) < size:
             return CallsPart(found, None)
     return CallsPart(found, list(after or ()))
@@ -142,13 +138,3 @@ def passes(call: Call, filters: UsageFilters, status: str, period: Period | None
         and filters.agent in ("", call.agent)
         and status in ("", call.status)
     )
-
-
-def _before(after: Sequence[int]) -> Q:
-    microseconds, entry_id = after
-    at = EPOCH + microseconds * MICROSECOND
-    return Q(occurred_at__lte=at) & (Q(occurred_at__lt=at) | Q(id__lt=entry_id))
-
-
-def _microseconds(at: datetime) -> int:
-    return (at - EPOCH) // MICROSECOND

@@ -1,37 +1,51 @@
-"""Every movement of credits in the order of its booking, as programs read it."""
+"""Every movement of credits, for programs: in the order of booking, or the log of some days."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from dataclasses import dataclass
 
-from billing.ledger.balances import CLOCKS_APART_MAX, last_seq_by
 from billing.models import Account, LedgerEntry
 from calls.usage.entries import Entry
 from calls.usage.log import LogRow, log_rows
+from calls.usage.periods import Period
+from calls.usage.places import older_than, place_of
+
+
+@dataclass(frozen=True, slots=True)
+class MovementsPart:
+    """Part of a list of movements. ``after``: where the next part begins; None at the end."""
+
+    rows: Sequence[LogRow]
+    after: list[int] | None
 
 
 def movements(
     *,
     account: Account,
-    booked_from: datetime | None = None,
-    booked_before: datetime | None = None,
+    period: Period | None = None,
     kind: str = "",
-    before: int | None = None,
+    after: Sequence[int] | None = None,
     limit: int,
-) -> Sequence[LogRow]:
-    """At most ``limit`` rows, the latest booked first, of numbers ``before`` one; three queries.
+) -> MovementsPart:
+    """At most ``limit`` movements from the position ``after`` on; at most two queries.
 
-    ``booked_from`` and ``booked_before`` bound the time of the booking.
+    Without ``period`` the latest booked first, and a position is a number (`seq`). With it those
+    of the log of these days, the newest first, and a position is a place in the log.
     """
     entries = LedgerEntry.objects.filter(account=account)
     if kind:
         entries = entries.filter(kind=kind)
-    if before is not None:
-        entries = entries.filter(seq__lt=before)
-    # Numbers are in the order of the booking, and have an index, which its time has not.
-    if booked_from is not None:
-        first = last_seq_by(account=account, at=booked_from - CLOCKS_APART_MAX)
-        entries = entries.filter(seq__gt=first, posted_at__gte=booked_from)
-    if booked_before is not None:
-        last = last_seq_by(account=account, at=booked_before + CLOCKS_APART_MAX)
-        entries = entries.filter(seq__lte=last, posted_at__lt=booked_before)
-    return log_rows(account=account, entries=Entry.read(entries.order_by("-seq")[:limit]))
+    if period is None:
+        if after is not None:
+            entries = entries.filter(seq__lt=after[0])
+        entries = entries.order_by("-seq")
+    else:
+        entries = entries.filter(occurred_at__gte=period.starts_at, occurred_at__lt=period.ends_at)
+        if after is not None:
+            entries = entries.filter(older_than(after))
+        entries = entries.order_by("-occurred_at", "-id")
+    found = Entry.read(entries[: limit + 1])
+    shown, last = found[:limit], None
+    if len(found) > limit:
+        entry = found[limit - 1]
+        last = [entry.seq] if period is None else place_of(entry.occurred_at, entry.id)
+    return MovementsPart(log_rows(account=account, entries=shown), last)

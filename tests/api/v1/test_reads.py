@@ -140,10 +140,13 @@ def test_the_ledger_is_all_rows_of_the_export(program: Program, person: Client) 
         assert one["balance_after"] == balance
     top_ups = program.all(f"{V1}ledger/", "entries", {"kind": "top_up"})
     assert [one["credits_added"] for one in top_ups] == [40]
-    today = program.all(f"{V1}ledger/", "entries", {"period": "today"})
-    assert [one["seq"] for one in today] == [
-        one["seq"] for one in entries if one["posted_at"] >= "2026-11-22T18:30"
-    ]
+    for query in ({"period": "today"}, {"from": "2026-11-10", "to": "2026-11-20"}):
+        of_days = program.all(f"{V1}ledger/", "entries", {**query, "limit": 3})
+        assert of_days
+        assert [(one["credits_used"], one["credits_added"], one["remarks"]) for one in of_days] == [
+            (int(row["Credits Used"]), int(row["Credits Added"]), row["Remarks"])
+            for row in exported(person, query)
+        ]
 
 
 @pytest.mark.usefixtures("busy")
