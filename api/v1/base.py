@@ -42,7 +42,18 @@ class JsonBody(BaseParser):
         try:
             return json.loads(body.decode(), parse_constant=_no_number)
         except (ValueError, RecursionError) as error:
-            raise ParseError(f"The body is no JSON in UTF-8: {str(error)[:200]}.") from None
+            raise ParseError(f"The body is no JSON in UTF-8: {_fault(error)}.") from None
+
+
+def _fault(error: Exception) -> str:
+    """What is wrong, in words of ours: those of the decoder advise whoever wrote the decoder."""
+    if isinstance(error, json.JSONDecodeError):
+        return f"it can't be read from line {error.lineno}, column {error.colno} on"
+    if isinstance(error, UnicodeDecodeError):
+        return f"byte {error.start} is no text. Send it uncompressed"
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    return "it has something that is no number, or one of too many digits"
 
 
 def _no_number(name: str) -> Any:

@@ -8,7 +8,7 @@ from calls.usage.report import UsageReport
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """By how many ``percent``, to the nearest whole, a figure differs; None from nothing."""
+    """How a figure differs from before, in whole ``percent``; None where it was zero before."""
 
     percent: int | None
 

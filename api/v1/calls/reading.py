@@ -62,7 +62,13 @@ def _instant(field: str, value: object) -> Instant | None:
         return None
     if not isinstance(value, str):
         raise Rejected(field, "must be a text like “2026-11-23T14:05:09Z”.")
-    return read_time(field, value)
+    try:
+        return read_time(field, value)
+    except Rejected:
+        said = storable(value[:40])
+        raise Rejected(
+            field, f"is “{said}”, no time; write it like 2026-11-23T14:05:09Z."
+        ) from None
 
 
 def call_id_of(raw: object) -> str:

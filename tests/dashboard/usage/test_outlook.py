@@ -107,7 +107,7 @@ def test_the_sentence_says_the_earlier_of_the_two_and_of_when_it_is(
     post(*(call(account, str(ago), 5, NOW - timedelta(days=ago)) for ago in range(7)))
     page = client.get("/a/acme/billing/usage/").text
     sentence = page.partition('<details class="menu tile-more">')[2].partition("</details>")[0]
-    assert "<summary>more than is used before they expire</summary>" in sentence
+    assert "<summary>some will expire unused at this rate</summary>" in sentence
     assert "At that rate the 365 credits of <time" in sentence
     assert ">23 Nov 2026, 18:00</time> are not used up when the last of them expire" in sentence
     assert ">1 Dec 2026</time>." in sentence
