@@ -20,7 +20,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('by_kind', models.CharField(choices=[('person', 'Member'), ('operator', 'Operator'), ('key', 'API key'), ('command', 'Command on the server'), ('system', 'By itself')], max_length=10)),
+                ('by_kind', models.CharField(choices=[('person', 'Member'), ('operator', 'Operator'), ('key', 'API key'), ('command', 'Command on the server'), ('system', 'The system')], max_length=10)),
                 ('by_name', models.CharField(blank=True, max_length=254)),
                 ('visitor', models.CharField(blank=True, help_text='The address of the network that it came from.', max_length=45)),
                 ('kind', models.CharField(max_length=40)),

@@ -134,7 +134,7 @@ class ActorKind(models.TextChoices):
     OPERATOR = "operator", "Operator"
     KEY = "key", "API key"
     COMMAND = "command", "Command on the server"
-    SYSTEM = "system", "By itself"
+    SYSTEM = "system", "The system"
 
 
 class ActivityQuerySet(models.QuerySet):

@@ -12,7 +12,7 @@ GROUPS: Mapping[str, str] = {
     ActorKind.OPERATOR: "Operators",
     ActorKind.KEY: "API keys",
     ActorKind.COMMAND: "Commands on the server",
-    ActorKind.SYSTEM: "By itself",
+    ActorKind.SYSTEM: "The system",
 }
 PERSON = "person-"
 
