@@ -35,7 +35,7 @@ class Report(NamedTuple):
 
 
 # The reports about each call ID, by the door that they came through.
-Told: TypeAlias = Mapping[CallKey, Mapping[str, Report]]
+ReportsByDoor: TypeAlias = Mapping[CallKey, Mapping[str, Report]]
 
 
 class Group(NamedTuple):
@@ -55,7 +55,9 @@ class Group(NamedTuple):
         return {report.record.key for report in self.reports}
 
 
-def groups_of(told: Told, order: Order, crowded: Collection[CarrierKey] = ()) -> list[Group]:
+def groups_of(
+    told: ReportsByDoor, order: Order, crowded: Collection[CarrierKey] = ()
+) -> list[Group]:
     """Group all reports by the call that they are of, sorted by the IDs that come first in each.
 
     ``crowded`` carrier IDs are those of more calls than were read: they link nothing.

@@ -38,7 +38,7 @@ class OvertakenError(Exception):
     """A call was changed by another process before it could be locked."""
 
 
-class Told(NamedTuple):
+class Assessment(NamedTuple):
     """What became of records of one reporter about one call ID.
 
     ``winner`` is what the reporter tells now, with the position of the record that made the
@@ -165,7 +165,7 @@ class Reconciliation:
         merge: Merge,
         revise: bool,
         import_id: int | None,
-    ) -> Told:
+    ) -> Assessment:
         """Take in records of one reporter about one call ID, in their order.
 
         Raises Rejected where what they come to can't be rated.
@@ -182,10 +182,10 @@ class Reconciliation:
         winner, also_rejected = merged(own and own.record, arrived, merge, revise=revise)
         rejected |= also_rejected
         if winner is None:
-            return Told(None, own is None, rejected)
+            return Assessment(None, own is None, rejected)
         self._charges.rate(winner.record)
         self.put(Report(winner.record, import_id, self._now, own.linked if own else ""))
-        return Told(winner, own is None, rejected)
+        return Assessment(winner, own is None, rejected)
 
     def _of_other_calls(
         self, arrived: Sequence[Numbered], others: Sequence[Report]

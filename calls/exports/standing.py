@@ -16,9 +16,10 @@ from billing.queue import enqueue
 from calls.exports.limits import KEPT_FOR
 from calls.models import Export, ExportState
 from calls.models.export import SAID_LENGTH_MAX
-from calls.usage.export import Place, Selection
+from calls.usage.export import Selection
 from calls.usage.filters import UsageFilters
 from calls.usage.periods import Period, Preset
+from calls.usage.places import Place
 
 TASK = "calls.tasks.make_exports"
 TIDYING_TASK = "calls.tasks.delete_old_exports"

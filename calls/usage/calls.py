@@ -15,7 +15,7 @@ from billing.models.ledger import USAGE_KINDS
 from calls.models import Call
 from calls.usage.filters import UsageFilters
 from calls.usage.periods import Period
-from calls.usage.places import older_than, place_of
+from calls.usage.places import Place
 
 # What one part of a list may read to find calls with a status.
 ROWS_READ_MAX = 10_000
@@ -53,7 +53,7 @@ def newest_calls(
     read = 0
     while read < ROWS_READ_MAX:
         size = ROWS_PER_READ if status else limit + 1 - len(found)
-        older = charges if after is None else charges.filter(older_than(after))
+        older = charges if after is None else charges.filter(Place.of_numbers(after).is_before)
         rows = list(
             older.order_by("-occurred_at", "-id").values_list(
                 "occurred_at", "id", "call_id", "reference"
@@ -67,7 +67,7 @@ def newest_calls(
                 if len(found) == limit:
                     return CallsPart(found, list(after or ()))
                 found.append(call)
-            after = place_of(occurred_at, entry_id)
+            after = Place(occurred_at, entry_id).as_numbers
         if len(rows) < size:
             return CallsPart(found, None)
     return CallsPart(found, list(after or ()))

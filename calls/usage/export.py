@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 
 from billing.ledger.balances import balance_of
 from billing.models import Account, LedgerEntry
@@ -21,6 +21,7 @@ from calls.usage.entries import Entry
 from calls.usage.filters import UsageFilters
 from calls.usage.log import LogRow, log_rows
 from calls.usage.periods import Period
+from calls.usage.places import Place
 from calls.usage.search import search_calls
 
 ROWS_PER_READ = 2_000
@@ -74,13 +75,6 @@ class Selection:
         return of_state.entries(self.account).filter(
             occurred_at__gte=self.period.starts_at, occurred_at__lt=self.period.ends_at
         )
-
-
-class Place(NamedTuple):
-    """Where a row stands in the order of the log."""
-
-    occurred_at: datetime
-    id: int
 
 
 class Piece(NamedTuple):
@@ -160,8 +154,7 @@ def _chunks(
     while True:
         rest = newest_first
         if after is not None:
-            older = Q(occurred_at__lt=after.occurred_at) | Q(id__lt=after.id)
-            rest = newest_first.filter(older, occurred_at__lte=after.occurred_at)
+            rest = newest_first.filter(after.is_before)
         chunk = Entry.read(rest[:ROWS_PER_READ], last_seq=last_seq)
         if chunk:
             yield chunk

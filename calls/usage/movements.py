@@ -7,7 +7,7 @@ from billing.models import Account, LedgerEntry
 from calls.usage.entries import Entry
 from calls.usage.log import LogRow, log_rows
 from calls.usage.periods import Period
-from calls.usage.places import older_than, place_of
+from calls.usage.places import Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +41,11 @@ def movements(
     else:
         entries = entries.filter(occurred_at__gte=period.starts_at, occurred_at__lt=period.ends_at)
         if after is not None:
-            entries = entries.filter(older_than(after))
+            entries = entries.filter(Place.of_numbers(after).is_before)
         entries = entries.order_by("-occurred_at", "-id")
     found = Entry.read(entries[: limit + 1])
     shown, last = found[:limit], None
     if len(found) > limit:
         entry = found[limit - 1]
-        last = [entry.seq] if period is None else place_of(entry.occurred_at, entry.id)
+        last = [entry.seq] if period is None else Place(entry.occurred_at, entry.id).as_numbers
     return MovementsPart(log_rows(account=account, entries=shown), last)
