@@ -93,7 +93,7 @@ def waiting_of(source: CallSource) -> int:
 
 
 def events_by_day(source: CallSource, *, account: Account, now: datetime) -> Sequence[DayOfEvents]:
-    """Count the events of the last days on the account's clock, the latest day first."""
+    """Count the events by day, on the account's clock: the last days that had any, latest first."""
     last = now.astimezone(account.zone).date()
     days = [last - timedelta(days=back) for back in reversed(range(DAYS_SHOWN))]
     midnights = (datetime.combine(day, time.min, account.zone) for day in days)
@@ -114,5 +114,6 @@ def events_by_day(source: CallSource, *, account: Account, now: datetime) -> Seq
         state = EventState.WAITING.value if state == EventState.HELD else state
         of_day = counts.setdefault(bucket, {})
         of_day[state] = of_day.get(state, 0) + count
-    every = [DayOfEvents(day, **counts.get(number, {})) for number, day in enumerate(days, 1)]
-    return every[::-1]
+    return [
+        DayOfEvents(days[number - 1], **counts[number]) for number in sorted(counts, reverse=True)
+    ]

@@ -4,6 +4,7 @@ What happens is decided in `calls.inbox`; here is how it is asked for and told.
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, cast
 from uuid import UUID
 
@@ -243,7 +244,8 @@ def _page(
 # ── Deleting ──────────────────────────────────────────────────────────────────────────────────
 def _delete(request: AccountRequest, public_id: UUID) -> HttpResponse:
     found = find(request, public_id)
-    sources.delete(source=found, now=timezone.now())
+    with suppress(Refusal):  # deleted meanwhile, which is what was asked for
+        sources.delete(source=found, now=timezone.now())
     return redirect("dashboard:sources", request.account.slug)
 
 

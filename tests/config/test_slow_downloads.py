@@ -9,8 +9,10 @@ import sys
 import time
 import zlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from datetime import timedelta
+from functools import partial
 from http.client import HTTPConnection
 from pathlib import Path
 
@@ -101,6 +103,24 @@ def is_up(port: int) -> bool:
     return True
 
 
+def warm_up(port: int, process: psutil.Process) -> None:
+    """Ask for pages until every process has served some and none grows any more."""
+    deadline = time.monotonic() + 60
+    before: list[tuple[float, int]] = []
+    quiet = 0
+    while quiet < 3:
+        assert time.monotonic() < deadline
+        with ThreadPoolExecutor(READERS) as pool:
+            list(pool.map(partial(seconds_for, port), ("/health/", "/accounts/login/") * READERS))
+        after = [(child.cpu_times().user, child.memory_info().rss) for child in process.children()]
+        pairs = list(zip(before, after, strict=True)) if before else []
+        is_quiet = bool(pairs) and all(
+            now[0] > then[0] and now[1] - then[1] < 1024 * 1024 for then, now in pairs
+        )
+        quiet = quiet + 1 if is_quiet else 0
+        before = after
+
+
 def seconds_for(port: int, path: str) -> float:
     """How long the site takes to answer."""
     begun = time.monotonic()
@@ -143,8 +163,7 @@ def test_eight_slow_downloads_keep_nobody_waiting_and_take_little_memory(
     site: tuple[int, psutil.Process], export: Export, member: User
 ) -> None:
     port, process = site
-    for path in ("/health/", "/accounts/login/") * 4:  # so that both processes have begun
-        seconds_for(port, path)
+    warm_up(port, process)
     before = memory_of(process)
     with ExitStack() as open_sockets:
         readers = []
@@ -162,7 +181,8 @@ def test_eight_slow_downloads_keep_nobody_waiting_and_take_little_memory(
         took = [seconds_for(port, path) for path in ("/health/", "/accounts/login/") * 4]
         assert max(took) < SECONDS_MAX, took
         assert memory_of(process) - before < MEMORY_BYTES_MAX
-        assert on_disk(process) < READERS * 2 * PART_BYTES  # of eight times as much each
+        # What went to the system's own buffers, some megabytes a socket, has passed through a file.
+        assert on_disk(process) < READERS * PARTS * PART_BYTES / 3
         # Whoever goes on gets all of it, from whichever thread.
         for reader, content in zip(readers[:2], received[:2], strict=True):
             while some := reader.recv(256 * 1024):
