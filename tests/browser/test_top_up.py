@@ -284,8 +284,7 @@ def every_state(account: Account, owner: User) -> dict[str, str]:
     return addresses
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1440, 390])
+@pytest.mark.parametrize(("theme", "width"), [("light", 1440), ("dark", 390)])
 def test_every_state_is_readable_and_fits(
     open_page: Open, customer: Account, owner: User, theme: str, width: int
 ):
