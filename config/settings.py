@@ -43,6 +43,10 @@ DEFAULT_FROM_EMAIL = env.text(
 )
 # Where "Talk to us" leads: an e-mail address or a page.
 CONTACT_ADDRESS = env.text("CONTACT_ADDRESS", parseaddr(DEFAULT_FROM_EMAIL)[1], addresses.contact)
+# Whom receipts name as the seller.
+SELLER_NAME = env.text("SELLER_NAME", "", addresses.up_to(200))
+SELLER_ADDRESS = env.text("SELLER_ADDRESS", "", addresses.up_to(500))
+SELLER_TAX_NUMBER = env.text("SELLER_TAX_NUMBER", "", addresses.up_to(40))
 MAILS_PER_DAY_MAX = env.number("MAILS_PER_DAY_MAX", default=5, minimum=1)
 # What a file of call records that is uploaded may take, and how many an account may have open.
 IMPORT_BYTES_MAX = env.number("IMPORT_BYTES_MAX", default=1024**3, minimum=1)

@@ -152,6 +152,11 @@ def cancel_top_up(company: Company) -> Callable[[], Any]:
     return lambda: company.shop.post(company.page("top_up_status", public_id=public_id))
 
 
+def change_company(company: Company) -> Callable[[], Any]:
+    form = {"company_name": "Acme Private Limited", "company_address": "1 High Street\nPune"}
+    return lambda: company.shop.post(company.page("company"), form)
+
+
 def notifications(**form: str) -> Do:
     def prepare(company: Company) -> Callable[[], Any]:
         return lambda: company.shop.post(company.page("notifications"), form)
@@ -306,6 +311,7 @@ def delete_download(company: Company) -> Callable[[], Any]:
 OF_PAGES: dict[str, Change] = {
     "top_up": Change(K.TOP_UP_ORDERED, order_top_up),
     "top_up_status": Change(K.TOP_UP_CANCELLED, cancel_top_up),
+    "company": Change(K.ACCOUNT_CHANGED, change_company),
     "notifications mails": Change(K.MAILS_SWITCHED, notifications(form="mails")),
     "notifications add": Change(
         K.WARNING_ADDED, notifications(form="add", number="77", unit="credits")
