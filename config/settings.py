@@ -152,6 +152,7 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "dashboard.sign_in.sessions.IdleMiddleware",
     "dashboard.sign_in.second_step.SecondStepMiddleware",
+    "dashboard.sign_in.framing.FrameMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 
