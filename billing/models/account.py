@@ -84,6 +84,11 @@ class Account(models.Model):
         max_length=40, blank=True, default="", db_default="", validators=[validate_line]
     )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
+    # Written by `billing.accounts.closing`.
+    closed_at = models.DateTimeField("closed", null=True, blank=True, editable=False)
+    # Written by `billing.notices.closings`.
+    closing_mail_tried_at = models.DateTimeField(null=True, blank=True, editable=False)
+    closing_mailed_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     class Meta:
         ordering = ["name", "id"]

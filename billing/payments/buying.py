@@ -31,6 +31,7 @@ from billing.payments.settling import (
     settle,
 )
 from billing.payments.states import ENDED, deciding, state_of
+from billing.plans.closed import hold_open
 
 # An older checkout is not gone on with: providers want half an hour left, and so do people.
 CONTINUED_FOR = timedelta(minutes=25)
@@ -73,7 +74,8 @@ def start(
     The payment is stored before the provider hears of it, with all that it is asked with: asking
     again asks the same, whatever the account and the person are called by then. Raises GatewayError
     where the provider can't be reached or refuses; what it says is kept with the payment. Sending
-    the form again goes on where it stopped, after a refusal with a new attempt.
+    the form again goes on where it stopped, after a refusal with a new attempt. Raises
+    AccountClosedError.
     """
     payment = _begun(
         account=account,
@@ -172,6 +174,7 @@ def _begun(
     orders = _orders(account=account, user_id=user_id, quoted=quoted, form_key=form_key)
     for order in orders:
         with transaction.atomic():
+            hold_open(account.pk)
             top_up, is_new = TopUp.objects.get_or_create(
                 account=account,
                 idempotency_key=_key(form_key, order, quoted),

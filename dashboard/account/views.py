@@ -81,7 +81,7 @@ def _save(request: AccountRequest) -> HttpResponse:
     return redirect("dashboard:notifications", request.account.slug)
 
 
-@account_page(action=_save)
+@account_page(acts_when_closed=True, action=_save)
 def notifications(request: AccountRequest) -> HttpResponse:
     """Show who gets which mails about the account's credits, and when the account is warned."""
     return _notifications(request, ThresholdForm())

@@ -78,7 +78,7 @@ def _take_whole(request: AccountRequest) -> HttpResponse:
 
 
 @csrf_exempt  # the action checks the token itself, when it knows how to read the form
-@account_page(manages=True, action=_take_form)
+@account_page(manages=True, begins=True, action=_take_form)
 def import_new(request: AccountRequest) -> HttpResponse:
     """Offer to upload a file, and say what can be imported and what happens to it."""
     return _choose(request)

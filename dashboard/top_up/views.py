@@ -105,7 +105,7 @@ def _buy(request: AccountRequest) -> HttpResponse:
     return redirect("dashboard:top_up_status", account.slug, payment.top_up.public_id)
 
 
-@account_page(pays=True, action=_buy)
+@account_page(pays=True, begins=True, action=_buy)
 def top_up(request: AccountRequest) -> HttpResponse:
     """Offer what is on sale; once something is chosen, show it for review.
 

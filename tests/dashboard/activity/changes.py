@@ -38,6 +38,7 @@ from billing.models import ActivityKind as K
 from billing.payments import buying, pricing, settling
 from billing.plans.subscriptions import subscribe
 from billing.plans.terms import agree_terms, change_terms
+from calls.closing import close_account
 from calls.imports import profiles
 from calls.inbox import sources
 from calls.models import Call, CallSource, FileImport, InboxEvent
@@ -537,6 +538,12 @@ def accounts_of_member(company: Company) -> dict[str, Any]:
     return person_form(company.member, **counts, **rows)
 
 
+def closed_account(company: Company) -> Account:
+    return close_account(
+        account=company.account, by=company.operator, reason="They left", now=timezone.now()
+    )
+
+
 def plan_of(company: Company) -> Plan:
     return Plan.objects.get(name="Base")
 
@@ -676,6 +683,14 @@ OF_OPERATORS: dict[str, Change] = {
         ),
     ),
     "billing.Account cancel_change": operated(K.PLAN_CHANGE_CANCELLED, cancel_change),
+    "billing.Account close": operated(
+        K.ACCOUNT_CLOSED,
+        post_to("billing_account", "close", form_of(reason="They left"), account_of),
+    ),
+    "billing.Account reopen": operated(
+        K.ACCOUNT_REOPENED,
+        post_to("billing_account", "reopen", lambda c: {"plan": plan_of(c).pk}, closed_account),
+    ),
     "billing.PlanRequest approve": operated(
         K.PLAN_REQUEST_APPROVED, post_to("billing_planrequest", "approve", form_of(), plan_request)
     ),
