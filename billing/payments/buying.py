@@ -77,7 +77,7 @@ def start(
     the form again goes on where it stopped, after a refusal with a new attempt. Raises
     AccountClosedError.
     """
-    payment = _begun(
+    payment = begin(
         account=account,
         user_id=user_id,
         email=email,
@@ -86,6 +86,11 @@ def start(
         return_url=return_url,
         now=now,
     )
+    return go_on(payment, now=now)
+
+
+def go_on(payment: Payment, *, now: datetime) -> Payment:
+    """Open the provider's page for a ``payment`` that was begun, as `start` does."""
     if payment.status != Status.OPEN or payment.checkout_url:
         return payment
     same = _close_others(payment, now)
@@ -156,7 +161,7 @@ def _order(payment: Payment) -> Order:
     )
 
 
-def _begun(
+def begin(
     *,
     account: Account,
     user_id: int | None,
@@ -168,7 +173,8 @@ def _begun(
 ) -> Payment:
     """The payment that the form stands for: the one begun with it, or else a new one.
 
-    Each order has its number in the key, so that two forms at once find the same new one.
+    Each order has its number in the key, so that two forms at once find the same new one. Nobody is
+    asked: `go_on` opens the page. Raises AccountClosedError.
     """
     gateway = configured_gateway().name
     orders = _orders(account=account, user_id=user_id, quoted=quoted, form_key=form_key)
