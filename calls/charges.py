@@ -15,7 +15,7 @@ from billing.plans.tariffs import ClosedError, NoTariffError, TariffBook
 from billing.zones import local
 from calls.changes import changes_between
 from calls.rated import RatedCall, rated
-from calls.records import CallRecord, Rejected
+from calls.records import CallRecord, Rejected, without_numbers
 from calls.stored import StoredCall
 
 
@@ -53,6 +53,8 @@ class Charges:
         self, call: StoredCall, record: CallRecord, import_id: int | None
     ) -> tuple[StoredCall, Posting]:
         """A ``call`` that was withdrawn, as ``record`` brings it again. Raises Rejected."""
+        if call.record.numbers_deleted:
+            record = without_numbers(record)
         again = call._replace(rated=self.rate(record), withdrawn_at=None, import_id=import_id)
         number = call.times_withdrawn + 1
         posting = charge_posting(again.rated, import_id)

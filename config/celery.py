@@ -45,6 +45,10 @@ BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "task": "calls.tasks.delete_old_import_files",
         "schedule": crontab(minute=23),
     },
+    "delete old numbers": {
+        "task": "calls.tasks.delete_old_numbers",
+        "schedule": crontab(minute=37),
+    },
     "expiring credits": {
         "task": "dashboard.mail.tasks.notice_expiring_credits",
         "schedule": crontab(minute=7),

@@ -13,9 +13,9 @@ from billing.models.payment import Payment
 
 def _copied(name: str) -> models.CharField:
     """A column for what an account's field ``name`` may hold."""
-    return models.CharField(
-        max_length=Account._meta.get_field(name).max_length, blank=True, db_default=""
-    )
+    field = Account._meta.get_field(name)
+    assert isinstance(field, models.CharField)
+    return models.CharField(max_length=field.max_length, blank=True, db_default="")
 
 
 class Receipt(models.Model):

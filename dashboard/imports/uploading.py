@@ -107,7 +107,7 @@ def upload_limits() -> dict[str, Any]:
         "part_bytes": uploads.PART_BYTES,
         "bytes_max": settings.IMPORT_BYTES_MAX,
         "form_bytes_max": FORM_BYTES_MAX,
-        "keep_days": uploads.KEPT_FOR.days,
+        "keep_days": uploads.file_kept_for().days,
         "withdraw_days": steps.WITHDRAWABLE_FOR.days,
         "known_formats": known_formats(),
     }

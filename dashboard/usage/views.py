@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 
+from django.conf import settings
 from django.http import Http404, HttpResponse, HttpResponseBase, JsonResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -165,7 +166,8 @@ def call(request: AccountRequest, call_id: str) -> HttpResponse:
         if linked_to is None:
             raise Http404("No such call.")
         return redirect("dashboard:call", request.account.slug, linked_to)
-    return render(request, "dashboard/usage/call.html", {"page": page})
+    context = {"page": page, "numbers_kept_days": settings.NUMBERS_KEPT_DAYS}
+    return render(request, "dashboard/usage/call.html", context)
 
 
 @account_page()

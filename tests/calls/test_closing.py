@@ -80,7 +80,9 @@ def test_no_cycle_begins_any_more_and_what_is_left_expires(
     assert balance_of(professional).credits == 0
     book = TariffBook([professional.pk])
     assert next_credits(book=book, account_id=professional.pk, now=CLOSED) is None
-    assert current_cycle(account=professional, at=CLOSED - HOUR).ends_at == CLOSED
+    before = current_cycle(account=professional, at=CLOSED - HOUR)
+    assert before is not None
+    assert before.ends_at == CLOSED
     assert current_cycle(account=professional, at=CLOSED) is None
 
 
