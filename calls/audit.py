@@ -286,6 +286,25 @@ def history_is_what_started_before_the_first_subscription() -> Iterator[Breach]:
     )
 
 
+def deleted_numbers_are_gone() -> Iterator[Breach]:
+    """Of a call whose numbers were deleted nobody's report has any: `calls.numbers`."""
+    return breaches_of(
+        "numbers",
+        """
+        SELECT call.account_id, format('call %s', call.call_id),
+               'says that its numbers were deleted, but there are some'
+          FROM calls_call call
+         WHERE call.numbers_deleted
+           AND (call.from_number <> '' OR call.to_number <> ''
+                OR call.has_reports AND EXISTS (
+                   SELECT FROM calls_callreport report
+                    WHERE report.account_id = call.account_id
+                      AND report.linked_call_id = call.call_id
+                      AND (report.from_number <> '' OR report.to_number <> '')))
+        """,
+    )
+
+
 def calls_have_an_account() -> Iterator[Breach]:
     """Calls belong to an account: the database does not check that key."""
     return breaches_of(
@@ -393,6 +412,7 @@ INVARIANTS: tuple[Invariant, ...] = (
     overtaken_calls_are_there,
     charges_follow_from_their_facts,
     history_is_what_started_before_the_first_subscription,
+    deleted_numbers_are_gone,
     calls_have_an_account,
     texts_are_such_as_are_stored,
     call_ids_are_whole,

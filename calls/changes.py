@@ -10,8 +10,10 @@ from calls.models import Status
 from calls.rated import RatedCall, rated
 from calls.records import STORED
 
-# Which call it is never changes.
-COMPARED = tuple(name for name in STORED if name not in ("account_id", "call_id"))
+# Which call it is never changes; numbers are deleted without a correction.
+NOT_COMPARED = ("account_id", "call_id", "numbers_deleted")
+COMPARED = tuple(name for name in STORED if name not in NOT_COMPARED)
+NUMBERS = ("from_number", "to_number")
 TIMES = ("started_at", "connected_at", "ended_at", "revised_at")
 
 
@@ -38,9 +40,14 @@ def reversed_changes(changes: Mapping[str, list[Any]]) -> str:
 
 
 def undone(call: RatedCall, changes: Mapping[str, list[Any]]) -> RatedCall:
-    """``call`` as it was before ``changes``, with the charge that was frozen with it then."""
+    """``call`` as it was before ``changes``, with the charge that was frozen with it then.
+
+    Numbers that were deleted stay so.
+    """
     known = {name: value for name, (value, _) in changes.items()}
     facts = {name: known[name] for name in COMPARED if name in known}
+    if call.record.numbers_deleted:
+        facts = {name: value for name, value in facts.items() if name not in NUMBERS}
     for name in TIMES:
         if facts.get(name) is not None:
             facts[name] = datetime.fromisoformat(facts[name])

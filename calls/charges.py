@@ -5,15 +5,17 @@ how the ledger says it, is decided here.
 """
 
 from collections.abc import Collection
+from datetime import UTC
 from functools import cached_property
 
 from billing.bulk import among
 from billing.ledger import Posting, references
 from billing.models import Account, Kind
-from billing.plans.tariffs import NoTariffError, TariffBook
+from billing.plans.tariffs import ClosedError, NoTariffError, TariffBook
+from billing.zones import local
 from calls.changes import changes_between
 from calls.rated import RatedCall, rated
-from calls.records import CallRecord, Rejected
+from calls.records import CallRecord, Rejected, without_numbers
 from calls.stored import StoredCall
 
 
@@ -33,6 +35,12 @@ class Charges:
         """Rate ``record`` by the tariff in force when it started. Raises Rejected."""
         try:
             price = self._book.price_at(record.account_id, record.started_at)
+        except ClosedError as error:
+            raise Rejected(
+                "account",
+                f"was closed on {local(error.closed_at, UTC)}, before the call started: such calls "
+                "are not charged. Ask the people who look after it to reopen it.",
+            ) from None
         except NoTariffError as error:
             if record.account_id not in self._existing_account_ids:
                 raise Rejected("account", "does not exist.") from None
@@ -45,6 +53,8 @@ class Charges:
         self, call: StoredCall, record: CallRecord, import_id: int | None
     ) -> tuple[StoredCall, Posting]:
         """A ``call`` that was withdrawn, as ``record`` brings it again. Raises Rejected."""
+        if call.record.numbers_deleted:
+            record = without_numbers(record)
         again = call._replace(rated=self.rate(record), withdrawn_at=None, import_id=import_id)
         number = call.times_withdrawn + 1
         posting = charge_posting(again.rated, import_id)

@@ -16,7 +16,7 @@ from datetime import datetime
 from typing import NamedTuple, TypeAlias
 
 from calls.merging import MOVE_MAX
-from calls.records import CallKey, CallRecord
+from calls.records import CallKey, CallRecord, without_numbers
 from calls.reporters import DOOR_OF_FILES, FILES, Order
 
 CarrierKey: TypeAlias = tuple[int, str]  # account and carrier ID
@@ -53,6 +53,14 @@ class Group(NamedTuple):
     def keys(self) -> set[CallKey]:
         """The IDs that the call goes by, with its account."""
         return {report.record.key for report in self.reports}
+
+    def without_numbers(self) -> "Group":
+        """The same reports as they are kept of a call whose numbers were deleted."""
+        return self._replace(
+            reports=[
+                report._replace(record=without_numbers(report.record)) for report in self.reports
+            ]
+        )
 
 
 def groups_of(
@@ -118,5 +126,6 @@ def without_repetition(reports: Mapping[str, Report], order: Order) -> dict[str,
         return dict(reports)
     highest = _by_rank(others.values(), order)[0].record
     carriers = {"", *(report.record.carrier_id for report in others.values())}
-    repeats = told.record.facts == highest.facts and told.record.carrier_id in carriers
+    record = without_numbers(told.record) if highest.numbers_deleted else told.record
+    repeats = record.facts == highest.facts and record.carrier_id in carriers
     return others if repeats else dict(reports)

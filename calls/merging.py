@@ -13,7 +13,7 @@ from operator import attrgetter
 from typing import NamedTuple, TypeAlias
 
 from calls.legs import joined
-from calls.records import LAST_WORD, CallRecord, Rejected
+from calls.records import LAST_WORD, CallRecord, Rejected, without_numbers
 
 # What a call becomes when a record of it arrives: (known, arrived) → the new record, or None where
 # that changes nothing. Raises Rejected where the two can't be of one call.
@@ -49,6 +49,9 @@ def merged(
     They are merged one by one, because a record without a revision counts as the newest, whereas
     one with an older revision is ignored. With ``revise`` they are the last word: they replace what
     is known, wherever it is in time and whatever revision it has.
+
+    Where the numbers of what is known were deleted, no record brings them back, or is a change for
+    the sake of them.
     """
     winner = None
     rejected = {}
@@ -93,7 +96,7 @@ def _without_forgetting(record: CallRecord, known: CallRecord) -> CallRecord:
         record = record._replace(revised_at=known.revised_at)
     if known.carrier_id and not record.carrier_id:
         record = record._replace(carrier_id=known.carrier_id)
-    return record
+    return without_numbers(record) if known.numbers_deleted else record
 
 
 def _says_the_same(record: CallRecord, known: CallRecord) -> bool:
@@ -116,6 +119,8 @@ def _check_is_same_call(known: CallRecord, record: CallRecord) -> None:
         how = "more than 24 hours away from this one"
     elif _has_other_party(known, record) and not _overlap(known, record):
         how = "with another number, at a time before or after this one"
+        if known.numbers_deleted:
+            how = "at a time before or after this one, and its numbers were deleted"
     else:
         return
     raise Rejected(
@@ -127,7 +132,13 @@ def _check_is_same_call(known: CallRecord, record: CallRecord) -> None:
 
 
 def _has_other_party(known: CallRecord, record: CallRecord) -> bool:
-    """Whether the two tell different numbers; a record may tell none."""
+    """Whether the two tell different numbers; a record may tell none.
+
+    Numbers that were deleted can't be compared. They are taken to differ: a call that is rejected
+    can be sent again, one that replaced another would be lost.
+    """
+    if known.numbers_deleted and not record.numbers_deleted:
+        return record.other_party != ""
     told = {known.other_party, record.other_party} - {""}
     return len(told) > 1
 
@@ -142,5 +153,5 @@ def _overlap(one: CallRecord, other: CallRecord) -> bool:
 
 def with_leg(known: CallRecord, leg: CallRecord) -> CallRecord | None:
     """``known`` with ``leg`` added; None where the leg adds nothing. Raises Rejected."""
-    whole = joined(known, leg)
+    whole = joined(known, without_numbers(leg) if known.numbers_deleted else leg)
     return None if _says_the_same(whole, known) else whole

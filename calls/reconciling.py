@@ -206,14 +206,18 @@ class Reconciliation:
         self.changes.clear()
         self._wanted.clear()
         self._followed.clear()
-        told = {
+        by_door = {
             key: linking.without_repetition(reports, self._order)
             for key, reports in self._told.items()
         }
-        groups = linking.groups_of(told, self._order, self._crowded)
+        groups = linking.groups_of(by_door, self._order, self._crowded)
         claimed = self._claimed(groups)
         for group, call in zip(groups, claimed, strict=True):
-            self._follow(group, call)
+            told = [report.record for report in group.reports]
+            if call is not None:
+                told.append(call.record)
+            has_none = any(record.numbers_deleted for record in told)
+            self._follow(group.without_numbers() if has_none else group, call)
         shown = {call.record.key for call in claimed if call is not None}
         for key, call in self.calls.items():
             if call.withdrawn_at is None and key not in shown:

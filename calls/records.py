@@ -71,8 +71,9 @@ class CallRecord(NamedTuple):
     ``revised_at``, where a source gives it, is when it last changed the record; it decides which
     of two records is the later one, and is itself no fact about the call. Nor are ``carrier_id``,
     the carrier's own ID of the call where the source tells it, and ``reporter``
-    (`calls.reporters`), which whoever records it sets. ``notes`` say which texts had to be changed
-    to be stored; they are for whoever sent the record, and are not kept.
+    (`calls.reporters`), which whoever records it sets, nor ``numbers_deleted``: that what is known
+    of the call has no numbers any more (`calls.numbers`). ``notes`` say which texts had to be
+    changed to be stored; they are for whoever sent the record, and are not kept.
     """
 
     account_id: int
@@ -89,6 +90,7 @@ class CallRecord(NamedTuple):
     revised_at: datetime | None = None
     carrier_id: str = ""
     reporter: str = ""
+    numbers_deleted: bool = False
     notes: tuple[Note, ...] = ()
 
     @property
@@ -112,8 +114,13 @@ class CallRecord(NamedTuple):
 
 
 STORED = tuple(name for name in CallRecord._fields if name != "notes")
-NO_FACTS = ("revised_at", "carrier_id", "reporter")
+NO_FACTS = ("revised_at", "carrier_id", "reporter", "numbers_deleted")
 _facts_of = attrgetter(*(name for name in STORED if name not in NO_FACTS))
+
+
+def without_numbers(record: CallRecord) -> CallRecord:
+    """``record`` as it is kept of a call whose numbers were deleted."""
+    return record._replace(from_number="", to_number="", numbers_deleted=True)
 
 
 def is_long(call: CallRecord | Call) -> bool:

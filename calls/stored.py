@@ -63,7 +63,7 @@ CHARGE = {
 RATED = FACTS | CHARGE
 
 # Nothing, of most calls: only written where one of a batch has any.
-RARE = ("carrier_id", "reporter")
+RARE = ("carrier_id", "reporter", "numbers_deleted")
 COMMON = {name: path for name, path in RATED.items() if name not in RARE}
 NEW_COLUMNS = (*COMMON, "recorded_at", "corrections", "import_id")
 _values_of = attrgetter(*COMMON.values())

@@ -6,7 +6,7 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from billing.queue import RETRYING, enqueue
-from calls import ordering
+from calls import numbers, ordering
 from calls.exports import keeping, making
 from calls.imports import command_imports, machine, slices, uploads
 from calls.inbox import draining, pulling
@@ -37,6 +37,13 @@ def sweep_imports() -> None:
 def delete_old_import_files() -> None:
     """Delete files that are older than is promised, and uploads that were abandoned."""
     uploads.delete_old_files(now=timezone.now())
+
+
+@shared_task(**RETRYING)
+def delete_old_numbers() -> None:
+    """Delete numbers of old calls for a while, and queue the rest."""
+    if numbers.delete_old_numbers(clock=timezone.now):
+        delete_old_numbers.delay()
 
 
 @shared_task(**RETRYING)

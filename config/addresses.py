@@ -4,6 +4,7 @@ No reason repeats an address: it may hold a password.
 """
 
 import re
+from collections.abc import Callable
 from email.utils import parseaddr
 from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
@@ -41,6 +42,16 @@ def mailbox(text: str) -> None:
     """Refuse what is neither ``user@host`` nor ``Name <user@host>``."""
     if not re.fullmatch(r"[^@\s]+@[^@\s]+", parseaddr(text)[1]):
         raise ValidationError(f"{text!r} is no e-mail address (Name <user@host>)")
+
+
+def up_to(length_max: int) -> Callable[[str], None]:
+    """Return what refuses a text of more than ``length_max`` characters."""
+
+    def check(text: str) -> None:
+        if len(text) > length_max:
+            raise ValidationError(f"has {len(text)} characters; at most {length_max} are allowed")
+
+    return check
 
 
 def contact(text: str) -> None:

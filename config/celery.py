@@ -31,6 +31,7 @@ BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "task": "dashboard.mail.tasks.tell_of_plan_requests",
         "schedule": 10,
     },
+    "tell of closings": {"task": "dashboard.mail.tasks.tell_of_closings", "schedule": 60},
     "delete old exports": {"task": "calls.tasks.delete_old_exports", "schedule": 60},
     "sweep orders": {"task": "calls.tasks.sweep_orders", "schedule": 600},
     "sweep inbox": {"task": "calls.tasks.sweep_inbox", "schedule": 10},
@@ -43,6 +44,10 @@ BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "delete old import files": {
         "task": "calls.tasks.delete_old_import_files",
         "schedule": crontab(minute=23),
+    },
+    "delete old numbers": {
+        "task": "calls.tasks.delete_old_numbers",
+        "schedule": crontab(minute=37),
     },
     "expiring credits": {
         "task": "dashboard.mail.tasks.notice_expiring_credits",

@@ -43,10 +43,16 @@ DEFAULT_FROM_EMAIL = env.text(
 )
 # Where "Talk to us" leads: an e-mail address or a page.
 CONTACT_ADDRESS = env.text("CONTACT_ADDRESS", parseaddr(DEFAULT_FROM_EMAIL)[1], addresses.contact)
+# Whom receipts name as the seller.
+SELLER_NAME = env.text("SELLER_NAME", "", addresses.up_to(200))
+SELLER_ADDRESS = env.text("SELLER_ADDRESS", "", addresses.up_to(500))
+SELLER_TAX_NUMBER = env.text("SELLER_TAX_NUMBER", "", addresses.up_to(40))
 MAILS_PER_DAY_MAX = env.number("MAILS_PER_DAY_MAX", default=5, minimum=1)
 # What a file of call records that is uploaded may take, and how many an account may have open.
 IMPORT_BYTES_MAX = env.number("IMPORT_BYTES_MAX", default=1024**3, minimum=1)
 IMPORTS_OPEN_MAX = env.number("IMPORTS_OPEN_MAX", default=5, minimum=1)
+# For how many days after a call the numbers of its two sides are kept; 0: for ever.
+NUMBERS_KEPT_DAYS = env.number("NUMBERS_KEPT_DAYS", default=0)
 # After how many hours without an event of a source that reported before somebody is told; 0: never.
 SOURCE_SILENCE_HOURS = env.number("SOURCE_SILENCE_HOURS", default=6)
 # Where the APIs of call platforms are, if not at their own addresses: tests point them at a fake.
@@ -148,6 +154,7 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "dashboard.sign_in.sessions.IdleMiddleware",
     "dashboard.sign_in.second_step.SecondStepMiddleware",
+    "dashboard.sign_in.framing.FrameMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 

@@ -21,8 +21,10 @@ from django_htmx.middleware import HtmxDetails
 
 from billing.ledger.balances import balance_read_with
 from billing.models import Account, Balance, Membership, Role, User
+from billing.plans.closed import AccountClosedError
 from billing.snapshot import snapshot
 from calls.exports.selectors import of_place
+from dashboard.contact import contact_url
 from dashboard.frame import Frame, build_frame
 
 LAST_ACCOUNT = "account"  # key in the session
@@ -51,6 +53,8 @@ def account_page(
     manages: bool = False,
     operators: bool = True,
     framed: bool = True,
+    begins: bool = False,
+    acts_when_closed: bool = False,
     action: View | None = None,
 ) -> Callable[[View], View]:
     """Make a view one of an account's: ``view(request, …)`` gets ``request.account`` from ``slug``.
@@ -58,10 +62,12 @@ def account_page(
     ``pays``: only for those who may pay; others get 403 and are told who can help. ``manages``:
     only for those who manage the account, and for ``operators`` unless it says no. ``framed``:
     whether the answer is a page, with the frame around it, or bare data. Everything that the view
-    reads is read in one snapshot with the frame; it must not write.
+    reads is read in one snapshot with the frame; it must not write. ``begins``: the page is only
+    there to begin something, which nobody can in an account that is closed.
 
     ``action``: what a POST to the page does, for the same people. It acts through one domain call,
-    which has its own transaction, so there is no snapshot around it.
+    which has its own transaction, so there is no snapshot around it. In a closed account there is
+    none for its members, unless it ``acts_when_closed``.
     """
 
     def decorate(view: View) -> View:
@@ -72,6 +78,8 @@ def account_page(
             manages=manages,
             with_operators=manages and operators,
             framed=framed,
+            begins=begins,
+            acts_when_closed=acts_when_closed,
         )
 
     return decorate
@@ -104,6 +112,8 @@ def _gate(
     manages: bool,
     with_operators: bool,
     framed: bool,
+    begins: bool = False,
+    acts_when_closed: bool = False,
 ) -> View:
     """Let those pass who may, to the one of ``views`` that answers the method of the request."""
 
@@ -119,7 +129,13 @@ def _gate(
             own = passed.membership
             if (pays and not own.may_pay) or (manages and not own.may_manage):
                 return _no_permission(passed, pays=pays, framed=framed)
-            return view(passed, **kwargs)
+            acts = begins or (request.method not in READING and not acts_when_closed)
+            if acts and passed.account.closed_at is not None and own.pk is not None:
+                return _closed(passed, framed=framed)
+            try:
+                return view(passed, **kwargs)
+            except AccountClosedError:  # since it was read here
+                return _closed(passed, framed=framed)
 
     return gate
 
@@ -228,6 +244,13 @@ def _attach(
             now=timezone.now(),
         )
     return passed
+
+
+def _closed(request: AccountRequest, *, framed: bool) -> HttpResponse:
+    if not framed:
+        raise PermissionDenied
+    context = {"contact_url": contact_url()}
+    return render(request, "dashboard/account/closed.html", context, status=409)
 
 
 def _no_permission(request: AccountRequest, *, pays: bool, framed: bool) -> HttpResponse:

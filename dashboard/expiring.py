@@ -4,8 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Q
-
+from billing.ledger.balances import grants_standing
 from billing.models import Account, CreditGrant, GrantSource
 from billing.notices.warnings import EXPIRY_WARNINGS_DAYS, warning_due
 from billing.plans.cycles import Cycle
@@ -25,32 +24,39 @@ class ExpiringSoon:
 
 @dataclass(frozen=True, slots=True)
 class LeftBySource:
-    """How many credits are left of what the plan gave in this cycle, and of all others.
+    """How many credits are left of what the plan gave in this cycle, of top-ups, and of others.
 
-    ``plan_credits`` are those that the plan gave; None where it gave none.
+    ``plan_credits`` are those that the plan gave; None where it gave none. What is left of them
+    ends at ``plan_ends_at``; None where nothing is left. Others are adjustments, credits that calls
+    returned, and what an earlier plan gave.
     """
 
     plan_left: int
     plan_credits: int | None
+    plan_ends_at: datetime | None
+    top_up_left: int
     other_left: int
 
 
 def left_by_source(*, account: Account, cycle: Cycle | None, now: datetime) -> LeftBySource:
     """Read what ``account`` has by where it came from; one query."""
-    wanted = Q(is_open=True)
-    if cycle is not None:
-        wanted |= Q(source=GrantSource.PLAN, granted_at__gte=cycle.starts_at)
-    grants = CreditGrant.objects.filter(~Q(expires_at__lte=now), wanted, account=account).order_by()
-    plan_left, plan_credits, other_left = 0, None, 0
-    for source, granted_at, credits, remaining in grants.values_list(
-        "source", "granted_at", "credits", "remaining"
-    ):
-        if source == GrantSource.PLAN and cycle is not None and granted_at >= cycle.starts_at:
-            plan_left += remaining
-            plan_credits = (plan_credits or 0) + credits
-        else:
-            other_left += remaining
-    return LeftBySource(plan_left, plan_credits, other_left)
+    grants = grants_standing(account=account, now=now)
+    of_plan = [
+        grant
+        for grant in grants
+        if grant.source == GrantSource.PLAN
+        and cycle is not None
+        and grant.granted_at >= cycle.starts_at
+    ]
+    top_up_left = sum(each.remaining for each in grants if each.source == GrantSource.TOP_UP)
+    plan_left = sum(grant.remaining for grant in of_plan)
+    return LeftBySource(
+        plan_left=plan_left,
+        plan_credits=sum(grant.credits for grant in of_plan) if of_plan else None,
+        plan_ends_at=next((grant.expires_at for grant in of_plan if grant.remaining), None),
+        top_up_left=top_up_left,
+        other_left=sum(grant.remaining for grant in grants) - plan_left - top_up_left,
+    )
 
 
 def expiring_soon(*, left: Iterable[CreditGrant], now: datetime) -> ExpiringSoon | None:

@@ -20,6 +20,7 @@ from dashboard.exports.page import ExportPage, pages_of
 class Frame:
     """The frame of one page. ``now`` is the instant that the whole page speaks of.
 
+    ``credit_state`` is None where the account is closed: nobody can do anything about it.
     ``left`` says of which credits few are left; None while there are enough.
     ``upcoming`` is what is to follow the ``agreement`` in force, ``next_credits`` what comes of it.
     ``has_exports``: the person has downloads in the account; ``export_news`` are those that are
@@ -29,7 +30,7 @@ class Frame:
     account: Account
     membership: Membership
     balance: int
-    credit_state: CreditState
+    credit_state: CreditState | None
     zone: str
     other_accounts: Sequence[Account]
     agreement: Agreement | None
@@ -68,13 +69,15 @@ def build_frame(
     account = membership.account
     tariffs = TariffBook([account.pk])
     agreement = tariffs.find(account.pk, now)
-    state = credit_state(
-        credits=balance,
-        low_at=low_level(
-            thresholds_of(account),
-            credits_per_cycle=agreement.terms.credits_per_cycle if agreement else None,
-        ),
-    )
+    state = None
+    if account.closed_at is None:
+        state = credit_state(
+            credits=balance,
+            low_at=low_level(
+                thresholds_of(account),
+                credits_per_cycle=agreement.terms.credits_per_cycle if agreement else None,
+            ),
+        )
     cycle = cycle_of(book=tariffs, account_id=account.pk, at=now)
     return Frame(
         account=account,

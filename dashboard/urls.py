@@ -2,7 +2,7 @@
 
 from django.urls import include, path, register_converter
 
-from dashboard.account.views import home, landing, notifications, troubleshooting
+from dashboard.account.views import company, home, landing, notifications, troubleshooting
 from dashboard.activity.views import activity
 from dashboard.api_keys.views import api_key, api_key_new, api_keys
 from dashboard.exports.views import export_file, export_new, export_page, exports
@@ -84,6 +84,7 @@ account_pages = [
     path("calls/sources/order/", source_order, name="source_order"),
     path("calls/sources/<uuid:public_id>/", source, name="source"),
     path("calls/sources/<uuid:public_id>/delete/", source_delete, name="source_delete"),
+    path("settings/company/", company, name="company"),
     path("settings/notifications/", notifications, name="notifications"),
     path("help/troubleshooting/", troubleshooting, name="troubleshooting"),
 ]

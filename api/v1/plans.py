@@ -89,7 +89,7 @@ class SubscriptionView(ApiView):
                     }
                     for change in upcoming
                 ],
-                "grants": list(map(grant, page.credits)),
+                "grants": [grant(each) for each in page.credits if each.remaining],
                 "history": [
                     {
                         "plan": past.plan.name,

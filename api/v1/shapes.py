@@ -139,7 +139,8 @@ class Call(serializers.Serializer):
 
     def get_fields(self) -> dict[str, serializers.Field]:
         """Add the numbers."""
-        texts = {name: serializers.CharField() for name in ("from", "to")}
+        about = "Number or address; empty where none was told, or it was deleted once it was old."
+        texts = {name: serializers.CharField(help_text=about) for name in ("from", "to")}
         return {**super().get_fields(), **texts}
 
 

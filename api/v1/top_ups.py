@@ -22,6 +22,7 @@ from billing.payments.gateways import GatewayError, RefusedError
 from billing.payments.pricing import TopUpError
 from billing.payments.programs import KeyReusedError, begin_top_up
 from billing.payments.states import ROWS, standing_of
+from billing.plans.closed import AccountClosedError
 from billing.snapshot import snapshot
 
 KEY_HEADER = "Idempotency-Key"
@@ -96,6 +97,8 @@ class TopUpsView(ApiView):
             raise Problem(
                 "unusable", error.message, errors=[{"header": KEY_HEADER, "detail": error.message}]
             ) from None
+        except AccountClosedError as error:
+            raise Problem("conflict", error.message) from None
         except TopUpError as error:
             raise at_pointer("/credits", error.message) from None
         except RefusedError as error:

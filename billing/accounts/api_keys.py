@@ -15,8 +15,9 @@ from django.db.models import Q, QuerySet
 
 from billing.accounts import key_format
 from billing.activity import ActivityKind, gone, new, note
-from billing.models import Account, ApiKey, Membership, Role, Scope
+from billing.models import Account, ApiKey, Membership, Role, Scope, User
 from billing.models.api_key import NAME_LENGTH_MAX
+from billing.plans.closed import hold_open
 from billing.refusals import Refusal
 from billing.texts import UNSTORABLE
 
@@ -61,7 +62,8 @@ def create_key(
 ) -> MadeKey:
     """Make a key for the account of ``membership``, who makes it.
 
-    ``public_id`` comes with the form, so that a form sent twice makes one key. Raises ApiKeyError.
+    ``public_id`` comes with the form, so that a form sent twice makes one key. Raises ApiKeyError,
+    and AccountClosedError.
     """
     name = _readable_name(name)
     given = [scope for scope in scopes_to_give(membership) if scope in scopes]
@@ -72,7 +74,7 @@ def create_key(
     if expires_at is not None and expires_at <= now:
         raise ApiKeyError("This day is over. Choose a later one, or none.", field="expires_at")
     with transaction.atomic():
-        account = Account.objects.select_for_update(no_key=True).get(pk=membership.account_id)
+        account = hold_open(membership.account_id)
         if valid_keys(account, at=now).count() >= KEYS_MAX:
             raise ApiKeyError(
                 f"The account has {KEYS_MAX} keys already, which is the most. Revoke one first."
@@ -96,6 +98,7 @@ def rotate_key(
     ApiKeyError where it has ended or was replaced already, or may do what the person may not.
     """
     with transaction.atomic():
+        hold_open(membership.account_id)
         old = ApiKey.objects.select_for_update().get(pk=key.pk)
         if not may_rotate(membership, old):
             raise ApiKeyError(LACKS_SCOPE)
@@ -140,6 +143,22 @@ def revoke_key(*, membership: Membership, key: ApiKey, now: datetime) -> None:
             )
 
 
+def revoke_all(*, account: Account, by: User, now: datetime) -> int:
+    """End all keys of ``account`` that are valid; return how many."""
+    with transaction.atomic():
+        keys = list(valid_keys(account, at=now).select_for_update())
+        for key in keys:
+            key.revoked_at, key.revoked_by = now, by
+            key.save(update_fields=["revoked_at", "revoked_by"])
+            note(
+                ActivityKind.KEY_REVOKED,
+                account=account,
+                subject=key.name,
+                changes=gone(scopes=key.scopes),
+            )
+    return len(keys)
+
+
 def valid_keys(account: Account, *, at: datetime) -> QuerySet[ApiKey]:
     """The keys of ``account`` that open anything at ``at``, newest first."""
     goes_on = Q(expires_at=None) | Q(expires_at__gt=at)
@@ -158,7 +177,9 @@ def find_key(*, secret: str, at: datetime) -> ApiKey | None:
         .filter(digest=key_format.digest_of(secret))
         .first()
     )
-    return found if found is not None and found.is_valid_at(at) else None
+    if found is None or found.account.closed_at is not None:
+        return None
+    return found if found.is_valid_at(at) else None
 
 
 def note_use(*, key: ApiKey, at: datetime) -> None:

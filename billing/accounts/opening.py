@@ -1,5 +1,6 @@
 """Opening accounts, who belongs to them, and moving one to another time zone."""
 
+from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,6 +22,8 @@ STARTS_YEARS_AGO_MAX = 10
 
 # What is said of an account where it is opened or changed.
 ACCOUNT_FACTS = ("name", "slug", "time_zone", "currency")
+# What its Superadmins say of the company that receipts name.
+COMPANY_FACTS = ("company_name", "company_address", "tax_number")
 
 
 class OpeningError(Refusal):
@@ -139,18 +142,18 @@ def _check_start(account: Account, starts_at: datetime, now: datetime) -> None:
         )
 
 
-def change_account(*, account: Account) -> None:
-    """Store the name, slug, zone and currency that ``account`` has now.
+def change_account(*, account: Account, facts: Sequence[str] = ACCOUNT_FACTS) -> None:
+    """Store the ``facts`` that ``account`` has now, and nothing else of it.
 
     In another zone its days are summed again. Instants stay; only which day they fall on changes.
     Cycles keep to the clock that they began by.
     """
     with transaction.atomic():
         before = Account.objects.select_for_update(no_key=True).get(pk=account.pk)
-        account.save(update_fields=[*ACCOUNT_FACTS])
-        if before.time_zone != account.time_zone:
+        account.save(update_fields=[*facts])
+        if "time_zone" in facts and before.time_zone != account.time_zone:
             ledger.rebuild_daily_usage(account=account)
-        changes = changed(facts_of(before, *ACCOUNT_FACTS), facts_of(account, *ACCOUNT_FACTS))
+        changes = changed(facts_of(before, *facts), facts_of(account, *facts))
         if changes:
             note(
                 ActivityKind.ACCOUNT_CHANGED,

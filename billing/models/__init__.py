@@ -17,6 +17,7 @@ from billing.models.payment import Dispute, Payment, PaymentEvent, Refund, Revie
 from billing.models.plan import CustomTerms, Plan, PlanTerms, Subscription, Terms
 from billing.models.plan_request import PlanRequest, PlanRequestState
 from billing.models.pricing import Pack, TopUpPricing
+from billing.models.receipt import Receipt
 from billing.models.sign_in import SignInAttempts, UsedCode
 from billing.models.top_up import TopUp, TopUpState
 from billing.models.user import User
@@ -55,6 +56,7 @@ __all__ = [
     "PlanRequest",
     "PlanRequestState",
     "PlanTerms",
+    "Receipt",
     "Refund",
     "Review",
     "Role",

@@ -14,7 +14,10 @@ from django.utils import timezone
 
 from billing.models.currency import currency_code
 from billing.models.look_again import look_again
+from billing.texts import UNSTORABLE
 from billing.zones import place_names
+
+ADDRESS_LINES_MAX = 8
 
 
 def validate_time_zone(name: str) -> None:
@@ -26,8 +29,27 @@ def validate_time_zone(name: str) -> None:
         )
 
 
+def validate_line(text: str) -> None:
+    """Accept what stands on one line and can be read."""
+    if UNSTORABLE.search(text):
+        raise ValidationError("This has a control character or a line break; remove it.")
+
+
+def validate_address(text: str) -> None:
+    """Accept a few lines that can be read."""
+    lines = text.splitlines()
+    if any(UNSTORABLE.search(line) for line in lines):
+        raise ValidationError("This has a control character; remove it.")
+    if len(lines) > ADDRESS_LINES_MAX:
+        raise ValidationError(f"Write it on at most {ADDRESS_LINES_MAX} lines.")
+
+
 class Account(models.Model):
-    """A company. Days and everything shown to it are in its ``time_zone``."""
+    """A company. Days and everything shown to it are in its ``time_zone``.
+
+    ``company_name``, ``company_address`` and ``tax_number`` are the buyer that its receipts name
+    from now on; without a ``company_name`` that is ``name``.
+    """
 
     name = models.CharField(max_length=200)
     slug = models.SlugField(
@@ -47,7 +69,26 @@ class Account(models.Model):
         validators=[currency_code],
         help_text="ISO 4217 code of the currency the account pays in.",
     )
+    company_name = models.CharField(
+        max_length=200, blank=True, default="", db_default="", validators=[validate_line]
+    )
+    company_address = models.CharField(
+        "address",
+        max_length=500,
+        blank=True,
+        default="",
+        db_default="",
+        validators=[validate_address],
+    )
+    tax_number = models.CharField(
+        max_length=40, blank=True, default="", db_default="", validators=[validate_line]
+    )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
+    # Written by `billing.accounts.closing`.
+    closed_at = models.DateTimeField("closed", null=True, blank=True, editable=False)
+    # Written by `billing.notices.closings`.
+    closing_mail_tried_at = models.DateTimeField(null=True, blank=True, editable=False)
+    closing_mailed_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     class Meta:
         ordering = ["name", "id"]

@@ -59,6 +59,8 @@ class ActivityKind(models.TextChoices):
 
     ACCOUNT_OPENED = "account.opened", "Opened the account"
     ACCOUNT_CHANGED = "account.changed", "Changed the account"
+    ACCOUNT_CLOSED = "account.closed", "Closed the account"
+    ACCOUNT_REOPENED = "account.reopened", "Reopened the account"
 
     PERSON_ADDED = "people.added", "Added a person who signs in"
     PERSON_CHANGED = "people.changed", "Changed a person"

@@ -137,7 +137,10 @@ class PlanTerms(Terms):
 
 
 class Subscription(models.Model):
-    """An account is on ``plan`` from ``effective_from`` until its next subscription."""
+    """An account is on ``plan`` from ``effective_from`` until its next subscription.
+
+    ``ended_at`` is when the account was closed: from then on no cycle begins, and no call is taken.
+    """
 
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="subscriptions")
     plan = models.ForeignKey(Plan, on_delete=models.PROTECT, related_name="subscriptions")
@@ -147,6 +150,7 @@ class Subscription(models.Model):
         help_text="The account's when it subscribed: its cycles keep to that clock, so that no day "
         "is in two of them, or in none, when the account moves.",
     )
+    ended_at = models.DateTimeField(null=True, blank=True)
     # Written by `billing.plans.subscriptions.renew`.
     begun_at = models.DateTimeField(
         null=True, blank=True, help_text="When its beginning was booked. Empty: still to come."

@@ -27,6 +27,8 @@ class LowCredits:
 def low_credits_of(*, account: Account, person: User, now: datetime) -> LowCredits:
     """What ``person`` has to be told about the credits of ``account``, as of ``now``."""
     balance = balance_of(account)
+    if account.closed_at is not None:
+        return LowCredits(balance.last_seq, balance.credits, None, "the account is closed")
     thresholds = [
         each for each in reachable(account=account, at=now) if balance.credits <= each.level
     ]

@@ -53,6 +53,7 @@ def watch(*, account: Account, now: datetime) -> list[int]:
 
     First bring the account up to ``now`` (`billing.plans.movements.bring_up_to_date`), so that
     nobody is warned between the old credits' end and the new ones' grant.
+    Nobody is warned of a closed account: it can't be topped up.
     Of several thresholds only the lowest is told. A dip that is over is not: there is nothing to
     do about it. Nor is anybody warned while an import is under way.
     """
@@ -67,7 +68,9 @@ def watch(*, account: Account, now: datetime) -> list[int]:
         if not balance.last_seq:
             return []
         thresholds = note_levels(account=account, balance=balance, at=now)
-        made = _warn_of_low_credits(account, balance.credits, thresholds, now)
+        made = []
+        if account.closed_at is None:
+            made = _warn_of_low_credits(account, balance.credits, thresholds, now)
         mark_watched(balance=balance)
     return [notice.pk for notice in made]
 

@@ -31,6 +31,7 @@ from billing.payments.settling import (
     settle,
 )
 from billing.payments.states import ENDED, deciding, state_of
+from billing.plans.closed import hold_open
 
 # An older checkout is not gone on with: providers want half an hour left, and so do people.
 CONTINUED_FOR = timedelta(minutes=25)
@@ -73,9 +74,10 @@ def start(
     The payment is stored before the provider hears of it, with all that it is asked with: asking
     again asks the same, whatever the account and the person are called by then. Raises GatewayError
     where the provider can't be reached or refuses; what it says is kept with the payment. Sending
-    the form again goes on where it stopped, after a refusal with a new attempt.
+    the form again goes on where it stopped, after a refusal with a new attempt. Raises
+    AccountClosedError.
     """
-    payment = _begun(
+    payment = begin(
         account=account,
         user_id=user_id,
         email=email,
@@ -84,6 +86,11 @@ def start(
         return_url=return_url,
         now=now,
     )
+    return go_on(payment, now=now)
+
+
+def go_on(payment: Payment, *, now: datetime) -> Payment:
+    """Open the provider's page for a ``payment`` that was begun, as `start` does."""
     if payment.status != Status.OPEN or payment.checkout_url:
         return payment
     same = _close_others(payment, now)
@@ -154,7 +161,7 @@ def _order(payment: Payment) -> Order:
     )
 
 
-def _begun(
+def begin(
     *,
     account: Account,
     user_id: int | None,
@@ -166,12 +173,14 @@ def _begun(
 ) -> Payment:
     """The payment that the form stands for: the one begun with it, or else a new one.
 
-    Each order has its number in the key, so that two forms at once find the same new one.
+    Each order has its number in the key, so that two forms at once find the same new one. Nobody is
+    asked: `go_on` opens the page. Raises AccountClosedError.
     """
     gateway = configured_gateway().name
     orders = _orders(account=account, user_id=user_id, quoted=quoted, form_key=form_key)
     for order in orders:
         with transaction.atomic():
+            hold_open(account.pk)
             top_up, is_new = TopUp.objects.get_or_create(
                 account=account,
                 idempotency_key=_key(form_key, order, quoted),

@@ -16,6 +16,7 @@ from billing.payments.gateways import (
     RefundFacts,
 )
 from billing.payments.matching import is_decided, mismatch_of, takes_money
+from billing.payments.receipts import make_receipt
 
 logger = logging.getLogger(__name__)
 
@@ -55,7 +56,8 @@ def mark_paid(
     paid_at: datetime,
     now: datetime,
 ) -> None:
-    """Note that the payment is paid (not saved)."""
+    """Note that the payment is paid (not saved), and whom its receipt names."""
+    make_receipt(payment, now=now)
     payment.status = Status.PAID
     payment.amount_minor, payment.currency = amount_minor, currency
     payment.payment_id = provider_payment_id

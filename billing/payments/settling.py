@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 
-from billing.models import Payment, Refund, Review, TopUp
+from billing.models import Account, Payment, Refund, Review, TopUp
 from billing.payments import noting
 from billing.payments.asking import next_check_at
 from billing.payments.credits import follow_money
@@ -45,15 +45,16 @@ def reconcile(*, payment_pk: int, now: datetime) -> Payment:
     """Ask the provider how a payment stands with its refunds and disputes, and settle it.
 
     A checkout that its provider does not know, or whose provider is not in use any more, expires.
-    The open page of a top-up that another attempt has paid is closed. Raises GatewayError.
+    The open page of a top-up that another attempt has paid is closed, and so is that of an account
+    that is. Raises GatewayError.
     """
-    payment = Payment.objects.get(pk=payment_pk)
+    payment = Payment.objects.select_related("top_up__account").get(pk=payment_pk)
     # Before the provider is asked: one that does not answer is asked less and less often too.
     _note_check(payment, now)
     is_old = now >= payment.created_at + CHECKOUT_VALID_FOR
     if payment.checkout_id:
         try:
-            if payment.status == Status.OPEN and _is_paid_otherwise(payment):
+            if payment.status == Status.OPEN and _is_not_wanted(payment):
                 facts = close_page(payment)
             else:
                 facts = gateway_named(payment.gateway).fetch_checkout(payment.checkout_id)
@@ -87,9 +88,18 @@ def close_page(payment: Payment) -> CheckoutFacts:
     return facts
 
 
-def _is_paid_otherwise(payment: Payment) -> bool:
-    """Whether another attempt has paid the top-up of an attempt that was not paid."""
+def _is_not_wanted(payment: Payment) -> bool:
+    """Whether an attempt that was not paid should not be: another one has paid the top-up, or the
+    account was closed."""
+    if payment.top_up.account.closed_at is not None:
+        return True
     return Payment.objects.filter(top_up=payment.top_up_id, status=Status.PAID).exists()
+
+
+def close_pages_soon(*, account: Account, now: datetime) -> int:
+    """Have the provider's open pages of ``account`` closed by the sweeper; return how many."""
+    opened = Payment.objects.filter(top_up__account=account, status=Status.OPEN)
+    return opened.update(next_check_at=now)
 
 
 def _reconcile_reversals(payment: Payment, now: datetime) -> Payment:

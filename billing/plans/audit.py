@@ -14,7 +14,7 @@ from django.db import connection
 
 from billing.bulk import read_rows
 from billing.ledger import references
-from billing.ledger.audit import Breach, Invariant, breaches_among
+from billing.ledger.audit import Breach, Invariant, breaches_among, breaches_of
 from billing.ledger.references import CycleNamed
 from billing.models import Account, CustomTerms, PlanTerms, Subscription
 from billing.plans.granting import first_not_among, granted_lately
@@ -140,6 +140,25 @@ def _wrong_note(
     return f"is to be looked at by {owed_at}, but notes {noted}"
 
 
+def subscriptions_end_with_their_account() -> Iterator[Breach]:
+    """The latest subscription of a closed account ended when it was closed; that of an open one has
+    no end. So no cycle begins and no call is taken while an account is closed, and only then."""
+    return breaches_of(
+        "closing",
+        """
+        SELECT account.id, format('subscription %s', latest.id),
+               format('ended at %s, but the account was closed at %s',
+                      coalesce(latest.ended_at::text, 'no time'),
+                      coalesce(account.closed_at::text, 'no time'))
+          FROM billing_account account
+          JOIN LATERAL (SELECT id, ended_at FROM billing_subscription own
+                         WHERE own.account_id = account.id
+                         ORDER BY effective_from DESC LIMIT 1) latest ON true
+         WHERE latest.ended_at IS DISTINCT FROM account.closed_at
+        """,
+    )
+
+
 def _granted() -> list[_Granted]:
     """All plan credits, in the order of time."""
     with connection.cursor() as cursor:
@@ -175,4 +194,5 @@ INVARIANTS: tuple[Invariant, ...] = (
     plan_credits_have_their_cycle,
     changes_of_plan_grant_once_a_month,
     subscriptions_are_due_in_time,
+    subscriptions_end_with_their_account,
 )

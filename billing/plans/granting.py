@@ -9,6 +9,7 @@ and how long they last", "Plan changes".
   and agree the terms afterwards.
 - A change of plan begins a cycle. It grants nothing where credits of that plan were granted within
   the month before the change: changing to and fro never adds up.
+- Once an account is closed no cycle begins: its subscription has an end.
 """
 
 from collections.abc import Container, Iterator
@@ -49,6 +50,8 @@ def cycle_credits(book: TariffBook, account_id: int, *, until: datetime) -> Iter
         if subscription.effective_from > until:
             return
         last = until if changes_at is None else min(until, changes_at - A_MOMENT)
+        if subscription.ended_at is not None:
+            last = min(last, subscription.ended_at)
         plan_id = subscription.plan_id
         for cycle in subscription.cycles(until=last):
             if cycle.number == 0 and granted_lately(subscription, granted_at.get(plan_id)):
@@ -132,7 +135,7 @@ def first_not_among(
 
 
 def cycle_of(*, book: TariffBook, account_id: int, at: datetime) -> Cycle | None:
-    """The billing cycle that an account is in at ``at``; None while it has no plan.
+    """The billing cycle that an account is in at ``at``; None while it has no plan, or is closed.
 
     A change of plan ends it, also one that is planned. Its credits have their own end all the same.
     """
@@ -140,11 +143,12 @@ def cycle_of(*, book: TariffBook, account_id: int, at: datetime) -> Cycle | None
     if agreement is None:
         return None
     subscription = agreement.subscription
+    if subscription.ended_at is not None and at >= subscription.ended_at:
+        return None
     changes_at = dict(book.subscriptions_of(account_id))[subscription]
     cycle = subscription.cycle_at(at)
-    if changes_at is None:
-        return cycle
-    return replace(cycle, ends_at=min(cycle.ends_at, changes_at))
+    ends = [end for end in (cycle.ends_at, changes_at, subscription.ended_at) if end is not None]
+    return replace(cycle, ends_at=min(ends))
 
 
 def current_cycle(*, account: Account, at: datetime) -> Cycle | None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from billing.ledger.balances import grants_standing
 from billing.models import Account, CreditGrant, CustomTerms, Subscription
 from billing.plans.tariffs import Agreement
 from billing.plans.terms import TypicalCharge, typical_charges
@@ -11,7 +12,10 @@ from billing.plans.terms import TypicalCharge, typical_charges
 
 @dataclass(frozen=True, slots=True)
 class SubscriptionPage:
-    """The account's plan and credits. ``credits`` are in the order in which they are used."""
+    """The account's plan and credits. ``credits`` are in the order in which they are used.
+
+    Among them are the plan's that are used up, until their end.
+    """
 
     agreement: Agreement | None
     is_custom: bool
@@ -29,6 +33,6 @@ def subscription_page(
         agreement=agreement,
         is_custom=agreement is not None and isinstance(agreement.terms, CustomTerms),
         examples=typical_charges(agreement.tariff) if agreement else [],
-        credits=list(account.grants.filter(is_open=True)),
+        credits=grants_standing(account=account, now=now),
         history=list(history.order_by("-effective_from")),
     )

@@ -22,6 +22,7 @@ from billing.models import (
     Terms,
     User,
 )
+from billing.plans.closed import hold_open
 from billing.plans.cycles import cycle_at
 from billing.plans.granting import granted_within_a_month
 from billing.plans.subscriptions import subscribe
@@ -139,9 +140,11 @@ def ask(*, account: Account, plan: Plan, by: User, seen: str, now: datetime) -> 
     """Ask for ``plan``. ``seen`` is `PlanChange.seen` as the page told it.
 
     Asked for twice, it is one request. Raises PlanRequestError as `change_to` does, where another
-    plan is asked for already, and where the numbers are not those that were seen any more.
+    plan is asked for already, and where the numbers are not those that were seen any more; and
+    AccountClosedError.
     """
     with transaction.atomic():
+        hold_open(account.pk)
         ledger.lock_accounts([account.pk])
         known = open_request(account)
         if known is not None and known.plan_id == plan.pk:
@@ -205,6 +208,7 @@ def approve(*, request: PlanRequest, by: User, now: datetime) -> PlanRequest:
     more, or costs or gives something else than what the account asked for.
     """
     with transaction.atomic():
+        hold_open(request.account_id)
         stored = _locked_open(request)
         change = change_of(request=stored, now=now)
         stored.subscription = subscribe(account=stored.account, plan=change.plan, at=now, now=now)

@@ -25,6 +25,7 @@ from billing.models import (
     Subscription,
 )
 from billing.models.ledger import USAGE_KINDS
+from billing.plans.closed import hold_open
 from billing.plans.granting import cycle_credits, due_times
 from billing.plans.tariffs import TariffBook
 from billing.plans.terms_facts import terms_changed
@@ -53,9 +54,11 @@ def subscribe(
     none where credits of ``plan`` were granted within the month before (`billing.plans.granting`).
     ``custom_terms`` (unsaved, without subscription) replace the plan's own terms from ``at`` on.
     History stays: raises SubscriptionError where ``at`` is not after the account's latest change,
-    and where that change was to the same plan, so that asking twice grants no credits twice.
+    and where that change was to the same plan, so that asking twice grants no credits twice; unless
+    that one has ended. Raises AccountClosedError while the account is closed.
     """
     with transaction.atomic():
+        hold_open(account.pk)
         ledger.lock_accounts([account.pk])
         latest = account.subscriptions.first()
         if latest is not None and at <= latest.effective_from:
@@ -68,7 +71,7 @@ def subscribe(
                 f"The account changed its plan on {_moment(latest)}; "
                 "a change before that would rewrite its history."
             )
-        if latest is not None and latest.plan == plan:
+        if latest is not None and latest.plan == plan and latest.ended_at is None:
             hint = " Its terms can be changed without that." if custom_terms is not None else ""
             if latest.effective_from > (now or at):
                 raise SubscriptionError(
@@ -142,6 +145,38 @@ def cancel_planned_change(*, subscription: Subscription, now: datetime) -> None:
         )
         stored.delete()
         renew(account=stored.account, now=now)
+
+
+def end(*, account: Account, now: datetime) -> list[Subscription]:
+    """End the account's subscription ``now``, and cancel the changes that are planned after it.
+
+    Cycles that began by now are granted first; none begins later. Returns the planned changes.
+    Raises SubscriptionError where one has begun by a clock that is ahead.
+    """
+    with transaction.atomic():
+        ledger.lock_accounts([account.pk])
+        renew(account=account, now=now)
+        planned = list(_history_of(account.pk).filter(effective_from__gt=now))
+        for subscription in planned:
+            if subscription.begun_at is not None:
+                raise SubscriptionError(
+                    f"A change to {subscription.plan} has just begun. Try again in a minute."
+                )
+            note(
+                ActivityKind.PLAN_CHANGE_CANCELLED,
+                account=account,
+                subject=subscription.plan.name,
+                changes=gone(
+                    plan=subscription.plan.name, effective_from=subscription.effective_from
+                ),
+            )
+            subscription.delete()
+        latest = _history_of(account.pk).first()
+        if latest is not None:
+            latest.ended_at = now
+            latest.save(update_fields=["ended_at"])
+            renew(account=account, now=now)
+    return planned
 
 
 def _history_of(account_id: int) -> QuerySet[Subscription]:

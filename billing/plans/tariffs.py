@@ -30,6 +30,14 @@ class NoTariffError(LookupError):
     """The account has no plan, so nothing says what its calls cost."""
 
 
+class ClosedError(NoTariffError):
+    """The account was closed at ``closed_at``: what starts from then on is not charged."""
+
+    def __init__(self, closed_at: datetime) -> None:
+        super().__init__("the account was closed then")
+        self.closed_at = closed_at
+
+
 class EffectiveDated(Protocol):
     """A row that is in force from ``effective_from`` until the next one."""
 
@@ -95,9 +103,12 @@ class TariffBook:
         self._changes: dict[int, list[datetime]] = {}
         self._prices: dict[tuple[int, int], Price] = {}
         self._plans: dict[int, Plan] = {}
+        self._ended: set[int] = set()  # the accounts that are, or were, closed
         for subscription, plan in _subscriptions_of(account_ids):
             self._subscriptions[subscription.account_id].append(subscription)
             self._plans.setdefault(plan.pk, plan)
+            if subscription.ended_at is not None:
+                self._ended.add(subscription.account_id)
         self.subscribed = self._subscriptions.keys()
         for terms in _terms_of(self._plans, self._subscriptions.values()):
             if isinstance(terms, PlanTerms):
@@ -137,10 +148,16 @@ class TariffBook:
         return Agreement(subscription, plan, plan_terms)
 
     def price_at(self, account_id: int, at: datetime) -> Price:
-        """Return what a call of ``account_id`` that starts ``at`` is rated by. Raises as `at` does.
+        """Return what a call of ``account_id`` that starts ``at`` is rated by.
 
-        Between two changes of terms it is one and the same, so it is found out once.
+        Between two changes of terms it is one and the same, so it is found out once. Raises as
+        `at` does, and ClosedError where the account was closed then.
         """
+        if account_id in self._ended:
+            subscription = self.subscription_at(account_id, at)
+            ended_at = subscription.ended_at if subscription is not None else None
+            if ended_at is not None and at >= ended_at:
+                raise ClosedError(ended_at)
         changes = self._changes.get(account_id)
         if changes is None:
             changes = self._changes[account_id] = self.changes(account_id, after=BEFORE_ALL)

@@ -22,6 +22,7 @@ from calls.imports.noting import ActivityKind, note_import
 from calls.imports.parts import PART_BYTES
 from calls.models import FileImport, ImportPart, ImportState, StagedLine
 from calls.models.file_import import FILE_NAME_LENGTH_MAX
+from calls.numbers import kept_for
 
 __all__ = ["PART_BYTES"]
 
@@ -277,13 +278,19 @@ def delete_file(*, file_import: FileImport, now: datetime, is_asked_for: bool = 
     return found
 
 
+def file_kept_for() -> timedelta:
+    """How long the file of an import is kept: it has numbers in it."""
+    return kept_for(KEPT_FOR)
+
+
 def delete_old_files(*, now: datetime) -> int:
-    """Delete the files that are 30 days old, and uploads that were abandoned; return how many."""
+    """Delete the files that are `file_kept_for` old, and uploads that were abandoned; return how
+    many."""
     abandoned = FileImport.objects.filter(
         state=ImportState.UPLOADING, moved_at__lt=now - ABANDONED_AFTER
     )
     count, _ = abandoned.delete()
-    old = FileImport.objects.filter(file_deleted_at=None, created_at__lt=now - KEPT_FOR)
+    old = FileImport.objects.filter(file_deleted_at=None, created_at__lt=now - file_kept_for())
     for found in old.exclude(state__in=machine.MOVING):
         delete_file(file_import=found, now=now, is_asked_for=False)
         count += 1

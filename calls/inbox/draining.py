@@ -24,6 +24,7 @@ from calls.charging import Outcome, Result, record_calls
 from calls.inbox.reading import SourceReader
 from calls.models import CallSource, EventState, InboxEvent, Via
 from calls.models.call_source import REASON_LENGTH_MAX
+from calls.numbers import kept_for
 from calls.platforms import StoredEvent, Unfinished
 from calls.records import CallRecord, Rejected
 
@@ -132,17 +133,20 @@ def retry_failed(*, now: datetime) -> int:
 
 
 def forget_old(*, now: datetime) -> int:
-    """Delete events that nothing needs any more; return how many. Those that wait are kept."""
+    """Delete events that nothing needs any more; return how many. Those that wait are kept.
+
+    They have numbers in them, so none is kept for longer than these are.
+    """
     forgotten = 0
     ends = (
-        ([EventState.IRRELEVANT], now - IRRELEVANT_KEPT_FOR),
-        ([EventState.RECORDED, EventState.FAILED], now - KEPT_FOR),
+        ([EventState.IRRELEVANT], now - kept_for(IRRELEVANT_KEPT_FOR)),
+        ([EventState.RECORDED, EventState.FAILED], now - kept_for(KEPT_FOR)),
     )
     for states, before in ends:
         old = InboxEvent.objects.filter(state__in=states, received_at__lt=before).exclude(
             # A step of a call says nothing by itself, and is needed for as long as its call is.
             state=EventState.IRRELEVANT,
-            received_at__gte=now - KEPT_FOR,
+            received_at__gte=now - kept_for(KEPT_FOR),
             call_id__gt="",
         )
         while True:

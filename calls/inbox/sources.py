@@ -11,6 +11,7 @@ from django.db.models import Max
 from billing.accounts import encryption
 from billing.activity import ActivityKind, new, note
 from billing.models import Account, User
+from billing.plans.closed import hold_open
 from billing.refusals import Refusal
 from billing.texts import in_a_sentence
 from calls.models import CallSource, EventState, InboxEvent, PullState, Via
@@ -53,7 +54,7 @@ def connect(
     checked = _options(platform, options or {})
     with transaction.atomic():
         # Whoever adds a source to the account at the same time waits here.
-        Account.objects.select_for_update(no_key=True).get(pk=account.pk)
+        hold_open(account.pk)
         own = CallSource.objects.filter(account=account)
         if own.filter(deleted_at=None).count() >= SOURCES_MAX:
             raise Refusal(f"An account has at most {SOURCES_MAX} sources. Delete one first.")

@@ -18,6 +18,7 @@ from calls.models.file_import import (
     MappingProfile,
     StagedLine,
 )
+from calls.models.numbers_progress import NumbersProgress
 from calls.models.order_change import OrderChange
 from calls.models.overtaken import OvertakenCall
 
@@ -38,6 +39,7 @@ __all__ = [
     "ImportState",
     "InboxEvent",
     "MappingProfile",
+    "NumbersProgress",
     "OrderChange",
     "OvertakenCall",
     "PullState",

@@ -85,6 +85,12 @@ class Call(models.Model):
         help_text="There are rows of CallReport that are linked to it.",
     )
 
+    numbers_deleted = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="Its numbers were deleted because of their age: calls.numbers.",
+    )
+
     plan_name = models.CharField("plan", max_length=80)
     increment_seconds = models.PositiveIntegerField()
     credits_per_increment = models.PositiveIntegerField()

@@ -53,6 +53,7 @@ class CallReport(models.Model):
     status = models.CharField(max_length=9, choices=Status)
     remarks = models.CharField(max_length=REMARKS_LENGTH_MAX, blank=True)
     revised_at = models.DateTimeField(null=True, blank=True)
+    numbers_deleted = models.BooleanField(default=False, db_default=False)
     import_id = models.BigIntegerField("import", null=True, blank=True)
     reported_at = models.DateTimeField()
 

@@ -223,6 +223,17 @@ def _renamed(name: str) -> Say:
     return say
 
 
+def _of_number(name: str) -> Say:
+    renamed = _renamed(name)
+
+    def say(before: str | None, after: str | None, zone: tzinfo) -> str:
+        if before is None or after is None:
+            return f"{name} another number, deleted since"
+        return renamed(before, after, zone)
+
+    return say
+
+
 def _of_status(before: str, after: str, zone: tzinfo) -> str:
     return f"{STATUS_WORDS[before]} → {STATUS_WORDS[after]}"
 
@@ -252,8 +263,8 @@ _CHANGES: dict[str, Say] = {
     "ended_at": _moved("ended"),
     "plan_name": _renamed("plan"),
     "agent": _renamed("agent"),
-    "from_number": _renamed("from"),
-    "to_number": _renamed("to"),
+    "from_number": _of_number("from"),
+    "to_number": _of_number("to"),
     "remarks": _renamed("remarks"),
 }
 

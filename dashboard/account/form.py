@@ -1,10 +1,11 @@
-"""The form that adds a threshold, at which an account is warned that its credits run low."""
+"""The forms of an account's settings: a threshold of low credits, and the company on receipts."""
 
 from typing import Any
 
 from django import forms
 
-from billing.models import CreditThreshold
+from billing.accounts.opening import COMPANY_FACTS
+from billing.models import Account, CreditThreshold
 from billing.models.pricing import CREDITS_MAX
 
 PERCENT_MAX = 100
@@ -42,3 +43,25 @@ class ThresholdForm(forms.Form):
         if self.cleaned_data["unit"] == self.PERCENT:
             return CreditThreshold(percent_of_plan=number)
         return CreditThreshold(credits=number)
+
+
+class CompanyForm(forms.ModelForm):
+    """Whom the account's receipts name as the buyer."""
+
+    class Meta:
+        model = Account
+        fields = COMPANY_FACTS
+        widgets = {
+            "company_name": forms.TextInput(attrs={"autocomplete": "organization"}),
+            "company_address": forms.Textarea(attrs={"rows": 4, "autocomplete": "street-address"}),
+            "tax_number": forms.TextInput(attrs={"autocomplete": "off"}),
+        }
+
+    def clean_company_name(self) -> str:
+        """Give it on one line, without spaces that nobody sees."""
+        return " ".join(str(self.cleaned_data["company_name"]).split())
+
+    def clean_company_address(self) -> str:
+        """Give it without empty lines."""
+        lines = (line.strip() for line in str(self.cleaned_data["company_address"]).splitlines())
+        return "\n".join(filter(None, lines))

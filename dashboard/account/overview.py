@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from billing.ledger.balances import grants_left
-from billing.models import Account, LedgerEntry
+from billing.ledger.balances import grants_standing
+from billing.models import Account, CreditGrant, LedgerEntry
 from calls.usage.bars import Bar, bars_of
 from calls.usage.counts import counted_by_day
 from calls.usage.entries import Entry
@@ -19,14 +19,15 @@ RECENT_ROWS = 5
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """This cycle's use (the last 30 days without a plan), the last seven days, recent rows, and
-    what expires soon."""
+    """This cycle's use (the last 30 days without a plan), the last seven days, recent rows, which
+    credits there are (``standing``), and what expires soon."""
 
     period: Period
     calls: int
     credits_used: int
     week: Sequence[Bar]
     recent: Sequence[LogRow]
+    standing: Sequence[CreditGrant]
     expiring: ExpiringSoon | None
 
 
@@ -47,6 +48,8 @@ def overview(*, account: Account, frame: Frame) -> Overview:
             counted=counted_by_day(account=account, period=period, filters=UsageFilters()),
         )
 
+    standing = grants_standing(account=account, now=frame.now)
+    left = [grant for grant in standing if grant.remaining]
     period = chosen(Preset.THIS_CYCLE if cycle else Preset.LAST_30_DAYS)
     so_far = bars(period)
     recent = LedgerEntry.objects.filter(account=account).order_by("-occurred_at", "-id")
@@ -56,5 +59,6 @@ def overview(*, account: Account, frame: Frame) -> Overview:
         credits_used=sum(bar.credits_used for bar in so_far),
         week=bars(chosen(Preset.LAST_7_DAYS)),
         recent=log_rows(account=account, entries=Entry.read(recent[:RECENT_ROWS])),
-        expiring=expiring_soon(left=grants_left(account=account, now=frame.now), now=frame.now),
+        standing=standing,
+        expiring=expiring_soon(left=left, now=frame.now),
     )

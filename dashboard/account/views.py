@@ -1,5 +1,6 @@
-"""The pages of an account that are about neither its calls nor its money: home, mails, help."""
+"""The pages of an account that are about neither calls nor credits: home, mails, company, help."""
 
+from copy import copy
 from typing import cast
 
 from django.conf import settings
@@ -11,12 +12,14 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
 
 from billing.accounts.members import switch_credit_mails
+from billing.accounts.opening import COMPANY_FACTS, change_account
 from billing.models import User
 from billing.notices.levels import level_of, thresholds_of
 from billing.notices.thresholds import add_threshold, remove_threshold
+from billing.payments.receipts import buyer
 from billing.refusals import Refusal
 from dashboard.access import AccountRequest, account_page, accounts_of, last_seen
-from dashboard.account.form import ThresholdForm
+from dashboard.account.form import CompanyForm, ThresholdForm
 from dashboard.account.overview import overview
 from dashboard.refusals import add_refusal
 
@@ -78,7 +81,7 @@ def _save(request: AccountRequest) -> HttpResponse:
     return redirect("dashboard:notifications", request.account.slug)
 
 
-@account_page(action=_save)
+@account_page(acts_when_closed=True, action=_save)
 def notifications(request: AccountRequest) -> HttpResponse:
     """Show who gets which mails about the account's credits, and when the account is warned."""
     return _notifications(request, ThresholdForm())
@@ -102,3 +105,25 @@ def _notifications(
 
 def _whole(text: str) -> int | None:
     return int(text) if text.removeprefix("-").isdecimal() and len(text) <= 12 else None
+
+
+# ── The company on receipts ───────────────────────────────────────────────────────────────────
+def _save_company(request: AccountRequest) -> HttpResponse:
+    """Store what receipts say of the company from now on."""
+    form = CompanyForm(request.POST, instance=copy(request.account))
+    if not form.is_valid():
+        return _company(request, form, status=422)
+    change_account(account=form.instance, facts=COMPANY_FACTS)
+    messages.success(request, "Saved. Receipts name the company like this from now on.")
+    return redirect("dashboard:company", request.account.slug)
+
+
+@account_page(pays=True, action=_save_company)
+def company(request: AccountRequest) -> HttpResponse:
+    """Show which company the account's receipts name, and change it."""
+    return _company(request, CompanyForm(instance=request.account))
+
+
+def _company(request: AccountRequest, form: CompanyForm, *, status: int = 200) -> HttpResponse:
+    context = {"form": form, "buyer": buyer(request.account)}
+    return render(request, "dashboard/account/company.html", context, status=status)

@@ -57,7 +57,7 @@ def _create(request: AccountRequest) -> HttpResponse:
     return render(request, "dashboard/api_keys/new.html", {"form": form}, status=422)
 
 
-@account_page(manages=True, operators=False, action=_create)
+@account_page(manages=True, operators=False, begins=True, action=_create)
 def api_key_new(request: AccountRequest) -> HttpResponse:
     """Ask for the name of a key and what it may do."""
     offered = scopes_to_give(request.membership)

@@ -78,7 +78,7 @@ def _ask(request: AccountRequest) -> HttpResponseBase:
     return redirect("dashboard:export_page", request.account.slug, export.public_id)
 
 
-@account_page(action=_ask)
+@account_page(acts_when_closed=True, action=_ask)
 def export_new(request: AccountRequest) -> HttpResponse:
     """Say what a long file would have, and offer to have it made."""
     return _new(request, form_without_page(request))
@@ -145,7 +145,7 @@ def _act(request: AccountRequest, public_id: UUID) -> HttpResponse:
     return here
 
 
-@account_page(action=_act)
+@account_page(acts_when_closed=True, action=_act)
 def export_page(request: AccountRequest, public_id: UUID) -> HttpResponse:
     """Show one export: how far it is, or the file.
 

@@ -170,7 +170,7 @@ class Standing:
     @property
     def kept_until(self) -> datetime:
         """When the file is deleted by itself."""
-        return self.file_import.created_at + uploads.KEPT_FOR
+        return self.file_import.created_at + uploads.file_kept_for()
 
     @property
     def has_recorded(self) -> bool:

@@ -78,7 +78,7 @@ def _take_whole(request: AccountRequest) -> HttpResponse:
 
 
 @csrf_exempt  # the action checks the token itself, when it knows how to read the form
-@account_page(manages=True, action=_take_form)
+@account_page(manages=True, begins=True, action=_take_form)
 def import_new(request: AccountRequest) -> HttpResponse:
     """Offer to upload a file, and say what can be imported and what happens to it."""
     return _choose(request)
@@ -107,7 +107,7 @@ def upload_limits() -> dict[str, Any]:
         "part_bytes": uploads.PART_BYTES,
         "bytes_max": settings.IMPORT_BYTES_MAX,
         "form_bytes_max": FORM_BYTES_MAX,
-        "keep_days": uploads.KEPT_FOR.days,
+        "keep_days": uploads.file_kept_for().days,
         "withdraw_days": steps.WITHDRAWABLE_FOR.days,
         "known_formats": known_formats(),
     }

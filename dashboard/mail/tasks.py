@@ -4,13 +4,14 @@ from celery import shared_task
 from django.utils import timezone
 
 from billing.models import Account
+from billing.notices import closings as notices_of_closings
 from billing.notices import requests, warnings
 from billing.notices.due import undelivered
 from billing.plans.movements import bring_up_to_date
 from billing.queue import RETRYING, for_each_account
 from calls.exports import telling
 from calls.inbox import silence
-from dashboard.mail import exports, plan_requests
+from dashboard.mail import closings, exports, plan_requests
 from dashboard.mail.sending import send
 from dashboard.mail.silent_sources import send_silence
 
@@ -72,6 +73,19 @@ def tell_of_plan_requests() -> None:
 def send_plan_request_mail(request_id: int) -> None:
     """Send one e-mail about a request for a plan."""
     plan_requests.send(request_id=request_id, now=timezone.now())
+
+
+@shared_task
+def tell_of_closings() -> None:
+    """Send the e-mails about accounts that were closed."""
+    for account_id in notices_of_closings.untold(now=timezone.now()):
+        send_closing_mail.delay(account_id)
+
+
+@shared_task(**RETRYING)
+def send_closing_mail(account_id: int) -> None:
+    """Send one e-mail about an account that was closed."""
+    closings.send(account_id=account_id, now=timezone.now())
 
 
 @shared_task

@@ -136,7 +136,7 @@ class CallAdmin(RecordAdmin):
                 "fields": (
                     ("call_id", "account"),
                     ("usage_type", "agent"),
-                    ("from_number", "to_number"),
+                    ("from_number", "to_number", "numbers_deleted"),
                     ("status", "remarks"),
                     "started_at",
                     ("connected_at", "ended_at"),

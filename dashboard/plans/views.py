@@ -84,6 +84,8 @@ def _askable(
 ) -> set[int]:
     """The ids of the plans that can be asked for: `requests.change_to` has the last word."""
     frame = request.frame
+    if request.account.closed_at is not None:
+        return set()
     own = frame.agreement.subscription if frame.agreement else None
     if asked is not None and asked.state == PlanRequestState.OPEN:
         return set()

@@ -83,7 +83,7 @@ def _connect(request: AccountRequest, kind: str) -> HttpResponse:
     return _connect_page(request, kind, form, status=422)
 
 
-@account_page(manages=True, action=_connect)
+@account_page(manages=True, begins=True, action=_connect)
 def source_new(request: AccountRequest, kind: str) -> HttpResponse:
     """Ask what it takes to connect a source of ``kind``."""
     platform = platforms().get(kind)

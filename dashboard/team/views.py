@@ -64,7 +64,7 @@ def _invite(request: AccountRequest) -> HttpResponse:
     return render(request, "dashboard/team/invite.html", {"form": form}, status=422)
 
 
-@account_page(manages=True, operators=False, action=_invite)
+@account_page(manages=True, operators=False, acts_when_closed=True, action=_invite)
 def team_invite(request: AccountRequest) -> HttpResponse:
     """Ask for the address of somebody, and what they may do."""
     form = InvitationForm(offered=roles_to_give(request.membership), initial={"role": Role.MEMBER})
@@ -134,7 +134,7 @@ def _change(request: AccountRequest, member_id: int) -> HttpResponse:
         return _page(request, member, problem=refusal.message, status=409)
 
 
-@account_page(manages=True, operators=False, action=_change)
+@account_page(manages=True, operators=False, acts_when_closed=True, action=_change)
 def team_member(request: AccountRequest, member_id: int) -> HttpResponse:
     """Show one member, and how to change their role or remove them."""
     return _page(request, _member(request, member_id))

@@ -103,6 +103,12 @@ def largest(things: Iterable[object], attribute: str) -> int:
 
 
 @register.filter
+def sum_of(things: Iterable[object], attribute: str) -> int:
+    """The sum of an attribute."""
+    return sum(int(getattr(thing, attribute)) for thing in things)
+
+
+@register.filter
 def used(credits: int) -> SafeString:
     """A cell of the column Credits Used: no sign, a dash for 0, a minus where some came back."""
     if not credits:

@@ -22,6 +22,7 @@ from billing.payments.credits import valid_until
 from billing.payments.gateways import GatewayError, RefusedError
 from billing.payments.noting import UNFINISHED
 from billing.payments.pricing import Quote
+from billing.payments.receipts import buyer, parties_of
 from billing.payments.states import (
     ROWS,
     Standing,
@@ -104,7 +105,7 @@ def _buy(request: AccountRequest) -> HttpResponse:
     return redirect("dashboard:top_up_status", account.slug, payment.top_up.public_id)
 
 
-@account_page(pays=True, action=_buy)
+@account_page(pays=True, begins=True, action=_buy)
 def top_up(request: AccountRequest) -> HttpResponse:
     """Offer what is on sale; once something is chosen, show it for review.
 
@@ -148,6 +149,7 @@ def _review(request: AccountRequest, quoted: Quote, sale: OnSale) -> dict[str, A
         "balance_after": frame.balance + quoted.credits,
         "valid_until": top_up_valid_until(account=account, paid_at=frame.now),
         "form_key": buying.form_key(account=account, user_id=request.membership.user_id),
+        "buyer": buyer(account),
         "is_sandbox": settings.PAYMENT_GATEWAY == "sandbox",
     }
 
@@ -247,6 +249,7 @@ def receipt(request: AccountRequest, public_id: UUID) -> HttpResponse:
         raise Http404("Not paid.")
     context = {
         "standing": found,
+        "parties": parties_of(found.payment),
         "valid_until": valid_until(found.top_up)
         or top_up_valid_until(account=request.account, paid_at=found.payment.paid_at),
         "refunded_at": _refunded_at(found),

@@ -3,11 +3,12 @@
 import json
 from dataclasses import replace
 
+from django.conf import settings
 from django.http import Http404, HttpResponse, HttpResponseBase, JsonResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 
-from billing.ledger.balances import grants_left
+from billing.ledger.balances import grants_standing
 from calls.usage.call import call_id_of, call_page
 from calls.usage.counts import new_rows, rows_in
 from calls.usage.export import Selection, TooManyFoundError, export_csv
@@ -58,7 +59,8 @@ def usage(request: AccountRequest) -> HttpResponse:
     elsewhere = to_real_page(request, shown=(by_agent or report).rows.number)
     if elsewhere is not None:
         return elsewhere
-    left = grants_left(account=request.account, now=now)
+    standing = grants_standing(account=request.account, now=now)
+    left = [grant for grant in standing if grant.remaining]
     today = now.astimezone(period.zone).date()
     chart = chart_data(granularity=period.granularity, bars=report.bars, today=today)
     context = {
@@ -73,6 +75,7 @@ def usage(request: AccountRequest) -> HttpResponse:
         "filters": form,
         "chart": chart,
         "chart_json": json.dumps(chart),
+        "credits_standing": standing,
         "expiring": expiring_soon(left=left, now=now),
         "compared": compared(report),
         "by_agent": by_agent,
@@ -163,7 +166,8 @@ def call(request: AccountRequest, call_id: str) -> HttpResponse:
         if linked_to is None:
             raise Http404("No such call.")
         return redirect("dashboard:call", request.account.slug, linked_to)
-    return render(request, "dashboard/usage/call.html", {"page": page})
+    context = {"page": page, "numbers_kept_days": settings.NUMBERS_KEPT_DAYS}
+    return render(request, "dashboard/usage/call.html", context)
 
 
 @account_page()

@@ -48,6 +48,7 @@ def pages_of(account: Account) -> dict[str, str]:
         "plan-asked-for": f"{reverse('dashboard:plans', args=[slug])}?plan={_other_plan(account)}",
         "subscription": reverse("dashboard:subscription", args=[slug]),
         "troubleshooting": reverse("dashboard:troubleshooting", args=[slug]),
+        "company": reverse("dashboard:company", args=[slug]),
         "activity": reverse("dashboard:activity", args=[slug]),
         "activity-with-errors": f"{reverse('dashboard:activity', args=[slug])}?area=nothing",
         "api-reference": reverse("dashboard:api_reference"),

@@ -55,6 +55,8 @@ FAULTS = {
     "2026-03-11 00:00:00+00",
     "UPDATE billing_ledgerentry SET credits = -1 WHERE reference = 'call:c2'": "charge: account "
     "acme: call c2: costs 0 credits, but its entries used 1",
+    "UPDATE calls_call SET numbers_deleted = true, to_number = '1' WHERE call_id = 'c1'": ""
+    "numbers: account acme: call c1: says that its numbers were deleted, but there are some",
     "UPDATE calls_call SET is_history = true, credits = 0 WHERE call_id = 'c1'": "history: account "
     "acme: call c1: started at 2026-03-10 09:30:00+00 and is free, but the first subscription "
     "began at 2026-03-01 00:00:00+00",

@@ -197,6 +197,7 @@ UNUSABLE = [
     ("DEFAULT_FROM_EMAIL", "nonsense", "'nonsense' is no e-mail address"),
     ("CONTACT_ADDRESS", "nobody", "'nobody' is neither user@host nor https://…"),
     ("CONTACT_ADDRESS", "https://", "names no host"),
+    ("SELLER_TAX_NUMBER", "9" * 41, "has 41 characters; at most 40 are allowed"),
     ("PLATFORM_API_BASES", "https://api.vapi.ai", "is no list of name=https://…"),
     ("PLATFORM_API_BASES", "vapi=api.vapi.ai", "begins with none of http://, https://"),
     ("STRIPE_API_BASE", "foo", "begins with none of http://, https://"),

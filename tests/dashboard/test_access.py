@@ -70,6 +70,7 @@ PAGES: dict[str, tuple[dict[str, Any], tuple[int, int, int]]] = {
     "plans": ({}, PAYERS),
     "subscription": ({}, PAYERS),
     "activity": ({}, PAYERS),
+    "company": ({}, PAYERS),
     "notifications": ({}, EVERYONE),
     "troubleshooting": ({}, EVERYONE),
 }
@@ -78,6 +79,7 @@ ACTIONS = {
     "plans",
     "top_up",
     "top_up_status",
+    "company",
     "notifications",
     "import_new",
     "import_page",

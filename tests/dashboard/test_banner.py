@@ -5,21 +5,26 @@ from typing import Any
 import pytest
 from django.urls import reverse
 
+from billing.models import CreditThreshold
 from calls.inbox import sources
 from calls.models import FileImport, ImportState
 from tests.api.v1.conftest import key_of
 from tests.calls.exports.exporting import asked
-from tests.dashboard.conftest import NOW, call, post, top_up
+from tests.dashboard.conftest import NOW, call, goodwill, post, top_up
 from tests.dashboard.test_access import PAGES
 from tests.dashboard.top_up.test_top_up import decide, words
 from tests.dashboard.top_up.test_top_up_status import begin, paid
 
 pytestmark = pytest.mark.usefixtures("now")
 
-LOW = "Credits are running low. 200 left: 190 of 1,500 plan credits and 10 others."
+LOW = (
+    "Credits are running low. 200 left: 190 of 1,500 plan credits that end on 4 Dec 2026 "
+    "and 10 top-up credits."
+)
 # Data, no pages.
 BARE = {"export", "export_file", "changes", "import_parts", "import_profile", "import_rejects"}
 LED_ELSEWHERE = {"import_mapping", "import_take_back"}  # of an import that recorded nothing
+HOME = "/a/acme/"
 TOPPING_UP = {"top_up", "top_up_status"}
 
 
@@ -57,6 +62,31 @@ def addresses(account, owner, professional):
         name: reverse(f"dashboard:{name}", kwargs={"slug": "acme", **arguments.get(name, {})})
         for name in set(PAGES) - BARE - LED_ELSEWHERE
     }
+
+
+def test_it_says_that_all_plan_credits_are_used(client, owner, account, professional):
+    post(top_up(account, 200, NOW), call(account, "a", 1_550, NOW))
+    client.force_login(owner)
+    said = words(client.get(HOME))
+    assert "Credits are running low. 150 left: 0 of 1,500 plan credits and 150 top-up" in said
+    post(call(account, "b", 150, NOW))
+    said = words(client.get(HOME))
+    assert "No credits are left. All 1,500 plan credits of this cycle are used, and" in said
+
+
+def test_it_says_where_the_others_are_from(client, owner, account, professional):
+    post(top_up(account, 30, NOW), goodwill(account, 1), call(account, "a", 1_400, NOW))
+    client.force_login(owner)
+    said = words(client.get(HOME))
+    assert "131 left: 100 of 1,500 plan credits that end on 4 Dec 2026 , 30 top-up credits" in said
+    assert "and 1 other." in said
+
+
+def test_without_a_plan_it_says_that_all_are_from_top_ups(client, owner, account):
+    CreditThreshold.objects.create(account=account, credits=40)
+    post(top_up(account, 30, NOW))
+    client.force_login(owner)
+    assert "Credits are running low. 30 left, all from top-ups." in words(client.get(HOME))
 
 
 def test_every_page_says_that_credits_are_low(client, owner, addresses):

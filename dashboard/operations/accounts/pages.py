@@ -19,6 +19,7 @@ from billing.models import Account, Plan, Subscription
 from billing.texts import grouped
 from billing.zones import local
 from dashboard.operations.accounts.adjustment import PostAdjustment
+from dashboard.operations.accounts.closing import CloseAccount, ReopenAccount
 from dashboard.operations.accounts.custom_terms import AgreeCustomTerms
 from dashboard.operations.accounts.forms import AccountForm, OpenAccountForm
 from dashboard.operations.accounts.members import MembersInline
@@ -88,7 +89,14 @@ class AccountAdmin(EditableAdmin):
     """Accounts: the list with how each stands, and the page of one."""
 
     allowed = frozenset({"add", "change"})  # an account's history stays
-    record_actions = (PostAdjustment, ChangePlan, AgreeCustomTerms, CancelPlannedChange)
+    record_actions = (
+        PostAdjustment,
+        ChangePlan,
+        AgreeCustomTerms,
+        CancelPlannedChange,
+        CloseAccount,
+        ReopenAccount,
+    )
     form = AccountForm
     change_form_template = "admin/billing/account/change_form.html"
     list_display = ("name", "slug", "plan_now", "credits", "state", "time_zone", "opened")

@@ -61,16 +61,24 @@ def _facts(account: Account, standing: Standing, now: datetime) -> list[tuple[st
         facts.append(("Asks for", link))
     if standing.credits < 0:
         facts.append(("Debt", f"{-standing.credits:,}"))
+    if standing.closed_at is not None:
+        facts.append(("Closed", _closed(account, standing.closed_at)))
     if standing.agreement is None:
         return [*facts, ("Plan", "none: its calls can’t be charged")]
     agreement = standing.agreement
+    facts.append(("Plan", f"{agreement.plan}, {agreement.tariff}"))
     cycle = current_cycle(account=account, at=now)
-    assert cycle is not None
-    return [
-        *facts,
-        ("Plan", f"{agreement.plan}, {agreement.tariff}"),
-        ("Billing cycle ends", local(cycle.ends_at, account.zone)),
-    ]
+    if cycle is not None:
+        facts.append(("Billing cycle ends", local(cycle.ends_at, account.zone)))
+    return facts
+
+
+def _closed(account: Account, closed_at: datetime) -> SafeString:
+    """When it was closed, with the way to reopen it."""
+    reopen = reverse("admin:billing_account_reopen", args=[account.pk])
+    return format_html(
+        '{} · <a href="{}" class="text-link">reopen</a>', local(closed_at, account.zone), reopen
+    )
 
 
 def _plans_table(
@@ -80,6 +88,8 @@ def _plans_table(
     rows = []
     for one in subscriptions:
         state: SafeString | str = "Now" if one == current else "Past"
+        if one.ended_at is not None:
+            state = f"Ended {local(one.ended_at, account.zone)}"
         if one.effective_from > now:
             terms = reverse(
                 "admin:billing_account_agree_custom_terms",

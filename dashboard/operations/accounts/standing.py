@@ -27,6 +27,7 @@ class Standing:
     credits: int
     agreement: Agreement | None
     state: CreditState
+    closed_at: datetime | None
 
 
 def standings(accounts: Iterable[Account], *, at: datetime) -> dict[int, Standing]:
@@ -43,11 +44,11 @@ def standings(accounts: Iterable[Account], *, at: datetime) -> dict[int, Standin
             credits_per_cycle=agreement.terms.credits_per_cycle if agreement else None,
         )
         state = credit_state(credits=credits, low_at=low_at)
-        found[account.pk] = Standing(credits, agreement, state)
+        found[account.pk] = Standing(credits, agreement, state, account.closed_at)
     return found
 
 
 def state_label(standing: Standing) -> SafeString:
     """The state as a word on a colour."""
-    text, kind = STATE_LABELS[standing.state]
+    text, kind = ("Closed", "info") if standing.closed_at else STATE_LABELS[standing.state]
     return render_to_string("unfold/helpers/label.html", {"text": text, "type": kind})

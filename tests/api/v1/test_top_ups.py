@@ -1,18 +1,22 @@
 """Top-ups by the API: begun once for each key, paid by a person elsewhere."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import UUID
 
 import pytest
 from django.conf import settings
+from django.db import connection, transaction
 from django.test import override_settings
 from django.urls import reverse
 
 from billing.models import Account, Payment, TopUp
 from billing.payments.settling import settle
+from billing.plans.closed import hold_open
 from dashboard.sandbox.models import SandboxCheckout
 from tests.api.v1.conftest import Program, key_of, pointers
 from tests.billing.payments.purchases import checkout_facts
+from tests.billing.waiting import until_somebody_waits_for_a_lock
 from tests.dashboard.conftest import NOW
 
 TOP_UPS = "/api/v1/top-ups/"
@@ -55,6 +59,32 @@ def test_a_key_is_of_one_request(program: Program) -> None:
     response = begin(program, 600)
     assert (response.status_code, list(pointers(response))) == (422, ["Idempotency-Key"])
     assert TopUp.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(("second", "statuses"), [(600, [200, 422]), (500, [200, 200])])
+def test_a_key_begins_one_top_up_also_when_it_is_used_twice_at_once(
+    program: Program, account: Account, second: int, statuses: list[int]
+) -> None:
+    def begin_in_a_thread(credits: int) -> Any:
+        try:
+            return begin(Program(program.secret), credits)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(2) as pool:
+        with transaction.atomic():
+            hold_open(account.pk)
+            answers = [pool.submit(begin_in_a_thread, credits) for credits in (500, second)]
+            until_somebody_waits_for_a_lock(count=2)
+        found = [answer.result() for answer in answers]
+    assert sorted(each.status_code for each in found) == statuses
+    top_up = TopUp.objects.get()
+    begun = {each.json()["id"] for each in found if each.status_code == 200}
+    assert begun == {str(top_up.public_id)}
+    other = ({500, 600} - {top_up.credits}).pop()
+    assert begin(program, other).status_code == 422
+    assert TopUp.objects.count() == SandboxCheckout.objects.count() == 1
 
 
 def test_two_accounts_may_make_up_the_same_key(program: Program, other_account: Account) -> None:

@@ -46,6 +46,12 @@ FAULTS = {
     ", but notes 2099-01-01 00:00:00+00:00": (
         "UPDATE billing_subscription SET due_at = '2099-01-01 00:00Z'"
     ),
+    "ended at no time, but the account was closed at 2026-": (
+        "UPDATE billing_account SET closed_at = '2026-11-29 10:00Z'"
+    ),
+    "but the account was closed at no time": (
+        "UPDATE billing_subscription SET ended_at = '2026-11-29 10:00Z'"
+    ),
     "within a month of those at": (
         "WITH later AS (INSERT INTO billing_subscription"
         " (account_id, plan_id, effective_from, time_zone, begun_at, due_at)"

@@ -38,6 +38,7 @@ from billing.models import ActivityKind as K
 from billing.payments import buying, pricing, settling
 from billing.plans.subscriptions import subscribe
 from billing.plans.terms import agree_terms, change_terms
+from calls.closing import close_account
 from calls.imports import profiles
 from calls.inbox import sources
 from calls.models import Call, CallSource, FileImport, InboxEvent
@@ -150,6 +151,11 @@ def order_top_up(company: Company) -> Callable[[], Any]:
 def cancel_top_up(company: Company) -> Callable[[], Any]:
     public_id = company.order().top_up.public_id
     return lambda: company.shop.post(company.page("top_up_status", public_id=public_id))
+
+
+def change_company(company: Company) -> Callable[[], Any]:
+    form = {"company_name": "Acme Private Limited", "company_address": "1 High Street\nPune"}
+    return lambda: company.shop.post(company.page("company"), form)
 
 
 def notifications(**form: str) -> Do:
@@ -306,6 +312,7 @@ def delete_download(company: Company) -> Callable[[], Any]:
 OF_PAGES: dict[str, Change] = {
     "top_up": Change(K.TOP_UP_ORDERED, order_top_up),
     "top_up_status": Change(K.TOP_UP_CANCELLED, cancel_top_up),
+    "company": Change(K.ACCOUNT_CHANGED, change_company),
     "notifications mails": Change(K.MAILS_SWITCHED, notifications(form="mails")),
     "notifications add": Change(
         K.WARNING_ADDED, notifications(form="add", number="77", unit="credits")
@@ -531,6 +538,12 @@ def accounts_of_member(company: Company) -> dict[str, Any]:
     return person_form(company.member, **counts, **rows)
 
 
+def closed_account(company: Company) -> Account:
+    return close_account(
+        account=company.account, by=company.operator, reason="They left", now=timezone.now()
+    )
+
+
 def plan_of(company: Company) -> Plan:
     return Plan.objects.get(name="Base")
 
@@ -670,6 +683,14 @@ OF_OPERATORS: dict[str, Change] = {
         ),
     ),
     "billing.Account cancel_change": operated(K.PLAN_CHANGE_CANCELLED, cancel_change),
+    "billing.Account close": operated(
+        K.ACCOUNT_CLOSED,
+        post_to("billing_account", "close", form_of(reason="They left"), account_of),
+    ),
+    "billing.Account reopen": operated(
+        K.ACCOUNT_REOPENED,
+        post_to("billing_account", "reopen", lambda c: {"plan": plan_of(c).pk}, closed_account),
+    ),
     "billing.PlanRequest approve": operated(
         K.PLAN_REQUEST_APPROVED, post_to("billing_planrequest", "approve", form_of(), plan_request)
     ),

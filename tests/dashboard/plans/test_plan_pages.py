@@ -175,6 +175,24 @@ def test_credits_are_listed_in_the_order_in_which_they_are_used(
     assert left == [("top_up", 260), ("plan", 1_500), ("top_up", 200)]
 
 
+def test_plan_credits_that_are_used_up_stay_on_the_list_until_their_end(
+    payer: Client, account: Account, professional: Plan
+) -> None:
+    post(top_up(account, 200, NOW - timedelta(days=2)), call(account, "a", 1_540, NOW))
+    left = [(grant.source, grant.remaining) for grant in subscription_of(payer).credits]
+    assert left == [("plan", 0), ("top_up", 160)]
+    assert "Plan credits 0 1,500 4 Nov 2026 4 Dec 2026, 15:00" in words(payer.get(SUBSCRIPTION))
+
+
+@pytest.mark.parametrize("page", ["", "billing/usage/"])
+def test_the_balance_says_which_credits_it_is_made_of(
+    payer: Client, account: Account, professional: Plan, page: str
+) -> None:
+    post(top_up(account, 200, NOW - timedelta(days=2)), call(account, "a", 1_540, NOW))
+    said = words(payer.get(f"/a/acme/{page}"))
+    assert "Plan credits 0 of 1,500 until 4 Dec 2026 Top-up 160 of 200 until 21 Nov 2027" in said
+
+
 def test_changes_that_are_decided_are_announced(
     payer: Client, account: Account, professional: Plan
 ) -> None:

@@ -479,8 +479,8 @@ def test_the_receipt_names_what_was_paid(shop, account, owner):
     text = words(receipt_of(shop, payment))
     for said in (
         f"Receipt {payment.top_up.receipt_number}",
-        "Account Acme Voice",
-        "Paid on 23 Nov 2026, 18:00",
+        "Buyer Acme Voice Paid on",
+        "23 Nov 2026, 18:00",
         f"Payment reference {payment.payment_id}",
         "500 credits, valid until 23 Nov 2027",
         "Net INR 5,999 GST INR 1,079.82 Total paid INR 7,078.82",

@@ -1,6 +1,7 @@
 """A call's own page: its facts, and the arithmetic of its charge in words."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -9,6 +10,7 @@ from django.urls import reverse
 from billing import ledger
 from billing.models import Account, LedgerEntry, Plan, User
 from calls.charging import record_calls
+from calls.numbers import delete_old_numbers
 from calls.records import CallRecord, validate
 from calls.usage.call import CallPage, call_page
 from calls.withdrawing import withdraw_calls
@@ -225,6 +227,21 @@ def test_a_call_of_more_than_twelve_hours_is_flagged(
     client.force_login(member)
     page = client.get(reverse("dashboard:call", args=["acme", "CA1"]))
     assert ("longer than 12 hours" in page.text) == is_flagged
+
+
+def test_a_call_whose_numbers_were_deleted_says_so(
+    client: Client, member: User, account: Account, professional: Plan, settings: Any
+) -> None:
+    settings.NUMBERS_KEPT_DAYS = 30
+    record_calls(records=[record(account, from_number="+918000000001")], now=NOW)
+    client.force_login(member)
+    address = reverse("dashboard:call", args=["acme", "CA1"])
+    assert '<dd class="number">+918000000001</dd>' in client.get(address).text
+    later = NOW + timedelta(days=31)
+    assert not delete_old_numbers(clock=lambda: later)
+    page = client.get(address).text
+    assert "+918000000001" not in page
+    assert '<dd>Deleted <span class="soft">they are kept for 30 days</span></dd>' in page
 
 
 # ── Withdrawn ─────────────────────────────────────────────────────────────────────────────────
