@@ -5,7 +5,7 @@ and for good on a page of their own. What is done is read from the database each
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Final
@@ -23,14 +23,13 @@ from billing.plans.tariffs import TariffBook
 from billing.texts import in_credits
 from billing.zones import local
 from calls.imports.selectors import imports_of
-from calls.inbox.selectors import sources_of
 from calls.models import Call
-from dashboard.imports.standing import list_row
+from dashboard.imports.standing import Standing as ImportStanding
 from dashboard.mail.testing import Tried, send_test_mail
 from dashboard.operations.filters import ACCOUNT_PARAMETER
 from dashboard.sign_in.invitations import mails_go_out
 from dashboard.sign_in.second_step import has_second_step
-from dashboard.sources.page import Standing
+from dashboard.sources.page import standings_of
 from dashboard.sources.reach import is_private
 
 SOURCES_SHOWN: Final = 3
@@ -42,6 +41,7 @@ class State(StrEnum):
     DONE = "Done"
     NEXT = "Next"
     WAITING = "Waiting"
+    LATER = "Later"
     TO_DO = "To do"
 
 
@@ -57,7 +57,8 @@ class Link:
 class Step:
     """One step: how it stands, in sentences, and where it is done.
 
-    ``button`` sends the test mail. One that waits for somebody else holds nobody up.
+    ``button`` sends the test mail. One that need not be done now holds nobody up: it has a
+    ``state`` of its own.
     """
 
     name: str
@@ -66,8 +67,7 @@ class Step:
     sentences: Sequence[str]
     links: Sequence[Link] = ()
     button: str = ""
-    waits: bool = False
-    state: State = field(default=State.TO_DO, init=False)
+    state: State = State.TO_DO
 
 
 # ── Shown, put away ───────────────────────────────────────────────────────────────────────────
@@ -112,14 +112,12 @@ def first_steps(*, operator: User, now: datetime) -> list[Step]:
         _invite(account),
         _bring_calls(account, now),
     ]
-    is_next_known = False
     for step in steps:
         if step.is_done:
             step.state = State.DONE
-        elif step.waits:
-            step.state = State.WAITING
-        elif not is_next_known:
-            step.state, is_next_known = State.NEXT, True
+    following = next((step for step in steps if step.state == State.TO_DO), None)
+    if following is not None:
+        following.state = State.NEXT
     return steps
 
 
@@ -163,7 +161,7 @@ def _mail(operator: User) -> Step:
         is_done=sent is not None and goes_out,
         sentences=sentences,
         button=f"Send a test mail to {operator.email}",
-        waits=not goes_out,
+        state=State.TO_DO if goes_out else State.LATER,
     )
 
 
@@ -225,7 +223,7 @@ def _invite(account: Account | None) -> Step:
         False,
         [f"{email} has a link, and has not chosen a password yet."],
         [Link("Send the link again", f"{page}?email={quote(email)}")],
-        waits=True,
+        state=State.WAITING,
     )
 
 
@@ -244,14 +242,12 @@ def _bring_calls(account: Account | None, now: datetime) -> Step:
     ]
     latest = imports_of(account).first()
     if latest is not None:
-        row = list_row(latest, account=account, now=now)
-        sentences.append(f"{latest.file_name}: {row.state[:1].lower()}{row.state[1:]}.")
+        title = ImportStanding(latest, account=account, by=None, now=now).title
+        sentences.append(f"{latest.file_name}: {title[:1].lower()}{title[1:]}.")
         address = reverse("dashboard:import_page", args=[account.slug, latest.public_id])
         links.insert(0, Link(f"Go on with {latest.file_name}", address))
-    for source in sources_of(account)[:SOURCES_SHOWN]:
-        heard_at = max(filter(None, [source.heard_at, source.last_event_at]), default=None)
-        standing = Standing(source, heard_at=heard_at, failures=source.failures or 0, now=now)
-        sentences.append(f"{source.name}: {standing.word.lower()}.")
+    for standing in standings_of(account, now=now)[:SOURCES_SHOWN]:
+        sentences.append(f"{standing.source.name}: {standing.word.lower()}.")
     if not sentences:
         sentences.append(
             "A file of call records of any system, which is tried before it is charged, or a "

@@ -60,8 +60,10 @@ class InviteSomebody(AccountAction):
             now=self.now,
         )
         transaction.on_commit(lambda: send_invitation(self.request, member))
-        done = f"{member.user.email} as {member.get_role_display()}"
-        return Outcome(told=f"{self.record} has {done}.", recorded=f"Invited {done}")
+        email, role = member.user.email, member.get_role_display()
+        return Outcome(
+            told=f"{email} is {role} of {self.record}.", recorded=f"Invited {email} as {role}"
+        )
 
 
 def send_invitation(request: HttpRequest, member: Membership) -> None:
