@@ -24,7 +24,7 @@ from dashboard.access import AccountRequest, account_page
 from dashboard.pages import render_page, wants_part
 from dashboard.refusals import add_refusal
 from dashboard.sources.forms import ConnectForm, KeyForm, NameForm, SecretForm, SettingsForm
-from dashboard.sources.page import SourcePage
+from dashboard.sources.page import SourcePage, standings_of
 from dashboard.sources.reach import address_of, is_private
 
 # What a form of the page is called in its templates, and by the button that sends it.
