@@ -15,7 +15,7 @@ from django.conf import settings
 from django.db import transaction
 from django.urls import reverse
 
-from billing.accounts.team import is_invited
+from billing.accounts.team import INVITATION_LIVES, is_invited
 from billing.activity import ActivityKind, note
 from billing.ledger.balances import balance_read_with
 from billing.models import Account, Activity, Membership, Plan, Role, User
@@ -31,8 +31,10 @@ from dashboard.sign_in.invitations import mails_go_out
 from dashboard.sign_in.second_step import has_second_step
 from dashboard.sources.page import standings_of
 from dashboard.sources.reach import is_private
+from dashboard.team.listing import newest_invitations
 
 SOURCES_SHOWN: Final = 3
+WHOM: Final = "email"  # in the address of an invitation
 
 
 class State(StrEnum):
@@ -103,13 +105,13 @@ def _noted(kind: ActivityKind) -> Activity | None:
 
 # ── The steps ─────────────────────────────────────────────────────────────────────────────────
 def first_steps(*, operator: User, now: datetime) -> list[Step]:
-    """Read how each step stands, about the account that was opened last; at most 12 queries."""
+    """Read how each step stands, about the account that was opened last; at most 13 queries."""
     account = Account.objects.select_related("balance").order_by("-pk").first()
     steps = [
         _sign_in(operator),
         _mail(operator),
         _open(account, now),
-        _invite(account),
+        _invite(account, now),
         _bring_calls(account, now),
     ]
     for step in steps:
@@ -191,7 +193,7 @@ def _open(account: Account | None, now: datetime) -> Step:
     return Step("open", title, True, [said], [page])
 
 
-def _invite(account: Account | None) -> Step:
+def _invite(account: Account | None, now: datetime) -> Step:
     title = "Invite its Superadmin"
     if account is None:
         about = "Opening the account invites them, with a link by which they choose a password."
@@ -217,14 +219,17 @@ def _invite(account: Account | None) -> Step:
             [Link("Invite somebody", page)],
         )
     email = people[0].email
-    return Step(
-        "invite",
-        title,
-        False,
-        [f"{email} has a link, and has not chosen a password yet."],
-        [Link("Send the link again", f"{page}?email={quote(email)}")],
-        state=State.WAITING,
-    )
+    again = Link("Send the link again", f"{page}?{WHOM}={quote(email)}")
+    invitation = newest_invitations(account, [email]).get(email)
+    if invitation is None:
+        return Step("invite", title, False, [f"{email} has not chosen a password yet."], [again])
+    ends_at = invitation.at + INVITATION_LIVES
+    until = local(ends_at, account.zone)
+    if ends_at <= now:
+        said = f"The link of {email} worked until {until}. They have not chosen a password."
+        return Step("invite", title, False, [said], [again])
+    said = f"{email} has a link that works until {until}, and has not chosen a password yet."
+    return Step("invite", title, False, [said], [again], state=State.WAITING)
 
 
 def _bring_calls(account: Account | None, now: datetime) -> Step:

@@ -11,11 +11,10 @@ from unfold.widgets import UnfoldAdminEmailInputWidget, UnfoldAdminRadioSelectWi
 from billing.accounts.team import INVITATION_LIVES, invite_as_operator, is_invited
 from billing.models import Membership, Role, User
 from dashboard.operations.accounts.action import AccountAction
+from dashboard.operations.first_steps import WHOM
 from dashboard.operations.record_actions import Outcome, Preview
 from dashboard.sign_in.invitations import invitation_link, mails_go_out, send_welcome
 from dashboard.team.form import InvitationForm
-
-WHOM = "email"  # in the address
 
 
 class OperatorInvitationForm(InvitationForm):

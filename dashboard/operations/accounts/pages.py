@@ -16,6 +16,7 @@ from unfold.contrib.filters.admin import DropdownFilter
 from unfold.views import ChangeList
 
 from billing.accounts.opening import change_account, open_account
+from billing.accounts.team import invite_as_operator, is_invited
 from billing.models import Account, Plan, Subscription
 from billing.notices.levels import CreditState, in_state
 from billing.texts import grouped
@@ -177,6 +178,10 @@ class AccountAdmin(EditableAdmin):
                 custom_terms=form.optional_terms(),
             )
             owner = obj.memberships.select_related("user", "account").get()
+            if is_invited(owner.user):
+                invite_as_operator(
+                    account=obj, email=owner.user.email, role=owner.role, now=form.now
+                )
             transaction.on_commit(lambda: send_invitation(request, owner))
             return
         change_account(account=obj)

@@ -1,5 +1,6 @@
 """The first steps of an installation, as an operator finds and takes them."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -8,9 +9,11 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from billing.accounts.team import invite_as_operator
 from billing.models import Account, Activity, ActivityKind, Plan, Role, User
 from calls.inbox import sources
 from dashboard.operations.first_steps import State, Step
+from tests.clock import StopClock
 from tests.dashboard.imports.conftest import own_csv, uploaded
 from tests.dashboard.mail import mail_server
 from tests.dashboard.operations.accounts.test_accounts import new_account
@@ -18,7 +21,7 @@ from tests.dashboard.operations.conftest import call_of
 from tests.factories import MembershipFactory
 
 FRONT, STEPS = "/admin/", "/admin/first-steps/"
-QUERIES_MAX = 12
+QUERIES_MAX = 13
 
 
 @pytest.fixture
@@ -156,9 +159,25 @@ def test_opening_the_first_account_leads_back_to_the_steps(
     assert "New Company is on Base from" in said(staff, "open")
     assert "and has 100 credits." in said(staff, "open")
     assert states(staff)[2:] == [State.DONE, State.WAITING, State.NEXT]
-    assert "new@example.com has a link, and has not chosen a password yet." in said(staff, "invite")
+    assert "new@example.com has a link that works until" in said(staff, "invite")
     again = steps(staff)["invite"].links[0].url
     assert "new@example.com" in staff.get(again).context["form"]["email"].value()
+
+
+def test_a_link_that_has_expired_is_to_be_sent_again(
+    staff: Client, operator: User, account: Account, stop_clock: StopClock
+) -> None:
+    invite_as_operator(
+        account=account, email="new@example.com", role=Role.SUPERADMIN, now=timezone.now()
+    )
+    assert steps(staff)["invite"].state == State.WAITING
+    later = timezone.now() + timedelta(days=7, minutes=1)
+    User.objects.filter(pk=operator.pk).update(second_step_due_at=later + timedelta(days=1))
+    stop_clock(later)
+    staff.force_login(operator)
+    assert "The link of new@example.com worked until" in said(staff, "invite")
+    assert not steps(staff)["invite"].is_done
+    assert steps(staff)["invite"].state != State.WAITING
 
 
 def test_a_superadmin_who_can_sign_in_is_invited(
