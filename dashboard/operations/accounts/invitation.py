@@ -12,6 +12,7 @@ from billing.accounts.team import INVITATION_LIVES, invite_as_operator, is_invit
 from billing.models import Membership, Role, User
 from dashboard.operations.accounts.action import AccountAction
 from dashboard.operations.first_steps import WHOM
+from dashboard.operations.permissions import may_change
 from dashboard.operations.record_actions import Outcome, Preview
 from dashboard.sign_in.invitations import invitation_link, mails_go_out, send_welcome
 from dashboard.team.form import InvitationForm
@@ -68,18 +69,21 @@ class InviteSomebody(AccountAction):
 def send_invitation(request: HttpRequest, member: Membership) -> None:
     """Send the mail that brings ``member`` in, and tell the operator what came of it.
 
-    Where no mail goes out the operator is shown the link: somebody has to pass it on.
+    Where no mail goes out the operator is shown the link: somebody has to pass it on. Not that of
+    another operator, though, whom only superusers may change.
     """
     email = member.user.email
     is_sent = send_welcome(member=member, by=cast(User, request.user)) and mails_go_out()
     if is_sent:
         messages.success(request, f"A mail is on its way to {email}.")
-    elif is_invited(member.user):
+    elif is_invited(member.user) and may_change(request, member.user):
         messages.warning(
             request,
             f"No mail went out. Give {email} this link yourself: it works once, for "
             f"{INVITATION_LIVES.days} days. {invitation_link(member.user)}",
         )
+    elif is_invited(member.user):
+        messages.warning(request, "No mail went out. Invite them again once mails go out.")
     else:
         messages.warning(
             request, f"No mail went out. Tell {email} that they can sign in with their password."

@@ -5,10 +5,12 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from billing.accounts.people import add_person
 from billing.models import Account, Membership, Plan, Role, User
 from tests.dashboard.mail import mail_server
 from tests.dashboard.operations.accounts.test_accounts import new_account
 from tests.dashboard.operations.test_people import SECRET, choose_password, link_in
+from tests.factories import OperatorFactory
 
 # The mail goes, and the operator is told of it, once what it is about is stored.
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -81,6 +83,18 @@ def test_who_signs_in_here_already_is_told_and_no_link_is_shown(
     assert f"Tell {outsider.email} that they can sign in with their password." in text
     again = invite(staff, account, email=outsider.email)
     assert "They have chosen a password already, and can sign in." in again
+
+
+def test_the_link_of_another_operator_is_shown_to_superusers_alone(
+    client: Client, staff: Client, account: Account
+) -> None:
+    add_person(email="boss@example.com", is_operator=True)
+    client.force_login(OperatorFactory(name="clerk", is_superuser=False))
+    text = invite(client, account, email="boss@example.com")
+    assert "Invite them again once mails go out." in text
+    assert "/reset/key/" not in text
+    client.force_login(OperatorFactory(name="chief"))
+    assert "/reset/key/" in invite(client, account, email="boss@example.com")
 
 
 @pytest.mark.parametrize(
