@@ -23,6 +23,10 @@ from dashboard.operations.front.waiting import waiting
 
 TITLE = "Overview"
 CHOOSE = "Choose what to do: this form was not complete."
+PUT_AWAY = (
+    "The first steps are put away, for all operators. They stay on a page of their own, to which "
+    "“Send yourself a test mail” leads."
+)
 
 
 def front_page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
@@ -34,8 +38,8 @@ def front_page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
             **context,
             "title": TITLE,
             "steps": steps,
-            "groups": waiting(now=now),
             "month": month_so_far(now=now),
+            "groups": waiting(now=now),
         }
 
 
@@ -64,7 +68,7 @@ def _do(request: HttpRequest) -> HttpResponse:
         messages.add_message(request, level, tried.said)
     elif asked == "put-away":
         put_away()
-        messages.success(request, "The first steps are put away. They stay on a page of their own.")
+        messages.success(request, PUT_AWAY)
     else:
         messages.error(request, CHOOSE)
     return redirect("admin:index" if "front" in request.POST else "operators_first_steps")

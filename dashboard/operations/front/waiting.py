@@ -196,7 +196,7 @@ def _mails(now: datetime) -> Row:
     ]
     stuck = [(words, each) for words, each in kinds if each.count]
     _, first = next(iter(stuck), kinds[0])
-    about = "They are tried again until they go."
+    about = "The mail server is away, or no worker runs. They are tried again until they go."
     if not mails_go_out():
         about = "No mail leaves this server: EMAIL_URL names no mail server."
     return Row(
