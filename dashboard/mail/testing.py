@@ -97,7 +97,15 @@ def why_not(error: OSError) -> str:
                 f"{server} ended the connection. Port 587 usually needs smtp+tls:// in EMAIL_URL, "
                 "port 465 smtp+ssl://."
             )
-    return f"{server} answered: {_said(error)} Try again later, or ask those who look after it."
+        case smtplib.SMTPException():
+            return (
+                f"{server} answered: {_said(error)} Try again later, or ask those who look after "
+                "it."
+            )
+    return (
+        f"{server} can’t be reached: {_said(error)} Check the host and the port in EMAIL_URL, and "
+        "the network of this server."
+    )
 
 
 def _said(error: OSError) -> str:
@@ -109,5 +117,5 @@ def _said(error: OSError) -> str:
     if isinstance(said, bytes):
         said = said.decode("utf-8", "replace")
     text = f"{code} {said}" if code is not None and said is not None else str(error)
-    line = " ".join(storable(text).split()).rstrip(".")
+    line = storable(" ".join(text.split())).rstrip(".")
     return f"“{line[:SAID_LENGTH_MAX]}”."
