@@ -62,11 +62,6 @@ class Group:
     title: str
     rows: Sequence[Row]
 
-    @property
-    def count(self) -> int:
-        """How many things wait."""
-        return sum(row.listed.count for row in self.rows)
-
 
 def waiting(*, now: datetime) -> list[Group]:
     """Read what waits for somebody; 14 queries, however many accounts there are."""
