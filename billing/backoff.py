@@ -13,6 +13,10 @@ from django.db.models.functions import Coalesce
 # The next attempt comes after this part of the time that has passed since the beginning.
 PART_OF_AGE = 8
 
+# Mails that are due are attempted within a minute. One that has not gone for so long does not go
+# by itself: the mail server is away, or no worker runs.
+LATE_AFTER = timedelta(minutes=10)
+
 
 def due_again(
     rows: QuerySet[Any],

@@ -45,15 +45,19 @@ SECTIONS = (
 
 
 def sections(request: HttpRequest) -> list[dict[str, Any]]:
-    """The menu in the shape that Unfold takes."""
+    """The menu in the shape that Unfold takes, after the front page."""
+    front = {"title": "Overview", "icon": "home", "link": reverse("admin:index")}
     return [
-        {
-            "title": title,
-            "separator": True,
-            "items": [
-                {"title": name, "icon": icon, "link": reverse(f"admin:{model}_changelist")}
-                for name, icon, model in items
-            ],
-        }
-        for title, items in SECTIONS
+        {"items": [front]},
+        *(
+            {
+                "title": title,
+                "separator": True,
+                "items": [
+                    {"title": name, "icon": icon, "link": reverse(f"admin:{model}_changelist")}
+                    for name, icon, model in items
+                ],
+            }
+            for title, items in SECTIONS
+        ),
     ]

@@ -354,6 +354,7 @@ UNFOLD = {
         }
     ],
     "STYLES": [lambda request: static("css/operations.css")],
+    "DASHBOARD_CALLBACK": "dashboard.operations.front.page.front_page",
     "SIDEBAR": {"show_search": False, "navigation": "config.admin_menu.sections"},
     # The pages' accent, dark enough for white text on the steps that carry it.
     "COLORS": {

@@ -8,6 +8,7 @@ from django.views.generic import RedirectView
 
 from api.calls import calls_webhook
 from api.payments import webhook
+from dashboard.operations.front.page import first_steps_page
 from dashboard.sign_in.views import ResetPasswordView, SessionsView, sign_in_to_operations
 
 # Which address somebody signs in with is the operators' matter: allauth's pages on which people add
@@ -18,6 +19,9 @@ urlpatterns = [
     path("admin/login/", sign_in_to_operations),
     # The admin's own page counts no attempts either.
     path("admin/password_change/", RedirectView.as_view(pattern_name="account_change_password")),
+    path(
+        "admin/first-steps/", admin.site.admin_view(first_steps_page), name="operators_first_steps"
+    ),
     path("admin/", admin.site.urls),
     path("accounts/password/reset/", ResetPasswordView.as_view(), name="account_reset_password"),
     path("accounts/", include([page for page in sign_in_pages if page.name not in CLOSED])),

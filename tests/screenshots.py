@@ -35,7 +35,7 @@ from billing.models import (  # noqa: E402
     User,
 )
 from dashboard.demo.story import seed  # noqa: E402
-from tests.browser.pages import SIGNED_OUT, pages_of  # noqa: E402
+from tests.browser.pages import OPERATORS, SIGNED_OUT, pages_of  # noqa: E402
 from tests.conftest import CHROMIUM_FLAGS  # noqa: E402
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
@@ -100,12 +100,17 @@ def for_the_readme(browser: Browser, address: str) -> None:
 
 
 def every_page(browser: Browser, address: str, into: Path) -> None:
-    """Every page of every account, at every width, in both themes."""
+    """Every page of every account, and the operators' own, at every width, in both themes."""
     into.mkdir(parents=True, exist_ok=True)
     for theme in THEMES:
         for width in WIDTHS:
             page = open_page(browser, address, None, width=width, theme=theme)
             for name, path in SIGNED_OUT.items():
+                page.goto(path)
+                shoot(page, into / f"{name}-{width}-{theme}.png")
+            operator = User.objects.filter(is_staff=True).first()
+            page = open_page(browser, address, operator, width=width, theme=theme)
+            for name, path in OPERATORS.items():
                 page.goto(path)
                 shoot(page, into / f"{name}-{width}-{theme}.png")
             for account in Account.objects.all():

@@ -54,29 +54,26 @@ def invite(*, by: Membership, email: str, role: str, now: datetime) -> Membershi
     """
     email = email.strip().lower()
     _check_may_give(by, role)
-    counters = invitation_counters(account_id=by.account_id, address=email)
-    begin_attempt(counters=counters, what="invitations", now=now)
+    _count_invitation(account_id=by.account_id, email=email, now=now)
     with _changing(by) as actor:
         _check_may_give(actor, role)
-        members = Membership.objects.filter(account=actor.account_id)
-        if members.filter(user__email=email).exists():
-            raise TeamError(f"{email} is in the team already.", field="email")
-        if members.count() >= MEMBERS_MAX:
-            raise TeamError(
-                f"The team has {MEMBERS_MAX} people already, which is the most. Remove one first."
-            )
-        person = _person(email)
-        if not person.is_active:
-            raise TeamError(
-                f"The sign-in of {email} is switched off. Ask the people who look after your "
-                "account here to switch it on.",
-                field="email",
-            )
-        member = Membership(user=person, account=actor.account, role=role)
-        invited = ActivityKind.MEMBER_INVITED
-        store_member(
-            membership=member, added=invited if is_invited(person) else ActivityKind.MEMBER_ADDED
-        )
+        return _bring_in(account=actor.account, email=email, role=role)
+
+
+def invite_as_operator(*, account: Account, email: str, role: str, now: datetime) -> Membership:
+    """Do the same as an operator, who belongs to no account and may give every role.
+
+    Who has this very role, and has not chosen a password yet, is invited once more.
+    """
+    email = email.strip().lower()
+    _count_invitation(account_id=account.pk, email=email, now=now)
+    with transaction.atomic():
+        locked = Account.objects.select_for_update(no_key=True).get(pk=account.pk)
+        members = Membership.objects.select_related("user", "account")
+        member = members.filter(account=locked, user__email=email, role=role).first()
+        if member is None:
+            return _bring_in(account=locked, email=email, role=role)
+        _note_invited_again(member)
     return member
 
 
@@ -85,19 +82,10 @@ def invite_again(*, by: Membership, member: Membership, now: datetime) -> Member
 
     Raises TeamError where they have chosen a password meanwhile, and TooManyAttempts.
     """
-    counters = invitation_counters(account_id=by.account_id, address=member.user.email)
-    begin_attempt(counters=counters, what="invitations", now=now)
+    _count_invitation(account_id=by.account_id, email=member.user.email, now=now)
     with _changing(by) as actor:
         stored = _stored(actor, member)
-        if not is_invited(stored.user):
-            raise TeamError("They have chosen a password already, and can sign in.")
-        if not stored.user.is_active:
-            raise TeamError("Their sign-in is switched off, so a link would not let them in.")
-        note(
-            ActivityKind.MEMBER_INVITED,
-            account=actor.account_id,
-            subject=stored.user.email,
-        )
+        _note_invited_again(stored)
     return stored
 
 
@@ -132,6 +120,44 @@ def is_last_to_pay(member: Membership) -> bool:
         .exclude(user__password__startswith=UNUSABLE_PASSWORD_PREFIX)
         .exists()
     )
+
+
+def _count_invitation(*, account_id: int, email: str, now: datetime) -> None:
+    counters = invitation_counters(account_id=account_id, address=email)
+    begin_attempt(counters=counters, what="invitations", now=now)
+
+
+def _bring_in(*, account: Account, email: str, role: str) -> Membership:
+    """Store a new member of ``account``, which is locked. Raises TeamError."""
+    members = Membership.objects.filter(account=account)
+    if members.filter(user__email=email).exists():
+        raise TeamError(f"{email} is in the team already.", field="email")
+    if members.count() >= MEMBERS_MAX:
+        raise TeamError(
+            f"The team has {MEMBERS_MAX} people already, which is the most. Remove one first."
+        )
+    person = _person(email)
+    if not person.is_active:
+        raise TeamError(
+            f"The sign-in of {email} is switched off. Ask the people who look after your "
+            "account here to switch it on.",
+            field="email",
+        )
+    member = Membership(user=person, account=account, role=role)
+    invited = ActivityKind.MEMBER_INVITED
+    store_member(
+        membership=member, added=invited if is_invited(person) else ActivityKind.MEMBER_ADDED
+    )
+    return member
+
+
+def _note_invited_again(member: Membership) -> None:
+    """Note it, where a link still lets them in. Raises TeamError."""
+    if not is_invited(member.user):
+        raise TeamError("They have chosen a password already, and can sign in.")
+    if not member.user.is_active:
+        raise TeamError("Their sign-in is switched off, so a link would not let them in.")
+    note(ActivityKind.MEMBER_INVITED, account=member.account_id, subject=member.user.email)
 
 
 @contextmanager

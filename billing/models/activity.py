@@ -95,6 +95,8 @@ class ActivityKind(models.TextChoices):
     WARNING_REMOVED = "settings.warning_removed", "Removed a warning of low credits"
 
     RESTORED = "settings.restored", "Restored a backup"
+    TEST_MAIL_SENT = "settings.test_mail_sent", "Sent a test mail"
+    FIRST_STEPS_PUT_AWAY = "settings.first_steps_put_away", "Put the first steps away"
 
     KEY_MADE = "access.key_made", "Made an API key"
     KEY_CHANGED = "access.key_changed", "Changed an API key"

@@ -306,6 +306,8 @@ class DailyUsage(models.Model):
                 name="daily_usage_counts",
             ),
         ]
+        # Sums the days of all accounts. A day never changes, so postings to a row leave it alone.
+        indexes = [models.Index(fields=["day"], name="daily_usage_by_day")]
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} of {self.day:%-d %b %Y}"

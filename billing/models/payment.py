@@ -95,6 +95,12 @@ class Payment(models.Model):
                 name="payment_to_ask_about",
                 condition=Q(next_check_at__isnull=False),
             ),
+            # Sums what was sold in a month.
+            models.Index(
+                fields=["credited_at"],
+                name="payment_credited",
+                condition=Q(credited_at__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:

@@ -11,9 +11,9 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
-from billing.backoff import due_again
+from billing.backoff import LATE_AFTER, due_again
 from billing.ledger.balances import balance_of
 from billing.models import Membership, Notice, NoticeKind
 from billing.notices.low_credits import LowCredits, low_credits_of
@@ -38,7 +38,7 @@ def undelivered(*, now: datetime, limit: int = 500) -> list[int]:
     One for each message. That no credits are left comes first.
     """
     due = due_again(
-        Notice.objects.filter(WAITING, due_at__lte=now).exclude(account__in=importing(now=now)),
+        _due(now=now),
         now=now,
         began="due_at",
         tried="tried_at",
@@ -51,6 +51,16 @@ def undelivered(*, now: datetime, limit: int = 500) -> list[int]:
     for pk, *message in first.values_list(*fields)[:limit]:
         messages.setdefault(tuple(message), pk)
     return list(messages.values())
+
+
+def late(*, now: datetime) -> QuerySet[Notice]:
+    """The notices that should have gone by ``now`` and do not go."""
+    return _due(now=now).filter(due_at__lt=now - LATE_AFTER)
+
+
+def _due(*, now: datetime) -> QuerySet[Notice]:
+    waiting = Notice.objects.filter(WAITING, due_at__lte=now)
+    return waiting.exclude(account__in=importing(now=now))
 
 
 def deliver_due(*, notice_id: int, deliver: Deliver, now: datetime) -> bool:

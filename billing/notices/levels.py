@@ -8,6 +8,8 @@ from collections import defaultdict
 from collections.abc import Iterable
 from enum import StrEnum
 
+from django.db.models import Exists, OuterRef, Q
+
 from billing.models import Account, CreditThreshold
 
 # Where an account has not chosen anything: less than this share of what the plan gives in a cycle.
@@ -86,3 +88,23 @@ def credit_state(*, credits: int, low_at: int | None) -> CreditState:
     if low_at is not None and credits <= low_at:
         return CreditState.LOW
     return CreditState.OK
+
+
+def in_state(state: CreditState) -> Q:
+    """The accounts whose credits are in ``state``, to count and to list by.
+
+    Whether credits are low is what the latest look at the account's thresholds has found
+    (`billing.notices.thresholds.note_levels`), which the worker takes within seconds of whatever
+    moves credits or changes terms: so it is one comparison for each account, and the rule of what
+    is low is not written down again in SQL.
+    """
+    reached = CreditThreshold.objects.filter(
+        account=OuterRef("pk"), level__gte=OuterRef("balance__credits")
+    )
+    has_some = Q(balance__credits__gt=0)
+    return {
+        CreditState.NEGATIVE: Q(balance__credits__lt=0),
+        CreditState.ZERO: Q(balance__credits=0) | Q(balance__isnull=True),
+        CreditState.LOW: has_some & Q(Exists(reached)),
+        CreditState.OK: has_some & ~Q(Exists(reached)),
+    }[state]

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from django.db.models import F, Q, QuerySet
 
-from billing.backoff import due_again
+from billing.backoff import LATE_AFTER, due_again
 from billing.models import Membership, PlanRequest, PlanRequestState, Role, User
 
 ATTEMPTS_APART_AT_LEAST = timedelta(minutes=1)
@@ -33,6 +33,11 @@ def untold(*, now: datetime, limit: int = 100) -> list[int]:
     first = owed.filter(mail_tried_at=None).order_by("state_since", "pk")
     found = [*first.values_list("pk", flat=True)[:limit], *again.values_list("pk", flat=True)]
     return list(dict.fromkeys(found))[:limit]
+
+
+def late(*, now: datetime) -> QuerySet[PlanRequest]:
+    """The requests of which somebody should know by ``now`` and does not."""
+    return _owed().filter(state_since__lt=now - LATE_AFTER)
 
 
 def tell(*, request_id: int, deliver: Deliver, now: datetime) -> bool:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from billing import ledger
 from billing.activity import ActivityKind, Money, note
@@ -121,6 +122,11 @@ def _require_another_plan(account: Account, plan: Plan, book: TariffBook, now: d
         )
     if latest.plan_id == plan.pk:
         raise PlanRequestError(f"The account is on {plan} already, from {begins}.")
+
+
+def open_requests() -> QuerySet[PlanRequest]:
+    """The requests of all accounts that wait for an answer, the one that waits longest first."""
+    return PlanRequest.objects.filter(state=PlanRequestState.OPEN).order_by("asked_at", "pk")
 
 
 def open_request(account: Account) -> PlanRequest | None:

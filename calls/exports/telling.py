@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
-from billing.backoff import due_again
+from billing.backoff import LATE_AFTER, due_again
 from calls.exports import standing
 from calls.exports.limits import KEPT_FOR
 from calls.models import Export
@@ -18,17 +18,8 @@ Deliver = Callable[[Export], None]
 
 
 def untold(*, now: datetime, limit: int = 100) -> list[int]:
-    """The exports whose person is to be told now, or again after a failure.
-
-    Nobody is told who knows already, who has left, or when the file is gone.
-    """
-    owed = Export.objects.filter(
-        standing.of_members(),
-        state__in=standing.NEWS,
-        mailed_at=None,
-        seen_at=None,
-        ended_at__gt=now - KEPT_FOR,
-    )
+    """The exports whose person is to be told now, or again after a failure."""
+    owed = _owed(now=now)
     again = due_again(
         owed,
         now=now,
@@ -40,6 +31,22 @@ def untold(*, now: datetime, limit: int = 100) -> list[int]:
     first = owed.filter(mail_tried_at=None).order_by("ended_at", "pk")
     found = [*first.values_list("pk", flat=True)[:limit], *again.values_list("pk", flat=True)]
     return list(dict.fromkeys(found))[:limit]
+
+
+def late(*, now: datetime) -> QuerySet[Export]:
+    """The exports whose person should have been told by ``now`` and was not."""
+    return _owed(now=now).filter(ended_at__lt=now - LATE_AFTER)
+
+
+def _owed(*, now: datetime) -> QuerySet[Export]:
+    """Nobody is told who knows already, who has left, or when the file is gone."""
+    return Export.objects.filter(
+        standing.of_members(),
+        state__in=standing.NEWS,
+        mailed_at=None,
+        seen_at=None,
+        ended_at__gt=now - KEPT_FOR,
+    )
 
 
 def tell(*, export_id: int, deliver: Deliver, now: datetime) -> bool:

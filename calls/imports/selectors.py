@@ -12,13 +12,18 @@ from calls.imports.readings import reading_of
 from calls.imports.staging import decoded
 from calls.imports.summaries import Summary, Trial
 from calls.imports.uploads import open_imports
-from calls.models import FileImport
+from calls.models import FileImport, ImportState
 from calls.notations.layout import Layout
 
 
 def imports_of(account: Account) -> QuerySet[FileImport]:
     """The imports of an account with who started them, newest first."""
     return FileImport.objects.filter(account=account).select_related("started_by", "withdrawn_by")
+
+
+def failed_imports() -> QuerySet[FileImport]:
+    """The imports of all accounts that failed and can go on, because their file is still there."""
+    return FileImport.objects.filter(state=ImportState.FAILED, file_deleted_at=None)
 
 
 def summary_of(file_import: FileImport) -> Summary:

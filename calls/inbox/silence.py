@@ -5,11 +5,16 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
+from billing.backoff import LATE_AFTER
 from billing.models import Membership, Role
 from calls.inbox.selectors import heard_at as last_heard_at
-from calls.models import CallSource
+from calls.models import CallSource, InboxEvent, Via
+
+# `tell` is called as often as that.
+LOOKED_FOR_EVERY = timedelta(minutes=10)
+UNTOLD = Q(silence_told_at=None) | Q(silence_told_at__lt=F("last_event_at"))
 
 
 def silence() -> timedelta | None:
@@ -27,22 +32,34 @@ def is_silent(source: CallSource, *, heard_at: datetime | None, now: datetime) -
     return now - heard_at > allowed
 
 
+def silent_sources(*, now: datetime) -> QuerySet[CallSource]:
+    """The sources that are silent, as `is_silent` says; none where nobody is told of silence."""
+    allowed = silence()
+    if allowed is None:
+        return CallSource.objects.none()
+    events = InboxEvent.objects.filter(source=OuterRef("pk")).exclude(via=Via.TEST)
+    # What has arrived is not among a source's own facts before a worker has read it.
+    was_heard = Q(last_event_at__lt=now - allowed) | Q(last_event_at=None) & Q(Exists(events))
+    return CallSource.objects.filter(
+        was_heard,
+        ~Q(Exists(events.filter(received_at__gte=now - allowed))),
+        deleted_at=None,
+        paused_at=None,
+    )
+
+
+def late(*, now: datetime) -> QuerySet[CallSource]:
+    """The silent sources of which somebody should have been told by ``now`` and was not."""
+    return silent_sources(now=now - LOOKED_FOR_EVERY - LATE_AFTER).filter(UNTOLD)
+
+
 def tell(*, deliver: Callable[[CallSource, Sequence[str], datetime], None], now: datetime) -> int:
     """Have ``deliver`` tell those who manage an account of each source that fell silent, once.
 
     Returns of how many. What ``deliver`` raises is raised, and that source is told of later.
     """
-    allowed = silence()
-    if allowed is None:
-        return 0
     told = 0
-    silent = CallSource.objects.filter(
-        Q(silence_told_at=None) | Q(silence_told_at__lt=F("last_event_at")),
-        last_event_at__lt=now - allowed,
-        deleted_at=None,
-        paused_at=None,
-    )
-    for pk in silent.values_list("pk", flat=True):
+    for pk in silent_sources(now=now).filter(UNTOLD).values_list("pk", flat=True):
         with transaction.atomic():
             source = (
                 CallSource.objects.select_for_update(no_key=True, of=("self",))

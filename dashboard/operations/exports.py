@@ -13,11 +13,12 @@ from django.utils import timezone
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
 
 from billing.texts import grouped
-from calls.exports import asking
+from calls.exports import asking, telling
 from calls.exports.standing import OPEN
 from calls.models import Export, ExportState
 from dashboard.exports.page import ExportPage, pages_of
 from dashboard.operations.base import RecordAdmin
+from dashboard.operations.filters import ChosenFilter
 from dashboard.operations.record_actions import Outcome, Preview, RecordAction
 
 LIST = "admin:calls_export_changelist"
@@ -91,6 +92,14 @@ class DeleteExport(ExportAction):
         return redirect(LIST)
 
 
+class AttentionFilter(ChosenFilter):
+    """The downloads that an operator may have to do something about."""
+
+    title = "attention"
+    parameter_name = "attention"
+    chosen = {"mail": ("Its mail does not go out", lambda now: telling.late(now=now))}
+
+
 @admin.register(Export)
 class ExportAdmin(RecordAdmin):
     """Every download that a worker makes, newest first."""
@@ -99,6 +108,7 @@ class ExportAdmin(RecordAdmin):
     list_filter = (
         ("account", AutocompleteSelectFilter),
         ("state", ChoicesDropdownFilter),
+        AttentionFilter,
     )
     list_filter_submit = True
     list_select_related = ("account", "asked_by")

@@ -1,19 +1,26 @@
 """Filters of the operators' lists that belong to no single page."""
 
+from collections.abc import Callable, Mapping
 from datetime import date, datetime, time, timedelta
 
 from django.contrib import messages
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import DropdownFilter, RangeDateFilter
 from unfold.utils import parse_date_str
 
 from billing.models import Account
+from dashboard.operations.months import Month
 
 ACCOUNT_PARAMETER = "account__id__exact"
 YEARS = range(1970, 3000)
 UNREADABLE = date.max
+MONTHS_OFFERED = 13
+
+# Rows of one model, as of an instant.
+Rows = Callable[[datetime], QuerySet]
 
 
 class AccountDayFilter(RangeDateFilter):
@@ -50,24 +57,64 @@ class AccountDayFilter(RangeDateFilter):
         return day
 
 
+class ChosenFilter(DropdownFilter):
+    """Rows that the domain chooses. The front page counts by the same choice, and leads here.
+
+    ``chosen`` names each choice by what the address says: its words, and its rows.
+    """
+
+    chosen: Mapping[str, tuple[str, Rows]]
+
+    def lookups(self, request: HttpRequest, model_admin: ModelAdmin) -> list[tuple[str, str]]:
+        return [(name, words) for name, (words, _) in self.chosen.items()]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        """Keep the rows of the choice."""
+        if self.value() not in self.chosen:
+            return queryset
+        return queryset.filter(pk__in=self.rows(str(self.value()), timezone.now()).values("pk"))
+
+    @classmethod
+    def rows(cls, name: str, now: datetime) -> QuerySet:
+        """The rows of the choice called ``name``, as of ``now``."""
+        _, rows = cls.chosen[name]
+        return rows(now)
+
+
+class MonthFilter(DropdownFilter):
+    """Rows of one month; `in_month` says which those are."""
+
+    def lookups(self, request: HttpRequest, model_admin: ModelAdmin) -> list[tuple[str, str]]:
+        latest = Month.of(timezone.now())
+        return [(each.name, each.words) for each in latest.and_before(MONTHS_OFFERED)]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        """Keep the rows of the month."""
+        month = Month.read(self.value() or "")
+        return queryset if month is None else queryset.filter(self.in_month(month))
+
+    def in_month(self, month: Month) -> Q:
+        """Which rows are of ``month``."""
+        raise NotImplementedError
+
+
 class StandingFilter(DropdownFilter):
-    """Accounts by the sign of their balance."""
+    """Balances by their sign."""
 
     title = "balance"
     parameter_name = "standing"
-    path = "credits"
 
     def lookups(self, request: HttpRequest, model_admin: ModelAdmin) -> list[tuple[str, str]]:
         return [("debt", "Below zero"), ("empty", "Zero"), ("credit", "Above zero")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
-        """Keep the accounts that stand so."""
+        """Keep the balances with that sign."""
         conditions = {
-            "debt": {f"{self.path}__lt": 0},
-            "empty": {self.path: 0},
-            "credit": {f"{self.path}__gt": 0},
+            "debt": Q(credits__lt=0),
+            "empty": Q(credits=0),
+            "credit": Q(credits__gt=0),
         }
-        return queryset.filter(**conditions.get(self.value() or "", {}))
+        return queryset.filter(conditions.get(self.value() or "", Q()))
 
 
 def _account_asked_for(request: HttpRequest) -> Account | None:

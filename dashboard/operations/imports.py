@@ -13,9 +13,19 @@ from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
 
 from billing.texts import grouped
+from calls.imports.selectors import failed_imports
 from calls.models import FileImport
 from dashboard.imports.standing import list_row
 from dashboard.operations.base import RecordAdmin
+from dashboard.operations.filters import ChosenFilter
+
+
+class AttentionFilter(ChosenFilter):
+    """The imports that somebody may have to do something about."""
+
+    title = "attention"
+    parameter_name = "attention"
+    chosen = {"failed": ("Failed, and can go on", lambda now: failed_imports())}
 
 
 @admin.register(FileImport)
@@ -26,6 +36,7 @@ class FileImportAdmin(RecordAdmin):
     list_filter = (
         ("account", AutocompleteSelectFilter),
         ("state", ChoicesDropdownFilter),
+        AttentionFilter,
     )
     list_filter_submit = True
     list_select_related = ("account", "started_by")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import (
@@ -21,7 +21,8 @@ from billing.texts import grouped
 from calls.usage import payers, words
 from calls.usage.entries import Entry, is_withdrawn, other_number
 from dashboard.operations.base import RecordAdmin, local_time
-from dashboard.operations.filters import AccountDayFilter, StandingFilter
+from dashboard.operations.filters import AccountDayFilter, MonthFilter, StandingFilter
+from dashboard.operations.months import Month
 from dashboard.templatetags.figures import signed
 
 
@@ -191,6 +192,16 @@ class BalanceAdmin(RecordAdmin):
         return grouped(balance.debt)
 
 
+class DayFilter(MonthFilter):
+    """Days of a month."""
+
+    title = "month"
+    parameter_name = "month"
+
+    def in_month(self, month: Month) -> Q:
+        return Q(day__range=(month.days.first_day, month.days.last_day))
+
+
 @admin.register(DailyUsage)
 class DailyUsageAdmin(RecordAdmin):
     """The sums that the customers' page is made of."""
@@ -211,6 +222,7 @@ class DailyUsageAdmin(RecordAdmin):
         ("account", AutocompleteSelectFilter),
         ("kind", ChoicesDropdownFilter),
         ("usage_type", ChoicesDropdownFilter),
+        DayFilter,
     )
     list_filter_submit = True
     ordering_within_account = ("-day", "-id")

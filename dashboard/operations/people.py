@@ -25,6 +25,7 @@ from billing.activity import ActivityKind, note_about_person
 from billing.models import Account, User
 from dashboard.operations.accounts.members import MembershipInline, StoringFormSet
 from dashboard.operations.base import EditableAdmin
+from dashboard.operations.permissions import may_change
 from dashboard.operations.record_actions import Outcome, Preview, RecordAction
 from dashboard.sign_in.invitations import send_password_link
 
@@ -129,12 +130,6 @@ for module in (
     import_module(module)
 for built_in in (Group, EmailAddress, Authenticator, UserSession):
     admin.site.unregister(built_in)
-
-
-def may_change(request: HttpRequest, person: User) -> bool:
-    """Whether the operator may change ``person``, or what ``person`` signs in with."""
-    protected = person.is_staff or person.is_superuser
-    return request.user.is_superuser or not protected
 
 
 @admin.register(User)

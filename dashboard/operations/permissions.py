@@ -4,6 +4,8 @@ from typing import Any
 
 from django.http import HttpRequest
 
+from billing.models import User
+
 EVERYTHING = frozenset({"add", "change", "delete"})
 NOTHING: frozenset[str] = frozenset()
 
@@ -13,12 +15,18 @@ def is_operator(request: HttpRequest) -> bool:
     return request.user.is_active and request.user.is_staff
 
 
+def may_change(request: HttpRequest, person: User) -> bool:
+    """Whether the operator may change ``person``, or what ``person`` signs in with."""
+    protected = person.is_staff or person.is_superuser
+    return request.user.is_superuser or not protected
+
+
 class StaffPermissions:
     """Being staff is the permission: every operator may do an operator's work.
 
     All records can be looked at. What else can be done to those of a page is in ``allowed``: "add",
     "change", "delete". Only operators themselves are reserved, for superusers to change
-    (`dashboard.operations.people`).
+    (`may_change`).
     """
 
     allowed = NOTHING

@@ -11,9 +11,11 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 from billing.models import PlanRequest, PlanRequestState, User
 from billing.models.ledger import REMARKS_LENGTH_MAX
 from billing.money import format_money
+from billing.notices import requests as mails
 from billing.plans import requests
 from billing.texts import in_credits
 from dashboard.operations.base import RecordAdmin
+from dashboard.operations.filters import ChosenFilter
 from dashboard.operations.record_actions import Outcome, Preview, RecordAction
 from dashboard.plans.change_words import change_in_words
 
@@ -111,6 +113,17 @@ class DeclineRequest(PlanRequestAction):
         return Outcome(told="The request is declined.", recorded="Declined.")
 
 
+class AttentionFilter(ChosenFilter):
+    """The requests that an operator may have to do something about."""
+
+    title = "attention"
+    parameter_name = "attention"
+    chosen = {
+        "answer": ("Waits for an answer", lambda now: requests.open_requests()),
+        "mail": ("Its mail does not go out", lambda now: mails.late(now=now)),
+    }
+
+
 @admin.register(PlanRequest)
 class PlanRequestAdmin(RecordAdmin):
     """Every request for a plan, newest first."""
@@ -119,6 +132,7 @@ class PlanRequestAdmin(RecordAdmin):
     list_filter = (
         ("account", AutocompleteSelectFilter),
         ("state", ChoicesDropdownFilter),
+        AttentionFilter,
     )
     list_filter_submit = True
     list_select_related = ("account", "plan", "asked_by")

@@ -17,10 +17,11 @@ from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
 
 from billing.texts import grouped
-from calls.inbox import selectors, sources
+from calls.inbox import selectors, silence, sources
 from calls.models import CallSource, EventState, InboxEvent
 from calls.tasks import queue_drain
 from dashboard.operations.base import RecordAdmin
+from dashboard.operations.filters import ChosenFilter
 from dashboard.operations.record_actions import Outcome, Preview, RecordAction
 from dashboard.sources.page import Standing
 
@@ -83,6 +84,17 @@ class TryEventAgain(RecordAction[InboxEvent]):
         return Outcome(told="It is on the way to be recorded again.", recorded="Tried again.")
 
 
+class AttentionFilter(ChosenFilter):
+    """The sources that somebody may have to do something about."""
+
+    title = "attention"
+    parameter_name = "attention"
+    chosen = {
+        "silent": ("Fell silent", lambda now: silence.silent_sources(now=now)),
+        "mail": ("The mail about it does not go out", lambda now: silence.late(now=now)),
+    }
+
+
 @admin.register(CallSource)
 class CallSourceAdmin(RecordAdmin):
     """Every source that is connected or was. Its secrets are shown to nobody here."""
@@ -93,6 +105,7 @@ class CallSourceAdmin(RecordAdmin):
         ("account", AutocompleteSelectFilter),
         ("pull_state", ChoicesDropdownFilter),
         ("deleted_at", admin.EmptyFieldListFilter),
+        AttentionFilter,
     )
     list_filter_submit = True
     fieldsets = (

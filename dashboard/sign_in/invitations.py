@@ -42,6 +42,11 @@ def password_link(user: User, *, tokens: Any = default_token_generator) -> str:
     return str(get_adapter().get_reset_password_from_key_url(key))
 
 
+def invitation_link(user: User) -> str:
+    """Return the same for who is invited to an account: it works for `INVITATION_LIVES`."""
+    return password_link(user, tokens=invitation_tokens)
+
+
 def send_password_link(user: User) -> bool:
     """Mail ``user`` the link; return whether the mail went out."""
     context = {"user": user, "password_reset_url": password_link(user)}
@@ -64,7 +69,7 @@ def send_welcome(*, member: Membership, by: User) -> bool:
     if not is_invited(person):
         return _send("account/email/added_to_team", person, context)
     context |= {
-        "password_reset_url": password_link(person, tokens=invitation_tokens),
+        "password_reset_url": invitation_link(person),
         "days": INVITATION_LIVES.days,
     }
     return _send("account/email/invited_to_team", person, context)

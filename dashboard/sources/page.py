@@ -78,6 +78,22 @@ class Standing:
         return TAGS.get(self.state, "")
 
 
+def standings_of(account: Account, *, now: datetime) -> list[Standing]:
+    """How the sources of ``account`` stand, in their order; one query."""
+    return [
+        Standing(
+            source,
+            heard_at=max(
+                filter(None, (getattr(source, "heard_at", None), source.last_event_at)),
+                default=None,
+            ),
+            failures=getattr(source, "failures", 0) or 0,
+            now=now,
+        )
+        for source in selectors.sources_of(account)
+    ]
+
+
 class SourcePage(Standing):
     """The page of one source of ``account``."""
 

@@ -16,7 +16,7 @@ from django.utils import timezone
 from billing.models import User
 from billing.queue import enqueue
 from billing.refusals import Refusal
-from calls.inbox import selectors, sources, testing
+from calls.inbox import sources, testing
 from calls.models import CallSource
 from calls.sources.registry import platforms
 from calls.tasks import pull_source, queue_drain
@@ -24,7 +24,7 @@ from dashboard.access import AccountRequest, account_page
 from dashboard.pages import render_page, wants_part
 from dashboard.refusals import add_refusal
 from dashboard.sources.forms import ConnectForm, KeyForm, NameForm, SecretForm, SettingsForm
-from dashboard.sources.page import SourcePage, Standing
+from dashboard.sources.page import SourcePage, standings_of
 from dashboard.sources.reach import address_of, is_private
 
 # What a form of the page is called in its templates, and by the button that sends it.
@@ -39,18 +39,7 @@ FORMS: Mapping[str, str] = {
 @account_page(manages=True)
 def call_sources(request: AccountRequest) -> HttpResponse:
     """List the account's sources in their order, and what can be connected."""
-    standings = [
-        Standing(
-            source,
-            heard_at=max(
-                filter(None, (getattr(source, "heard_at", None), source.last_event_at)),
-                default=None,
-            ),
-            failures=getattr(source, "failures", 0) or 0,
-            now=request.frame.now,
-        )
-        for source in selectors.sources_of(request.account)
-    ]
+    standings = standings_of(request.account, now=request.frame.now)
     context = {"standings": standings, "platforms": list(platforms().values())}
     return render(request, "dashboard/sources/sources.html", context)
 

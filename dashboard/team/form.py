@@ -18,6 +18,19 @@ ABOUT_ROLES = {
 }
 
 
+def as_stored(email: str) -> str:
+    """Give an address as it is stored: in small letters, which may be longer.
+
+    Raises ValidationError where it can't be.
+    """
+    email = email.lower()
+    if UNSTORABLE.search(email):  # which may stand between quotation marks
+        raise forms.ValidationError(NO_ADDRESS)
+    if len(email) > EMAIL_LENGTH_MAX:
+        raise forms.ValidationError(TOO_LONG)
+    return email
+
+
 class RoleForm(forms.Form):
     """A role. ``offered`` are those that the person may give."""
 
@@ -52,10 +65,5 @@ class InvitationForm(RoleForm):
     )
 
     def clean_email(self) -> str:
-        """Give the address as it is stored: in small letters, which may be longer."""
-        email = str(self.cleaned_data["email"]).lower()
-        if UNSTORABLE.search(email):  # which may stand between quotation marks
-            raise forms.ValidationError(NO_ADDRESS)
-        if len(email) > EMAIL_LENGTH_MAX:
-            raise forms.ValidationError(TOO_LONG)
-        return email
+        """Give the address as it is stored."""
+        return as_stored(self.cleaned_data["email"])

@@ -56,7 +56,7 @@ def member_rows(
 ) -> list[MemberRow]:
     """``members``, read by `members_of`, in words; one query where some are invited."""
     invited = [member.user.email for member in members if is_invited(member.user)]
-    newest = _newest_invitations(reader.account, invited) if invited else {}
+    newest = newest_invitations(reader.account, invited) if invited else {}
     return [_row(member, newest.get(member.user.email), reader, now) for member in members]
 
 
@@ -87,8 +87,9 @@ def _state(member: Membership, invited_at: datetime | None, now: datetime) -> tu
     return "Invited", ""
 
 
-def _newest_invitations(account: Account, emails: Collection[str]) -> Mapping[str, Activity]:
-    """The newest invitation to ``account`` of each of ``emails``, from its activity log."""
+def newest_invitations(account: Account, emails: Collection[str]) -> Mapping[str, Activity]:
+    """The newest invitation to ``account`` of each of ``emails``, from its activity log; one
+    query."""
     found = Activity.objects.filter(
         account=account, kind=ActivityKind.MEMBER_INVITED, subject__in=emails
     )

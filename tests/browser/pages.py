@@ -82,6 +82,12 @@ def _source_of(account: Account) -> dict[str, str]:
     }
 
 
+# Of operators: those of their pages that are not made by the admin alone.
+OPERATORS = {
+    "operators-overview": "/admin/",
+    "operators-first-steps": "/admin/first-steps/",
+}
+
 SIGNED_OUT = {
     "sign-in": "/accounts/login/",
     "password-reset": "/accounts/password/reset/",

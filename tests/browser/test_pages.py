@@ -10,7 +10,7 @@ from playwright.sync_api import Page
 from billing.accounts.opening import change_time_zone
 from billing.models import Account, User
 from tests.browser.conftest import Open
-from tests.browser.pages import SIGNED_OUT, pages_of
+from tests.browser.pages import OPERATORS, SIGNED_OUT, pages_of
 
 pytestmark = pytest.mark.browser
 
@@ -35,10 +35,11 @@ def breaches(page: Page, pages: dict[str, str]) -> dict[str, str]:
 
 @pytest.mark.parametrize(("theme", "width"), [("light", 1440), ("dark", 390)])
 def test_no_page_has_a_fault_that_axe_finds(
-    open_page: Open, company: Account, owner: User, theme: str, width: int
+    open_page: Open, company: Account, owner: User, operator: User, theme: str, width: int
 ):
     options = {"color_scheme": theme, "viewport": {"width": width, "height": 900}}
     assert breaches(open_page(user=owner, **options), pages_of(company)) == {}
+    assert breaches(open_page(user=operator, **options), OPERATORS) == {}
     assert breaches(open_page(**options), SIGNED_OUT) == {}
 
 
@@ -53,9 +54,12 @@ def test_the_states_of_credits_are_readable(
     assert breaches(open_page(user=member, color_scheme=theme), home | usage | refused) == {}
 
 
-def test_no_page_scrolls_sideways_at_any_width(open_page: Open, company: Account, owner: User):
+def test_no_page_scrolls_sideways_at_any_width(
+    open_page: Open, company: Account, owner: User, operator: User
+):
     too_wide = []
-    for person, pages in ((owner, pages_of(company)), (None, SIGNED_OUT)):
+    people = ((owner, pages_of(company)), (operator, OPERATORS), (None, SIGNED_OUT))
+    for person, pages in people:
         page = open_page(user=person)
         for name, path in pages.items():
             page.goto(path)

@@ -4,21 +4,21 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from django import forms
-from django.contrib import admin
 from django.utils import timezone
 from unfold.widgets import (
-    UnfoldAdminRelatedFieldWrapperWidget,
+    UnfoldAdminEmailInputWidget,
     UnfoldAdminSelect2Widget,
     UnfoldAdminSelectWidget,
 )
 
 from billing.accounts.opening import credits_of_opening, granted_in_words
-from billing.models import Account, Membership, Plan, User
+from billing.accounts.people import add_person, person_with
+from billing.models import Account, Plan, User
 from billing.zones import place_names
-from dashboard.operations.accounts.members import FoundSelect
 from dashboard.operations.plans.fields import OptionalTermsFields, entered_but
 from dashboard.operations.plans.instants import InstantField
 from dashboard.refusals import refusals_beside
+from dashboard.team.form import EMAIL_LENGTH_MAX, as_stored
 
 
 class AccountForm(forms.ModelForm):
@@ -68,28 +68,16 @@ class OpenAccountForm(OptionalTermsFields, AccountForm):
     )
     # What the operator was told that the start grants: saved only if it is still so.
     seen = forms.CharField(required=False, widget=forms.HiddenInput)
-    owner = forms.ModelChoiceField(
-        User.objects.filter(is_active=True),
+    owner = forms.EmailField(
         label="First superadmin",
-        help_text="Who may top up, and add everybody else. Add the person first, if new.",
+        max_length=EMAIL_LENGTH_MAX,
+        widget=UnfoldAdminEmailInputWidget(attrs={"autocomplete": "off"}),
+        help_text="The e-mail address of whoever may top up, and invites everybody else. Who is "
+        "new here is added, and gets a mail with a link to choose a password.",
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        user = Membership._meta.get_field("user")
-        owner = self.fields["owner"]
-        assert isinstance(owner, forms.ModelChoiceField)
-        owner.widget = UnfoldAdminRelatedFieldWrapperWidget(
-            FoundSelect(
-                user,
-                admin.site,
-                attrs={"data-theme": "admin-autocomplete", "class": "unfold-admin-autocomplete"},
-                choices=owner.choices,
-            ),
-            user.remote_field,
-            admin.site,
-            can_add_related=True,
-        )
         self.preview_beside(None)
         self.now = timezone.now()
         zone = str(self.data.get("time_zone", ""))
@@ -97,6 +85,21 @@ class OpenAccountForm(OptionalTermsFields, AccountForm):
             start = self.fields["starts_at"]
             assert isinstance(start, InstantField)
             start.zone = ZoneInfo(zone)
+
+    def clean_owner(self) -> str:
+        """Refuse who may not sign in."""
+        email = as_stored(self.cleaned_data["owner"])
+        known = person_with(email=email)
+        if known is not None and not known.is_active:
+            raise forms.ValidationError(
+                f"The sign-in of {email} is switched off. Switch it on first, among the people."
+            )
+        return email
+
+    def first_superadmin(self) -> User:
+        """Whoever signs in with the address that was entered, added where nobody does."""
+        email = self.cleaned_data["owner"]
+        return person_with(email=email) or add_person(email=email)
 
     def clean(self) -> dict[str, Any]:
         """Check the terms as entered, in the currency of the account, and what the start grants."""

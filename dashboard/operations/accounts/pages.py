@@ -6,7 +6,8 @@ What moves credits or changes the plan is an action with a page of its own.
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db import transaction
+from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
@@ -15,19 +16,29 @@ from unfold.contrib.filters.admin import DropdownFilter
 from unfold.views import ChangeList
 
 from billing.accounts.opening import change_account, open_account
+from billing.accounts.team import invite_as_operator, is_invited
 from billing.models import Account, Plan, Subscription
+from billing.notices.levels import CreditState, in_state
 from billing.texts import grouped
 from billing.zones import local
 from dashboard.operations.accounts.adjustment import PostAdjustment
 from dashboard.operations.accounts.closing import CloseAccount, ReopenAccount
 from dashboard.operations.accounts.custom_terms import AgreeCustomTerms
 from dashboard.operations.accounts.forms import AccountForm, OpenAccountForm
+from dashboard.operations.accounts.invitation import InviteSomebody, send_invitation
 from dashboard.operations.accounts.members import MembersInline
 from dashboard.operations.accounts.panels import account_panels
 from dashboard.operations.accounts.plan_change import CancelPlannedChange, ChangePlan
-from dashboard.operations.accounts.standing import Standing, standings, state_label
+from dashboard.operations.accounts.standing import (
+    STATE_LABELS,
+    Standing,
+    standings,
+    state_label,
+)
 from dashboard.operations.base import EditableAdmin
-from dashboard.operations.filters import StandingFilter
+from dashboard.operations.filters import ChosenFilter, MonthFilter, Rows
+from dashboard.operations.first_steps import are_shown as first_steps_are_shown
+from dashboard.operations.months import Month
 from dashboard.operations.plans.fields import (
     OPTIONAL_LAYOUT,
     OPTIONAL_TERMS,
@@ -78,10 +89,31 @@ class PlanFilter(DropdownFilter):
         return kept
 
 
-class AccountStandingFilter(StandingFilter):
-    """Accounts by the sign of their balance."""
+def _in_state(state: CreditState) -> Rows:
+    return lambda now: Account.objects.filter(in_state(state))
 
-    path = "balance__credits"
+
+class CreditStateFilter(ChosenFilter):
+    """Accounts by whether there is something to do about their credits."""
+
+    title = "state"
+    parameter_name = "state"
+    chosen = {state.value: (words, _in_state(state)) for state, (words, _) in STATE_LABELS.items()}
+
+
+class OpenedFilter(MonthFilter):
+    """Accounts by the month in which they were entered here."""
+
+    title = "opened in"
+    parameter_name = "opened"
+
+    def in_month(self, month: Month) -> Q:
+        return opened_in(month)
+
+
+def opened_in(month: Month) -> Q:
+    """The accounts that were entered here in ``month``."""
+    return Q(created_at__gte=month.starts_at, created_at__lt=month.ends_at)
 
 
 @admin.register(Account)
@@ -93,6 +125,7 @@ class AccountAdmin(EditableAdmin):
         PostAdjustment,
         ChangePlan,
         AgreeCustomTerms,
+        InviteSomebody,
         CancelPlannedChange,
         CloseAccount,
         ReopenAccount,
@@ -100,7 +133,7 @@ class AccountAdmin(EditableAdmin):
     form = AccountForm
     change_form_template = "admin/billing/account/change_form.html"
     list_display = ("name", "slug", "plan_now", "credits", "state", "time_zone", "opened")
-    list_filter = (PlanFilter, AccountStandingFilter)
+    list_filter = (PlanFilter, CreditStateFilter, OpenedFilter)
     list_filter_submit = True
     list_select_related = ("balance", "credit_watch")
     search_fields = ("name", "slug")
@@ -137,21 +170,29 @@ class AccountAdmin(EditableAdmin):
         return self.inlines if obj else ()
 
     def save_model(self, request: HttpRequest, obj: Account, form: Any, change: bool) -> None:
-        """Open the account, or store what was changed of it."""
+        """Open the account and invite its first superadmin, or store what was changed of it."""
         if not change:
             open_account(
                 account=obj,
                 plan=form.cleaned_data["plan"],
-                owner=form.cleaned_data["owner"],
+                owner=form.first_superadmin(),
                 now=form.now,
                 starts_at=form.cleaned_data["starts_at"],
                 custom_terms=form.optional_terms(),
             )
+            owner = obj.memberships.select_related("user", "account").get()
+            if is_invited(owner.user):
+                invite_as_operator(
+                    account=obj, email=owner.user.email, role=owner.role, now=form.now
+                )
+            transaction.on_commit(lambda: send_invitation(request, owner))
             return
         change_account(account=obj)
 
     def response_post_save_add(self, request: HttpRequest, obj: Account) -> HttpResponse:
-        """A new account's own page is where its terms are agreed."""
+        """A new account's own page shows how it stands; the first steps lead on from it."""
+        if first_steps_are_shown():
+            return redirect("admin:index")
         return redirect("admin:billing_account_change", obj.pk)
 
     def around_form(self, record: Account) -> dict[str, Any]:

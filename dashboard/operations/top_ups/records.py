@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import UTC, tzinfo
-from typing import Any, ClassVar
+from typing import Any
 
 from django.conf import settings
 from django.contrib import admin
@@ -14,9 +14,13 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter
 
 from billing.models import Dispute, Payment, PaymentEvent, Refund, Review, TopUp, TopUpState
 from billing.money import format_money
+from billing.payments.attention import Attention, needing
+from billing.payments.sales import credited_between
 from billing.payments.states import ROWS, standing_of, state_of, with_state
 from billing.zones import local
 from dashboard.operations.base import RecordAdmin
+from dashboard.operations.filters import ChosenFilter, MonthFilter, Rows
+from dashboard.operations.months import Month
 from dashboard.operations.top_ups.actions import (
     AskProvider,
     DecideAboutReview,
@@ -25,38 +29,27 @@ from dashboard.operations.top_ups.actions import (
 )
 
 
-class AttentionFilter(admin.SimpleListFilter):
+def _needing(attention: Attention) -> Rows:
+    return lambda now: needing(attention)
+
+
+class AttentionFilter(ChosenFilter):
     """The top-ups that an operator may have to do something about."""
 
     title = "attention"
     parameter_name = "attention"
-    conditions: ClassVar = {
-        "review": ("Waits for a decision", Q(payments__reviews__decision="")),
-        "refused": (
-            "The provider opened no page",
-            Q(payments__status=Payment.Status.FAILED, payments__checkout_id=""),
-        ),
-        "dispute": (
-            "A dispute or inquiry is open",
-            Q(payments__disputes__status__in=Dispute.UNDECIDED),
-        ),
-        "refund": (
-            "A refund failed or is not known",
-            Q(payments__refunds__status__in=["failed", "requested", "unknown"]),
-        ),
-    }
+    chosen = {each.value: (str(each.label), _needing(each)) for each in Attention}
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        """Each condition."""
-        return [(name, label) for name, (label, _) in self.conditions.items()]
 
-    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
-        """Keep those of the condition."""
-        found = self.conditions.get(self.value() or "")
-        if found is None:
-            return queryset
-        _, condition = found
-        return queryset.filter(pk__in=TopUp.objects.filter(condition).values("pk"))
+class CreditedFilter(MonthFilter):
+    """The top-ups whose credits were added in a month."""
+
+    title = "credited in"
+    parameter_name = "credited"
+
+    def in_month(self, month: Month) -> Q:
+        payments = credited_between(month.starts_at, month.ends_at)
+        return Q(pk__in=payments.values("top_up"))
 
 
 class StateFilter(admin.SimpleListFilter):
@@ -90,7 +83,12 @@ class TopUpAdmin(RecordAdmin):
         "created_at",
         "attention",
     )
-    list_filter = (("account", AutocompleteSelectFilter), StateFilter, AttentionFilter)
+    list_filter = (
+        ("account", AutocompleteSelectFilter),
+        StateFilter,
+        AttentionFilter,
+        CreditedFilter,
+    )
     list_filter_submit = True
     search_fields = ("public_id",)
     search_help_text = "Whole payment, checkout, refund or dispute ID of the provider"

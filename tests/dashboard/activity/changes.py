@@ -17,7 +17,7 @@ from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from allauth.usersessions.models import UserSession
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import call_command
-from django.test import Client
+from django.test import Client, override_settings
 from django.urls import reverse
 from django.utils import timezone
 
@@ -51,6 +51,7 @@ from tests.calls.inbox.sending import connect, drain_all, report, send_report
 from tests.dashboard.imports.conftest import imported, own_csv, tried, uploaded
 from tests.dashboard.imports.test_mapping import CONTENT
 from tests.dashboard.imports.test_mapping import filled as mapping_form
+from tests.dashboard.mail import mail_server
 from tests.dashboard.operations.accounts.test_accounts import filled as account_form
 from tests.dashboard.operations.accounts.test_accounts import new_account
 from tests.dashboard.operations.accounts.test_adjustment import adjustment
@@ -427,6 +428,25 @@ def end_sessions(*, all_others: bool) -> Do:
     return prepare
 
 
+def send_test_mail(company: Company) -> Callable[[], Any]:
+    def act() -> None:
+        with (
+            mail_server.running() as server,
+            override_settings(
+                EMAIL_BACKEND="django.core.mail.backends.smtp.EmailBackend",
+                EMAIL_HOST="127.0.0.1",
+                EMAIL_PORT=server.port,
+            ),
+        ):
+            company.staff.post(reverse("operators_first_steps"), {"form": "mail"})
+
+    return act
+
+
+def put_first_steps_away(company: Company) -> Callable[[], Any]:
+    return lambda: company.staff.post(reverse("operators_first_steps"), {"form": "put-away"})
+
+
 OF_SIGN_IN: dict[str, Change] = {
     "account_change_password": Change(K.PASSWORD_CHANGED, change_password),
     "account_reset_password_from_key": Change(K.PASSWORD_CHOSEN, choose_password),
@@ -435,6 +455,10 @@ OF_SIGN_IN: dict[str, Change] = {
     "mfa_generate_recovery_codes": Change(K.RECOVERY_CODES_MADE, make_recovery_codes),
     "usersessions_list one": Change(K.SESSIONS_ENDED, end_sessions(all_others=False)),
     "usersessions_list": Change(K.SESSIONS_ENDED, end_sessions(all_others=True)),
+    "operators_first_steps mail": operated(K.TEST_MAIL_SENT, send_test_mail, is_of_account=False),
+    "operators_first_steps put-away": operated(
+        K.FIRST_STEPS_PUT_AWAY, put_first_steps_away, is_of_account=False
+    ),
 }
 SIGNING_IN = "begins or ends one's own session, which the security log says"
 ASKS = "asks for a proof or a mail, and changes nothing"
@@ -641,7 +665,9 @@ DELETE = form_of(post="yes")
 OF_OPERATORS: dict[str, Change] = {
     "billing.Account add": operated(
         K.ACCOUNT_OPENED,
-        post_to("billing_account", "add", lambda c: new_account(plan_of(c), c.owner), nothing),
+        post_to(
+            "billing_account", "add", lambda c: new_account(plan_of(c), c.owner.email), nothing
+        ),
     ),
     "billing.Account change": operated(
         K.ACCOUNT_CHANGED,
@@ -680,6 +706,15 @@ OF_OPERATORS: dict[str, Change] = {
         K.TERMS_AGREED,
         post_to(
             "billing_account", "agree_custom_terms", lambda c: terms_form(c.account), account_of
+        ),
+    ),
+    "billing.Account invite": operated(
+        K.MEMBER_INVITED,
+        post_to(
+            "billing_account",
+            "invite",
+            form_of(email="new@example.com", role="superadmin"),
+            account_of,
         ),
     ),
     "billing.Account cancel_change": operated(K.PLAN_CHANGE_CANCELLED, cancel_change),
