@@ -17,6 +17,7 @@ from calls.platforms import (
     PulledPage,
     Setting,
     Signed,
+    StoredEvent,
 )
 from calls.platforms.asking import Asker, AskingError, NoEndError
 from calls.platforms.events import EventPlatform
@@ -28,6 +29,9 @@ REPORT: Final = "end-of-call-report"
 PAGE: Final = 100
 AGE_MAX: Final = timedelta(minutes=5)
 ENDED: Final = "ended"
+MESSAGE: Final = "message."
+CALL: Final = "message.call."
+TYPE_OF_CALL: Final = "message.call.type"  # while that of a message is what it is about
 
 
 class Vapi(EventPlatform):
@@ -115,6 +119,24 @@ class Vapi(EventPlatform):
             message = stamp.encode("utf-8", "surrogatepass") + b"." + message
         digests = [hmac_of(secret, message) for secret in secrets]
         return any(is_hex_of(signature, one) or is_base64_of(signature, one) for one in digests)
+
+    def combined(self, events: Sequence[StoredEvent]) -> Fields:
+        """What all events tell together: the same facts stand on the message, its call, or both."""
+        if len(events) == 1:
+            return events[0].fields
+        return super().combined(
+            [one._replace(fields=self._told_once(one.fields)) for one in events]
+        )
+
+    def _told_once(self, fields: Fields) -> Fields:
+        """``fields`` with what stands on the call alone as it stands on the message: else an older
+        report that has it there would go before a newer one, or the list, that has it here."""
+        on_call = {
+            f"{MESSAGE}{name.removeprefix(CALL)}": text
+            for name, text in fields.items()
+            if name.startswith(CALL) and name != TYPE_OF_CALL
+        }
+        return {name: text for name, text in on_call.items() if name in self.names} | dict(fields)
 
     def order(self, fields: Fields) -> Any:
         """Reports have the time of sending, calls of the list that of their last change."""
