@@ -8,7 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from api.problems import Problem, at_parameter
-from api.v1 import shapes, shown
+from api.v1 import shown
 from api.v1.base import ApiView
 from api.v1.calls.recording import record_body
 from api.v1.calls.withdrawing import named, withdraw
@@ -21,6 +21,7 @@ from api.v1.queries import (
     instant_in,
     period_in,
 )
+from api.v1.shapes import calls as shapes
 from billing.models import Scope
 from billing.snapshot import snapshot
 from calls.usage.call import call_id_of, call_page
