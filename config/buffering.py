@@ -3,14 +3,16 @@
 A thread gets a request once all of it has arrived, and is free as soon as its answer is written
 here. An answer that is made in pieces is left alone while its client has enough to read, and goes
 on in any thread when there is room again. So neither clients that send half a request nor those
-that read slowly keep a thread: they cost a socket and a megabyte. gunicorn starts the processes,
-replaces the ones that end, and logs the requests.
+that read slowly keep a thread: they cost a socket and a megabyte. A body that is too large is
+dropped as it arrives, and its request answered by the application, which sees its length alone.
+gunicorn starts the processes, replaces the ones that end, and logs the requests.
 """
 
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
+from io import BytesIO
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,12 +20,14 @@ from gunicorn.workers.base import Worker
 from waitress import wasyncore
 from waitress.buffers import ReadOnlyFileBasedBuffer
 from waitress.channel import HTTPChannel
+from waitress.parser import HTTPRequestParser
 from waitress.server import create_server
 from waitress.task import WSGITask
+from waitress.utilities import RequestEntityTooLarge
 
 CONNECTIONS_MAX = 1_000
 HEADER_BYTES_MAX = 32 * 1024
-# The largest body that any page or webhook takes; each of them has a smaller limit of its own.
+# The largest body that any page or webhook gets; each of them has a smaller limit of its own.
 BODY_BYTES_MAX = 9 * 1024 * 1024
 IDLE_SECONDS_MAX = 30
 # How long a request may take to arrive, however slowly its bytes drip.
@@ -94,6 +98,50 @@ def in_pieces(application: Callable[..., Iterable[bytes]]) -> Callable[..., Iter
 CHANNEL = "config.buffering.channel"  # a key of the environment
 
 
+class Nothing:
+    """In place of a buffer: what is put in is gone."""
+
+    def append(self, data: bytes) -> None:
+        """Drop it."""
+
+    def __len__(self) -> int:
+        return 0
+
+    def getfile(self) -> BytesIO:
+        """Give what is in it."""
+        return BytesIO()
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
+
+class DroppingParser(HTTPRequestParser):
+    """Drops a body that is too large, and gives its request to the application all the same.
+
+    It is taken to its end, because whoever sends it reads no answer before that.
+    """
+
+    def received(self, data: bytes) -> int:
+        """Take what has arrived; return how much of it belongs to this request."""
+        taken: int = super().received(data)
+        if isinstance(self.error, RequestEntityTooLarge):
+            self._drop()
+        return taken
+
+    def _drop(self) -> None:
+        body = self.body_rcv
+        body.getbuf().close()
+        body.buf = Nothing()
+        self.error = body.error
+        if self.expect_continue and not self.body_bytes_received:
+            # It waits to be asked for the body and is not: it can't be told from what follows.
+            self.expect_continue, self.headers["CONNECTION"] = False, "close"
+        else:
+            self.completed = body.completed or body.error is not None
+        if self.chunked:
+            self.headers["CONTENT_LENGTH"] = str(self.body_bytes_received)
+
+
 class LoggedTask(WSGITask):
     """Answers one request, and writes the line of the access log."""
 
@@ -153,6 +201,7 @@ class TimedChannel(HTTPChannel):
     """A connection that knows since when the request on it has been arriving, and whether its
     answer was left until its reader has taken more of it."""
 
+    parser_class = DroppingParser
     receiving_since: float | None = None
     left: LoggedTask | None = None
     # Whether somebody has to see to it that the answer goes on.
