@@ -22,6 +22,7 @@ from billing.backoff import due_again
 from billing.bulk import as_array, as_arrays
 from calls.charging import Outcome, Result, record_calls
 from calls.inbox.reading import SourceReader
+from calls.inbox.withdrawn import withdrawn_calls
 from calls.models import CallSource, EventState, InboxEvent, Via
 from calls.models.call_source import REASON_LENGTH_MAX
 from calls.platforms import StoredEvent, Unfinished
@@ -42,6 +43,10 @@ FORGOTTEN_AT_ONCE: Final = 10_000
 OPEN: Final = (EventState.FAILED, EventState.IRRELEVANT, EventState.WAITING)
 
 TEST_PASSED: Final = "A test: it was verified and read. Nothing is recorded."
+WITHDRAWN: Final = (
+    "was withdrawn, so what its source tells does not charge it again by itself. Try again to have "
+    "it recorded as a new call."
+)
 BROKEN: Final = "It could not be processed; we have been told. It can be tried again."
 
 TABLE: Final = InboxEvent._meta.db_table
@@ -53,7 +58,7 @@ logger = logging.getLogger(__name__)
 
 
 class _Event(NamedTuple):
-    """An event as the database gives it."""
+    """An event as the database gives it. ``is_asked_for``: somebody has it recorded again."""
 
     id: int
     source_id: int
@@ -63,6 +68,7 @@ class _Event(NamedTuple):
     sha256: memoryview
     received_at: datetime
     state: str
+    is_asked_for: bool
 
     @property
     def as_stored(self) -> StoredEvent:
@@ -208,8 +214,8 @@ def _siblings(events: Sequence[_Event]) -> dict[CallOfSource, list[_Event]]:
 def _read(where: str, parameters: Sequence[str | int]) -> list[_Event]:
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT id, source_id, call_id, fields::text, via, sha256, received_at,"
-            f" state FROM {TABLE} WHERE {where}",
+            "SELECT id, source_id, call_id, fields::text, via, sha256, received_at, state,"
+            f" attempts > 0 AND settled_at IS NULL FROM {TABLE} WHERE {where}",
             parameters,
         )
         return list(map(_Event._make, cursor.fetchall()))
@@ -249,8 +255,7 @@ def _recorded(
         key = (event.source_id, event.call_id) if event.call_id else event.id
         of_calls[key].append(event)
     settled: list[_Settled] = []
-    records: list[CallRecord] = []
-    of_records: list[list[_Event]] = []  # what is settled by each record
+    told: list[tuple[CallRecord, list[_Event]]] = []  # each with the events that it settles
     for key, own in of_calls.items():
         known = siblings.get(key, ()) if isinstance(key, tuple) else ()
         try:
@@ -263,11 +268,17 @@ def _recorded(
         if isinstance(record, Unfinished):
             settled += _all(own, EventState.IRRELEVANT, "", record.reason)
             continue
-        records.append(record)
         # Steps that told no call by themselves are parts of one now.
-        of_records.append([*own, *(event for event in known if event.state in OPEN)])
-    outcomes = record_calls(records=records, now=now)
-    for own, outcome in zip(of_records, outcomes, strict=True):
+        told.append((record, [*own, *(event for event in known if event.state in OPEN)]))
+    withdrawn = withdrawn_calls([record for record, _ in told])
+    counting = []
+    for record, own in told:
+        if record.key in withdrawn and not any(event.is_asked_for for event in own):
+            settled += _all(own, EventState.FAILED, "call_id", WITHDRAWN)
+        else:
+            counting.append((record, own))
+    outcomes = record_calls(records=[record for record, _ in counting], now=now)
+    for (_, own), outcome in zip(counting, outcomes, strict=True):
         settled += _of_outcome(own, outcome)
     return settled
 
