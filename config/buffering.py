@@ -121,6 +121,8 @@ class DroppingParser(HTTPRequestParser):
     It is taken to its end, because whoever sends it reads no answer before that.
     """
 
+    expect_continue: bool
+
     def received(self, data: bytes) -> int:
         """Take what has arrived; return how much of it belongs to this request."""
         taken: int = super().received(data)

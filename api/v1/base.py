@@ -133,7 +133,7 @@ class ApiView(APIView):
                     known[name] = response[name]
         return known or response
 
-    def options(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+    def options(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Response:
         """Say in the header Allow which methods the address takes, and nothing more."""
         return Response(status=204)
 

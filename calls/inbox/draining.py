@@ -40,6 +40,7 @@ KEPT_FOR: Final = timedelta(days=60)
 IRRELEVANT_KEPT_FOR: Final = timedelta(days=7)
 FORGOTTEN_AT_ONCE: Final = 10_000
 
+RECORDED: Final = EventState.RECORDED.value
 OPEN: Final = (EventState.FAILED, EventState.IRRELEVANT, EventState.WAITING)
 
 TEST_PASSED: Final = "A test: it was verified and read. Nothing is recorded."
@@ -286,11 +287,11 @@ def _recorded(
 def _of_outcome(events: Sequence[_Event], outcome: Outcome) -> list[_Settled]:
     if outcome.result is Result.REJECTED:
         return _all(events, EventState.FAILED, outcome.field, outcome.reason)
-    said = ""
-    if outcome.result is Result.LINKED:
-        said = "Another source reports the same call, whose word counts."
-        if outcome.linked_to:
-            said = f"It is call {outcome.linked_to}, which another source reports too."
+    if outcome.result is not Result.LINKED:
+        return [_Settled(event.id, RECORDED) for event in events]
+    said = "Another source reports the same call, whose word counts."
+    if outcome.linked_to:
+        said = f"It is call {outcome.linked_to}, which another source reports too."
     return _all(events, EventState.RECORDED, "", said)
 
 

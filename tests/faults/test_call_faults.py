@@ -143,5 +143,7 @@ def test_what_waits_and_lists_that_were_not_asked_are_not_settled(told, settle):
     assert unsettled(account, since=since) == "2 lists not asked"
     CallSource.objects.update(pull_state=PullState.FINE, last_pull_at=since, pulled_until=since)
     assert unsettled(account, since=since) == ""
-    InboxEvent.objects.filter(pk=InboxEvent.objects.first().pk).update(state=EventState.WAITING)
+    InboxEvent.objects.filter(pk=InboxEvent.objects.latest("pk").pk).update(
+        state=EventState.WAITING
+    )
     assert unsettled(account, since=since) == "1 events not recorded"

@@ -32,7 +32,7 @@ PLACES = {
 }
 
 
-def listed(kind: str, call_id: str, minutes: float, *, seconds: int = 65) -> dict[str, Any]:
+def listed(kind, call_id, minutes, *, seconds=65):
     """A call of 65 s in the list of ``kind`` that began so many minutes before NOW."""
     at = NOW - minutes * MINUTES
     if kind == "vapi":
@@ -142,7 +142,7 @@ def test_a_call_under_way_is_asked_for_until_it_has_ended(kind, platform, pulled
     assert Call.objects.get().credits == 3
 
 
-ODD = (None, 7, "call", [], {}, {"status": {}}, [[]])
+ODD: tuple[Any, ...] = (None, 7, "call", [], {}, {"status": {}}, [[]])
 
 
 def test_what_is_malformed_in_a_list_does_not_keep_the_rest_from_being_found(

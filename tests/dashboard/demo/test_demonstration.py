@@ -24,7 +24,7 @@ from billing.payments.states import with_state
 from billing.plans.rating import UsageType
 from billing.plans.tariffs import agreement_at
 from calls.inbox.pulling import due
-from calls.inbox.selectors import sources_of
+from calls.inbox.selectors import heard_at, sources_of
 from calls.models import Call, CallSource, EventState, InboxEvent, Status
 from calls.reporters import of_source
 from dashboard.demo.story import PASSWORD, seed, sign_ins
@@ -224,7 +224,7 @@ def test_a_platform_and_a_carrier_report_calls_of_the_first_company(demo: int) -
     vapi, twilio = sources_of(Account.objects.get(slug="lotus"))
     assert (vapi.kind, twilio.kind) == ("vapi", "twilio")
     for source in (vapi, twilio):
-        standing = Standing(source, heard_at=source.heard_at, failures=0, now=NOW)
+        standing = Standing(source, heard_at=heard_at(source), failures=0, now=NOW)
         assert standing.state == "fine"
     told = Call.objects.filter(reporter=of_source(vapi.pk))
     assert told.count() > 100
@@ -246,7 +246,7 @@ def test_nobody_is_asked_over_a_network(demo: int) -> None:
 def test_programs_have_keys_that_they_use(demo: int) -> None:
     keys = ApiKey.objects.filter(account__slug="lotus")
     assert [key.is_valid_at(NOW) for key in keys] == [True, True]
-    assert all(key.created_at < key.last_used_at < NOW for key in keys)
+    assert all(key.last_used_at and key.created_at < key.last_used_at < NOW for key in keys)
 
 
 @pytest.mark.parametrize("slug", ["lotus", "thames", "hudson"])
