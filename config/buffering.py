@@ -116,32 +116,38 @@ class Nothing:
 
 
 class DroppingParser(HTTPRequestParser):
-    """Drops a body that is too large, and gives its request to the application all the same.
+    """Gives a request whose body is too large to the application all the same, without the body.
 
-    It is taken to its end, because whoever sends it reads no answer before that.
+    Whoever sends it may read no answer before all of it is sent. So it is dropped as it arrives:
+    ``left`` bytes after the request is complete; one in chunks, whose length nobody knows, before.
     """
 
     expect_continue: bool
+    left = 0
 
     def received(self, data: bytes) -> int:
         """Take what has arrived; return how much of it belongs to this request."""
         taken: int = super().received(data)
         if isinstance(self.error, RequestEntityTooLarge):
-            self._drop()
+            taken += self._drop(data[taken:])
         return taken
 
-    def _drop(self) -> None:
+    def _drop(self, rest: bytes) -> int:
         body = self.body_rcv
         body.getbuf().close()
         body.buf = Nothing()
         self.error = body.error
-        if self.expect_continue and not self.body_bytes_received:
+        if self.chunked:
+            self.completed = body.completed or body.error is not None
+            self.headers["CONTENT_LENGTH"] = str(self.body_bytes_received)
+            return 0
+        if self.expect_continue:
             # It waits to be asked for the body and is not: it can't be told from what follows.
             self.expect_continue, self.headers["CONNECTION"] = False, "close"
-        else:
-            self.completed = body.completed or body.error is not None
-        if self.chunked:
-            self.headers["CONTENT_LENGTH"] = str(self.body_bytes_received)
+            return 0
+        here = min(len(rest), self.content_length)
+        self.left = self.content_length - here
+        return here
 
 
 class LoggedTask(WSGITask):
@@ -203,11 +209,16 @@ class TimedChannel(HTTPChannel):
     """A connection that knows since when the request on it has been arriving, and whether its
     answer was left until its reader has taken more of it."""
 
-    parser_class = DroppingParser
     receiving_since: float | None = None
+    parser: DroppingParser | None = None
     left: LoggedTask | None = None
     # Whether somebody has to see to it that the answer goes on.
     waits: bool = False
+
+    def parser_class(self, adjustments: Any) -> DroppingParser:
+        """What reads a request."""
+        self.parser = DroppingParser(adjustments)
+        return self.parser
 
     def task_class(self, channel: "TimedChannel", request: Any) -> LoggedTask:
         """What answers ``request``: where it was left, what has begun to."""
@@ -255,9 +266,13 @@ class TimedChannel(HTTPChannel):
         """Take what has arrived."""
         if self.receiving_since is None:
             self.receiving_since = time.monotonic()
+        if self.parser is not None and self.parser.left:  # of a body that is too large
+            dropped = min(len(data), self.parser.left)
+            self.parser.left -= dropped
+            data = data[dropped:]
         taken = super().received(data)
-        if self.request is None:
-            self.receiving_since = None
+        if self.request is None and not (self.parser and self.parser.left):
+            self.receiving_since = self.parser = None
         return taken
 
     def is_overdue(self, now: float) -> bool:
