@@ -4,7 +4,7 @@ The record of a call is made of all events of it, those that were recorded befor
 a time works on a source, because it locks the source's row: a record made of fewer events can't
 overtake one that was made of more. Whoever sends something meanwhile does not wait for that lock.
 
-Locks, in order: sources by ID, then what `calls.charging` locks.
+Locks, in order: sources by ID, their accounts, then what `calls.charging` locks.
 """
 
 import json
@@ -20,6 +20,7 @@ from django.db import DatabaseError, connection, transaction
 
 from billing.backoff import due_again
 from billing.bulk import as_array, as_arrays
+from calls import reports
 from calls.charging import Outcome, Result, record_calls
 from calls.inbox.reading import SourceReader
 from calls.inbox.withdrawn import withdrawn_calls
@@ -34,11 +35,6 @@ SLICE_SECONDS: Final = 20
 # Some failures end by themselves: an account gets a plan, a clock is set right.
 RETRIED_AFTER: Final = timedelta(minutes=10)
 RETRIED_FOR: Final = timedelta(days=7)
-
-# Longer than any pull looks back, and any platform repeats itself.
-KEPT_FOR: Final = timedelta(days=60)
-IRRELEVANT_KEPT_FOR: Final = timedelta(days=7)
-FORGOTTEN_AT_ONCE: Final = 10_000
 
 RECORDED: Final = EventState.RECORDED.value
 OPEN: Final = (EventState.FAILED, EventState.IRRELEVANT, EventState.WAITING)
@@ -136,28 +132,6 @@ def retry_failed(*, now: datetime) -> int:
     return InboxEvent.objects.filter(pk__in=ids, state=EventState.FAILED).update(
         state=EventState.WAITING
     )
-
-
-def forget_old(*, now: datetime) -> int:
-    """Delete events that nothing needs any more; return how many. Those that wait are kept."""
-    forgotten = 0
-    ends = (
-        ([EventState.IRRELEVANT], now - IRRELEVANT_KEPT_FOR),
-        ([EventState.RECORDED, EventState.FAILED], now - KEPT_FOR),
-    )
-    for states, before in ends:
-        old = InboxEvent.objects.filter(state__in=states, received_at__lt=before).exclude(
-            # A step of a call says nothing by itself, and is needed for as long as its call is.
-            state=EventState.IRRELEVANT,
-            received_at__gte=now - KEPT_FOR,
-            call_id__gt="",
-        )
-        while True:
-            ids = list(old.values_list("pk", flat=True)[:FORGOTTEN_AT_ONCE])
-            if not ids:
-                break
-            forgotten += InboxEvent.objects.filter(pk__in=ids).delete()[0]
-    return forgotten
 
 
 def oldest_waiting() -> datetime | None:
@@ -271,6 +245,8 @@ def _recorded(
             continue
         # Steps that told no call by themselves are parts of one now.
         told.append((record, [*own, *(event for event in known if event.state in OPEN)]))
+    # Nobody withdraws a call between this question and its answer's use.
+    reports.lock_accounts({record.account_id for record, _ in told})
     withdrawn = withdrawn_calls([record for record, _ in told])
     counting = []
     for record, own in told:
