@@ -59,6 +59,7 @@ bench: $(STAMP)
 
 # Whether money survives everything: make faults FAULTS_ARGS="--top-ups 1000 --seed 7"
 # Whether an import does, whatever is killed in whichever step: make faults FAULTS=import_run
+# Whether calls do that come by API, webhook and list meanwhile: make faults FAULTS=call_run
 FAULTS ?= run
 faults: $(STAMP)
 	@$(PY) -m tests.faults.$(FAULTS) $(FAULTS_ARGS)

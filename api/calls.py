@@ -5,7 +5,6 @@ have it", or do not want it; 401 "it is not of this source, or can't be read"; 4
 source"; 413 "too large".
 """
 
-import logging
 from uuid import UUID
 
 from django.conf import settings
@@ -14,21 +13,24 @@ from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
+from api.bodies import is_larger, reads_bodies
+from api.webhooks import TOO_LARGE, received, refused
 from calls.inbox.receiving import BODY_BYTES_MAX, Received, find, receive
 from calls.inbox.refused import note_refused
 from calls.platforms import Delivery, ForgedError
 from calls.tasks import queue_drain
 
-logger = logging.getLogger(__name__)
 
-
+@reads_bodies
 @csrf_exempt
 @require_POST
 def calls_webhook(request: HttpRequest, kind: str, public_id: UUID) -> HttpResponse:
     """Take one message of the source with ``public_id``."""
+    if is_larger(request, BODY_BYTES_MAX):
+        return refused(kind, 413, TOO_LARGE)
     source = find(kind=kind, public_id=public_id)
     if source is None:
-        return _refused(kind, 404, "there is no such source")
+        return refused(kind, 404, "there is no such source")
     delivery = Delivery(
         body=request.read(),
         headers=request.headers,
@@ -37,19 +39,10 @@ def calls_webhook(request: HttpRequest, kind: str, public_id: UUID) -> HttpRespo
         content_type=request.content_type or "",
     )
     try:
-        received = receive(source=source, delivery=delivery, now=timezone.now())
+        taken = receive(source=source, delivery=delivery, now=timezone.now())
     except ForgedError as error:
         note_refused(source_id=source.pk, reason=str(error), now=timezone.now())
-        return _refused(kind, 401, str(error))
-    if received is Received.STORED:
+        return refused(kind, 401, str(error))
+    if taken is Received.STORED:
         queue_drain()
-    return HttpResponse(received.value, content_type="text/plain")
-
-
-# Larger ones are refused before they are read.
-calls_webhook.body_bytes_max = BODY_BYTES_MAX  # type: ignore[attr-defined]
-
-
-def _refused(kind: str, status: int, reason: str) -> HttpResponse:
-    logger.warning("Webhook of %.40s refused with %s: %s", kind, status, reason)
-    return HttpResponse(reason, status=status, content_type="text/plain")
+    return received(taken.value)

@@ -4,24 +4,23 @@ Owns the HTTP side only. Its answers tell a provider whether to send an event ag
 have it", 4xx "do not believe we ever will", 5xx "try later".
 """
 
-import logging
-
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
+from api.bodies import is_larger, reads_bodies
+from api.webhooks import TOO_LARGE, received, refused
 from billing.payments import events
 from billing.payments.gateways import UnavailableGatewayError, WebhookError
 from billing.payments.tasks import process_payment_event
 from billing.queue import enqueue
 
-logger = logging.getLogger(__name__)
-
 BODY_BYTES_MAX = 256 * 1024
 
 
+@reads_bodies
 @csrf_exempt
 @require_POST
 def webhook(request: HttpRequest, gateway: str) -> HttpResponse:
@@ -30,8 +29,8 @@ def webhook(request: HttpRequest, gateway: str) -> HttpResponse:
     200 stored or known already, 400 forged, stale or unreadable, 404 no such gateway, 413 too
     large. What the event then means for a top-up is logged with the event, never answered.
     """
-    if int(request.META.get("CONTENT_LENGTH") or 0) > BODY_BYTES_MAX:
-        return _refused(gateway, 413, "the body is too large")
+    if is_larger(request, BODY_BYTES_MAX):
+        return refused(gateway, 413, TOO_LARGE)
     try:
         with transaction.atomic():
             event = events.receive(
@@ -40,12 +39,7 @@ def webhook(request: HttpRequest, gateway: str) -> HttpResponse:
             if event is not None:
                 enqueue(process_payment_event, event.pk)
     except WebhookError as error:
-        return _refused(gateway, 400, str(error))
+        return refused(gateway, 400, str(error))
     except UnavailableGatewayError:
-        return _refused(gateway, 404, "there is no such gateway")
-    return HttpResponse("stored" if event else "known", content_type="text/plain")
-
-
-def _refused(gateway: str, status: int, reason: str) -> HttpResponse:
-    logger.warning("Webhook of %.40s refused with %s: %s", gateway, status, reason)
-    return HttpResponse(reason, status=status, content_type="text/plain")
+        return refused(gateway, 404, "there is no such gateway")
+    return received("stored" if event else "known")

@@ -51,6 +51,8 @@ STATUSES = {
     "unavailable": 503,
 }
 
+OTHER_METHOD = "The header Allow says which methods it takes."
+
 logger = logging.getLogger(__name__)
 
 
@@ -122,7 +124,7 @@ def problem_of(error: Exception, request_id: str) -> Problem:
         case PermissionDenied():
             return Problem("forbidden", "This key may not do that.")
         case exceptions.MethodNotAllowed():
-            return Problem("method-not-allowed", "The header Allow says which methods it takes.")
+            return Problem("method-not-allowed", OTHER_METHOD)
         case exceptions.UnsupportedMediaType():
             return Problem(
                 "unsupported-media-type", "Send JSON, with Content-Type: application/json."

@@ -68,6 +68,9 @@ def change_order(*, account_id: int, source_ids: Sequence[int], now: datetime) -
     The calls follow by `follow_order`. Raises Refusal where these are not all of its sources.
     """
     with transaction.atomic():
+        # Sources before their account, as whoever records what they sent (`calls.inbox`).
+        own = CallSource.objects.select_for_update(no_key=True).filter(account_id=account_id)
+        list(own.order_by("pk"))
         reports.lock_accounts([account_id])
         positions = _positions(account_id, source_ids)
         names = dict(CallSource.objects.filter(pk__in=source_ids).values_list("pk", "name"))

@@ -9,7 +9,7 @@ from billing.queue import RETRYING, enqueue
 from calls import numbers, ordering
 from calls.exports import keeping, making
 from calls.imports import command_imports, machine, slices, uploads
-from calls.inbox import draining, pulling
+from calls.inbox import draining, forgetting, pulling
 from calls.inbox import sources as call_sources
 
 
@@ -124,5 +124,5 @@ def sweep_inbox() -> None:
 @shared_task
 def tidy_inbox() -> None:
     """Delete old events, and encrypt again what has an older key."""
-    draining.forget_old(now=timezone.now())
+    forgetting.forget_old(now=timezone.now())
     call_sources.encrypt_anew()

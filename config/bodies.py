@@ -1,8 +1,9 @@
 """What a request may bring along, judged before any of it is read.
 
 A page takes a form of some kilobytes; a view that takes more or less has an attribute
-``body_bytes_max``, one that takes small files ``takes_files``. Larger ones need upload handlers of
-the view's own. Elsewhere files belong nowhere.
+``body_bytes_max``, which is None where it judges bodies itself, as those for programs do, and one
+that takes small files ``takes_files``. Larger ones need upload handlers of the view's own.
+Elsewhere files belong nowhere.
 """
 
 from collections.abc import Callable
@@ -39,20 +40,22 @@ class BodyMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """Refuse forms in other character sets, which Django would not read."""
-        charset = (request.content_params or {}).get("charset", "").strip("\"'").lower()
-        if request.content_type in FORMS and charset not in UTF_8:
-            return _refused(415, "Forms are read as UTF-8 only.")
+        """Pass it on: it is judged by what the view takes."""
         return self.get_response(request)
 
     def process_view(
         self, request: HttpRequest, view: Callable[..., Any], args: Any, kwargs: Any
     ) -> HttpResponse | None:
-        """Refuse what is larger than ``view`` takes, before the form is read for its token."""
+        """Refuse what ``view`` does not take, before the form is read for its token."""
+        allowed = getattr(view, "body_bytes_max", FORM_BYTES_MAX)
+        if allowed is None:
+            return None
+        charset = (request.content_params or {}).get("charset", "").strip("\"'").lower()
+        if request.content_type in FORMS and charset not in UTF_8:
+            return _refused(415, "Forms are read as UTF-8 only.")
         if getattr(view, "takes_files", False):
             request.upload_handlers = [MemoryFileUploadHandler(request)]
         length = request.META.get("CONTENT_LENGTH") or "0"
-        allowed = getattr(view, "body_bytes_max", FORM_BYTES_MAX)
         if not length.isdecimal() or int(length) > allowed:
             return _refused(413, f"At most {allowed:,} bytes can be sent here.")
         return None

@@ -3,14 +3,16 @@
 A thread gets a request once all of it has arrived, and is free as soon as its answer is written
 here. An answer that is made in pieces is left alone while its client has enough to read, and goes
 on in any thread when there is room again. So neither clients that send half a request nor those
-that read slowly keep a thread: they cost a socket and a megabyte. gunicorn starts the processes,
-replaces the ones that end, and logs the requests.
+that read slowly keep a thread: they cost a socket and a megabyte. A body that is too large is
+dropped as it arrives, and its request answered by the application, which sees its length alone.
+gunicorn starts the processes, replaces the ones that end, and logs the requests.
 """
 
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
+from io import BytesIO
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,12 +20,14 @@ from gunicorn.workers.base import Worker
 from waitress import wasyncore
 from waitress.buffers import ReadOnlyFileBasedBuffer
 from waitress.channel import HTTPChannel
+from waitress.parser import HTTPRequestParser
 from waitress.server import create_server
 from waitress.task import WSGITask
+from waitress.utilities import RequestEntityTooLarge
 
 CONNECTIONS_MAX = 1_000
 HEADER_BYTES_MAX = 32 * 1024
-# The largest body that any page or webhook takes; each of them has a smaller limit of its own.
+# The largest body that any page or webhook gets; each of them has a smaller limit of its own.
 BODY_BYTES_MAX = 9 * 1024 * 1024
 IDLE_SECONDS_MAX = 30
 # How long a request may take to arrive, however slowly its bytes drip.
@@ -94,6 +98,58 @@ def in_pieces(application: Callable[..., Iterable[bytes]]) -> Callable[..., Iter
 CHANNEL = "config.buffering.channel"  # a key of the environment
 
 
+class Nothing:
+    """In place of a buffer: what is put in is gone."""
+
+    def append(self, data: bytes) -> None:
+        """Drop it."""
+
+    def __len__(self) -> int:
+        return 0
+
+    def getfile(self) -> BytesIO:
+        """Give what is in it."""
+        return BytesIO()
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
+
+class DroppingParser(HTTPRequestParser):
+    """Gives a request whose body is too large to the application all the same, without the body.
+
+    Whoever sends it may read no answer before all of it is sent. So it is dropped as it arrives:
+    ``left`` bytes after the request is complete; one in chunks, whose length nobody knows, before.
+    """
+
+    expect_continue: bool
+    left = 0
+
+    def received(self, data: bytes) -> int:
+        """Take what has arrived; return how much of it belongs to this request."""
+        taken: int = super().received(data)
+        if isinstance(self.error, RequestEntityTooLarge):
+            taken += self._drop(data[taken:])
+        return taken
+
+    def _drop(self, rest: bytes) -> int:
+        body = self.body_rcv
+        body.getbuf().close()
+        body.buf = Nothing()
+        self.error = body.error
+        if self.chunked:
+            self.completed = body.completed or body.error is not None
+            self.headers["CONTENT_LENGTH"] = str(self.body_bytes_received)
+            return 0
+        if self.expect_continue:
+            # It waits to be asked for the body and is not: it can't be told from what follows.
+            self.expect_continue, self.headers["CONNECTION"] = False, "close"
+            return 0
+        here = min(len(rest), self.content_length)
+        self.left = self.content_length - here
+        return here
+
+
 class LoggedTask(WSGITask):
     """Answers one request, and writes the line of the access log."""
 
@@ -154,9 +210,15 @@ class TimedChannel(HTTPChannel):
     answer was left until its reader has taken more of it."""
 
     receiving_since: float | None = None
+    parser: DroppingParser | None = None
     left: LoggedTask | None = None
     # Whether somebody has to see to it that the answer goes on.
     waits: bool = False
+
+    def parser_class(self, adjustments: Any) -> DroppingParser:
+        """What reads a request."""
+        self.parser = DroppingParser(adjustments)
+        return self.parser
 
     def task_class(self, channel: "TimedChannel", request: Any) -> LoggedTask:
         """What answers ``request``: where it was left, what has begun to."""
@@ -204,9 +266,13 @@ class TimedChannel(HTTPChannel):
         """Take what has arrived."""
         if self.receiving_since is None:
             self.receiving_since = time.monotonic()
+        if self.parser is not None and self.parser.left:  # of a body that is too large
+            dropped = min(len(data), self.parser.left)
+            self.parser.left -= dropped
+            data = data[dropped:]
         taken = super().received(data)
-        if self.request is None:
-            self.receiving_since = None
+        if self.request is None and not (self.parser and self.parser.left):
+            self.receiving_since = self.parser = None
         return taken
 
     def is_overdue(self, now: float) -> bool:

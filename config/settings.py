@@ -397,9 +397,9 @@ SPECTACULAR_SETTINGS = {
         "api.v1.schema.complete",
     ],
     "ENUM_NAME_OVERRIDES": {
-        "UsageType": "api.v1.shapes.USAGE_TYPES",
-        "CallStatus": "api.v1.shapes.STATUSES",
-        "Outcome": "api.v1.shapes.OUTCOMES",
+        "UsageType": "api.v1.shapes.credits.USAGE_TYPES",
+        "CallStatus": "api.v1.shapes.calls.STATUSES",
+        "Outcome": "api.v1.shapes.calls.OUTCOMES",
         "GrantSource": "billing.models.GrantSource",
         "Kind": "billing.models.Kind",
         "TopUpState": "billing.models.TopUpState",

@@ -17,6 +17,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from api import limits
+from api.bodies import is_larger
 from api.keys import KeyAuthentication, count_request, require
 from api.openapi import KeyedSchema
 from api.problems import Problem, at_pointer
@@ -34,13 +35,8 @@ class JsonBody(BaseParser):
 
     def parse(self, stream: Any, media_type: Any = None, parser_context: Any = None) -> Any:
         """Return what the body says. Raises Problem and ParseError."""
-        body = stream.read(BODY_BYTES_MAX + 1)
-        if len(body) > BODY_BYTES_MAX:
-            raise Problem(
-                "too-large", f"A body may have {BODY_BYTES_MAX:,} bytes. Send fewer calls."
-            )
         try:
-            return json.loads(body.decode(), parse_constant=_no_number)
+            return json.loads(stream.read().decode(), parse_constant=_no_number)
         except (ValueError, RecursionError) as error:
             raise ParseError(f"The body is no JSON in UTF-8: {_fault(error)}.") from None
 
@@ -137,8 +133,16 @@ class ApiView(APIView):
                     known[name] = response[name]
         return known or response
 
+    def options(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Response:
+        """Say in the header Allow which methods the address takes, and nothing more."""
+        return Response(status=204)
+
     def body(self) -> Any:
-        """What the body says. Raises Problem where there is none, or it is no JSON."""
+        """What the body says. Raises Problem where there is none, or too much, or no JSON."""
+        if is_larger(self.request._request, BODY_BYTES_MAX):
+            raise Problem(
+                "too-large", f"A body may have {BODY_BYTES_MAX:,} bytes. Send fewer calls."
+            )
         if self.request.stream is None:
             raise at_pointer("", "The body is empty.", code="bad-request")
         return self.request.data

@@ -8,10 +8,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from api.problems import at_parameter
-from api.v1 import shapes, shown
+from api.v1 import shown
 from api.v1.base import ApiView
 from api.v1.paging import paged, position_in
 from api.v1.queries import BalanceQuery, LedgerQuery, asked_for_days, instant_in, period_in
+from api.v1.shapes import credits as shapes
 from billing.ledger.balances import BalanceThen, GrantLeft, balance_at, balance_of, grants_left
 from billing.models import CreditGrant, Scope
 from billing.snapshot import snapshot

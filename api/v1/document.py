@@ -6,14 +6,18 @@ from uuid import uuid4
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
-from django.views.decorators.http import require_safe
 
-from api.problems import Problem
+from api.problems import OTHER_METHOD, Problem
+
+READING = ("GET", "HEAD")
 
 
-@require_safe
+@csrf_exempt
 def openapi(request: HttpRequest) -> HttpResponse:
     """Answer with the schema."""
+    if request.method not in READING:
+        problem = Problem("method-not-allowed", OTHER_METHOD, headers={"Allow": ", ".join(READING)})
+        return problem.response(uuid4().hex)
     return HttpResponse(_text(), content_type="application/yaml")
 
 

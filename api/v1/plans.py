@@ -7,10 +7,11 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from api.v1 import shapes, shown
+from api.v1 import shown
 from api.v1.base import ApiView
 from api.v1.credits import grant
 from api.v1.queries import NoQuery
+from api.v1.shapes import plans as shapes
 from billing.models import Scope, Terms
 from billing.plans.granting import cycle_of, next_credits
 from billing.plans.offers import PlanOffer, plan_offers

@@ -1,6 +1,7 @@
 """What may stand in the query of an address: its shape, and how it is read.
 
 Unknown parameters are refused: a filter that is misspelt would show other calls than were meant.
+So are those without a value, which may have been meant to have one.
 """
 
 from datetime import datetime
@@ -36,6 +37,8 @@ class Query(serializers.Serializer):
             if name not in query.fields:
                 known = ", ".join(query.fields) or "none"
                 raise at_parameter(name[:40], f"There is no such parameter here. Known: {known}.")
+            if not request.query_params[name]:
+                raise at_parameter(name, "This has no value. Give it one, or leave it out.")
         if not query.is_valid():
             raise Problem(
                 "bad-request",
@@ -120,7 +123,8 @@ class CallsQuery(FilteredQuery, PagedQuery):
         max_length=CALL_ID_LENGTH_MAX,
         trim_whitespace=False,
         required=False,
-        help_text="The one call with exactly this ID.",
+        help_text="The one call that has exactly this ID: its own, one that another system gives "
+        "it, or the carrier’s.",
     )
     changed_since = InstantField(
         required=False,

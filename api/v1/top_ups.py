@@ -13,10 +13,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from api.problems import Problem, at_parameter, at_pointer
-from api.v1 import shapes, shown
+from api.v1 import shown
 from api.v1.base import ApiView
 from api.v1.paging import paged, position_in
 from api.v1.queries import NoQuery, PagedQuery
+from api.v1.shapes import top_ups as shapes
 from billing.models import Scope, TopUp, TopUpState
 from billing.payments.gateways import GatewayError, RefusedError
 from billing.payments.pricing import TopUpError

@@ -8,10 +8,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from api.problems import at_parameter
-from api.v1 import shapes, shown
+from api.v1 import shown
 from api.v1.base import ApiView
 from api.v1.paging import paged, position_in
 from api.v1.queries import AgentsQuery, FilteredQuery, filters_in, period_in
+from api.v1.shapes import usage as shapes
 from billing.ledger.balances import balance_of
 from billing.models import Scope
 from billing.models.ledger import USAGE_TYPES

@@ -1,7 +1,8 @@
 """Making, replacing, revoking and finding the API keys of accounts.
 
 A key is the account's, not its maker's: it goes on when they leave. Nobody makes or replaces a key
-with a scope that they lack themselves; whoever manages keys may revoke any.
+with a scope that they lack themselves; whoever manages keys may revoke any. A key that others were
+replaced by is not revoked without those of them that still work.
 Rule: "Who may do what".
 """
 
@@ -128,19 +129,37 @@ def may_rotate(membership: Membership, key: ApiKey) -> bool:
     return SCOPES_OF[membership.role].issuperset(map(Scope, key.scopes))
 
 
-def revoke_key(*, membership: Membership, key: ApiKey, now: datetime) -> None:
-    """End ``key`` at once; one that has ended stays as it is."""
+def revoke_key(*, membership: Membership, key: ApiKey, now: datetime) -> list[ApiKey]:
+    """End ``key`` at once, and those that it replaces and that still work; return these.
+
+    Whoever revokes a key stops a program, which would go on with the one before. One that has ended
+    stays as it is.
+    """
     with transaction.atomic():
-        ended = ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(
-            revoked_at=now, revoked_by=membership.user
-        )
-        if ended:
-            note(
-                ActivityKind.KEY_REVOKED,
-                account=membership.account_id,
-                subject=key.name,
-                changes=gone(scopes=key.scopes),
+        before = replaced_keys(key, at=now)
+        for each in (key, *before):
+            ended = ApiKey.objects.filter(pk=each.pk, revoked_at=None).update(
+                revoked_at=now, revoked_by=membership.user
             )
+            if ended:
+                note(
+                    ActivityKind.KEY_REVOKED,
+                    account=membership.account_id,
+                    subject=each.name,
+                    changes=gone(scopes=each.scopes),
+                )
+    return before
+
+
+def replaced_keys(key: ApiKey, *, at: datetime) -> list[ApiKey]:
+    """The keys in whose place ``key`` was made and that still work ``at`` this time, the latest
+    first."""
+    found = []
+    replaced = ApiKey.objects.filter(replaced_by=key).first()
+    while replaced is not None and replaced.is_valid_at(at):
+        found.append(replaced)
+        replaced = ApiKey.objects.filter(replaced_by=replaced).first()
+    return found
 
 
 def revoke_all(*, account: Account, by: User, now: datetime) -> int:

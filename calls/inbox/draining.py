@@ -4,7 +4,7 @@ The record of a call is made of all events of it, those that were recorded befor
 a time works on a source, because it locks the source's row: a record made of fewer events can't
 overtake one that was made of more. Whoever sends something meanwhile does not wait for that lock.
 
-Locks, in order: sources by ID, then what `calls.charging` locks.
+Locks, in order: sources by ID, their accounts, then what `calls.charging` locks.
 """
 
 import json
@@ -20,11 +20,12 @@ from django.db import DatabaseError, connection, transaction
 
 from billing.backoff import due_again
 from billing.bulk import as_array, as_arrays
+from calls import reports
 from calls.charging import Outcome, Result, record_calls
 from calls.inbox.reading import SourceReader
+from calls.inbox.withdrawn import withdrawn_calls
 from calls.models import CallSource, EventState, InboxEvent, Via
 from calls.models.call_source import REASON_LENGTH_MAX
-from calls.numbers import kept_for
 from calls.platforms import StoredEvent, Unfinished
 from calls.records import CallRecord, Rejected
 
@@ -35,14 +36,14 @@ SLICE_SECONDS: Final = 20
 RETRIED_AFTER: Final = timedelta(minutes=10)
 RETRIED_FOR: Final = timedelta(days=7)
 
-# Longer than any pull looks back, and any platform repeats itself.
-KEPT_FOR: Final = timedelta(days=60)
-IRRELEVANT_KEPT_FOR: Final = timedelta(days=7)
-FORGOTTEN_AT_ONCE: Final = 10_000
-
+RECORDED: Final = EventState.RECORDED.value
 OPEN: Final = (EventState.FAILED, EventState.IRRELEVANT, EventState.WAITING)
 
 TEST_PASSED: Final = "A test: it was verified and read. Nothing is recorded."
+WITHDRAWN: Final = (
+    "was withdrawn, so what its source tells does not charge it again by itself. Try again to have "
+    "it recorded as a new call."
+)
 BROKEN: Final = "It could not be processed; we have been told. It can be tried again."
 
 TABLE: Final = InboxEvent._meta.db_table
@@ -54,7 +55,7 @@ logger = logging.getLogger(__name__)
 
 
 class _Event(NamedTuple):
-    """An event as the database gives it."""
+    """An event as the database gives it. ``is_asked_for``: somebody has it recorded again."""
 
     id: int
     source_id: int
@@ -64,6 +65,7 @@ class _Event(NamedTuple):
     sha256: memoryview
     received_at: datetime
     state: str
+    is_asked_for: bool
 
     @property
     def as_stored(self) -> StoredEvent:
@@ -132,31 +134,6 @@ def retry_failed(*, now: datetime) -> int:
     )
 
 
-def forget_old(*, now: datetime) -> int:
-    """Delete events that nothing needs any more; return how many. Those that wait are kept.
-
-    They have numbers in them, so none is kept for longer than these are.
-    """
-    forgotten = 0
-    ends = (
-        ([EventState.IRRELEVANT], now - kept_for(IRRELEVANT_KEPT_FOR)),
-        ([EventState.RECORDED, EventState.FAILED], now - kept_for(KEPT_FOR)),
-    )
-    for states, before in ends:
-        old = InboxEvent.objects.filter(state__in=states, received_at__lt=before).exclude(
-            # A step of a call says nothing by itself, and is needed for as long as its call is.
-            state=EventState.IRRELEVANT,
-            received_at__gte=now - kept_for(KEPT_FOR),
-            call_id__gt="",
-        )
-        while True:
-            ids = list(old.values_list("pk", flat=True)[:FORGOTTEN_AT_ONCE])
-            if not ids:
-                break
-            forgotten += InboxEvent.objects.filter(pk__in=ids).delete()[0]
-    return forgotten
-
-
 def oldest_waiting() -> datetime | None:
     """When the event arrived that has waited longest; None where none waits."""
     waiting = InboxEvent.objects.filter(state=EventState.WAITING).order_by("id")
@@ -212,8 +189,8 @@ def _siblings(events: Sequence[_Event]) -> dict[CallOfSource, list[_Event]]:
 def _read(where: str, parameters: Sequence[str | int]) -> list[_Event]:
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT id, source_id, call_id, fields::text, via, sha256, received_at,"
-            f" state FROM {TABLE} WHERE {where}",
+            "SELECT id, source_id, call_id, fields::text, via, sha256, received_at, state,"
+            f" attempts > 0 AND settled_at IS NULL FROM {TABLE} WHERE {where}",
             parameters,
         )
         return list(map(_Event._make, cursor.fetchall()))
@@ -253,8 +230,7 @@ def _recorded(
         key = (event.source_id, event.call_id) if event.call_id else event.id
         of_calls[key].append(event)
     settled: list[_Settled] = []
-    records: list[CallRecord] = []
-    of_records: list[list[_Event]] = []  # what is settled by each record
+    told: list[tuple[CallRecord, list[_Event]]] = []  # each with the events that it settles
     for key, own in of_calls.items():
         known = siblings.get(key, ()) if isinstance(key, tuple) else ()
         try:
@@ -267,11 +243,19 @@ def _recorded(
         if isinstance(record, Unfinished):
             settled += _all(own, EventState.IRRELEVANT, "", record.reason)
             continue
-        records.append(record)
         # Steps that told no call by themselves are parts of one now.
-        of_records.append([*own, *(event for event in known if event.state in OPEN)])
-    outcomes = record_calls(records=records, now=now)
-    for own, outcome in zip(of_records, outcomes, strict=True):
+        told.append((record, [*own, *(event for event in known if event.state in OPEN)]))
+    # Nobody withdraws a call between this question and its answer's use.
+    reports.lock_accounts({record.account_id for record, _ in told})
+    withdrawn = withdrawn_calls([record for record, _ in told])
+    counting = []
+    for record, own in told:
+        if record.key in withdrawn and not any(event.is_asked_for for event in own):
+            settled += _all(own, EventState.FAILED, "call_id", WITHDRAWN)
+        else:
+            counting.append((record, own))
+    outcomes = record_calls(records=[record for record, _ in counting], now=now)
+    for (_, own), outcome in zip(counting, outcomes, strict=True):
         settled += _of_outcome(own, outcome)
     return settled
 
@@ -279,11 +263,11 @@ def _recorded(
 def _of_outcome(events: Sequence[_Event], outcome: Outcome) -> list[_Settled]:
     if outcome.result is Result.REJECTED:
         return _all(events, EventState.FAILED, outcome.field, outcome.reason)
-    said = ""
-    if outcome.result is Result.LINKED:
-        said = "Another source reports the same call, whose word counts."
-        if outcome.linked_to:
-            said = f"It is call {outcome.linked_to}, which another source reports too."
+    if outcome.result is not Result.LINKED:
+        return [_Settled(event.id, RECORDED) for event in events]
+    said = "Another source reports the same call, whose word counts."
+    if outcome.linked_to:
+        said = f"It is call {outcome.linked_to}, which another source reports too."
     return _all(events, EventState.RECORDED, "", said)
 
 

@@ -41,15 +41,18 @@ def due(*, now: datetime) -> list[int]:
     return list(sources.values_list("pk", flat=True))
 
 
-def pull(*, source_id: int, now: datetime) -> int:
+def pull(*, source_id: int, now: datetime, asker: Asker | None = None) -> int:
     """Ask the platform of one source for its calls; return how many were not known.
 
-    What goes wrong is kept with the source, for people to see; a database that is away raises.
+    ``asker`` is who asks, where the platform's own API is not to be asked. What goes wrong is kept
+    with the source, for people to see; a database that is away raises.
     """
     source = _begin(source_id, now)
     if source is None:
         return 0
-    asker = Asker(settings.PLATFORM_API_BASES.get(source.kind) or platform_of(source).api_base)
+    asker = asker or Asker(
+        settings.PLATFORM_API_BASES.get(source.kind) or platform_of(source).api_base
+    )
     found = 0
     try:
         for _ in range(WINDOWS_MAX):

@@ -5,7 +5,6 @@ from datetime import datetime
 
 from calls import reporters
 from calls.models import CallSource
-from calls.notations import RawRecord
 from calls.notations.layout import JSON, Layout
 from calls.platforms import Platform, StoredEvent, Unfinished
 from calls.records import CallRecord, Rejected, with_carrier_id
@@ -51,10 +50,8 @@ class SourceReader:
                 options=self._source.options,
                 now=self._now,
             )
-        fields = self._platform.combined(events)
-        [read] = self._mapped.read([RawRecord(1, "", fields)])
-        if isinstance(read.record, Rejected):
-            raise Rejected(self._mapped.field_name(read.record.field), read.record.reason)
-        if isinstance(read.record, Ignored):
-            return Unfinished(read.record.reason)
-        return read.record
+        try:
+            record = self._mapped.read_one(self._platform.combined(events))
+        except Rejected as rejected:
+            raise Rejected(self._mapped.field_name(rejected.field), rejected.reason) from None
+        return Unfinished(record.reason) if isinstance(record, Ignored) else record

@@ -24,6 +24,8 @@ SECRET_BYTES: Final = 32
 VALUE_LENGTH_MAX: Final = 2_000
 PREVIOUS_SECRET_LASTS: Final = timedelta(hours=24)
 ENCRYPTED: Final = ("secret", "previous_secret", "api_key")
+# Of an event that was settled before: `calls.inbox.draining` knows by it that somebody asked.
+ASKED_FOR: Final = None
 
 
 def platform_of(source: CallSource) -> Platform:
@@ -244,7 +246,7 @@ def retry(*, source: CallSource, event_id: int | None = None) -> int:
     failed = InboxEvent.objects.filter(source=source, state=EventState.FAILED)
     if event_id is not None:
         failed = failed.filter(pk=event_id)
-    return failed.update(state=_state_of(source))
+    return failed.update(state=_state_of(source), settled_at=ASKED_FOR)
 
 
 def replay(*, source: CallSource, event_id: int | None = None) -> int:
@@ -257,7 +259,7 @@ def replay(*, source: CallSource, event_id: int | None = None) -> int:
     if event_id is not None:
         again = again.filter(pk=event_id)
     with transaction.atomic():
-        count = again.update(state=_state_of(source))
+        count = again.update(state=_state_of(source), settled_at=ASKED_FOR)
         if count:
             note(
                 ActivityKind.EVENTS_REPLAYED,

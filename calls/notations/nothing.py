@@ -67,7 +67,7 @@ def whole_digits(text: str) -> str | None:
 def telephone_number(text: str) -> str | None:
     """Return a number or address as it was before a spreadsheet had it; None where it is lost."""
     text = text.strip()
-    if text.isdigit():
+    if text.removeprefix("+").isdigit():
         return text
     if text in NOTHING:
         return ""

@@ -143,7 +143,8 @@ def _iso(field: str, text: str, zone: ZoneInfo) -> Instant | None:
             pass
         else:
             if at.year > 1970:
-                return Instant(at, _finer(text) if len(text) > 26 else "")
+                # Seven decimals and more reach so far; so do other times, which have none.
+                return Instant(at, _finer(text) if text[26:27].isdigit() else "")
     return _year_first(field, text, zone)
 
 

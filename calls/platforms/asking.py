@@ -36,6 +36,13 @@ class AskedToWaitError(AskingError):
         self.seconds = seconds
 
 
+class NoEndError(AskingError):
+    """Its list neither ends nor goes on: what comes after is not known."""
+
+    def __init__(self) -> None:
+        super().__init__("Its list of calls breaks off: it does not say where the next part is.")
+
+
 class Asker:
     """Asks the API at ``base``, whose requests share a connection."""
 

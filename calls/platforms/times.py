@@ -37,6 +37,15 @@ def whole_number(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 17 else None
 
 
+def since_epoch(text: str, *, unit: timedelta) -> datetime | None:
+    """The time so many ``unit`` after 1970 as ``text`` says; None where it is none."""
+    number = whole_number(text)
+    try:
+        return None if number is None else EPOCH + number * unit
+    except OverflowError:
+        return None
+
+
 def is_recent(at_ms: int, now: datetime, *, past: timedelta, ahead: timedelta) -> bool:
     """Whether a time in milliseconds since 1970 is so near to ``now``. Both ends count as near."""
     now_ms = (now - EPOCH) // timedelta(milliseconds=1)

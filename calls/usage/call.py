@@ -76,6 +76,19 @@ def call_id_of(*, account: Account, call_id: str) -> str | None:
     return calls_of(account_id=account.pk, call_ids=[call_id]).get(call_id)
 
 
+def other_id_of(*, account: Account, call_id: str) -> str | None:
+    """The own ID of the call that has this one too: another source gives it, or the carrier does.
+
+    A carrier's ID that several calls have leads to none of them. One query, or two.
+    """
+    linked = call_id_of(account=account, call_id=call_id)
+    if linked or not call_id or "\x00" in call_id:
+        return linked
+    carried = Call.objects.filter(account=account, carrier_id=call_id, withdrawn_at=None)
+    found = list(carried.exclude(carrier_id="").values_list("call_id", flat=True)[:2])
+    return found[0] if len(found) == 1 else None
+
+
 def call_page(*, account: Account, call_id: str) -> CallPage | None:
     """Read a call and its rows; None where the account has no such call. Three queries; one or two
     more for what other sources tell of it, or what it turned out to be."""

@@ -13,6 +13,7 @@ from billing.ledger.balances import CLOCKS_APART_MAX, last_seq_by
 from billing.models import Account, Kind, LedgerEntry
 from billing.models.ledger import USAGE_KINDS
 from calls.models import Call
+from calls.usage.call import other_id_of
 from calls.usage.filters import UsageFilters
 from calls.usage.periods import Period
 from calls.usage.places import Place
@@ -113,6 +114,14 @@ def changed_calls(
 def call_named(*, account: Account, call_id: str) -> Call | None:
     """The call with exactly this ID; one query."""
     return Call.objects.filter(account=account, call_id=call_id).first()
+
+
+def call_found(*, account: Account, call_id: str) -> Call | None:
+    """The call that has this ID: its own, or else one that others give it."""
+    found = call_named(account=account, call_id=call_id)
+    if found is None and (other := other_id_of(account=account, call_id=call_id)):
+        found = call_named(account=account, call_id=other)
+    return found
 
 
 def _calls(account: Account, call_ids: Iterable[str]) -> dict[str, Call]:

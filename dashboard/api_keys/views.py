@@ -15,6 +15,7 @@ from billing.accounts.api_keys import (
     MadeKey,
     create_key,
     may_rotate,
+    replaced_keys,
     revoke_key,
     rotate_key,
     scopes_to_give,
@@ -80,9 +81,13 @@ def _change(request: AccountRequest, public_id: UUID) -> HttpResponse:
     now = timezone.now()
     sent = request.POST.get("form", "")
     if sent == "revoke":
-        revoke_key(membership=request.membership, key=key, now=now)
-        note("API key revoked", request=request, user=request.user, key=key.shown)
-        messages.success(request, f"{key.name} is revoked: it opens nothing any more.")
+        before = revoke_key(membership=request.membership, key=key, now=now)
+        for each in (key, *before):
+            note("API key revoked", request=request, user=request.user, key=each.shown)
+        said = f"{key.name} is revoked: it opens nothing any more."
+        if before:
+            said += f" So is the key before it: {', '.join(each.shown for each in before)}."
+        messages.success(request, said)
         return redirect("dashboard:api_keys", request.account.slug)
     form = RotationForm(request.POST)
     if sent != "rotate" or not form.is_valid():
@@ -115,6 +120,7 @@ def _page(
         "problem": problem,
         "form_key": uuid4(),
         "is_valid": key.is_valid_at(now),
+        "before": replaced_keys(key, at=now),
         "may_rotate": may_rotate(request.membership, key),
     }
     return render(request, "dashboard/api_keys/key.html", context, status=status)

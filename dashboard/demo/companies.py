@@ -13,6 +13,7 @@ class Company:
 
     It tops up ``top_up_credits`` in the morning when it has less than ``tops_up_below``. Its
     present billing cycle began ``cycle_days`` ago. ``runs_low``: it ends with few credits.
+    ``reported_agent`` is the one whose calls are reported by connected sources lately.
     """
 
     slug: str
@@ -30,6 +31,7 @@ class Company:
     has_campaign: bool = False
     goodwill_credits: int = 0
     correction_seconds: int = 0
+    reported_agent: str = ""
 
 
 COMPANIES = (
@@ -61,6 +63,7 @@ COMPANIES = (
         has_campaign=True,
         goodwill_credits=250,
         correction_seconds=73,
+        reported_agent="Reminder line",
     ),
     Company(
         slug="thames",

@@ -27,6 +27,7 @@ from calls.models import Status
 from calls.records import CallRecord
 from dashboard.demo import OPERATOR
 from dashboard.demo.companies import COMPANIES, Company
+from dashboard.demo.connections import Connections, make_keys
 from dashboard.demo.traffic import SATURDAY, calls_of_day, latest_calls
 
 PASSWORD = "try-call-credits"  # noqa: S105 - printed for everybody who starts the demonstration
@@ -41,6 +42,10 @@ TOP_UP_HOUR = 8
 GOODWILL_DAYS_AGO = 38
 GOODWILL_HOUR = 15
 CORRECTION_DAYS_AGO = 2
+CONNECTED_DAYS_AGO = 9
+CONNECTED_HOUR = 7
+FAILURE_DAYS_AGO = 1
+FAILURE_HOUR = 11
 DECLINED_AT_FIRST = 2  # which top-up of each company
 LATEST_MINUTES_AGO = (9, 34, 71, 128)
 # The last days of the company that runs low, in which its balance is led to where it should end.
@@ -153,6 +158,7 @@ class Story:
         self.correction_on = _working_day(self.today - CORRECTION_DAYS_AGO * ONE_DAY)
         self.calls = 0
         self.top_ups = 0
+        self.connections: Connections | None = None
         self.account = self._open(people)
 
     def play(self) -> None:
@@ -161,6 +167,8 @@ class Story:
         last_days = [self.today - days * ONE_DAY for days in range(LAST_DAYS - 1, -1, -1)]
         planned = {day: self._calls_of(day) for day in last_days}
         for day in self._days():
+            if company.reported_agent and day == self.today - CONNECTED_DAYS_AGO * ONE_DAY:
+                self._connect(self._at(day, CONNECTED_HOUR))
             if self._at(day) in self.cycle_starts:
                 renew(account=self.account, now=self._at(day))
             records = planned.get(day) or self._calls_of(day)
@@ -174,10 +182,14 @@ class Story:
             if company.goodwill_credits and day == self.today - GOODWILL_DAYS_AGO * ONE_DAY:
                 planned[day] = self._record(planned[day], self._at(day, GOODWILL_HOUR))
                 self._goodwill(self._at(day, GOODWILL_HOUR))
+            if self.connections is not None and day == self.today - FAILURE_DAYS_AGO * ONE_DAY:
+                self.connections.tell_what_fails(at=self._at(day, FAILURE_HOUR, 40))
             # Just before the cycle that may begin with the next day.
             self._record(planned[day], self._at(day + ONE_DAY) - A_MOMENT)
             if company.correction_seconds and day == self.correction_on:
                 self._correct(records, self._at(day + ONE_DAY, 0, 20))
+        if self.connections is not None:
+            self.connections.hang_up()
 
     def _open(self, people: dict[str, User]) -> Account:
         company = self.company
@@ -229,6 +241,7 @@ class Story:
                 account_id=self.account.pk,
                 until=self.now,
                 minutes_ago=LATEST_MINUTES_AGO,
+                agent=self.company.reported_agent,
             )
             records.sort(key=lambda record: record.started_at)
         return records
@@ -237,8 +250,12 @@ class Story:
         """Record those that have ended by then; return the others."""
         until = min(until, self.now)
         ended = [record for record in records if record.ended_at and record.ended_at <= until]
-        outcomes = record_calls(records=ended, now=until)
+        reported = [record for record in ended if self._is_reported(record)]
+        others = [record for record in ended if not self._is_reported(record)]
+        outcomes = record_calls(records=others, now=until)
         assert all(outcome.result is Result.CREATED for outcome in outcomes)
+        if self.connections is not None:
+            self.connections.tell(reported, now=until)
         self.calls += len(ended)
         return [record for record in records if not record.ended_at or record.ended_at > until]
 
@@ -280,10 +297,24 @@ class Story:
             expires_at=add_months(at, 6, self.zone),
         )
 
+    def _connect(self, at: datetime) -> None:
+        """Connect sources, and make keys of programs."""
+        company = self.company
+        self.connections = Connections(
+            self.account, self.owner, agent=company.reported_agent, at=at
+        )
+        people = Membership.objects.filter(account=self.account).select_related("user", "account")
+        make_keys({person.role: person for person in people}, now=self.now)
+
+    def _is_reported(self, record: CallRecord) -> bool:
+        return self.connections is not None and self.connections.report(record)
+
     def _correct(self, records: Sequence[CallRecord], at: datetime) -> None:
         """The source sends one of the day's calls again, with another end."""
         by = timedelta(seconds=self.company.correction_seconds)
         for record in records:
+            if self._is_reported(record):
+                continue
             if _talked(record) > abs(by) and record.ended_at is not None:
                 corrected = record._replace(ended_at=record.ended_at + by)
                 (outcome,) = record_calls(records=[corrected], now=at)

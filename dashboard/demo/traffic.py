@@ -7,7 +7,7 @@ the records pass the same `validate` as anybody's. Numbers are from ranges reser
 import random
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -111,20 +111,31 @@ def calls_of_day(
 
 
 def latest_calls(
-    *, traffic: Traffic, account_id: int, until: datetime, minutes_ago: Sequence[int]
+    *,
+    traffic: Traffic,
+    account_id: int,
+    until: datetime,
+    minutes_ago: Sequence[int],
+    agent: str = "",
 ) -> list[CallRecord]:
-    """A call or so at each of ``minutes_ago``, at whatever time of day, oldest first."""
+    """A call or so at each of ``minutes_ago``, at whatever time of day, oldest first.
+
+    Where an ``agent`` is named, the last and every second before it are calls of that agent.
+    """
+    named = [each for each in traffic.agents if each.name == agent] or traffic.agents
+    of_agent = replace(traffic, agents=named)
     chance = random.Random(f"{traffic.code} {until:%Y-%m-%d %H}")  # noqa: S311
     records = [
         _call(
-            traffic=traffic,
+            traffic=traffic if number % 2 else of_agent,
             account_id=account_id,
             chance=chance,
             started_at=until - timedelta(minutes=minutes, milliseconds=chance.randrange(60_000)),
             until=until,
         )
-        for minutes in sorted(minutes_ago, reverse=True)
+        for number, minutes in enumerate(sorted(minutes_ago))
     ]
+    records.reverse()
     return [record for record in records if record is not None]
 
 

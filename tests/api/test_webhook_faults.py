@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import timedelta
@@ -16,18 +17,22 @@ import pytest
 from django.conf import settings as live_settings
 from django.db import connection
 from django.test import Client
+from django.utils import timezone
 
 from billing.models import PaymentEvent, TopUpState
 from billing.payments import tasks
 from billing.payments.gateways.signatures import sign
 from config.celery import BEAT_SCHEDULE
+from tests.api.v1.conftest import key_of
 from tests.billing.payments.purchases import balance_of, begin, now, state_of, stored
+from tests.calls.inbox.sending import address, connect
 from tests.child import child_environment
 from tests.dashboard.sandbox.customer import deliver, event, pay
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 THREADS = 6
+TOO_LARGE = {"error": "the body is too large"}
 
 # Takes a signed body from standard input in a process of its own, whose broker is another one.
 TAKE_WEBHOOK = """
@@ -88,7 +93,70 @@ def test_who_sends_far_too_much_still_gets_an_answer(gunicorn, body):
     with closing(HTTPConnection("127.0.0.1", gunicorn, timeout=30)) as sender:
         sender.request("POST", "/webhooks/sandbox/", body)
         answer = sender.getresponse()
-        assert (answer.status, answer.read()) == (413, b"the body is too large")
+        assert (answer.status, json.loads(answer.read())) == (413, TOO_LARGE)
+
+
+# ── Bodies of any size ────────────────────────────────────────────────────────────────────────
+@pytest.fixture
+def key(account):
+    return key_of(account, at=timezone.now()).secret
+
+
+def send(port, address, mebibytes, *, chunked, **headers):
+    """Send a body of this size; return the status, the type and the body of the answer."""
+    body = pieces(mebibytes) if chunked else b"x" * mebibytes * 1024 * 1024
+    with closing(HTTPConnection("127.0.0.1", port, timeout=60)) as sender:
+        sender.request("POST", address, body, headers)
+        answer = sender.getresponse()
+        return answer.status, answer.headers["Content-Type"].partition(";")[0], answer.read()
+
+
+@pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunks"])
+@pytest.mark.parametrize("mebibytes", [9, 10, 48])
+def test_the_api_refuses_a_body_of_any_size_with_a_problem(gunicorn, key, mebibytes, chunked):
+    headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+    status, kind, body = send(gunicorn, "/api/v1/calls/", mebibytes, chunked=chunked, **headers)
+    assert (status, kind) == (413, "application/problem+json")
+    assert json.loads(body)["type"].endswith("#too-large")
+
+
+@pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunks"])
+@pytest.mark.parametrize("mebibytes", [9, 10, 48])
+def test_webhooks_refuse_a_body_of_any_size_in_json(gunicorn, account, mebibytes, chunked):
+    for path in (address(connect(account)), "/webhooks/sandbox/"):
+        status, kind, body = send(gunicorn, path, mebibytes, chunked=chunked)
+        assert (status, kind, json.loads(body)) == (413, "application/json", TOO_LARGE)
+
+
+def test_a_page_refuses_a_body_of_any_size_with_a_page(gunicorn):
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    status, kind, body = send(gunicorn, "/accounts/login/", 48, chunked=False, **form)
+    assert (status, kind) == (413, "text/html")
+    assert b"At most 1,048,576 bytes" in body
+
+
+def test_who_asks_before_sending_too_much_is_answered_at_once(gunicorn, key):
+    head = (
+        "POST /api/v1/calls/ HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        f"Authorization: Bearer {key}\r\nContent-Length: {10**10}\r\nExpect: 100-continue\r\n\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", gunicorn), timeout=60) as sender:
+        sender.sendall(head.encode())
+        told = b""
+        while piece := sender.recv(65_536):  # it closes the connection
+            told += piece
+    assert told.startswith(b"HTTP/1.1 413 ")
+    assert b"#too-large" in told
+
+
+def test_what_follows_a_dropped_body_on_its_connection_is_answered(gunicorn):
+    with closing(HTTPConnection("127.0.0.1", gunicorn, timeout=60)) as sender:
+        for _ in range(2):
+            sender.request("POST", "/webhooks/sandbox/", b"x" * 10 * 1024 * 1024)
+            answer = sender.getresponse()
+            assert (answer.status, json.loads(answer.read())) == (413, TOO_LARGE)
+        sender.request("GET", "/api/v1/openapi.yaml")
+        assert sender.getresponse().status == 200
 
 
 def test_the_same_event_from_all_sides_at_once_is_stored_once(payment):
@@ -105,7 +173,8 @@ def test_the_same_event_from_all_sides_at_once_is_stored_once(payment):
     with ThreadPoolExecutor(THREADS) as pool:
         answers = list(pool.map(work, range(THREADS)))
     assert [answer.status_code for answer in answers] == [200] * THREADS
-    assert sorted(answer.content for answer in answers) == [b"known"] * (THREADS - 1) + [b"stored"]
+    told = Counter(answer.json()["received"] for answer in answers)
+    assert told == {"known": THREADS - 1, "stored": 1}
     assert PaymentEvent.objects.count() == 1
 
 

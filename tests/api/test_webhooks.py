@@ -58,7 +58,7 @@ def test_what_waited_to_be_processed_was_paid_when_it_was_told(client, payment):
 # ── Believed ──────────────────────────────────────────────────────────────────────────────────
 def test_a_signed_event_is_stored_and_answered_before_it_is_processed(client, payment, account):
     response = deliver(client, event(payment))
-    assert (response.status_code, response.content) == (200, b"stored")
+    assert (response.status_code, response.json()) == (200, {"received": "stored"})
     assert (stored().processed_at, balance_of(account)) == (None, 0)
 
 
@@ -78,7 +78,7 @@ def test_an_event_delivered_again_is_known_and_stored_once(client, payment):
     again = event(payment, event_id="event_1")
     answers = [deliver(client, again) for _ in range(3)]
     assert [answer.status_code for answer in answers] == [200, 200, 200]
-    assert [answer.content for answer in answers] == [b"stored", b"known", b"known"]
+    assert [answer.json()["received"] for answer in answers] == ["stored", "known", "known"]
     assert PaymentEvent.objects.count() == 1
 
 

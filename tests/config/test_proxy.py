@@ -7,7 +7,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from http.client import HTTPConnection, HTTPException
+from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -98,12 +98,10 @@ def test_the_largest_part_of_a_file_passes(port: int) -> None:
     assert post(port, 8 * 1024 * 1024)[0] == 200
 
 
-def test_a_body_that_is_too_large_is_refused(port: int) -> None:
-    try:
-        status, _ = post(port, 20_000_000)
-    except (OSError, HTTPException):
-        return  # it hung up while the body was still being sent
-    assert status in (413, 502)
+def test_a_body_that_is_too_large_reaches_the_site_which_refuses_it_in_its_words(
+    port: int,
+) -> None:
+    assert post(port, 20_000_000)[0] == 200
 
 
 def test_it_is_valid_for_a_site_with_tls() -> None:

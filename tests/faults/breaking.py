@@ -18,7 +18,10 @@ SLOW_CLIENTS = 64
 class Breaker:
     """Breaks one thing of a stack after the other, and starts it again."""
 
-    def __init__(self, *, stack: Stack, chance: random.Random, hanging_seconds: float) -> None:
+    def __init__(
+        self, *, stack: Stack, chance: random.Random, hanging_seconds: float, table: str
+    ) -> None:
+        """``table`` is one that is locked at times."""
         self.errors: list[str] = []
         self._hanging_seconds = hanging_seconds
         self.done: Counter[str] = Counter()
@@ -36,7 +39,7 @@ class Breaker:
             "PostgreSQL restarted": lambda: self._restart_database(crash=False),
             "all of ours killed, broker flushed": self._break_everything,
             "PostgreSQL hangs": lambda: self._during(stack.hanging("postgres"), answers=(503,)),
-            "table of payments locked": lambda: self._during(stack.locked_table("billing_payment")),
+            f"{table} locked": lambda: self._during(stack.locked_table(table)),
             "broker hangs": lambda: self._during(stack.hanging("valkey")),
             "broker full": lambda: self._during(stack.full_broker()),
             "disk full": self._fill_disk,

@@ -41,6 +41,7 @@ class Scenario:
             stack=stack,
             chance=random.Random(f"{seed} faults"),
             hanging_seconds=hanging_seconds,
+            table="billing_payment",
         )
         self._over = threading.Event()
 

@@ -13,9 +13,6 @@ from calls.records import CallRecord, Note, Rejected
 
 RECORDS_MAX = 1_000
 
-# What may become of a record. A linked one is of a call that another source has reported already.
-OUTCOMES = ("created", "unchanged", "corrected", "linked", "rejected")
-
 
 def record_body(body: object, *, account_id: int, now: datetime) -> dict[str, Any]:
     """Record what ``body`` brings, and return what the answer says. One transaction.
@@ -53,7 +50,7 @@ def record_body(body: object, *, account_id: int, now: datetime) -> dict[str, An
     counts = Counter(result["outcome"] for result in results)
     return {
         "results": results,
-        "counts": {outcome: counts[outcome] for outcome in OUTCOMES},
+        "counts": {result.value: counts[result.value] for result in Result},
         "credits": sum(result["credits"] for result in results),
     }
 

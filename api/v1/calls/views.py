@@ -8,7 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from api.problems import Problem, at_parameter
-from api.v1 import shapes, shown
+from api.v1 import shown
 from api.v1.base import ApiView
 from api.v1.calls.recording import record_body
 from api.v1.calls.withdrawing import named, withdraw
@@ -21,10 +21,11 @@ from api.v1.queries import (
     instant_in,
     period_in,
 )
+from api.v1.shapes import calls as shapes
 from billing.models import Scope
 from billing.snapshot import snapshot
-from calls.usage.call import call_id_of, call_page
-from calls.usage.calls import CallsPart, call_named, changed_calls, newest_calls, passes
+from calls.usage.call import call_page, other_id_of
+from calls.usage.calls import CallsPart, call_found, changed_calls, newest_calls, passes
 
 
 class CallsView(ApiView):
@@ -69,7 +70,7 @@ class CallsView(ApiView):
         since = instant_in(query, "changed_since")
         if "call_id" in query:
             period = period_in(query, account) if asked_for_days(query) else None
-            found = call_named(account=account, call_id=query["call_id"])
+            found = call_found(account=account, call_id=query["call_id"])
             fits = found is not None and passes(found, filters, status, period)
             return CallsPart([found] if found is not None and fits else [], None)
         if since is not None:
@@ -107,14 +108,15 @@ class CallView(ApiView):
     def get(self, request: Request, call_id: str) -> Response:
         """Its charge explained, its movements, and which credits paid it.
 
-        A call that several systems report is found by each of its IDs.
+        A call is found by its ID, by that which another system gives it, and by the carrier’s
+        own, unless several calls have that one.
         """
         NoQuery.of(request)
         with snapshot():
             page = call_page(account=self.account, call_id=call_id)
-            linked = None if page else call_id_of(account=self.account, call_id=call_id)
-            if linked:
-                page = call_page(account=self.account, call_id=linked)
+            other = None if page else other_id_of(account=self.account, call_id=call_id)
+            if other:
+                page = call_page(account=self.account, call_id=other)
         if page is None or page.call is None:
             raise Problem("not-found", "The account has no call with this ID.")
         return Response(shown.call_in_full(page))

@@ -10,21 +10,22 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from calls.platforms import Delivery, Event, ForgedError, Platform, PulledPage, Setting, Signed
-from calls.platforms.asking import Asker, AskingError
-from calls.platforms.payloads import json_document, picked, text_at, text_of
+from calls.platforms import Delivery, ForgedError, PulledPage, Setting, Signed
+from calls.platforms.asking import Asker, AskingError, NoEndError
+from calls.platforms.events import EventPlatform
+from calls.platforms.payloads import text_of
 from calls.platforms.signatures import hmac_of, is_hex_of
-from calls.platforms.times import EPOCH, in_seconds, is_recent, whole_number
+from calls.platforms.times import in_seconds, is_recent, since_epoch, whole_number
 
-TOLD: Final = ("post_call_transcription", "call_initiation_failure")
 PAST_MAX: Final = timedelta(minutes=30)
 AHEAD_MAX: Final = timedelta(minutes=5)
+SECOND: Final = timedelta(seconds=1)
 PAGE: Final = 100
 UNDER_WAY: Final = ("initiated", "in-progress")
 SIGNATURES_MAX: Final = 10
 
 
-class ElevenLabs(Platform):
+class ElevenLabs(EventPlatform):
     """Post-call webhooks of a workspace."""
 
     name = "elevenlabs"
@@ -44,6 +45,9 @@ class ElevenLabs(Platform):
     )
     api_base = "https://api.elevenlabs.io"
     profile = "elevenlabs-webhooks"
+    kind_at = "type"
+    kinds = ("post_call_transcription", "call_initiation_failure")  # audio tells nothing
+    call_id_at = "data.conversation_id"
     fields = ("data.metadata.phone_call.call_sid", "data.metadata.body.CallSid")
     carrier_id = ("data.metadata.phone_call.call_sid", "data.metadata.body.CallSid")
     steps = (
@@ -83,20 +87,6 @@ class ElevenLabs(Platform):
         if not any(is_hex_of(one, digest) for one in given for digest in digests):
             raise ForgedError("the signature does not fit")
 
-    def event(self, delivery: Delivery, *, options: Mapping[str, str]) -> Event:
-        """Transcripts and failures tell a call; audio does not."""
-        document = json_document(delivery.body)
-        kind = text_at(document, "type")
-        if not kind:
-            raise ForgedError("the body is no event of ElevenLabs")
-        if kind not in TOLD:
-            return Event(irrelevant=f"ElevenLabs’ event “{kind[:40]}” does not tell a call.")
-        return self._event(document)
-
-    def _event(self, document: Mapping[str, Any]) -> Event:
-        fields = picked(document, self.names)
-        return Event(fields.get("data.conversation_id", ""), fields)
-
     def pulled(
         self,
         asker: Asker,
@@ -121,9 +111,11 @@ class ElevenLabs(Platform):
             if not isinstance(listed, list):
                 raise AskingError("Its answer is no list of conversations.")
             yield self._page([one for one in listed if isinstance(one, dict)])
-            cursor = text_of(answer.get("next_cursor"))
-            if text_of(answer.get("has_more")) != "true" or not cursor or cursor in cursors:
+            if text_of(answer.get("has_more")) != "true":
                 return
+            cursor = text_of(answer.get("next_cursor"))
+            if not cursor or cursor in cursors:
+                raise NoEndError
             cursors.add(cursor)
             query = {**query, "cursor": cursor}
 
@@ -131,12 +123,10 @@ class ElevenLabs(Platform):
         events, running = [], []
         for one in conversations:
             if text_of(one.get("status")) in UNDER_WAY:
-                started = whole_number(text_of(one.get("start_time_unix_secs")))
-                if started is not None:
-                    running.append(EPOCH + timedelta(seconds=started))
+                running.append(since_epoch(text_of(one.get("start_time_unix_secs")), unit=SECOND))
             else:
-                events.append(self._event(_as_event(one)))
-        return PulledPage(events, min(running, default=None))
+                events.append(self.event_of(_as_event(one)))
+        return PulledPage(events, min(filter(None, running), default=None))
 
     def sample(
         self, *, call_id: str, secret: str, url: str, options: Mapping[str, str], now: datetime

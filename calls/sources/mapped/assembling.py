@@ -159,6 +159,8 @@ def _compared(status: Status, stated: Stated) -> tuple[bool | None, str]:
     """Whether the lengths agree with the times that are told, and which is far from them."""
     agrees: bool | None = None
     suspicious = ""
+    if stated.total is None and stated.talk is None:
+        return agrees, suspicious
     for name, length, between in (
         ("total", stated.total, _between(stated.started_at, stated.ended_at)),
         ("talk", stated.talk, _talked(status, stated)),

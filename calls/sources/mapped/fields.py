@@ -175,7 +175,14 @@ def text_reader(columns: Sequence[str], constant: str, places: Places, joint: st
 def first_text_reader(columns: Sequence[str], places: Places) -> Callable[[Texts], str]:
     """Return what reads the first of the columns that says anything; empty where none does."""
     own = [places[name] for name in columns if name in places]
-    return lambda row: next(filter(None, (said(row[place]) for place in own)), "")
+
+    def read(row: Texts) -> str:
+        for place in own:
+            if row[place] and (text := said(row[place])):
+                return text
+        return ""
+
+    return read
 
 
 def number_reader(field: str, columns: Sequence[str], constant: str, places: Places) -> TextReader:
@@ -184,6 +191,8 @@ def number_reader(field: str, columns: Sequence[str], constant: str, places: Pla
     One that a spreadsheet has spoilt is left out, with a note; the call is kept.
     """
     own = [places[name] for name in columns if name in places]
+    if not own:
+        return lambda _, __: constant
 
     def read(row: Texts, notes: list[Note]) -> str:
         for place in own:

@@ -32,6 +32,7 @@ from calls.sources.mapped.fields import (
 from calls.sources.mapped.profile import Moment, Profile
 
 DAY: Final = timedelta(days=1)
+UNTOLD: Final = (None,)
 TALKED: Final = "says that nobody answered, but somebody talked; the call counts as answered."
 # A time of day without seconds: 22:41, 10:41 PM, 22:41+05:30.
 CUT: Final = re.compile(r"(?:^|[T ,])[0-9]{1,2}:[0-9]{2}(?![0-9]|[:.,][0-9])")
@@ -154,9 +155,9 @@ class RecordReader:
         word = self._status.word(row)
         every = [
             Stated(*times, total, talk, waiting)
-            for times in product(started or (None,), connected or (None,), ended or (None,))
+            for times in product(started or UNTOLD, connected or UNTOLD, ended or UNTOLD)
         ]
-        has_seconds = self._has_seconds and not self._is_cut(row)
+        has_seconds = self._has_seconds and not (self._clocks and self._is_cut(row))
         if len(every) == 1:
             return self._assembled(word, every[0], has_seconds)
         return self._likeliest(word, every, has_seconds)

@@ -6,6 +6,7 @@ An instance reads one file, whose layout names the columns. Reasons name the fil
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import repeat
 from operator import attrgetter
 from typing import BinaryIO, Final, NamedTuple, TypeAlias
 from zoneinfo import ZoneInfo
@@ -168,6 +169,11 @@ class MappedSource(Source[Record]):
             else:
                 yield Read([one], told.record, told.agrees)
 
+    def read_one(self, values: Mapping[str, str]) -> CallRecord | Ignored:
+        """Read a document by itself, where calls have no legs. Raises Rejected."""
+        told = self._read_call(RawRecord(1, "", values))
+        return told if isinstance(told, Ignored) else told.record
+
     def _read(self, raw: RawRecord[Record]) -> ReadRecord | Ignored:
         try:
             return self._read_call(raw)
@@ -245,7 +251,7 @@ class MappedSource(Source[Record]):
         return (pair for pair in values.items() if _alike(pair[0]) not in self._ignored)
 
     def _picked(self, values: Mapping[str, str]) -> list[str]:
-        return [values.get(name, "") for name in self._names]
+        return list(map(values.get, self._names, repeat("")))
 
     def _check_width(self, values: Row) -> None:
         columns = len(self._columns)

@@ -11,22 +11,23 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from calls.platforms import Delivery, Event, ForgedError, Platform, PulledPage, Setting, Signed
-from calls.platforms.asking import Asker, AskingError
-from calls.platforms.payloads import json_document, picked, text_at, text_of
+from calls.platforms import Delivery, ForgedError, PulledPage, Setting, Signed
+from calls.platforms.asking import Asker, AskingError, NoEndError
+from calls.platforms.events import EventPlatform
+from calls.platforms.payloads import text_of
 from calls.platforms.signatures import hmac_of, is_hex_of
-from calls.platforms.times import EPOCH, in_ms, is_recent, whole_number
+from calls.platforms.times import in_ms, is_recent, since_epoch
 
-TOLD: Final = ("call_ended", "call_analyzed")
 SIGNATURE: Final = re.compile(r"v=([0-9]{1,16}),d=([0-9a-f]{64})")
 TOLERANCE: Final = timedelta(minutes=5)
+MILLISECOND: Final = timedelta(milliseconds=1)
 PAGE: Final = 1_000
 ONGOING: Final = "ongoing"
 # Registered, and not yet begun or already given up: without a start or an end it is no call yet.
 REGISTERED: Final = "registered"
 
 
-class Retell(Platform):
+class Retell(EventPlatform):
     """Events of calls (webhooks of an agent or of the account)."""
 
     name = "retell"
@@ -47,6 +48,9 @@ class Retell(Platform):
     secret_is_api_key = True
     api_base = "https://api.retellai.com"
     profile = "retell-webhooks"
+    kind_at = "event"
+    kinds = ("call_ended", "call_analyzed")
+    call_id_at = "call.call_id"
     fields = ("call.telephony_identifier.twilio_call_sid",)
     carrier_id = ("call.telephony_identifier.twilio_call_sid",)
     steps = (
@@ -80,20 +84,6 @@ class Retell(Platform):
         if not any(is_hex_of(digest, hmac_of(secret, message)) for secret in secrets):
             raise ForgedError("the signature does not fit")
 
-    def event(self, delivery: Delivery, *, options: Mapping[str, str]) -> Event:
-        """The events after the end of a call tell it; others do not."""
-        document = json_document(delivery.body)
-        kind = text_at(document, "event")
-        if not kind:
-            raise ForgedError("the body is no event of Retell")
-        if kind not in TOLD:
-            return Event(irrelevant=f"Retell’s event “{kind[:40]}” does not tell a call’s end.")
-        return self._event(document)
-
-    def _event(self, document: Mapping[str, Any]) -> Event:
-        fields = picked(document, self.names)
-        return Event(fields.get("call.call_id", ""), fields)
-
     def pulled(
         self,
         asker: Asker,
@@ -119,9 +109,12 @@ class Retell(Platform):
                 raise AskingError("Its answer is no list of calls.")
             calls = [call for call in listed if isinstance(call, dict)]
             yield self._page(calls)
-            key = text_of(calls[-1].get("call_id")) if calls else ""
-            if len(listed) < PAGE or not key or key in keys:
+            if len(listed) < PAGE:
                 return
+            ids = (text_of(call.get("call_id")) for call in reversed(calls))
+            key = next(filter(None, ids), "")
+            if not key or key in keys:
+                raise NoEndError
             keys.add(key)
             asked["pagination_key"] = key
 
@@ -131,12 +124,10 @@ class Retell(Platform):
             status = text_of(call.get("call_status"))
             has_ended = bool(text_of(call.get("end_timestamp")))
             if status == ONGOING or (status == REGISTERED and not has_ended):
-                started = whole_number(text_of(call.get("start_timestamp")))
-                if started is not None:
-                    running.append(EPOCH + timedelta(milliseconds=started))
+                running.append(since_epoch(text_of(call.get("start_timestamp")), unit=MILLISECOND))
             else:
-                events.append(self._event({"call": call}))
-        return PulledPage(events, min(running, default=None))
+                events.append(self.event_of({"call": call}))
+        return PulledPage(events, min(filter(None, running), default=None))
 
     def sample(
         self, *, call_id: str, secret: str, url: str, options: Mapping[str, str], now: datetime

@@ -33,7 +33,7 @@ from calls.platforms import (
     StoredEvent,
     Unfinished,
 )
-from calls.platforms.asking import Asker, AskingError
+from calls.platforms.asking import Asker, AskingError, NoEndError
 from calls.platforms.payloads import Form, form_of, picked, text_of
 from calls.platforms.signatures import is_base64_of, same
 from calls.records import CallRecord, Rejected, validate
@@ -209,7 +209,7 @@ class Twilio(Platform):
             "PageSize": PAGE,
         }
         seen: set[str] = set()
-        while path not in seen:
+        while True:
             seen.add(path)
             answer = asker.get(path, query=query, auth=auth)
             listed = answer.get("calls") if isinstance(answer, dict) else None
@@ -217,8 +217,10 @@ class Twilio(Platform):
                 raise AskingError("Its answer is no list of calls.")
             yield _page([call for call in listed if isinstance(call, dict)], since)
             following = text_of(answer.get("next_page_uri"))
-            if not following.startswith("/") or following.startswith("//"):
+            if not following:
                 return
+            if following in seen or not following.startswith("/") or following.startswith("//"):
+                raise NoEndError
             path, query = following, None
 
     def sample(

@@ -12,16 +12,16 @@ from typing import Any, Final
 
 from calls.platforms import (
     Delivery,
-    Event,
     Fields,
     ForgedError,
-    Platform,
     PulledPage,
     Setting,
     Signed,
+    StoredEvent,
 )
-from calls.platforms.asking import Asker, AskingError
-from calls.platforms.payloads import json_document, picked, text_at, text_of
+from calls.platforms.asking import Asker, AskingError, NoEndError
+from calls.platforms.events import EventPlatform
+from calls.platforms.payloads import text_of
 from calls.platforms.signatures import hmac_of, is_base64_of, is_hex_of, is_one_of
 from calls.platforms.times import as_iso, is_recent, iso_or_none, whole_number
 
@@ -29,9 +29,12 @@ REPORT: Final = "end-of-call-report"
 PAGE: Final = 100
 AGE_MAX: Final = timedelta(minutes=5)
 ENDED: Final = "ended"
+MESSAGE: Final = "message."
+CALL: Final = "message.call."
+TYPE_OF_CALL: Final = "message.call.type"  # while that of a message is what it is about
 
 
-class Vapi(Platform):
+class Vapi(EventPlatform):
     """Reports of the server URL of an assistant, a phone number or an organisation."""
 
     name = "vapi"
@@ -50,6 +53,9 @@ class Vapi(Platform):
     )
     api_base = "https://api.vapi.ai"
     profile = "vapi-webhooks"
+    kind_at = "message.type"
+    kinds = (REPORT,)
+    call_id_at = "message.call.id"
     fields = (
         "message.timestamp",
         "message.call.updatedAt",
@@ -114,19 +120,23 @@ class Vapi(Platform):
         digests = [hmac_of(secret, message) for secret in secrets]
         return any(is_hex_of(signature, one) or is_base64_of(signature, one) for one in digests)
 
-    def event(self, delivery: Delivery, *, options: Mapping[str, str]) -> Event:
-        """A report is about a call; whatever else Vapi sends is not."""
-        document = json_document(delivery.body)
-        kind = text_at(document, "message.type")
-        if not kind:
-            raise ForgedError("the body is no message of Vapi")
-        if kind != REPORT:
-            return Event(irrelevant=f"Vapi’s message “{kind[:40]}” is no end-of-call report.")
-        return self._event(document)
+    def combined(self, events: Sequence[StoredEvent]) -> Fields:
+        """What all events tell together: the same facts stand on the message, its call, or both."""
+        if len(events) == 1:
+            return events[0].fields
+        return super().combined(
+            [one._replace(fields=self._told_once(one.fields)) for one in events]
+        )
 
-    def _event(self, document: Mapping[str, Any]) -> Event:
-        fields = picked(document, self.names)
-        return Event(fields.get("message.call.id", ""), fields)
+    def _told_once(self, fields: Fields) -> Fields:
+        """``fields`` with what stands on the call alone as it stands on the message: else an older
+        report that has it there would go before a newer one, or the list, that has it here."""
+        on_call = {
+            f"{MESSAGE}{name.removeprefix(CALL)}": text
+            for name, text in fields.items()
+            if name.startswith(CALL) and name != TYPE_OF_CALL
+        }
+        return {name: text for name, text in on_call.items() if name in self.names} | dict(fields)
 
     def order(self, fields: Fields) -> Any:
         """Reports have the time of sending, calls of the list that of their last change."""
@@ -166,8 +176,10 @@ class Vapi(Platform):
                 default=None,
             )
             yield self._page(new)
-            if len(listed) < PAGE or not new or oldest is None:
+            if len(listed) < PAGE:
                 return
+            if not new or oldest is None:
+                raise NoEndError
             before = oldest
 
     def _page(self, calls: Sequence[Mapping[str, Any]]) -> PulledPage:
@@ -180,7 +192,7 @@ class Vapi(Platform):
         ]
         return PulledPage(
             # As a report tells it, so that both are read alike.
-            [self._event({"message": {"call": call}}) for call in ended],
+            [self.event_of({"message": {"call": call}}) for call in ended],
             min(running, default=None),
         )
 

@@ -10,7 +10,7 @@ import pytest
 from django.test import Client
 
 from billing.models import Account, Plan, Scope, User
-from tests.api.v1.conftest import CALLS, Program, key_of, record
+from tests.api.v1.conftest import CALLS, Program, key_of, pointers, record
 from tests.clock import StopClock
 from tests.dashboard.conftest import NOW, call, correction, goodwill, post, top_up
 
@@ -159,6 +159,11 @@ def test_the_balance_is_that_of_the_pages(program: Program, person: Client) -> N
     ]
     assert balance["available"] == sum(one["remaining"] for one in balance["grants"])
     assert balance["debt"] == 0
+
+
+def test_an_instant_without_a_value_is_refused_and_not_taken_for_now(program: Program) -> None:
+    response = program.get(f"{V1}balance/", {"at": ""})
+    assert (response.status_code, list(pointers(response))) == (400, ["at"])
 
 
 def test_the_balance_of_an_instant_is_what_was_booked_then(

@@ -9,14 +9,17 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from django.db import connection, connections
+from django.db import connection, connections, transaction
 from django.test import Client
 from django.utils import timezone
 
 from billing.models import LedgerEntry
+from calls import reports
 from calls.inbox import draining
 from calls.inbox.draining import drain, drain_batch
-from calls.models import Call, EventState, InboxEvent
+from calls.models import Call, CallSource, EventState, InboxEvent
+from calls.ordering import change_order
+from calls.withdrawing import withdraw_calls
 from tests.audit import breaches
 from tests.calls.inbox.sending import (
     callbacks,
@@ -77,10 +80,10 @@ def test_the_same_message_from_everywhere_at_once_is_stored_once(professional):
     answers = []
 
     def send():
-        answers.append(send_report(Client(), source, document).content)
+        answers.append(send_report(Client(), source, document).json()["received"])
 
     together(*[send] * 8)
-    assert sorted(answers) == [b"known"] * 7 + [b"stored"]
+    assert sorted(answers) == ["known"] * 7 + ["stored"]
     assert InboxEvent.objects.count() == 1
 
 
@@ -102,6 +105,7 @@ def test_messages_that_arrive_while_workers_work_are_charged_once(professional):
     def work():
         while not is_over.is_set():
             drain_batch(now=timezone.now(), size=7)
+        connections.close_all()
 
     workers = [threading.Thread(target=work) for _ in range(2)]
     for worker in workers:
@@ -152,6 +156,64 @@ def test_a_record_of_fewer_events_never_overtakes_one_of_more(professional, monk
     worker.join()
     drain(clock=timezone.now)
     assert Call.objects.get().credits == (2 if is_locked else 3)
+
+
+@pytest.mark.parametrize("is_locked", [True, False])
+def test_a_call_that_is_withdrawn_while_a_worker_records_it_stays_withdrawn(
+    professional, monkeypatch, is_locked
+):
+    """The worker has seen that the call counts, and records a correction of it."""
+    source = connect(professional)
+    document = recent(1)
+    send_report(Client(), source, document)
+    drain(clock=timezone.now)
+    document["message"]["endedReason"] = "customer-busy"
+    document["message"]["timestamp"] += 1
+    send_report(Client(), source, document)
+    has_looked = threading.Event()
+    look = draining.withdrawn_calls
+
+    def slow_look(records):
+        found = look(records)
+        has_looked.set()
+        time.sleep(1.5)
+        return found
+
+    monkeypatch.setattr(draining, "withdrawn_calls", slow_look)
+    if not is_locked:
+        monkeypatch.setattr(draining.reports, "lock_accounts", lambda ids: None)
+
+    def withdraw():
+        has_looked.wait(20)
+        withdraw_calls(
+            account_id=professional.pk, call_ids=["v1"], reason="A test", now=timezone.now()
+        )
+
+    together(lambda: drain(clock=timezone.now), withdraw)
+    assert Call.objects.filter(withdrawn_at=None).exists() is not is_locked
+    assert breaches() == []
+
+
+def test_sources_are_put_in_order_while_a_worker_records_what_they_sent(professional):
+    """The worker holds the source, and then wants the lock of the account."""
+    sources = [connect(professional), connect(professional, "twilio")]
+    is_begun = threading.Event()
+
+    def work():
+        with transaction.atomic():
+            list(CallSource.objects.select_for_update(no_key=True).order_by("pk"))
+            is_begun.set()
+            time.sleep(1)
+            reports.lock_accounts([professional.pk])
+
+    def put_in_order():
+        is_begun.wait(20)
+        wanted = [source.pk for source in reversed(sources)]
+        change_order(account_id=professional.pk, source_ids=wanted, now=timezone.now())
+
+    together(work, put_in_order)
+    last, first = sources
+    assert list(CallSource.objects.order_by("position")) == [first, last]
 
 
 def test_a_worker_killed_in_the_middle_leaves_nothing_half_done(professional, base):

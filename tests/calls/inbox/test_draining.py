@@ -9,8 +9,9 @@ import pytest
 
 from billing.models import LedgerEntry, Plan
 from billing.plans.subscriptions import subscribe
-from calls.inbox import draining, sources
-from calls.inbox.draining import drain, forget_old, retry_failed
+from calls.inbox import sources
+from calls.inbox.draining import drain, retry_failed
+from calls.inbox.forgetting import KEPT_FOR, forget_old
 from calls.models import Call, EventState, InboxEvent
 from calls.models.call_source import REASON_LENGTH_MAX
 from tests.calls.inbox.sending import (
@@ -307,7 +308,7 @@ def test_old_events_are_forgotten_but_not_those_that_wait(client, professional):
     send_report(client, source, report())
     drain_all()
     send_report(client, source, report("v2"))
-    long_ago = NOW - draining.KEPT_FOR - SECONDS
+    long_ago = NOW - KEPT_FOR - SECONDS
     InboxEvent.objects.update(received_at=long_ago)
     assert forget_old(now=NOW) == 1
     assert settled() == [("v2", EventState.WAITING, "", "")]

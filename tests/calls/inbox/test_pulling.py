@@ -65,6 +65,30 @@ def test_a_call_that_never_came_is_found_and_charged(platform, vapi, professiona
     )
 
 
+@pytest.mark.parametrize("is_sent_first", [True, False])
+def test_the_list_goes_before_a_report_that_was_corrected_and_lost(
+    client, platform, vapi, is_sent_first
+):
+    """A report has its times on the message, a call of the list on itself."""
+    sends = [lambda: send_report(client, vapi, recent("v1", 30, seconds=125))]
+    platform.calls = [listed_by_vapi(recent("v1", 30, seconds=65))]
+    sends.insert(is_sent_first, lambda: pulled(vapi))
+    for send in sends:
+        send()
+        drain_all()
+    assert Call.objects.get().credits == 3
+
+
+def test_a_newer_report_that_has_its_times_on_the_call_goes_before_an_older_one(client, vapi):
+    send_report(client, vapi, recent("v1", 30, seconds=125))
+    newer = recent("v1", 30, seconds=65, sent=NOW)
+    message = newer["message"]
+    message["call"] |= {name: message.pop(name) for name in ("startedAt", "endedAt")}
+    send_report(client, vapi, newer)
+    drain_all()
+    assert Call.objects.get().credits == 3
+
+
 def test_what_is_known_is_stored_once(platform, vapi):
     platform.calls = [listed_by_vapi(recent("v1", 30))]
     assert [pulled(vapi), pulled(vapi, NOW + EVERY)] == [1, 0]

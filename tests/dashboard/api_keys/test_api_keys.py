@@ -11,6 +11,7 @@ from django.test import Client
 from billing.accounts.api_keys import KEYS_MAX, find_key
 from billing.accounts.key_format import is_well_formed
 from billing.models import Account, ApiKey, User
+from billing.models.activity import Activity, ActivityKind
 from tests.dashboard.conftest import NOW
 
 pytestmark = pytest.mark.usefixtures("now")
@@ -176,6 +177,40 @@ def test_a_revoked_key_opens_nothing_and_stays_in_sight(manager: Client) -> None
     listed = manager.get(KEYS).text
     assert "Revoked" in listed
     assert "No key opens anything now" in listed
+
+
+def rotated(client: Client, key: ApiKey) -> tuple[str, ApiKey]:
+    """Replace ``key``, which goes on for a day; return the new secret and key."""
+    address = f"{KEYS}{key.public_id}/"
+    sent = {"form": "rotate", "form_key": uuid4(), "old_ends": "later"}
+    secret = secret_in(client.post(address, sent))
+    found = find_key(secret=secret, at=NOW)
+    assert found is not None
+    return secret, found
+
+
+def test_with_a_key_those_before_it_that_still_work_are_revoked(manager: Client) -> None:
+    first = secret_in(made(manager))
+    second, key = rotated(manager, ApiKey.objects.get())
+    third, latest = rotated(manager, key)
+    page = manager.get(f"{KEYS}{latest.public_id}/").text
+    assert page.count("is revoked as well") == 2
+    assert key.shown in page
+    said = manager.post(f"{KEYS}{latest.public_id}/", {"form": "revoke"}, follow=True).text
+    assert f"So is the key before it: {key.shown}" in said
+    assert [find_key(secret=secret, at=NOW) for secret in (first, second, third)] == [None] * 3
+    assert "No key opens anything now" in manager.get(KEYS).text
+    assert Activity.objects.filter(kind=ActivityKind.KEY_REVOKED).count() == 3
+
+
+def test_a_key_that_is_being_replaced_is_revoked_alone(manager: Client) -> None:
+    first = secret_in(made(manager))
+    old = ApiKey.objects.get()
+    second, key = rotated(manager, old)
+    assert f"{key.shown}</code>, goes on" in manager.get(f"{KEYS}{old.public_id}/").text
+    manager.post(f"{KEYS}{old.public_id}/", {"form": "revoke"})
+    assert find_key(secret=first, at=NOW) is None
+    assert find_key(secret=second, at=NOW) == key
 
 
 @pytest.mark.parametrize("sent", [{}, {"form": "rotate"}, {"form": "rotate", "old_ends": "never"}])

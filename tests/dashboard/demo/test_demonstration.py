@@ -10,6 +10,7 @@ from django.db.models import Count, Q, Sum
 
 from billing.models import (
     Account,
+    ApiKey,
     DailyUsage,
     Kind,
     LedgerEntry,
@@ -22,8 +23,12 @@ from billing.notices.levels import CreditState
 from billing.payments.states import with_state
 from billing.plans.rating import UsageType
 from billing.plans.tariffs import agreement_at
-from calls.models import Call, Status
+from calls.inbox.pulling import due
+from calls.inbox.selectors import heard_at, sources_of
+from calls.models import Call, CallSource, EventState, InboxEvent, Status
+from calls.reporters import of_source
 from dashboard.demo.story import PASSWORD, seed, sign_ins
+from dashboard.sources.page import Standing
 from tests.dashboard.demo.standing import credit_state_of
 
 pytestmark = [
@@ -215,9 +220,42 @@ def test_every_top_up_in_the_log_is_a_purchase_with_a_receipt(demo: int) -> None
     assert with_state(TopUp.objects.all()).filter(state=TopUpState.FAILED).exists()
 
 
+def test_a_platform_and_a_carrier_report_calls_of_the_first_company(demo: int) -> None:
+    vapi, twilio = sources_of(Account.objects.get(slug="lotus"))
+    assert (vapi.kind, twilio.kind) == ("vapi", "twilio")
+    for source in (vapi, twilio):
+        standing = Standing(source, heard_at=heard_at(source), failures=0, now=NOW)
+        assert standing.state == "fine"
+    told = Call.objects.filter(reporter=of_source(vapi.pk))
+    assert told.count() > 100
+    assert not told.filter(has_reports=False).exists()
+    assert set(told.values_list("agent", flat=True)) == {"Reminder line"}
+    assert not Call.objects.filter(reporter=of_source(twilio.pk)).exists()
+
+
+def test_one_message_of_a_platform_failed_and_says_why(demo: int) -> None:
+    (failed,) = InboxEvent.objects.exclude(state=EventState.RECORDED)
+    assert (failed.state, failed.field) == (EventState.FAILED, "message.endedAt")
+    assert NOW - failed.received_at < timedelta(days=3)
+
+
+def test_nobody_is_asked_over_a_network(demo: int) -> None:
+    assert due(now=NOW + timedelta(days=365)) == []
+
+
+def test_programs_have_keys_that_they_use(demo: int) -> None:
+    keys = ApiKey.objects.filter(account__slug="lotus")
+    assert [key.is_valid_at(NOW) for key in keys] == [True, True]
+    assert all(key.last_used_at and key.created_at < key.last_used_at < NOW for key in keys)
+
+
 @pytest.mark.parametrize("slug", ["lotus", "thames", "hudson"])
 def test_the_balance_in_the_log_goes_on_from_row_to_row(demo: int, slug: str) -> None:
     rows = LedgerEntry.objects.filter(account__slug=slug).order_by("occurred_at", "id")
+    # What a platform reports is booked by itself, after what else is told of the same hours.
+    connected = CallSource.objects.filter(account__slug=slug).order_by("created_at").first()
+    if connected is not None:
+        rows = rows.filter(occurred_at__lt=connected.created_at)
     breaks = [
         later
         for (_, before), later in pairwise(rows.values_list("credits", "balance_after"))
