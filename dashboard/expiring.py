@@ -4,9 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Q
-
-from billing.models import Account, CreditGrant, GrantSource
+from billing.models import CreditGrant, GrantSource
 from billing.notices.warnings import EXPIRY_WARNINGS_DAYS, warning_due
 from billing.plans.cycles import Cycle
 
@@ -35,21 +33,20 @@ class LeftBySource:
     other_left: int
 
 
-def left_by_source(*, account: Account, cycle: Cycle | None, now: datetime) -> LeftBySource:
-    """Read what ``account`` has by where it came from; one query."""
-    wanted = Q(is_open=True)
-    if cycle is not None:
-        wanted |= Q(source=GrantSource.PLAN, granted_at__gte=cycle.starts_at)
-    grants = CreditGrant.objects.filter(~Q(expires_at__lte=now), wanted, account=account).order_by()
+def left_by_source(*, grants: Iterable[CreditGrant], cycle: Cycle | None) -> LeftBySource:
+    """Tell what ``grants`` have left by where it came from.
+
+    They are all that have anything left, and those of the plan, which count although they are used
+    up. None of them has expired.
+    """
     plan_left, plan_credits, other_left = 0, None, 0
-    for source, granted_at, credits, remaining in grants.values_list(
-        "source", "granted_at", "credits", "remaining"
-    ):
-        if source == GrantSource.PLAN and cycle is not None and granted_at >= cycle.starts_at:
-            plan_left += remaining
-            plan_credits = (plan_credits or 0) + credits
+    for grant in grants:
+        is_of_plan = grant.source == GrantSource.PLAN
+        if is_of_plan and cycle is not None and grant.granted_at >= cycle.starts_at:
+            plan_left += grant.remaining
+            plan_credits = (plan_credits or 0) + grant.credits
         else:
-            other_left += remaining
+            other_left += grant.remaining
     return LeftBySource(plan_left, plan_credits, other_left)
 
 

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import connection
-from django.db.models import Q, Sum
+from django.db.models import Q, QuerySet, Sum
 
 from billing.models import Account, Balance, CreditGrant, GrantUse, LedgerEntry
+from billing.prepared import Parameter
 
 # Clocks of several machines: an entry may say that it was booked a little before its predecessor.
 CLOCKS_APART_MAX = timedelta(minutes=15)
@@ -71,8 +72,12 @@ def mark_watched(*, balance: Balance) -> None:
 
 def grants_left(*, account: Account, now: datetime) -> list[CreditGrant]:
     """What ``account`` has, in the order of expiry; one query."""
-    expired = Q(expires_at__lte=now)
-    return list(CreditGrant.objects.filter(~expired, account=account, is_open=True))
+    return list(unexpired(now=now).filter(account=account, is_open=True))
+
+
+def unexpired(*, now: datetime | Parameter) -> QuerySet[CreditGrant]:
+    """Grants that have not come to their end by ``now``, in the order of expiry."""
+    return CreditGrant.objects.exclude(expires_at__lte=now)
 
 
 def balance_at(*, account: Account, at: datetime) -> BalanceThen:

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from billing.ledger.balances import grants_left
 from billing.models import Account, LedgerEntry
+from billing.prepared import Parameter, Prepared
 from calls.usage.bars import Bar, bars_of
 from calls.usage.counts import counted_by_day
 from calls.usage.entries import Entry
@@ -15,6 +15,13 @@ from dashboard.expiring import ExpiringSoon, expiring_soon
 from dashboard.frame import Frame
 
 RECENT_ROWS = 5
+_RECENT = Prepared(
+    lambda: (
+        LedgerEntry.objects.filter(account=Parameter("account_id"))
+        .order_by("-occurred_at", "-id")
+        .values_list("id", flat=True)[:RECENT_ROWS]
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +56,12 @@ def overview(*, account: Account, frame: Frame) -> Overview:
 
     period = chosen(Preset.THIS_CYCLE if cycle else Preset.LAST_30_DAYS)
     so_far = bars(period)
-    recent = LedgerEntry.objects.filter(account=account).order_by("-occurred_at", "-id")
+    recent = Entry.read_newest_first(_RECENT(account_id=account.pk))
     return Overview(
         period=period,
         calls=sum(bar.calls for bar in so_far),
         credits_used=sum(bar.credits_used for bar in so_far),
         week=bars(chosen(Preset.LAST_7_DAYS)),
-        recent=log_rows(account=account, entries=Entry.read(recent[:RECENT_ROWS])),
-        expiring=expiring_soon(left=grants_left(account=account, now=frame.now), now=frame.now),
+        recent=log_rows(account=account, entries=recent),
+        expiring=expiring_soon(left=frame.grants_left, now=frame.now),
     )
