@@ -52,7 +52,7 @@ screenshots: $(STAMP)
 	@$(PY) -m config.local.stack exec -- $(PY) -m tests.screenshots $(INTO)
 
 # How fast calls are recorded: make bench BENCH_ARGS="--repeats 3"
-# Other benchmarks: make bench BENCH=read_pages, BENCH=audit_ledger, BENCH=doors
+# Other benchmarks: make bench BENCH=pages, BENCH=read_pages, BENCH=audit_ledger, BENCH=doors
 BENCH ?= record_calls
 bench: $(STAMP)
 	@DEBUG=true $(PY) -m config.local.stack exec -- $(PY) -m tests.benchmarks.$(BENCH) $(BENCH_ARGS)

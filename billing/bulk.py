@@ -5,10 +5,11 @@ Both write values as PostgreSQL's own text, because the way there is what a batc
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime
+from functools import cache
 from itertools import islice
 from operator import attrgetter
 from types import NoneType
-from typing import NamedTuple, TypeAlias, TypeVar, cast
+from typing import Any, NamedTuple, TypeAlias, TypeVar, cast
 
 import psycopg2
 from django.db import connection
@@ -45,26 +46,29 @@ def copy_rows(model: type[Model], columns: Sequence[str], rows: Iterable[Sequenc
     Constraints, defaults of the database and triggers apply; defaults of the model do not.
     Raises IntegrityError where a row breaks a constraint.
     """
-    quote = connection.ops.quote_name
-    fields = {field.column: field for field in model._meta.concrete_fields}
-    names = ", ".join(quote(column) for column in columns)
-    # None and "" are written alike; this tells the database which of the two is meant.
-    never_null = ", ".join(quote(column) for column in columns if not fields[column].null)
-    table = quote(model._meta.db_table)
     stream = _Stream(rows)
     if stream.is_empty:
         return
     with connection.cursor() as cursor, connection.wrap_database_errors:
         try:
-            cursor.copy_expert(
-                f"COPY {table} ({names}) FROM STDIN (FORMAT csv, FORCE_NOT_NULL ({never_null}), "
-                f"DELIMITER '{SEPARATOR}', QUOTE '{QUOTE}')",
-                stream,
-            )
+            cursor.copy_expert(_copying(model, tuple(columns)), stream)
         except psycopg2.Error:
             if stream.error is not None:  # the server only knows that the rows stopped coming
                 raise stream.error from None
             raise
+
+
+@cache
+def _copying(model: type[Model], columns: tuple[str, ...]) -> str:
+    quote = connection.ops.quote_name
+    fields = {field.column: field for field in model._meta.concrete_fields}
+    names = ", ".join(quote(column) for column in columns)
+    # None and "" are written alike; this tells the database which of the two is meant.
+    never_null = ", ".join(quote(column) for column in columns if not fields[column].null)
+    return (
+        f"COPY {quote(model._meta.db_table)} ({names}) FROM STDIN (FORMAT csv, "
+        f"FORCE_NOT_NULL ({never_null}), DELIMITER '{SEPARATOR}', QUOTE '{QUOTE}')"
+    )
 
 
 def as_arrays(rows: Iterable[Sequence[Value]]) -> list[str]:
@@ -101,6 +105,28 @@ def read_rows(cursor: CursorWrapper, row: type[Row]) -> list[Row]:
     if columns != row._fields:
         raise TypeError(f"The columns {columns} are not the fields of {row.__name__}.")
     return list(map(row._make, cursor.fetchall()))
+
+
+class Statement(NamedTuple):
+    """One that writes, with its parameters."""
+
+    sql: str
+    parameters: Sequence[Any]
+
+
+def execute_as_one(statements: Sequence[Statement]) -> None:
+    """Run ``statements`` in one go, each of which writes to a table that the others leave alone.
+
+    None sees what another one writes. Does nothing if there are none.
+    """
+    if not statements:
+        return
+    parts = ", ".join(f"part_{n} AS ({one.sql})" for n, one in enumerate(statements))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"WITH {parts} SELECT",
+            [parameter for one in statements for parameter in one.parameters],
+        )
 
 
 def among(ids: Iterable[int]) -> RawSQL | list[int]:

@@ -26,10 +26,10 @@ from calls.merging import Numbered, merged, revised, with_leg
 from calls.models import OvertakenCall
 from calls.outcomes import UNCHANGED, Outcome, Result, rejection
 from calls.rated import RatedCall
-from calls.reconciling import OvertakenError, overtaken
+from calls.reconciling import overtaken
 from calls.records import LONG_CALL, CallKey, CallRecord, Note, Rejected, is_long
 from calls.reporters import door
-from calls.stored import Found, StoredCall
+from calls.stored import Found, KnownAlreadyError, OvertakenError, StoredCall
 
 __all__ = ["LONG", "Outcome", "Result", "record_calls", "try_calls"]
 
@@ -76,7 +76,6 @@ def record_calls(
     """
     attempts = 0
     while records:
-        attempts += 1
         batch = _Batch(
             records, now, reporter=reporter, are_legs=are_legs, revise=revise, import_id=import_id
         )
@@ -87,7 +86,12 @@ def record_calls(
                 # The table of calls has decided what is new, and each correction has its own
                 # number.
                 movements.post(postings=batch.postings_in_order(), now=now, references_are_new=True)
+        except KnownAlreadyError:
+            # This ends: each attempt that fails has met a call that another process inserted in
+            # the meantime, and the next one knows that call.
+            continue
         except OvertakenError:  # another process linked or changed a call: decide again
+            attempts += 1
             if attempts == ATTEMPTS_MAX:
                 raise
             continue
@@ -180,17 +184,14 @@ class _Batch:
     def insert_new(self) -> None:
         """Insert the calls that are not known yet, and learn the records of those that are.
 
-        This ends: a round that fails has met a call that another process inserted in the
-        meantime, and the next round knows that call.
+        Raises KnownAlreadyError where another process has inserted one in the meantime.
         """
-        inserted = False
-        while not inserted:
-            self._find(lock=True)
-            inserted = stored.insert(
-                self._calls_to_insert(),
-                recorded_at=self.now,
-                with_rare_columns=self._has_rare_values or self.linked is not None,
-            )
+        self._find(lock=True)
+        stored.insert(
+            self._calls_to_insert(),
+            recorded_at=self.now,
+            with_rare_columns=self._has_rare_values or self.linked is not None,
+        )
         self._count_created()
 
     def rate_new(self) -> None:
@@ -203,8 +204,6 @@ class _Batch:
     def _find(self, *, lock: bool) -> None:
         found = stored.find(self.every)
         self.known = found.records
-        self.linked = None
-        self._postings.clear()
         accounts = self._accounts_to_link(found)
         if accounts:
             self._link(accounts, lock=lock)

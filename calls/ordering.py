@@ -20,9 +20,10 @@ from billing.refusals import Refusal
 from calls import reports, stored
 from calls.charges import Charges
 from calls.models import CallReport, CallSource, OrderChange
-from calls.reconciling import OvertakenError, Reconciliation
+from calls.reconciling import Reconciliation
 from calls.records import CallKey
 from calls.reporters import Order
+from calls.stored import OvertakenError
 
 CALLS_AT_ONCE = 500
 # As many are looked at before it is done.
@@ -125,8 +126,7 @@ def _follow(change_id: int, now: datetime, limit: int) -> bool:
         return False
     decided = _decided(account_id, keys, Order.read([account_id]), now)
     new_calls = sorted(decided.new_calls, key=lambda call: call[0].record.key)
-    if not stored.insert(new_calls, recorded_at=now):
-        raise OvertakenError
+    stored.insert(new_calls, recorded_at=now)
     decided.check(stored.lock(decided.changed))
     postings = [posting for _, own in decided.store() for posting in own]
     movements.post(postings=postings, now=now, references_are_new=True)

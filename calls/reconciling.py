@@ -28,14 +28,10 @@ from calls.rated import RatedCall
 from calls.records import CallKey, CallRecord, Rejected
 from calls.reporters import Order, door
 from calls.reports import StoredReport
-from calls.stored import StoredCall
+from calls.stored import OvertakenError, StoredCall
 from calls.undoing import opposite, standing_entries, withdrawn
 
 THE_SAME = "The same phone call as"
-
-
-class OvertakenError(Exception):
-    """A call was changed by another process before it could be locked."""
 
 
 class Assessment(NamedTuple):

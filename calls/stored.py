@@ -9,13 +9,21 @@ from datetime import datetime
 from operator import attrgetter
 from typing import Any, NamedTuple
 
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, connection
 
 from billing.bulk import as_array, as_arrays, copy_rows
 from billing.plans.rating import MICROSECONDS_PER_SECOND, Charge, Tariff, UsageType
 from calls.models import Call, Status
 from calls.rated import RatedCall
 from calls.records import STORED, CallKey, CallRecord
+
+
+class OvertakenError(Exception):
+    """Another process changed a call in the meantime: roll back, and decide again."""
+
+
+class KnownAlreadyError(OvertakenError):
+    """Another process inserted a call in the meantime. Whoever decides again knows that call."""
 
 
 class StoredCall(NamedTuple):
@@ -188,11 +196,11 @@ def insert(
     *,
     recorded_at: datetime,
     with_rare_columns: bool = True,
-) -> bool:
-    """Insert new calls as they are made; return False, with none stored, if one is known already.
+) -> None:
+    """Insert new calls as they are made. Raises KnownAlreadyError if one is known already: then the
+    transaction can't go on.
 
-    Another process may have inserted it in the meantime. With each call comes the import that
-    brings it. Without `RARE` columns these are left empty.
+    With each call comes the import that brings it. Without `RARE` columns these are left empty.
     """
     at = str(recorded_at)  # once for all rows
     rows: Iterable[tuple[Any, ...]]
@@ -206,13 +214,11 @@ def insert(
         columns = NEW_COLUMNS
         rows = ((*_values_of(call), at, 0, import_id) for call, import_id in calls)
     try:
-        with transaction.atomic():
-            copy_rows(Call, columns, rows)
+        copy_rows(Call, columns, rows)
     except IntegrityError as error:
         if CALL_ONCE not in str(error):
             raise
-        return False
-    return True
+        raise KnownAlreadyError from error
 
 
 def mark_with_reports(keys: Collection[CallKey]) -> None:

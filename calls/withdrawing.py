@@ -33,10 +33,10 @@ from calls.charges import Charges
 from calls.linking import Report
 from calls.models import CallReport, OvertakenCall
 from calls.rated import RatedCall
-from calls.reconciling import OvertakenError, Reconciliation
+from calls.reconciling import Reconciliation
 from calls.records import CallKey
 from calls.reporters import Order
-from calls.stored import StoredCall
+from calls.stored import OvertakenError, StoredCall
 from calls.undoing import opposite, standing_entries, withdrawn
 
 CALLS_AT_ONCE = 1_000
@@ -260,8 +260,7 @@ class _Batch:
             if call.withdrawn_at is None and not family.reports_of(call):
                 family.tell_alone(call)
         family.settle()
-        if not stored.insert(sorted(family.new_calls, key=_key_of), recorded_at=self.now):
-            raise OvertakenError
+        stored.insert(sorted(family.new_calls, key=_key_of), recorded_at=self.now)
         self._post([posting for _, own in family.store() for posting in own])
 
     def _post(self, postings: Sequence[Posting]) -> None:

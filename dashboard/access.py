@@ -7,11 +7,13 @@ account on its own pages is what its managers do there: import calls.
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
+from datetime import datetime
 from functools import wraps
 from typing import Any, cast
 
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render, resolve_url
 from django.urls import reverse
@@ -22,10 +24,10 @@ from django_htmx.middleware import HtmxDetails
 from billing.ledger.balances import balance_read_with
 from billing.models import Account, Balance, Membership, Role, User
 from billing.plans.closed import AccountClosedError
+from billing.prepared import Parameter, Prepared
 from billing.snapshot import snapshot
-from calls.exports.selectors import of_place
 from dashboard.contact import contact_url
-from dashboard.frame import Frame, build_frame
+from dashboard.frame import Frame, build_frame, read_around
 
 LAST_ACCOUNT = "account"  # key in the session
 READING = ("GET", "HEAD")
@@ -141,16 +143,25 @@ def _gate(
 
 
 def accounts_of(user: User) -> list[Membership]:
-    """The user's memberships with account and balance, by the account's name; one query.
+    """The user's memberships with account and balance, by the account's name; one query."""
+    return _MEMBERSHIPS(user_id=user.pk)
 
-    They also say whether there are downloads of the person, and news of these.
-    """
-    return list(
-        Membership.objects.filter(user=user)
-        .annotate(has_exports=of_place(), has_export_news=of_place(unseen=True))
+
+def _framed_accounts_of(user: User, now: datetime) -> list[Membership]:
+    """The same, with what stands around pages of the accounts at ``now``; one query."""
+    return _FRAMED_MEMBERSHIPS(user_id=user.pk, now=now)
+
+
+def _memberships() -> QuerySet[Membership]:
+    return (
+        Membership.objects.filter(user=Parameter("user_id"))
         .select_related("account__balance", "account__credit_watch")
         .order_by("account__name", "account_id")
     )
+
+
+_MEMBERSHIPS = Prepared(_memberships)
+_FRAMED_MEMBERSHIPS = Prepared(lambda: _memberships().annotate(**read_around()))
 
 
 def last_seen(request: HttpRequest, memberships: Sequence[Membership]) -> Membership | None:
@@ -163,11 +174,12 @@ def last_seen(request: HttpRequest, memberships: Sequence[Membership]) -> Member
 def enter_last_seen(request: HttpRequest) -> bool:
     """Put a page that needs no account into the frame of the one seen last; False without one."""
     if request.user.is_authenticated:
+        now = timezone.now()
         with snapshot():
-            memberships = accounts_of(request.user)
+            memberships = _framed_accounts_of(request.user, now)
             membership = last_seen(request, memberships)
             if membership is not None:
-                _attach(request, membership, memberships, framed=True)
+                _attach(request, membership, memberships, framed_at=now)
     return hasattr(request, "frame")
 
 
@@ -178,8 +190,9 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     What does not exist and what is not theirs get the same answer.
     """
     if request.user.is_authenticated and not hasattr(request, "frame"):
+        now = timezone.now()
         with snapshot():
-            memberships = accounts_of(request.user)
+            memberships = _framed_accounts_of(request.user, now)
             named = [
                 own
                 for own in memberships
@@ -187,7 +200,7 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
             ]
             membership = last_seen(request, named or memberships)
             if membership is not None:
-                _attach(request, membership, memberships, framed=True)
+                _attach(request, membership, memberships, framed_at=now)
     request.resolver_match = None  # no page of the navigation is the current one
     is_framed = hasattr(request, "frame")
     template = "dashboard/account/not_found.html" if is_framed else "404.html"
@@ -207,13 +220,14 @@ def _enter(
 ) -> AccountRequest:
     """Attach the account named ``slug`` to the request. Raises Http404 where there is none."""
     user = cast(User, request.user)
-    memberships = accounts_of(user)
+    now = timezone.now()
+    memberships = _framed_accounts_of(user, now) if framed else accounts_of(user)
     membership = next((own for own in memberships if own.account.slug == slug), None)
     if membership is None and with_operators and user.is_staff:
         membership = _as_operator(user, slug)
     if membership is None:
         raise Http404("No such account.")
-    passed = _attach(request, membership, memberships, framed=framed)
+    passed = _attach(request, membership, memberships, framed_at=now if framed else None)
     # An operator comes from the admin and goes back there.
     is_theirs = membership.pk is not None
     if framed and is_theirs and passed.session.get(LAST_ACCOUNT) != slug:
@@ -230,18 +244,25 @@ def _as_operator(user: User, slug: str) -> Membership | None:
 
 
 def _attach(
-    request: HttpRequest, membership: Membership, memberships: Sequence[Membership], *, framed: bool
+    request: HttpRequest,
+    membership: Membership,
+    memberships: Sequence[Membership],
+    *,
+    framed_at: datetime | None,
 ) -> AccountRequest:
-    """Make ``request`` one of the account of ``membership``, one of the person's."""
+    """Make ``request`` one of the account of ``membership``, one of the person's.
+
+    ``framed_at`` is when its frame is of, None where it gets none.
+    """
     passed = cast(AccountRequest, request)
     passed.account, passed.membership = membership.account, membership
     passed.balance = balance_read_with(membership.account)
-    if framed:
+    if framed_at is not None:
         passed.frame = build_frame(
             membership=membership,
             other_accounts=[own.account for own in memberships if own != membership],
             balance=passed.balance.credits,
-            now=timezone.now(),
+            now=framed_at,
         )
     return passed
 

@@ -4,8 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from billing.ledger.balances import grants_standing
-from billing.models import Account, CreditGrant, GrantSource
+from billing.models import CreditGrant, GrantSource
 from billing.notices.warnings import EXPIRY_WARNINGS_DAYS, warning_due
 from billing.plans.cycles import Cycle
 
@@ -38,9 +37,12 @@ class LeftBySource:
     other_left: int
 
 
-def left_by_source(*, account: Account, cycle: Cycle | None, now: datetime) -> LeftBySource:
-    """Read what ``account`` has by where it came from; one query."""
-    grants = grants_standing(account=account, now=now)
+def left_by_source(*, grants: Sequence[CreditGrant], cycle: Cycle | None) -> LeftBySource:
+    """Tell what ``grants`` have left by where it came from.
+
+    They are all that have anything left, and those of the plan, which count although they are used
+    up. None of them has expired.
+    """
     of_plan = [
         grant
         for grant in grants

@@ -3,15 +3,26 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
+from django.db.models import Exists, OuterRef
 from django.http import HttpRequest
 
-from billing.models import Account, Membership
-from billing.notices.levels import CreditState, credit_state, low_level, thresholds_of
+from billing.ledger.balances import grants_standing, standing
+from billing.models import Account, CreditGrant, CreditThreshold, Membership
+from billing.notices.levels import (
+    CreditState,
+    credit_state,
+    low_level,
+    thresholds_among,
+    thresholds_of,
+)
 from billing.plans.cycles import Cycle
 from billing.plans.granting import NextCredits, cycle_of, next_credits
 from billing.plans.tariffs import Agreement, TariffBook, UpcomingAgreement
-from calls.exports.selectors import news_of
+from billing.prepared import Parameter, instances, rows_within
+from calls.exports.selectors import NEWS_OF_PLACE, OF_PLACE
+from calls.models import Export
 from dashboard.expiring import LeftBySource, left_by_source
 from dashboard.exports.page import ExportPage, pages_of
 
@@ -21,7 +32,8 @@ class Frame:
     """The frame of one page. ``now`` is the instant that the whole page speaks of.
 
     ``credit_state`` is None where the account is closed: nobody can do anything about it.
-    ``left`` says of which credits few are left; None while there are enough.
+    ``grants`` are those with anything left and those of the plan, in the order of expiry. ``left``
+    says of which credits few are left; None while there are enough.
     ``upcoming`` is what is to follow the ``agreement`` in force, ``next_credits`` what comes of it.
     ``has_exports``: the person has downloads in the account; ``export_news`` are those that are
     ready or have failed, and that the person has not said to know of.
@@ -37,15 +49,26 @@ class Frame:
     upcoming: Sequence[UpcomingAgreement]
     cycle: Cycle | None
     next_credits: NextCredits | None
+    grants: Sequence[CreditGrant]
     left: LeftBySource | None
     now: datetime
     has_exports: bool = False
     export_news: Sequence[ExportPage] = ()
 
     @property
+    def grants_left(self) -> list[CreditGrant]:
+        """Those of ``grants`` with anything left."""
+        return [grant for grant in self.grants if grant.is_open]
+
+    @property
     def is_operator(self) -> bool:
         """Whether the person is an operator who works for the account and is no member of it."""
         return self.membership.pk is None
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the account is closed."""
+        return self.account.closed_at is not None
 
     @property
     def plan_name(self) -> str:
@@ -58,15 +81,39 @@ class Frame:
         return self.agreement.terms.credits_per_cycle if self.agreement else None
 
 
+# ── Reading ───────────────────────────────────────────────────────────────────────────────────
+def read_around() -> dict[str, Any]:
+    """What to read with a membership for `build_frame`, as annotations; ``now`` is a parameter."""
+    return {
+        "kept_thresholds": rows_within(
+            CreditThreshold.objects.filter(account=OuterRef("account_id")).order_by()
+        ),
+        "own_grants": rows_within(
+            standing(now=Parameter("now")).filter(account=OuterRef("account_id"))
+        ),
+        "has_exports": Exists(OF_PLACE),
+        "export_news": rows_within(NEWS_OF_PLACE),
+    }
+
+
 def build_frame(
     *, membership: Membership, other_accounts: Sequence[Account], balance: int, now: datetime
 ) -> Frame:
-    """Return the frame of a page of the account of ``membership``, at most seven queries.
+    """Return the frame of a page of the account of ``membership``: one query.
 
-    One more where few credits are left, or none, and one or two where there are news of the
-    person's downloads.
+    What `read_around` names was read with it. An operator's place is not stored, so that this takes
+    two or three queries more.
     """
     account = membership.account
+    if membership._state.adding:
+        thresholds = thresholds_of(account)
+        grants = grants_standing(account=account, now=now)
+        news: list[Export] = []
+    else:
+        read: Any = membership
+        thresholds = thresholds_among(account, instances(CreditThreshold, read.kept_thresholds))
+        grants = instances(CreditGrant, read.own_grants)
+        news = instances(Export, read.export_news)
     tariffs = TariffBook([account.pk])
     agreement = tariffs.find(account.pk, now)
     state = None
@@ -74,7 +121,7 @@ def build_frame(
         state = credit_state(
             credits=balance,
             low_at=low_level(
-                thresholds_of(account),
+                thresholds,
                 credits_per_cycle=agreement.terms.credits_per_cycle if agreement else None,
             ),
         )
@@ -89,27 +136,20 @@ def build_frame(
         agreement=agreement,
         upcoming=tariffs.upcoming(account.pk, after=now),
         cycle=cycle,
+        grants=grants,
         left=(
-            left_by_source(account=account, cycle=cycle, now=now)
+            left_by_source(grants=grants, cycle=cycle)
             if state in (CreditState.LOW, CreditState.ZERO)
             else None
         ),
         next_credits=next_credits(book=tariffs, account_id=account.pk, now=now),
         now=now,
         has_exports=getattr(membership, "has_exports", False),
-        export_news=_export_news(membership, now),
+        export_news=pages_of(news, account=account, now=now) if news else (),
     )
 
 
-def _export_news(membership: Membership, now: datetime) -> list[ExportPage]:
-    """The news of downloads, if the gate has seen that there are any (`accounts_of`)."""
-    if not getattr(membership, "has_export_news", False):
-        return []
-    account = membership.account
-    news = news_of(account=account, by=membership.user)
-    return pages_of(news, account=account, now=now)
-
-
+# ── Showing ───────────────────────────────────────────────────────────────────────────────────
 def frame(request: HttpRequest) -> dict[str, object]:
     """Context processor: ``frame``, ``account`` and ``membership``, None outside an account.
 

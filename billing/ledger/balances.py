@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import connection
-from django.db.models import Q, Sum
+from django.db.models import Q, QuerySet, Sum
 
 from billing.models import Account, Balance, CreditGrant, GrantSource, GrantUse, LedgerEntry
+from billing.prepared import Parameter
 
 # Clocks of several machines: an entry may say that it was booked a little before its predecessor.
 CLOCKS_APART_MAX = timedelta(minutes=15)
@@ -71,17 +72,24 @@ def mark_watched(*, balance: Balance) -> None:
 
 def grants_left(*, account: Account, now: datetime) -> list[CreditGrant]:
     """What ``account`` has, in the order of expiry; one query."""
-    expired = Q(expires_at__lte=now)
-    return list(CreditGrant.objects.filter(~expired, account=account, is_open=True))
+    return list(_unexpired(now=now).filter(account=account, is_open=True))
 
 
 def grants_standing(*, account: Account, now: datetime) -> list[CreditGrant]:
-    """What `grants_left` returns, and plan credits until their end even when all are used.
+    """What `standing` says of ``account``; one query."""
+    return list(standing(now=now).filter(account=account))
 
-    So that a page can say "0 of 1,500". One query.
+
+def standing(*, now: datetime | Parameter) -> QuerySet[CreditGrant]:
+    """What accounts have, and plan credits until their end even when all are used.
+
+    So that a page can say "0 of 1,500". In the order of expiry.
     """
-    wanted = Q(is_open=True) | Q(source=GrantSource.PLAN, expires_at__gt=now)
-    return list(CreditGrant.objects.filter(wanted, ~Q(expires_at__lte=now), account=account))
+    return _unexpired(now=now).filter(Q(is_open=True) | Q(source=GrantSource.PLAN))
+
+
+def _unexpired(*, now: datetime | Parameter) -> QuerySet[CreditGrant]:
+    return CreditGrant.objects.exclude(expires_at__lte=now)
 
 
 def balance_at(*, account: Account, at: datetime) -> BalanceThen:

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from django.db import connection
 from django.db.models import Model
 
-from billing.bulk import arrays_of, as_array, as_arrays, copy_rows, read_rows
+from billing.bulk import Statement, arrays_of, as_array, as_arrays, copy_rows, read_rows
 from billing.ledger.flow import TAKEN_BACK_FOR, LockedAccount
 from billing.ledger.postings import CallUses, Debt, Grant, Paid, Share
 from billing.models import Balance, CreditGrant, GrantShare
@@ -29,6 +29,7 @@ _GRANT = (
     "granted_at",
     "expires_at",
 )
+_CHANGED = ("account_id", "seq", "remaining", "expired")
 _DEBT = ("account_id", "seq", "credits")
 
 _values_of_debt = attrgetter(*_DEBT)
@@ -252,45 +253,39 @@ def _debts_of(gaining: Mapping[int, int], uses: Sequence[_Use]) -> dict[int, lis
     return debts
 
 
-def store(accounts: Sequence[LockedAccount]) -> None:
-    """Store what the accounts, which are locked, have now: balance, grants, shares and debts."""
+def store(accounts: Sequence[LockedAccount]) -> list[Statement]:
+    """Store what is new of the accounts, which are locked: grants, shares and debts.
+
+    Returns what stores the rest, for `execute_as_one`: balances, and grants that have changed.
+    """
     if not accounts:
-        return
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            UPDATE billing_balance SET credits = new.credits, last_seq = new.last_seq
-              FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[])
-                   AS new (account_id, credits, last_seq)
-             WHERE billing_balance.account_id = new.account_id
-            """,
-            arrays_of(accounts, "account_id", "credits", "last_seq"),
-        )
+        return []
     changed = [grant for account in accounts for grant in account.changed_grants()]
-    _update([grant for grant in changed if not grant.is_new])
     _copy(CreditGrant, _GRANT, [grant for grant in changed if grant.is_new])
     _copy(GrantShare, Share._fields, [share for one in accounts for share in one.shares])
     _store_debts([debt for account in accounts for debt in account.changed_debts()])
+    known = [grant for grant in changed if not grant.is_new]
+    return [
+        Statement(_BALANCES, arrays_of(accounts, "account_id", "credits", "last_seq")),
+        *([Statement(_GRANTS, arrays_of(known, *_CHANGED))] if known else []),
+    ]
+
+
+_BALANCES = """
+    UPDATE billing_balance SET credits = new.credits, last_seq = new.last_seq
+      FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[]) AS new (account_id, credits, last_seq)
+     WHERE billing_balance.account_id = new.account_id
+"""
+_GRANTS = """
+    UPDATE billing_creditgrant granted SET remaining = new.remaining, expired = new.expired
+      FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[])
+           AS new (account_id, seq, remaining, expired)
+     WHERE granted.account_id = new.account_id AND granted.seq = new.seq
+"""
 
 
 def _copy(model: type[Model], columns: Sequence[str], rows: Sequence[object]) -> None:
     copy_rows(model, columns, map(attrgetter(*columns), rows))
-
-
-def _update(grants: Sequence[Grant]) -> None:
-    if not grants:
-        return
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            UPDATE billing_creditgrant granted
-               SET remaining = new.remaining, expired = new.expired
-              FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[])
-                   AS new (account_id, seq, remaining, expired)
-             WHERE granted.account_id = new.account_id AND granted.seq = new.seq
-            """,
-            arrays_of(grants, "account_id", "seq", "remaining", "expired"),
-        )
 
 
 def _store_debts(debts: Sequence[Debt]) -> None:

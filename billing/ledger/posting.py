@@ -59,14 +59,15 @@ def post(
     ``references_are_new`` spares the search for references that the account already has, where
     the caller has made sure that there are none.
 
-    Raises IntegrityError where a posting breaks a constraint; then nothing is booked.
+    Raises IntegrityError where a posting breaks a constraint; then nothing is booked, and a
+    transaction around it can't go on.
     """
     if not postings:
         return []
     by_account: dict[int, list[Posting]] = defaultdict(list)
     for posting in postings:
         by_account[posting.account_id].append(posting)
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         grants.lock_accounts(sorted(by_account))
         new = by_account if references_are_new else _without_booked(postings)
         return _book({account_id: new.get(account_id, ()) for account_id in by_account}, posted_at)
@@ -85,7 +86,7 @@ def expire(*, account_ids: Collection[int], at: datetime) -> list[Posted]:
     """
     if not account_ids:
         return []
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         grants.lock_accounts(sorted(account_ids))
         return _book(dict.fromkeys(account_ids, ()), at)
 
@@ -137,8 +138,7 @@ def _book(by_account: Mapping[int, Sequence[Posting]], posted_at: datetime) -> l
     totals = DailyTotals()
     copy_rows(LedgerEntry, ENTRY_COLUMNS, _entries(accounts, by_account, posted_at, totals))
     changed = [account for account in accounts if account.posted]
-    grants.store(changed)
-    totals.store()
+    bulk.execute_as_one([*grants.store(changed), *totals.store()])
     return [posted for account in changed for posted in account.posted]
 
 

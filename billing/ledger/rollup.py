@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from django.db import connection, transaction
 from django.db.models import Max, Min, OuterRef, QuerySet, Subquery
 
-from billing.bulk import arrays_of, as_array, as_arrays
+from billing.bulk import Statement, arrays_of, as_array, as_arrays
 from billing.ledger import references
 from billing.ledger.grants import lock_accounts
 from billing.ledger.postings import Posting, calls_of
@@ -154,11 +154,11 @@ class DailyTotals:
         total.billed_seconds += posting.billed_seconds
         total.by_hour[local.hour] += 1
 
-    def store(self) -> None:
-        """Add everything counted to the stored rows. Needs the locks on the accounts."""
-        if self._totals:
-            with connection.cursor() as cursor:
-                cursor.execute(_ADD, arrays_of(list(self._totals.values()), *ROLLUP_COLUMNS))
+    def store(self) -> list[Statement]:
+        """Return what adds everything counted to the stored rows, for `execute_as_one`. It needs
+        the locks on the accounts."""
+        totals = list(self._totals.values())
+        return [Statement(_ADD, arrays_of(totals, *ROLLUP_COLUMNS))] if totals else []
 
 
 def rebuild_daily_usage(*, account: Account) -> None:

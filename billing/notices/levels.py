@@ -5,7 +5,7 @@ Owns the one rule of when credits are low: the thresholds that the account keeps
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 
 from django.db.models import Exists, OuterRef, Q
@@ -33,18 +33,23 @@ def thresholds_of(account: Account) -> list[CreditThreshold]:
     return thresholds_of_each([account])[account.pk]
 
 
+def thresholds_among(account: Account, kept: Sequence[CreditThreshold]) -> list[CreditThreshold]:
+    """The `thresholds_of` an account whose rows are ``kept``.
+
+    No query where there are any, or ``credit_watch`` was read with the account.
+    """
+    if kept or hasattr(account, "credit_watch"):
+        return list(kept)
+    return default_thresholds(account)
+
+
 def thresholds_of_each(accounts: Iterable[Account]) -> dict[int, list[CreditThreshold]]:
     """The `thresholds_of` each account, by id: one query where ``credit_watch`` was read too."""
     accounts = list(accounts)
     kept = defaultdict(list)
     for threshold in CreditThreshold.objects.filter(account__in=accounts):
         kept[threshold.account_id].append(threshold)
-    return {
-        account.pk: kept[account.pk]
-        if account.pk in kept or hasattr(account, "credit_watch")
-        else default_thresholds(account)
-        for account in accounts
-    }
+    return {account.pk: thresholds_among(account, kept[account.pk]) for account in accounts}
 
 
 def default_thresholds(account: Account) -> list[CreditThreshold]:

@@ -91,7 +91,7 @@ class UpcomingAgreement:
 
 
 class TariffBook:
-    """The agreements of some accounts over all time, read once in two queries.
+    """The agreements of some accounts over all time, read once in one query.
 
     ``subscribed`` are the ids of those of the accounts that have, had, or will have a plan.
     """
@@ -104,17 +104,18 @@ class TariffBook:
         self._prices: dict[tuple[int, int], Price] = {}
         self._plans: dict[int, Plan] = {}
         self._ended: set[int] = set()  # the accounts that are, or were, closed
-        for subscription, plan in _subscriptions_of(account_ids):
-            self._subscriptions[subscription.account_id].append(subscription)
-            self._plans.setdefault(plan.pk, plan)
-            if subscription.ended_at is not None:
-                self._ended.add(subscription.account_id)
-        self.subscribed = self._subscriptions.keys()
-        for terms in _terms_of(self._plans, self._subscriptions.values()):
-            if isinstance(terms, PlanTerms):
-                self._plan_terms[terms.plan_id].append(terms)
+        for row in _stored_rows_of(account_ids):
+            if isinstance(row, Subscription):
+                self._subscriptions[row.account_id].append(row)
+                if row.ended_at is not None:
+                    self._ended.add(row.account_id)
+            elif isinstance(row, Plan):
+                self._plans[row.pk] = row
+            elif isinstance(row, PlanTerms):
+                self._plan_terms[row.plan_id].append(row)
             else:
-                self._custom_terms[terms.subscription_id].append(terms)
+                self._custom_terms[row.subscription_id].append(row)
+        self.subscribed = self._subscriptions.keys()
 
     @classmethod
     def of_new(cls, subscription: Subscription, custom_terms: CustomTerms | None) -> "TariffBook":
@@ -227,51 +228,45 @@ def agreement_at(*, account: Account, at: datetime) -> Agreement:
 
 
 # ── Reading ───────────────────────────────────────────────────────────────────────────────────
-# Bare statements: a call that comes by itself asks this each time, and putting Django's queries
-# together took longer than answering them.
-def _subscriptions_of(account_ids: Iterable[int]) -> Iterator[tuple[Subscription, Plan]]:
-    """The subscriptions of the accounts with their plans, in the order in which they begin."""
-    width = len(Subscription._meta.concrete_fields)
-    for row in _rows(
-        f"""
-        SELECT {_columns(Subscription, "own")}, {_columns(Plan, "plan")}
-          FROM billing_subscription own JOIN billing_plan plan ON plan.id = own.plan_id
-         WHERE own.account_id = ANY(%s::bigint[]) ORDER BY own.effective_from
-        """,
-        [as_array(account_ids)],
-    ):
-        yield _stored(Subscription, row[:width]), _stored(Plan, row[width:])
-
-
-def _terms_of(
-    plan_ids: Iterable[int], subscriptions: Iterable[Iterable[Subscription]]
-) -> Iterator[PlanTerms | CustomTerms]:
-    """The terms of the plans and those agreed for the subscriptions, as they come into force."""
-    subscription_ids = [one.pk for several in subscriptions for one in several]
-    if not subscription_ids:
-        return
-    for is_custom, *row in _rows(
-        f"""
-        SELECT false, {_columns(PlanTerms, "terms")}
-          FROM billing_planterms terms WHERE terms.plan_id = ANY(%s::bigint[])
-         UNION ALL
-        SELECT true, {_columns(CustomTerms, "terms")}
-          FROM billing_customterms terms WHERE terms.subscription_id = ANY(%s::bigint[])
-         ORDER BY effective_from
-        """,
-        [as_array(plan_ids), as_array(subscription_ids)],
-    ):
-        terms: PlanTerms | CustomTerms
-        terms = _stored(CustomTerms, row) if is_custom else _stored(PlanTerms, row)
-        terms.prices = json.loads(terms.prices)
-        yield terms
-
-
-def _rows(sql: str, parameters: list[str]) -> list[Sequence[Any]]:
+# A bare statement: a call that comes by itself asks this each time, and every page does. Putting
+# Django's queries together took longer than answering them.
+def _stored_rows_of(
+    account_ids: Iterable[int],
+) -> Iterator[Subscription | Plan | PlanTerms | CustomTerms]:
+    """The subscriptions of the accounts in the order in which they begin, with their plans, and all
+    terms of either, as they come into force; each row once. One query."""
     with connection.cursor() as cursor:
-        cursor.execute(sql, parameters)
-        rows: list[Sequence[Any]] = cursor.fetchall()
-        return rows
+        cursor.execute(
+            f"""
+            SELECT {_columns(Subscription, "own")}, {_columns(Plan, "plan")},
+                   terms.*
+              FROM billing_subscription own JOIN billing_plan plan ON plan.id = own.plan_id
+              LEFT JOIN LATERAL (
+                   SELECT false AS is_custom, {_columns(PlanTerms, "terms")}
+                     FROM billing_planterms terms WHERE terms.plan_id = own.plan_id
+                    UNION ALL
+                   SELECT true, {_columns(CustomTerms, "terms")}
+                     FROM billing_customterms terms WHERE terms.subscription_id = own.id
+                   ) terms ON true
+             WHERE own.account_id = ANY(%s::bigint[])
+             ORDER BY own.effective_from, terms.effective_from
+            """,
+            [as_array(account_ids)],
+        )
+        rows = cursor.fetchall()
+    own, plan = (len(model._meta.concrete_fields) for model in (Subscription, Plan))
+    seen: set[tuple[type[Model], int]] = set()
+    for row in rows:
+        terms = CustomTerms if row[own + plan] else PlanTerms
+        parts: list[tuple[type[Subscription | Plan | PlanTerms | CustomTerms], Sequence[Any]]] = [
+            (Subscription, row[:own]),
+            (Plan, row[own : own + plan]),
+            (terms, row[own + plan + 1 :]),
+        ]
+        for model, (key, *values) in parts:
+            if key is not None and (model, key) not in seen:
+                seen.add((model, key))
+                yield _stored(model, [key, *values])
 
 
 @cache
@@ -279,7 +274,14 @@ def _columns(model: type[Model], alias: str) -> str:
     return ", ".join(f'{alias}."{field.column}"' for field in model._meta.concrete_fields)
 
 
+@cache
+def _names(model: type[Model]) -> list[str]:
+    return [field.attname for field in model._meta.concrete_fields]
+
+
 def _stored(model: type[AnyModel], values: Sequence[Any]) -> AnyModel:
     """A row of ``model`` whose ``values`` are in the order of its fields."""
-    names = [field.attname for field in model._meta.concrete_fields]
-    return model.from_db(DEFAULT_DB_ALIAS, names, values)
+    stored = model.from_db(DEFAULT_DB_ALIAS, _names(model), values)
+    if isinstance(stored, Terms):
+        stored.prices = json.loads(stored.prices)
+    return stored

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import OuterRef, QuerySet
 
 from billing.models import Account, User
 from calls.exports.standing import NEWS
@@ -22,15 +22,9 @@ def export_of(*, account: Account, by: User, public_id: UUID) -> Export | None:
     return found
 
 
-def news_of(*, account: Account, by: User) -> list[Export]:
-    """Those whose end the person has not been told of, or has not said to know."""
-    return list(exports_of(account=account, by=by).filter(UNSEEN))
-
-
-UNSEEN = Q(seen_at=None, state__in=NEWS)
-
-
-def of_place(*, unseen: bool = False) -> Exists:
-    """Whether the person of a membership has any in its account; for queries of memberships."""
-    found = Export.objects.filter(account=OuterRef("account_id"), asked_by=OuterRef("user_id"))
-    return Exists(found.filter(UNSEEN) if unseen else found)
+# For queries of memberships: those of the person of one in its account.
+OF_PLACE = Export.objects.filter(
+    account=OuterRef("account_id"), asked_by=OuterRef("user_id")
+).order_by("-id")
+# Of these the ones whose end the person has not been told of, or has not said to know.
+NEWS_OF_PLACE = OF_PLACE.filter(seen_at=None, state__in=NEWS)

@@ -6,6 +6,8 @@ those of one import, and the bounded number that was booked since a page was rea
 
 from dataclasses import dataclass
 from datetime import date
+from functools import cache
+from typing import Any, NamedTuple
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import connection
@@ -24,6 +26,7 @@ from django.db.models.functions import Cast
 from billing.bulk import as_array
 from billing.ledger import references
 from billing.models import Account, Balance, DailyUsage, Kind
+from billing.prepared import Parameter, Prepared
 from calls.usage.filters import UsageFilters
 from calls.usage.periods import Days, Period, day_starts_at
 
@@ -31,9 +34,9 @@ AGENTS_MAX = 500
 NEW_ENTRIES_MAX = 10_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Counted:
-    """What was counted on one day for one kind and usage type."""
+class Counted(NamedTuple):
+    """What was counted on one day for one kind and usage type. (A named tuple, because a page has
+    hundreds.)"""
 
     day: date
     kind: str
@@ -49,19 +52,11 @@ def counted_by_day(*, account: Account, period: Period, filters: UsageFilters) -
     """Return the counts of each day of ``period`` under ``filters``, leaving the call ID aside."""
     if filters.import_id is not None:
         return _counted_of_import(account, period, filters)
-    rows = (
-        filters.daily_usage(account)
-        .filter(day__range=(period.first_day, period.last_day))
-        .order_by("day", "kind", "usage_type")
-        .values("day", "kind", "usage_type")
-        .annotate(
-            # A sum can't have the name of its column.
-            sum_of_entries=Sum("entries"),
-            sum_of_calls=Sum("calls"),
-            sum_of_credits_used=Sum("credits_used"),
-            sum_of_credits_added=Sum("credits_added"),
-            sum_of_billed_seconds=Sum("billed_seconds"),
-        )
+    rows = _counted(filters.shape)(
+        account_id=account.pk,
+        first_day=period.first_day,
+        last_day=period.last_day,
+        **filters.columns,
     )
     return [
         Counted(
@@ -94,6 +89,27 @@ def used_by_all(*, days: Days) -> UsedByAll:
     of_days = DailyUsage.objects.filter(day__range=(days.first_day, days.last_day))
     sums = of_days.aggregate(sum_of_calls=Sum("calls"), sum_of_credits_used=Sum("credits_used"))
     return UsedByAll(int(sums["sum_of_calls"] or 0), int(sums["sum_of_credits_used"] or 0))
+
+
+@cache
+def _counted(shape: UsageFilters) -> Prepared[Any]:
+    """The counts of days under filters of this `UsageFilters.shape`."""
+    return Prepared(
+        lambda: (
+            shape.daily_usage(Parameter("account_id"))
+            .filter(day__range=(Parameter("first_day"), Parameter("last_day")))
+            .order_by("day", "kind", "usage_type")
+            .values("day", "kind", "usage_type")
+            .annotate(
+                # A sum can't have the name of its column.
+                sum_of_entries=Sum("entries"),
+                sum_of_calls=Sum("calls"),
+                sum_of_credits_used=Sum("credits_used"),
+                sum_of_credits_added=Sum("credits_added"),
+                sum_of_billed_seconds=Sum("billed_seconds"),
+            )
+        )
+    )
 
 
 def rows_in(*, account: Account, period: Period, filters: UsageFilters) -> int:

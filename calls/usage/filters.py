@@ -6,6 +6,7 @@ from typing import Any
 from django.db.models import QuerySet
 
 from billing.models import Account, DailyUsage, LedgerEntry
+from billing.prepared import Parameter
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,13 @@ class UsageFilters:
         return {name: getattr(self, name) for name in names}
 
     @property
+    def shape(self) -> "UsageFilters":
+        """The `columns` that are asked for, with parameters for values: of so many kinds queries
+        are prepared."""
+        parameters: dict[str, Any] = {name: Parameter(name) for name in self.columns}
+        return UsageFilters(**parameters)
+
+    @property
     def columns(self) -> dict[str, str]:
         """The filters that daily counts know too, as lookups: not the call ID and the import."""
         lookups = {"usage_type": self.usage_type, "kind": self.kind, "agent": self.agent}
@@ -55,6 +63,6 @@ class UsageFilters:
         entries = LedgerEntry.objects.filter(account=account, **self.entry_columns)
         return entries.none() if self.until_seq is None else entries.filter(seq__gt=self.until_seq)
 
-    def daily_usage(self, account: Account) -> QuerySet[DailyUsage]:
+    def daily_usage(self, account: Account | Parameter) -> QuerySet[DailyUsage]:
         """The account's daily counts that pass, the call ID and the import left aside."""
         return DailyUsage.objects.filter(account=account, **self.columns)

@@ -1,13 +1,11 @@
 """The rows of the log: how a line shows an entry."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from django.db.models import QuerySet
-
-from billing.models import Account, Kind, LedgerEntry
+from billing.models import Account, Kind
 from billing.models.ledger import USAGE_KINDS, USAGE_TYPES
 from calls.usage import words
 from calls.usage.entries import Entry
@@ -49,17 +47,16 @@ class LogRow(NamedTuple):
 def read_newest_first(
     *,
     account: Account,
-    entries: QuerySet[LedgerEntry],
+    ids: Iterable[int],
     last_seq: int | None = None,
     may_be_withdrawn: bool = True,
 ) -> list[LogRow]:
-    """Read ``entries`` of ``account`` in the order of the log.
+    """Read the entries of ``account`` with these ``ids`` in the order of the log.
 
     ``last_seq`` and ``may_be_withdrawn`` are as in `Entry.read`. One query, two where there are
     expiries among them.
     """
-    newest_first = entries.order_by("-occurred_at", "-id")
-    read = Entry.read(newest_first, last_seq=last_seq, may_be_withdrawn=may_be_withdrawn)
+    read = Entry.read_newest_first(ids, last_seq=last_seq, may_be_withdrawn=may_be_withdrawn)
     return log_rows(account=account, entries=read)
 
 

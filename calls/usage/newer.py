@@ -5,7 +5,6 @@ bounded, so it is read and taken off them.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from datetime import date
 
 from billing.models import Account
@@ -44,8 +43,7 @@ def without(
     left = []
     for row in counted:
         if off := taken.get((row.day, row.kind, row.usage_type)):
-            row = replace(
-                row,
+            row = row._replace(
                 entries=row.entries - off.entries,
                 calls=row.calls - off.calls,
                 credits_used=row.credits_used - off.credits_used,

@@ -8,14 +8,16 @@ are skipped, from its nearer end, in an index and without reading the rows thems
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime
+from functools import cache
 from operator import add
-from typing import TypeVar
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from django.core.paginator import Page, Paginator
 from django.db.models import QuerySet
 
-from billing.models import Account, DailyUsage, LedgerEntry
+from billing.models import Account, LedgerEntry
+from billing.prepared import Parameter, Prepared
 from calls.usage.counts import Counted, Past
 from calls.usage.filters import UsageFilters
 from calls.usage.log import LogRow, read_newest_first
@@ -69,7 +71,7 @@ def pages_of_log(
 
     ``counted`` are the counts of the same, ``past`` is the account's. ``newer_at`` are the times of
     the rows that were booked after the state that is shown, which the counts of hours still hold.
-    Reading a page takes two queries, an empty one none.
+    Reading a page takes three queries, an empty one none.
     """
     rows_by_day = _rows_by_day(counted)
     count = sum(rows for _, rows in rows_by_day)
@@ -80,7 +82,9 @@ def pages_of_log(
         newest_day, from_newest = _locate(reversed(rows_by_day), first)
         oldest_day, from_oldest = _locate(rows_by_day, count - end)
         rows_by_hours = _rows_by_hours(
-            filters.daily_usage(account).filter(day__in={newest_day, oldest_day}),
+            _hours_of(filters.shape)(
+                account_id=account.pk, first=newest_day, second=oldest_day, **filters.columns
+            ),
             period.zone,
             newer_at,
         )
@@ -105,7 +109,7 @@ def pages_of_log(
 def _pages_of_import(
     account: Account, period: Period, filters: UsageFilters, count: int, past: Past
 ) -> LogPaginator:
-    """Pages of the rows of one import, which has an index of its own; reading one takes a query."""
+    """Pages of the rows of one import, which has an index of its own; each takes two queries."""
     entries = filters.entries(account).filter(
         occurred_at__gte=period.starts_at, occurred_at__lt=period.ends_at
     )
@@ -125,7 +129,7 @@ def _rows_of(
 ) -> list[LogRow]:
     return read_newest_first(
         account=account,
-        entries=LedgerEntry.objects.filter(id__in=ids.values("id")),
+        ids=ids.values_list("id", flat=True),
         last_seq=until_seq,
         may_be_withdrawn=past.has_withdrawals,
     )
@@ -139,15 +143,29 @@ def _rows_by_day(counted: Iterable[Counted]) -> list[tuple[date, int]]:
     return sorted(rows.items())
 
 
+@cache
+def _hours_of(shape: UsageFilters) -> Prepared[tuple[date, list[int]]]:
+    """The counts of the hours of two days under filters of this `UsageFilters.shape`."""
+    days: list[Any] = [Parameter("first"), Parameter("second")]
+    return Prepared(
+        lambda: (
+            shape.daily_usage(Parameter("account_id"))
+            .filter(day__in=days)
+            .order_by()
+            .values_list("day", "entries_by_hour")
+        )
+    )
+
+
 def _rows_by_hours(
-    daily_usage: QuerySet[DailyUsage], zone: ZoneInfo, newer_at: Iterable[datetime]
+    hours_of_days: Iterable[tuple[date, list[int]]], zone: ZoneInfo, newer_at: Iterable[datetime]
 ) -> dict[date, list[tuple[range, int]]]:
-    """Return how many rows the hours of each day have, in order of time; one query.
+    """Return how many rows the hours of each day have, in order of time.
 
     Those at ``newer_at`` are left out.
     """
     by_hour: dict[date, list[int]] = {}
-    for day, counted in daily_usage.values_list("day", "entries_by_hour"):
+    for day, counted in hours_of_days:
         known = by_hour.get(day)
         by_hour[day] = counted if known is None else [*map(add, known, counted)]
     for at in newer_at:

@@ -199,8 +199,6 @@ def pages_of_search(*, account: Account, search: Search, last_seq: int | None) -
 
     def read(first: int, end: int) -> list[LogRow]:
         ids = [row.id for row in search.found[first:end]]
-        return read_newest_first(
-            account=account, entries=LedgerEntry.objects.filter(id__in=ids), last_seq=last_seq
-        )
+        return read_newest_first(account=account, ids=ids, last_seq=last_seq)
 
     return LogPaginator(count=len(search.found), read=read)

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from billing.ledger.balances import grants_standing
-from billing.models import Account, CreditGrant, LedgerEntry
+from billing.models import Account, LedgerEntry
+from billing.prepared import Parameter, Prepared
 from calls.usage.bars import Bar, bars_of
 from calls.usage.counts import counted_by_day
 from calls.usage.entries import Entry
@@ -15,19 +15,25 @@ from dashboard.expiring import ExpiringSoon, expiring_soon
 from dashboard.frame import Frame
 
 RECENT_ROWS = 5
+_RECENT = Prepared(
+    lambda: (
+        LedgerEntry.objects.filter(account=Parameter("account_id"))
+        .order_by("-occurred_at", "-id")
+        .values_list("id", flat=True)[:RECENT_ROWS]
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """This cycle's use (the last 30 days without a plan), the last seven days, recent rows, which
-    credits there are (``standing``), and what expires soon."""
+    """This cycle's use (the last 30 days without a plan), the last seven days, recent rows, and
+    what expires soon."""
 
     period: Period
     calls: int
     credits_used: int
     week: Sequence[Bar]
     recent: Sequence[LogRow]
-    standing: Sequence[CreditGrant]
     expiring: ExpiringSoon | None
 
 
@@ -48,17 +54,14 @@ def overview(*, account: Account, frame: Frame) -> Overview:
             counted=counted_by_day(account=account, period=period, filters=UsageFilters()),
         )
 
-    standing = grants_standing(account=account, now=frame.now)
-    left = [grant for grant in standing if grant.remaining]
     period = chosen(Preset.THIS_CYCLE if cycle else Preset.LAST_30_DAYS)
     so_far = bars(period)
-    recent = LedgerEntry.objects.filter(account=account).order_by("-occurred_at", "-id")
+    recent = Entry.read_newest_first(_RECENT(account_id=account.pk))
     return Overview(
         period=period,
         calls=sum(bar.calls for bar in so_far),
         credits_used=sum(bar.credits_used for bar in so_far),
         week=bars(chosen(Preset.LAST_7_DAYS)),
-        recent=log_rows(account=account, entries=Entry.read(recent[:RECENT_ROWS])),
-        standing=standing,
-        expiring=expiring_soon(left=left, now=frame.now),
+        recent=log_rows(account=account, entries=recent),
+        expiring=expiring_soon(left=frame.grants_left, now=frame.now),
     )

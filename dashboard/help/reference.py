@@ -60,9 +60,9 @@ class Shape:
     choices: Sequence[str]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Reference:
-    """All that the API takes and answers."""
+    """All that the API takes and answers. It is one: equal to itself, and quickly hashed."""
 
     groups: Sequence[Group]
     shapes: Sequence[Shape]

@@ -108,15 +108,11 @@ def sum_of(things: Iterable[object], attribute: str) -> int:
     return sum(int(getattr(thing, attribute)) for thing in things)
 
 
-@register.filter
-def used(credits: int) -> SafeString:
+def used(credits: int) -> str:
     """A cell of the column Credits Used: no sign, a dash for 0, a minus where some came back."""
-    if not credits:
-        return NOTHING
-    return format_html("{}", grouped(credits))
+    return grouped(credits) if credits else NOTHING
 
 
-@register.filter
 def added(credits: int) -> SafeString:
     """A cell of the column Credits Added: always with its sign, a dash for 0."""
     if not credits:
@@ -132,7 +128,6 @@ def unbroken(words: str) -> str:
     return _ARITHMETIC.sub(lambda found: found[0].replace(" ", NO_BREAK), words)
 
 
-@register.filter
 def middle(text: str) -> SafeString:
     """A long word whose middle gives way when there is no room.
 

@@ -13,7 +13,7 @@ from billing.models import Kind
 from billing.models.ledger import AGENT_LENGTH_MAX, CALL_ID_LENGTH_MAX, USAGE_TYPES
 from calls.models import FileImport
 from calls.usage.filters import UsageFilters
-from calls.usage.periods import LABELS, SAID_MAX, Period, choose_period
+from calls.usage.periods import LABELS, SAID_MAX, Period, Preset, choose_period
 
 NO_SUCH_IMPORT = "This import does not exist, so the calls of all are shown."
 
@@ -83,6 +83,7 @@ class UsageForm(forms.Form):
         imports: QuerySet[FileImport],
     ) -> None:
         self._imports = imports
+        self._query = query
         self.shown_import: FileImport | None = None
         first, last = query.get("from", ""), query.get("to", "")
         self._chosen = choose_period(
@@ -138,6 +139,32 @@ class UsageForm(forms.Form):
         }
         import_id = None if self.shown_import is None else self.shown_import.pk
         return UsageFilters(**read, import_id=import_id)
+
+    @property
+    def presets(self) -> list[tuple[Preset, str, str]]:
+        """The periods that are offered, with their names and the parameters that choose each."""
+        query = self._query.copy()
+        for name in ("from", "to", "page", "as_of"):
+            query.pop(name, None)
+        found: list[tuple[Preset, str, str]] = []
+        for preset, label in LABELS.items():
+            if preset is not Preset.CUSTOM:
+                query["period"] = preset.value
+                found.append((preset, label, f"?{query.urlencode()}"))
+        return found
+
+    @property
+    def kept_with_days(self) -> list[tuple[str, str]]:
+        """The parameters, with their values, that the form of the days must not lose."""
+        return self._kept("usage_type", "kind", "agent", "call_id", "import", "view", "sort")
+
+    @property
+    def kept_with_filters(self) -> list[tuple[str, str]]:
+        """The parameters, with their values, that the form of the filters must not lose."""
+        return self._kept("period", "from", "to", "import", "view", "sort")
+
+    def _kept(self, *names: str) -> list[tuple[str, str]]:
+        return [(name, value) for name in names if (value := self._query.get(name))]
 
     @property
     def narrowed_to(self) -> list[str]:

@@ -8,7 +8,6 @@ from django.http import Http404, HttpResponse, HttpResponseBase, JsonResponse, S
 from django.shortcuts import redirect, render
 from django.utils import timezone
 
-from billing.ledger.balances import grants_standing
 from calls.usage.call import call_id_of, call_page
 from calls.usage.counts import new_rows, rows_in
 from calls.usage.export import Selection, TooManyFoundError, export_csv
@@ -46,6 +45,7 @@ def usage(request: AccountRequest) -> HttpResponse:
         account=request.account,
         period=period,
         filters=_with_state(form.usage_filters, as_of),
+        balance=request.balance,
         page_number="1" if is_by_agent else request.GET.get("page", "1"),
         agents_wanted=is_by_agent,
     )
@@ -59,8 +59,6 @@ def usage(request: AccountRequest) -> HttpResponse:
     elsewhere = to_real_page(request, shown=(by_agent or report).rows.number)
     if elsewhere is not None:
         return elsewhere
-    standing = grants_standing(account=request.account, now=now)
-    left = [grant for grant in standing if grant.remaining]
     today = now.astimezone(period.zone).date()
     chart = chart_data(granularity=period.granularity, bars=report.bars, today=today)
     context = {
@@ -75,14 +73,15 @@ def usage(request: AccountRequest) -> HttpResponse:
         "filters": form,
         "chart": chart,
         "chart_json": json.dumps(chart),
-        "credits_standing": standing,
-        "expiring": expiring_soon(left=left, now=now),
+        "expiring": expiring_soon(left=request.frame.grants_left, now=now),
         "compared": compared(report),
         "by_agent": by_agent,
         "as_of": str(AsOf(report.last_seq, as_of.at if as_of else now)),
     }
     if not form.usage_filters:
-        context["outlook"] = outlook_of(period=period, counted=report.counted, grants=left, now=now)
+        context["outlook"] = outlook_of(
+            period=period, counted=report.counted, grants=request.frame.grants_left, now=now
+        )
     return render_page(
         request, "dashboard/usage/usage.html", context, part="dashboard/usage/content.html"
     )
@@ -129,7 +128,11 @@ def _export_of_agents(
     request: AccountRequest, period: Period, filters: UsageFilters
 ) -> HttpResponse:
     report = usage_report(
-        account=request.account, period=period, filters=filters, agents_wanted=True
+        account=request.account,
+        period=period,
+        filters=filters,
+        balance=request.balance,
+        agents_wanted=True,
     )
     if report.search is not None and report.search.too_many:
         return HttpResponse(TOO_MANY, status=400, content_type="text/plain; charset=utf-8")

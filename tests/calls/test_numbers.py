@@ -12,7 +12,7 @@ from billing.plans.movements import bring_up_to_date
 from calls import numbers, reporters
 from calls.charging import record_calls, try_calls
 from calls.imports import uploads
-from calls.inbox import draining, sources
+from calls.inbox import forgetting, sources
 from calls.models import (
     Call,
     CallReport,
@@ -301,8 +301,8 @@ def test_messages_of_sources_are_kept_no_longer(
     send_report(client, source, report())
     drain_all()
     InboxEvent.objects.update(received_at=SENT)
-    assert draining.forget_old(now=SENT + timedelta(days=9)) == 0
-    assert draining.forget_old(now=SENT + timedelta(days=11)) == 1
+    assert forgetting.forget_old(now=SENT + timedelta(days=9)) == 0
+    assert forgetting.forget_old(now=SENT + timedelta(days=11)) == 1
     numbers.delete_old_numbers(clock=lambda: SENT + timedelta(days=11))
     assert Call.objects.get().numbers_deleted
     send_report(client, source, report(at=AT))  # once more, long after

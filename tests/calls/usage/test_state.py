@@ -103,10 +103,10 @@ def test_the_newest_state_is_shown_where_too_much_came_since(
 def test_the_newest_state_and_any_to_come_take_no_query_more(
     account: Account, begun: int, ahead: int, django_assert_num_queries: Any
 ):
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(6):
         read(account, until=begun + ahead)
     book_more(account)
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(7):
         read(account, until=begun)
 
 

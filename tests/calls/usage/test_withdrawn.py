@@ -200,9 +200,9 @@ def test_an_import_that_is_taken_back_costs_what_was_kept(imported: Account) -> 
 
 
 @pytest.mark.parametrize("page", ["1", "5"])
-def test_the_numbers_of_one_import_take_four_queries(
+def test_the_numbers_of_one_import_take_five_queries(
     imported: Account, page: str, django_assert_num_queries
 ) -> None:
-    # balance, what there ever was, counts, the page's rows
-    with django_assert_num_queries(4):
+    # balance, what there ever was, counts, which rows the page has, these rows
+    with django_assert_num_queries(5):
         assert read(imported, page, import_id=IMPORT).rows

@@ -207,13 +207,11 @@ def test_without_warnings_only_used_up_is_said(owners, account, professional):
     assert owners.get(home).context["frame"].credit_state == CreditState.ZERO
 
 
-def test_the_thresholds_cost_one_query_with_or_without_them(
-    owners, account, django_assert_num_queries
-):
+def test_the_thresholds_cost_no_query_of_their_own(owners, account, django_assert_num_queries):
     post(top_up(account, 100, NOW))
     owners.get(PAGE)
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(4):
         owners.get(reverse("dashboard:troubleshooting", args=["acme"]))
     add(owners, "5", "credits")
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(4):
         owners.get(reverse("dashboard:troubleshooting", args=["acme"]))
