@@ -145,7 +145,7 @@ class DroppingParser(HTTPRequestParser):
             # It waits to be asked for the body and is not: it can't be told from what follows.
             self.expect_continue, self.headers["CONNECTION"] = False, "close"
             return 0
-        here = min(len(rest), self.content_length)
+        here: int = min(len(rest), self.content_length)
         self.left = self.content_length - here
         return here
 

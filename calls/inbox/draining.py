@@ -26,7 +26,7 @@ from calls.inbox.reading import SourceReader
 from calls.inbox.withdrawn import withdrawn_calls
 from calls.models import CallSource, EventState, InboxEvent, Via
 from calls.models.call_source import REASON_LENGTH_MAX
-from calls.platforms import StoredEvent, Unfinished
+from calls.platforms import Fields, StoredEvent, Unfinished
 from calls.records import CallRecord, Rejected
 
 BATCH_SIZE: Final = 1_000
@@ -57,10 +57,10 @@ logger = logging.getLogger(__name__)
 class _Event(NamedTuple):
     """An event as the database gives it. ``is_asked_for``: somebody has it recorded again."""
 
+    fields: Fields
     id: int
     source_id: int
     call_id: str
-    fields: str
     via: str
     sha256: memoryview
     received_at: datetime
@@ -69,7 +69,7 @@ class _Event(NamedTuple):
 
     @property
     def as_stored(self) -> StoredEvent:
-        return StoredEvent(json.loads(self.fields), self.via == Via.PULL, bytes(self.sha256))
+        return StoredEvent(self.fields, self.via == Via.PULL, bytes(self.sha256))
 
 
 class _Settled(NamedTuple):
@@ -189,11 +189,14 @@ def _siblings(events: Sequence[_Event]) -> dict[CallOfSource, list[_Event]]:
 def _read(where: str, parameters: Sequence[str | int]) -> list[_Event]:
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT id, source_id, call_id, fields::text, via, sha256, received_at, state,"
+            "SELECT fields::text, id, source_id, call_id, via, sha256, received_at, state,"
             f" attempts > 0 AND settled_at IS NULL FROM {TABLE} WHERE {where}",
             parameters,
         )
-        return list(map(_Event._make, cursor.fetchall()))
+        rows = cursor.fetchall()
+    # All at once, in half of the time that one after the other takes.
+    fields = json.loads(f"[{','.join(text for text, *_ in rows)}]")
+    return [_Event(own, *rest) for own, (_, *rest) in zip(fields, rows, strict=True)]
 
 
 # ── What becomes of it ────────────────────────────────────────────────────────────────────────

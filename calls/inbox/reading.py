@@ -22,7 +22,11 @@ class SourceReader:
         self._reporter = reporters.of_source(source.pk)
         self._platform: Platform = platforms()[source.kind]
         self._mapped: MappedSource | None = None
+        # Whether anything tells the carrier's ID that reading does not look at.
+        self._asks_for_carrier = True
         if self._platform.profile:
+            looked_at = shipped_profiles()[self._platform.profile].carrier_id
+            self._asks_for_carrier = not set(self._platform.carrier_id) <= set(looked_at)
             self._mapped = MappedSource(
                 account_id=source.account_id,
                 zone=source.account.zone,
@@ -36,7 +40,9 @@ class SourceReader:
         record = self._read(call_id, events)
         if isinstance(record, Unfinished):
             return record
-        if not record.carrier_id and (told := self._platform.carrier_id_of(call_id, events)):
+        if record.carrier_id or not self._asks_for_carrier:
+            return record._replace(reporter=self._reporter)
+        if told := self._platform.carrier_id_of(call_id, events):
             record = with_carrier_id(record, told)
         return record._replace(reporter=self._reporter)
 

@@ -80,6 +80,10 @@ def assemble(*, status: Status, stated: Stated, has_seconds: bool = True) -> Ass
     started_at, connected_at, ended_at, total, talk, waiting = stated
     if started_at is None:
         started_at = _beginning(stated)
+    elif total is None and talk is None and connected_at is not None and ended_at is not None:
+        # As nearly always: there is nothing to hold against the times, or to add to them.
+        connected = connected_at if status is Status.COMPLETED else None
+        return Assembled(started_at, connected, ended_at)
     if not has_seconds and (talk is not None or total is not None):
         return _by_lengths(status, stated, started_at)
     agrees, suspicious = _compared(status, stated)

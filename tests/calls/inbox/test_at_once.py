@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from billing.models import LedgerEntry
 from calls import reports
-from calls.inbox import draining
+from calls.inbox import draining, withdrawn
 from calls.inbox.draining import drain, drain_batch
 from calls.models import Call, CallSource, EventState, InboxEvent
 from calls.ordering import change_order
@@ -171,7 +171,7 @@ def test_a_call_that_is_withdrawn_while_a_worker_records_it_stays_withdrawn(
     document["message"]["timestamp"] += 1
     send_report(Client(), source, document)
     has_looked = threading.Event()
-    look = draining.withdrawn_calls
+    look = withdrawn.withdrawn_calls
 
     def slow_look(records):
         found = look(records)
@@ -181,7 +181,7 @@ def test_a_call_that_is_withdrawn_while_a_worker_records_it_stays_withdrawn(
 
     monkeypatch.setattr(draining, "withdrawn_calls", slow_look)
     if not is_locked:
-        monkeypatch.setattr(draining.reports, "lock_accounts", lambda ids: None)
+        monkeypatch.setattr(reports, "lock_accounts", lambda ids: None)
 
     def withdraw():
         has_looked.wait(20)
