@@ -93,8 +93,8 @@ def test_trying_writes_and_locks_nothing(professional):
         outcomes = try_calls(records=told, now=NOW, import_id=7)
     assert [outcome.result for outcome in outcomes] == ["corrected", "created", "created"]
     statements = [query["sql"].split()[0] for query in captured]
-    # One of them by its kept plan: the search for calls, which only reads.
-    assert sorted(statements) == ["EXECUTE", *["SELECT"] * (len(statements) - 1)]
+    # Two by their kept plans: the tariffs, and the search for calls, which only read.
+    assert sorted(statements) == ["EXECUTE"] * 2 + ["SELECT"] * (len(statements) - 2)
     assert " FOR " not in stored._FIND
     assert not [query for query in captured if " FOR " in query["sql"]]
     assert Call.objects.count() == 2
