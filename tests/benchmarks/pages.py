@@ -72,7 +72,7 @@ PAGES = (
     Page("usage page", "/a/acme/billing/usage/", 2.2),
     Page("dashboard", "/a/acme/", 1.5),
     Page("help page", "/a/acme/help/troubleshooting/", 0.7),
-    Page("reference of the API", "/help/api/", 0.7),
+    Page("reference of the API", "/help/api/", 0.8),
 )
 SELECTS_MAX = 4
 
