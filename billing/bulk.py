@@ -17,6 +17,8 @@ from django.db.backends.utils import CursorWrapper
 from django.db.models import Model
 from django.db.models.expressions import RawSQL
 
+from billing.kept_plans import kept
+
 Value: TypeAlias = str | int | datetime | date | None
 Row = TypeVar("Row", bound=NamedTuple)
 
@@ -124,7 +126,7 @@ def execute_as_one(statements: Sequence[Statement]) -> None:
     parts = ", ".join(f"part_{n} AS ({one.sql})" for n, one in enumerate(statements))
     with connection.cursor() as cursor:
         cursor.execute(
-            f"WITH {parts} SELECT",
+            kept(f"WITH {parts} SELECT"),
             [parameter for one in statements for parameter in one.parameters],
         )
 

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from django.db import IntegrityError, connection
 
 from billing.bulk import as_array, as_arrays, copy_rows
+from billing.kept_plans import kept
 from billing.plans.rating import MICROSECONDS_PER_SECOND, Charge, Tariff, UsageType
 from calls.models import Call, Status
 from calls.rated import RatedCall
@@ -104,20 +105,25 @@ class Found(NamedTuple):
     accounts_with_reports: set[int]
 
 
+_FIND = kept(
+    f"""
+    SELECT {", ".join(f"found.{name}" for name in STORED)},
+           found.withdrawn_at IS NULL AS stands {ASKED_FOR}
+     UNION ALL
+    SELECT account_id, {", ".join(["NULL"] * len(STORED))}
+      FROM unnest(%s::bigint[]) AS accounts (account_id)
+     WHERE EXISTS (SELECT FROM calls_callreport report
+                    WHERE report.account_id = accounts.account_id)
+    """
+)
+
+
 def find(keys: Collection[CallKey]) -> Found:
     """Return what is known of the calls with these keys now, without a lock."""
     found = Found({}, set())
     with connection.cursor() as cursor:
         cursor.execute(
-            f"""
-            SELECT {", ".join(f"found.{name}" for name in STORED)},
-                   found.withdrawn_at IS NULL AS stands {ASKED_FOR}
-             UNION ALL
-            SELECT account_id, {", ".join(["NULL"] * len(STORED))}
-              FROM unnest(%s::bigint[]) AS accounts (account_id)
-             WHERE EXISTS (SELECT FROM calls_callreport report
-                            WHERE report.account_id = accounts.account_id)
-            """,
+            _FIND,
             [*as_arrays(keys), as_array({account_id for account_id, _ in keys})],
         )
         for *facts, stands in cursor.fetchall():

@@ -14,6 +14,7 @@ from django.db import connection
 from django.db.models import Model
 
 from billing.bulk import Statement, arrays_of, as_array, as_arrays, copy_rows, read_rows
+from billing.kept_plans import kept
 from billing.ledger.flow import TAKEN_BACK_FOR, LockedAccount
 from billing.ledger.postings import CallUses, Debt, Grant, Paid, Share
 from billing.models import Balance, CreditGrant, GrantShare
@@ -88,6 +89,32 @@ def lock_accounts(account_ids: Sequence[int]) -> None:
         lock_accounts(account_ids)
 
 
+_HELD = kept(
+    """
+    SELECT balance.account_id, balance.credits AS balance, balance.last_seq,
+           account.time_zone, account.created_at AS opened_at, held.seq, held.source,
+           held.credits, held.remaining, held.expired, held.granted_at, held.expires_at
+      FROM unnest(%s::bigint[], %s::timestamptz[]) AS asked (account_id, earliest)
+      JOIN billing_balance balance ON balance.account_id = asked.account_id
+      JOIN billing_account account ON account.id = balance.account_id
+      LEFT JOIN LATERAL (
+           SELECT * FROM billing_creditgrant
+            WHERE account_id = balance.account_id AND is_open
+            UNION ALL
+           SELECT * FROM billing_creditgrant
+            WHERE account_id = balance.account_id AND NOT is_open AND can_be_taken_back
+              AND expires_at > asked.earliest
+              AND (expires_at >= %s OR account.created_at >= %s)
+            UNION ALL
+           SELECT * FROM billing_creditgrant
+            WHERE account_id = balance.account_id AND NOT is_open
+              AND seq = ANY(%s::bigint[]) AND account_id = ANY(%s::bigint[])
+           ) AS held ON true
+     ORDER BY balance.account_id
+    """
+)
+
+
 def read_locked(
     account_ids: Sequence[int],
     *,
@@ -112,28 +139,7 @@ def read_locked(
         # By a query of its own: rows joined to the lock's would be as they were before the wait
         # for it, and the account may have moved to another time zone meanwhile.
         cursor.execute(
-            """
-            SELECT balance.account_id, balance.credits AS balance, balance.last_seq,
-                   account.time_zone, account.created_at AS opened_at, held.seq, held.source,
-                   held.credits, held.remaining, held.expired, held.granted_at, held.expires_at
-              FROM unnest(%s::bigint[], %s::timestamptz[]) AS asked (account_id, earliest)
-              JOIN billing_balance balance ON balance.account_id = asked.account_id
-              JOIN billing_account account ON account.id = balance.account_id
-              LEFT JOIN LATERAL (
-                   SELECT * FROM billing_creditgrant
-                    WHERE account_id = balance.account_id AND is_open
-                    UNION ALL
-                   SELECT * FROM billing_creditgrant
-                    WHERE account_id = balance.account_id AND NOT is_open AND can_be_taken_back
-                      AND expires_at > asked.earliest
-                      AND (expires_at >= %s OR account.created_at >= %s)
-                    UNION ALL
-                   SELECT * FROM billing_creditgrant
-                    WHERE account_id = balance.account_id AND NOT is_open
-                      AND seq = ANY(%s::bigint[]) AND account_id = ANY(%s::bigint[])
-                   ) AS held ON true
-             ORDER BY balance.account_id
-            """,
+            _HELD,
             [
                 as_array(account_ids),
                 as_array(earliest.get(account_id) for account_id in account_ids),

@@ -20,6 +20,7 @@ from django.db import DEFAULT_DB_ALIAS, connection
 from django.db.models import Model
 
 from billing.bulk import as_array
+from billing.kept_plans import kept
 from billing.models import Account, CustomTerms, Plan, PlanTerms, Subscription, Terms
 from billing.plans.rating import Tariff
 
@@ -237,7 +238,7 @@ def _stored_rows_of(
     terms of either, as they come into force; each row once. One query."""
     with connection.cursor() as cursor:
         cursor.execute(
-            f"""
+            kept(f"""
             SELECT {_columns(Subscription, "own")}, {_columns(Plan, "plan")},
                    terms.*
               FROM billing_subscription own JOIN billing_plan plan ON plan.id = own.plan_id
@@ -250,7 +251,7 @@ def _stored_rows_of(
                    ) terms ON true
              WHERE own.account_id = ANY(%s::bigint[])
              ORDER BY own.effective_from, terms.effective_from
-            """,
+            """),
             [as_array(account_ids)],
         )
         rows = cursor.fetchall()

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from django.contrib.postgres.fields import ArrayField
 from django.db import connection
 from django.db.models import (
+    BigIntegerField,
     Count,
     DateTimeField,
     F,
@@ -63,11 +64,11 @@ def counted_by_day(*, account: Account, period: Period, filters: UsageFilters) -
             day=row["day"],
             kind=row["kind"],
             usage_type=row["usage_type"],
-            entries=int(row["sum_of_entries"]),
-            calls=int(row["sum_of_calls"]),
-            credits_used=int(row["sum_of_credits_used"]),
-            credits_added=int(row["sum_of_credits_added"]),
-            billed_seconds=int(row["sum_of_billed_seconds"]),
+            entries=row["sum_of_entries"],
+            calls=row["sum_of_calls"],
+            credits_used=row["sum_of_credits_used"],
+            credits_added=row["sum_of_credits_added"],
+            billed_seconds=row["sum_of_billed_seconds"],
         )
         for row in rows
     ]
@@ -102,14 +103,19 @@ def _counted(shape: UsageFilters) -> Prepared[Any]:
             .values("day", "kind", "usage_type")
             .annotate(
                 # A sum can't have the name of its column.
-                sum_of_entries=Sum("entries"),
-                sum_of_calls=Sum("calls"),
-                sum_of_credits_used=Sum("credits_used"),
-                sum_of_credits_added=Sum("credits_added"),
-                sum_of_billed_seconds=Sum("billed_seconds"),
+                sum_of_entries=_whole_sum("entries"),
+                sum_of_calls=_whole_sum("calls"),
+                sum_of_credits_used=_whole_sum("credits_used"),
+                sum_of_credits_added=_whole_sum("credits_added"),
+                sum_of_billed_seconds=_whole_sum("billed_seconds"),
             )
         )
     )
+
+
+def _whole_sum(column: str) -> Cast:
+    """A sum as the integer that it is, which is read faster than PostgreSQL's numeric."""
+    return Cast(Sum(column), BigIntegerField())
 
 
 def rows_in(*, account: Account, period: Period, filters: UsageFilters) -> int:

@@ -1,15 +1,19 @@
 """Django's PostgreSQL backend with an end to each wait, which the option ``wait_seconds`` sets.
 
 Sites set it to a few seconds (`config.wsgi`), so that a database that hangs costs a visitor a page
-that says so. Without it, in commands and workers, nothing is changed.
+that says so. Without it, in commands and workers, no wait ends.
+
+And it has the server keep the plans of statements that are marked for it (`billing.kept_plans`).
 """
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import psycopg2.extensions
 from django.db.backends.postgresql import base
 
+from billing.kept_plans import MARK
 from config.postgres.patience import Gate, patience
 
 
@@ -18,11 +22,27 @@ class PatientConnection(psycopg2.extensions.connection):
 
     wait_seconds: float | None = None
 
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._kept: dict[str, str] = {}  # names of the statements that the server has planned
+
     def wait(self) -> AbstractContextManager[None]:
         """Limit how long this block may wait for the server."""
         if self.wait_seconds is None:
             return nullcontext()
         return patience.limited(self.fileno(), self.wait_seconds)
+
+    def by_kept_plan(self, sql: str, parameters: Sequence[Any]) -> tuple[str, Sequence[Any]]:
+        """Return what has the server do ``sql`` by the plan that it keeps of it."""
+        name = self._kept.get(sql)
+        if name is None:
+            name = f"kept_{len(self._kept) + 1}"
+            first, *rest = sql.removeprefix(MARK).split("%s")
+            numbered = first + "".join(f"${n}{part}" for n, part in enumerate(rest, start=1))
+            with self.cursor() as cursor:
+                cursor.execute(f"PREPARE {name} AS {numbered}")
+            self._kept[sql] = name
+        return f"EXECUTE {name} ({', '.join(['%s'] * len(parameters))})", parameters
 
     def commit(self) -> None:
         """Commit."""
@@ -42,6 +62,8 @@ class PatientCursor(psycopg2.extensions.cursor):
 
     def execute(self, *args: Any) -> None:
         """Run a statement."""
+        if isinstance(args[0], str) and args[0].startswith(MARK):
+            args = self.connection.by_kept_plan(*args)
         with self.connection.wait():
             super().execute(*args)
 
@@ -74,6 +96,9 @@ class DatabaseWrapper(base.DatabaseWrapper):
         """Keep our option from the library, which does not know it."""
         parameters: dict[str, Any] = super().get_connection_params()
         self.wait_seconds = parameters.pop("wait_seconds", None)
+        # Else it would be made anew wherever that looks a little cheaper than the one that is kept.
+        keep_plans = "-c plan_cache_mode=force_generic_plan"
+        parameters["options"] = f"{keep_plans} {parameters.get('options', '')}".rstrip()
         parameters["connection_factory"] = PatientConnection
         parameters["cursor_factory"] = PatientCursor
         return parameters

@@ -4,6 +4,7 @@ They are put together here, because a template takes three times as long for eac
 """
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any, cast
 
 from django import template
@@ -78,26 +79,28 @@ def _numbers_of(bar: Bar) -> SafeString:
         bar.credits_removed,
         bar.billed_minutes,
     )
-    return format_html('<td class="amount">{}</td>' * len(numbers), *map(grouped, numbers))
+    # Digits need no escaping.
+    return SafeString("".join(f'<td class="amount">{grouped(number)}</td>' for number in numbers))
 
 
 @register.simple_tag
 def choice(field: BoundField) -> SafeString:
     """A field of a form to choose from, as Django's own widget would have it."""
-    chosen = field.value()
     return format_html(
         '<select name="{}"{} id="{}">{}</select>',
         field.html_name,
         _faults(field),
         field.id_for_label,
-        format_html_join(
-            "",
-            '<option value="{}"{}>{}</option>',
-            (
-                (value, CHOSEN if value == chosen else "", label)
-                for value, label in cast(Any, field.field).choices
-            ),
-        ),
+        _options(tuple(cast(Any, field.field).choices), field.value()),
+    )
+
+
+@lru_cache(maxsize=64)
+def _options(choices: tuple[tuple[str, str], ...], chosen: str) -> SafeString:
+    return format_html_join(
+        "",
+        '<option value="{}"{}>{}</option>',
+        ((value, CHOSEN if value == chosen else "", label) for value, label in choices),
     )
 
 

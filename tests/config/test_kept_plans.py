@@ -1,0 +1,55 @@
+"""Statements that are marked for it are planned once by the server, for each connection."""
+
+import pytest
+from django.db import connection, transaction
+
+from billing.kept_plans import kept
+
+pytestmark = pytest.mark.django_db
+
+SUM = kept("SELECT sum(n) FROM unnest(%s::bigint[]) AS numbers (n) WHERE n > %s")
+
+
+def asked(sql, *parameters):
+    with connection.cursor() as cursor:
+        cursor.execute(sql, parameters)
+        return cursor.fetchone()[0]
+
+
+def plans():
+    """By the end of the statement, how often the server has used the plan that it keeps."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT statement, generic_plans, custom_plans FROM pg_prepared_statements")
+        return {sql.rpartition(" AS ")[2]: used for sql, *used in cursor.fetchall()}
+
+
+def test_a_marked_statement_is_planned_once_and_answers_each_time():
+    before = sum(map(sum, plans().values()))
+    assert [asked(SUM, numbers, 1) for numbers in ("{1,2,3}", "{5}", "{}")] == [5, 5, None]
+    generic, custom = zip(*plans().values(), strict=True)
+    assert (sum(generic) - before, sum(custom)) == (3, 0)
+
+
+def test_statements_of_other_text_have_plans_of_their_own():
+    assert asked(kept("SELECT %s::bigint + 1"), 1) == 2
+    assert asked(kept("SELECT %s::bigint + 2"), 1) == 3
+
+
+def test_a_plan_is_kept_although_the_transaction_is_rolled_back():
+    one_more = kept("SELECT %s::bigint * 7")
+    with transaction.atomic():
+        assert asked(one_more, 6) == 42
+        transaction.set_rollback(True)
+    assert asked(one_more, 2) == 14
+
+
+def test_a_new_connection_plans_anew():
+    other = connection.copy()
+    try:
+        for _ in range(2):
+            with other.cursor() as cursor:
+                cursor.execute(SUM, ["{2,3}", 0])
+                assert cursor.fetchone() == (5,)
+            other.close()
+    finally:
+        other.close()
