@@ -1,6 +1,6 @@
 """What programs send: their views read it themselves, and say in their own notation what is wrong.
 
-Of a body that is larger than the server takes (`config.buffering`) a view sees the length alone.
+Of a body that is larger than the server takes a view sees the length alone.
 """
 
 from collections.abc import Callable
@@ -12,7 +12,7 @@ View = TypeVar("View", bound=Callable[..., Any])
 
 
 def reads_bodies(view: View) -> View:
-    """Let ``view`` judge bodies itself, where others are judged by `config.bodies`."""
+    """Let ``view`` judge bodies itself, as nothing else does."""
     view.body_bytes_max = None  # type: ignore[attr-defined]
     return view
 

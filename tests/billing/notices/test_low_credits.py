@@ -295,7 +295,7 @@ def test_the_mail_goes_out_by_itself(company, clock, tasks_run_here, mailoutbox)
 
 @pytest.mark.django_db(transaction=True)  # each account is looked at in a transaction of its own
 def test_one_account_that_fails_does_not_keep_others_from_being_looked_at(
-    company, account, other_account, clock, tasks_run_here, mailoutbox, caplog
+    default_plans, company, account, other_account, clock, tasks_run_here, mailoutbox, caplog
 ):
     post(call(other_account, "x", 5, at=START), at=START)
     other_account.credit_watch = CreditWatch.objects.create(account=other_account)

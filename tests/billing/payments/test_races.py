@@ -118,7 +118,10 @@ def test_each_of_the_two_guards_alone_is_enough(crowd, paid_payments, account, m
 
 @pytest.mark.broken_ledger
 def test_without_both_guards_top_ups_are_credited_again(crowd, paid_payments, account):
-    """The control: the same work, and the test above would fail."""
-    for payment in paid_payments(5):
-        crowd.settle(payment, without=["lock", "reference"])
-    assert credits_of_each(account)[0] > 1
+    """The control: the same work, and the test above would fail, if not at once."""
+    for _ in range(10):
+        for payment in paid_payments(5):
+            crowd.settle(payment, without=["lock", "reference"])
+        if credits_of_each(account)[0] > 1:
+            return
+    pytest.fail("No top-up was credited twice.")
