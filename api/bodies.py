@@ -12,7 +12,7 @@ View = TypeVar("View", bound=Callable[..., Any])
 
 
 def reads_bodies(view: View) -> View:
-    """Let ``view`` judge bodies itself, as nothing else does."""
+    """Let ``view`` judge bodies itself: nothing before it refuses one by its size."""
     view.body_bytes_max = None  # type: ignore[attr-defined]
     return view
 
