@@ -43,9 +43,11 @@ Invariant = Callable[[], Iterator[Breach]]
 # All rows of one table meet all of another. A planner that does not know yet how many there are
 # (after an import, say) finds ways that take hours for a million; hashing never does. What is off
 # counts as endlessly dear where nothing else will do, and PostgreSQL compiles what is dear, which
-# took many times as long as the reading of a small ledger.
+# took many times as long as the reading of a small ledger. Tables of more than 8 MB are read by
+# several of its processes: nothing else is done meanwhile.
 PLANNED_FOR_ALL_ROWS = (
-    "SET LOCAL enable_nestloop = off; SET LOCAL enable_mergejoin = off; SET LOCAL jit = off"
+    "SET LOCAL enable_nestloop = off; SET LOCAL enable_mergejoin = off; SET LOCAL jit = off; "
+    "SET LOCAL parallel_setup_cost = 0; SET LOCAL parallel_tuple_cost = 0.001"
 )
 
 
