@@ -15,16 +15,14 @@ from unfold.contrib.filters.admin import (
     ChoicesDropdownFilter,
     DropdownFilter,
 )
-from unfold.widgets import UnfoldAdminTextInputWidget
 
-from billing.models.ledger import REMARKS_LENGTH_MAX
 from billing.texts import in_credits
 from calls.models import Call
 from calls.usage import words
 from calls.withdrawing import withdraw_calls
 from dashboard.operations.base import RecordAdmin
 from dashboard.operations.filters import ACCOUNT_PARAMETER
-from dashboard.operations.record_actions import Outcome, Preview, RecordAction
+from dashboard.operations.record_actions import Outcome, Preview, RecordAction, reason_field
 
 
 class WithdrawnFilter(DropdownFilter):
@@ -46,11 +44,7 @@ class WithdrawnFilter(DropdownFilter):
 class WithdrawalForm(forms.Form):
     """Why a call should not be there."""
 
-    reason = forms.CharField(
-        max_length=REMARKS_LENGTH_MAX,
-        widget=UnfoldAdminTextInputWidget,
-        help_text="The account reads it in its call log.",
-    )
+    reason = reason_field("The account reads it in its call log.")
 
 
 class WithdrawCall(RecordAction[Call]):

@@ -6,17 +6,15 @@ from django import forms
 from django.contrib import admin
 from django.http import HttpResponse
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
-from unfold.widgets import UnfoldAdminTextInputWidget
 
 from billing.models import PlanRequest, PlanRequestState, User
-from billing.models.ledger import REMARKS_LENGTH_MAX
 from billing.money import format_money
 from billing.notices import requests as mails
 from billing.plans import requests
 from billing.texts import in_credits
 from dashboard.operations.base import RecordAdmin
 from dashboard.operations.filters import ChosenFilter
-from dashboard.operations.record_actions import Outcome, Preview, RecordAction
+from dashboard.operations.record_actions import Outcome, Preview, RecordAction, reason_field
 from dashboard.plans.change_words import change_in_words
 
 
@@ -77,11 +75,7 @@ class ApproveRequest(PlanRequestAction):
 class DeclineForm(forms.Form):
     """Why it is declined."""
 
-    reason = forms.CharField(
-        max_length=REMARKS_LENGTH_MAX,
-        widget=UnfoldAdminTextInputWidget,
-        help_text="The account reads it.",
-    )
+    reason = reason_field("The account reads it.")
 
 
 class DeclineRequest(PlanRequestAction):

@@ -25,7 +25,9 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
 from unfold.decorators import action
+from unfold.widgets import UnfoldAdminTextInputWidget
 
+from billing.models.ledger import REMARKS_LENGTH_MAX
 from billing.payments.gateways import GatewayError
 from billing.refusals import Refusal
 from dashboard.operations.hostile import answer_or_explain
@@ -34,6 +36,13 @@ from dashboard.refusals import add_refusal
 TEMPLATE = "admin/record_action.html"
 
 AnyRecord = TypeVar("AnyRecord", bound=Model)
+
+
+def reason_field(read_where: str, *, length_max: int = REMARKS_LENGTH_MAX) -> forms.CharField:
+    """The field of a form in which an operator says why; ``read_where`` says who reads it."""
+    return forms.CharField(
+        max_length=length_max, widget=UnfoldAdminTextInputWidget, help_text=read_where
+    )
 
 
 class Choice(NamedTuple):

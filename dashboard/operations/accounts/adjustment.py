@@ -11,10 +11,9 @@ from django.utils import timezone
 from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminTextInputWidget
 
 from billing.models import Account
-from billing.models.ledger import REMARKS_LENGTH_MAX
 from billing.plans.movements import adjust
 from dashboard.operations.accounts.action import AccountAction
-from dashboard.operations.record_actions import Outcome, Preview
+from dashboard.operations.record_actions import Outcome, Preview, reason_field
 from dashboard.templatetags.figures import signed
 
 ADJUSTMENT_CREDITS_MAX = 100_000_000
@@ -30,11 +29,7 @@ class AdjustmentForm(forms.Form):
         widget=UnfoldAdminIntegerFieldWidget,
         help_text="500 adds, -500 takes. Taking more than there is leaves a debt.",
     )
-    reason = forms.CharField(
-        max_length=REMARKS_LENGTH_MAX,
-        widget=UnfoldAdminTextInputWidget,
-        help_text="The account reads it in its call log.",
-    )
+    reason = reason_field("The account reads it in its call log.")
     expires_on = forms.DateField(
         label="Last day of use",
         required=False,

@@ -4,12 +4,10 @@ from typing import Any, cast
 
 from django import forms
 from django.http import HttpResponse
-from unfold.widgets import UnfoldAdminTextInputWidget
 
 from billing.accounts.closing import WhatEnds, reopen_account, what_ends
 from billing.ledger.balances import grants_left
 from billing.models import Account, User
-from billing.models.ledger import REMARKS_LENGTH_MAX
 from billing.plans.granting import credits_with_change
 from billing.plans.tariffs import TariffBook
 from billing.texts import in_credits
@@ -17,7 +15,7 @@ from billing.zones import local
 from calls.closing import close_account, imports_under_way, sources_of
 from dashboard.operations.accounts.action import AccountAction
 from dashboard.operations.accounts.plan_change import PlanField
-from dashboard.operations.record_actions import Outcome, Preview
+from dashboard.operations.record_actions import Outcome, Preview, reason_field
 
 GRANTS_NAMED_MAX = 5
 
@@ -25,11 +23,7 @@ GRANTS_NAMED_MAX = 5
 class CloseForm(forms.Form):
     """Why the account is closed."""
 
-    reason = forms.CharField(
-        max_length=REMARKS_LENGTH_MAX,
-        widget=UnfoldAdminTextInputWidget,
-        help_text="The account’s Superadmins read it under Activity.",
-    )
+    reason = reason_field("The account’s Superadmins read it under Activity.")
 
 
 class CloseAccount(AccountAction):

@@ -8,7 +8,7 @@ from django import forms
 from django.contrib import messages
 from django.db import transaction
 from django.http import HttpResponse
-from unfold.widgets import UnfoldAdminRadioSelectWidget, UnfoldAdminTextInputWidget
+from unfold.widgets import UnfoldAdminRadioSelectWidget
 
 from billing.activity import ActivityKind, note
 from billing.models import Payment, Review, TopUp
@@ -17,7 +17,7 @@ from billing.payments import refunds, settling
 from billing.payments.pricing import TopUpError
 from billing.payments.states import Standing, standing_of
 from billing.zones import local
-from dashboard.operations.record_actions import Outcome, Preview, RecordAction
+from dashboard.operations.record_actions import Outcome, Preview, RecordAction, reason_field
 
 DECISIONS: dict[str, tuple[str, Callable[..., Standing]]] = {
     Review.Decision.ACCEPTED: ("Credit it all the same", refunds.accept),
@@ -36,10 +36,8 @@ NOT_REFUNDED = "The provider did not refund it: {error} Nothing changed; try aga
 class ReasonForm(forms.Form):
     """Why something is done about a top-up."""
 
-    reason = forms.CharField(
-        max_length=200,
-        widget=UnfoldAdminTextInputWidget,
-        help_text="The account reads it: on the top-up’s page, and for a refund in its log.",
+    reason = reason_field(
+        "The account reads it: on the top-up’s page, and for a refund in its log.", length_max=200
     )
 
 
