@@ -14,12 +14,11 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
-from pathlib import Path
 
 import django
 
 from tests.calls.inbox.fake_platforms import serving
-from tests.faults.run import HANGING_SECONDS_MAX
+from tests.faults.run import add_options_of_breaking
 from tests.faults.stack import Stack, stopped_by_signals
 
 
@@ -28,14 +27,7 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description="Break everything but what calls cost.")
     parser.add_argument("--calls", type=int, default=300, help="how many are told (300)")
     parser.add_argument("--seed", type=int, default=1, help="decides what is told and breaks (1)")
-    parser.add_argument("--pause", type=float, default=2.5, help="seconds between faults (2.5)")
-    parser.add_argument(
-        "--hanging",
-        type=float,
-        default=HANGING_SECONDS_MAX,
-        help=f"seconds for which servers hang or are full at the most ({HANGING_SECONDS_MAX})",
-    )
-    parser.add_argument("--logs", type=Path, help="keep the logs of all processes there")
+    add_options_of_breaking(parser)
     options = parser.parse_args(arguments)
     with ExitStack() as running:
         running.enter_context(stopped_by_signals())

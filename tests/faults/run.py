@@ -19,11 +19,8 @@ from tests.faults.stack import Stack, stopped_by_signals
 HANGING_SECONDS_MAX = 8
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Run once; return the exit status."""
-    parser = argparse.ArgumentParser(prog="make faults", description="Break everything but money.")
-    parser.add_argument("--top-ups", type=int, default=300, help="how many to begin (300)")
-    parser.add_argument("--seed", type=int, default=1, help="decides who does and what breaks (1)")
+def add_options_of_breaking(parser: argparse.ArgumentParser) -> None:
+    """Add the options that every run has in which things break."""
     parser.add_argument("--pause", type=float, default=2.5, help="seconds between faults (2.5)")
     parser.add_argument(
         "--hanging",
@@ -32,6 +29,14 @@ def main(arguments: Sequence[str]) -> int:
         help=f"seconds for which servers hang or are full at the most ({HANGING_SECONDS_MAX})",
     )
     parser.add_argument("--logs", type=Path, help="keep the logs of all processes there")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run once; return the exit status."""
+    parser = argparse.ArgumentParser(prog="make faults", description="Break everything but money.")
+    parser.add_argument("--top-ups", type=int, default=300, help="how many to begin (300)")
+    parser.add_argument("--seed", type=int, default=1, help="decides who does and what breaks (1)")
+    add_options_of_breaking(parser)
     options = parser.parse_args(arguments)
     with stopped_by_signals(), Stack(keep_logs=options.logs) as stack:
         os.environ.update(stack.environment)
