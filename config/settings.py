@@ -43,7 +43,7 @@ DEFAULT_FROM_EMAIL = env.text(
 )
 # Where "Talk to us" leads: an e-mail address or a page.
 CONTACT_ADDRESS = env.text("CONTACT_ADDRESS", parseaddr(DEFAULT_FROM_EMAIL)[1], addresses.contact)
-# Whom receipts name as the seller.
+# The seller named on receipts.
 SELLER_NAME = env.text("SELLER_NAME", "", addresses.up_to(200))
 SELLER_ADDRESS = env.text("SELLER_ADDRESS", "", addresses.up_to(500))
 SELLER_TAX_NUMBER = env.text("SELLER_TAX_NUMBER", "", addresses.up_to(40))

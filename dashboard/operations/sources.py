@@ -26,8 +26,8 @@ from dashboard.operations.record_actions import Outcome, Preview, RecordAction
 from dashboard.sources.page import Standing
 
 AGAIN = (
-    "It changes nothing that is right already: a call is charged once, however often it is told. A "
-    "call that was withdrawn is recorded anew."
+    "It changes nothing that is right already: a call is charged once, however often it is "
+    "reported. A call that was withdrawn is recorded anew."
 )
 
 

@@ -196,7 +196,7 @@ class SourcePage(Standing):
             "refused": "Enter another one below. What is sent to the address goes on being taken.",
             "silent": "If there should have been calls, look whether the address is still set at "
             f"{label}.",
-            "fine": "Every call is charged once, however often it is told.",
+            "fine": "Every call is charged once, however often it is reported.",
         }[self.state]
 
     @property
