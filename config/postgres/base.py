@@ -6,6 +6,7 @@ that says so. Without it, in commands and workers, no wait ends.
 And it has the server keep the plans of statements that are marked for it (`billing.kept_plans`).
 """
 
+import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -16,6 +17,10 @@ from django.db.backends.postgresql import base
 from billing.kept_plans import MARK
 from config.postgres.patience import Gate, patience
 
+# A table that was nearly empty when the plan was made may have grown to a million rows since, and
+# be read from end to end each time.
+KEPT_SECONDS = 2
+
 
 class PatientConnection(psycopg2.extensions.connection):
     """A connection whose waits end after ``wait_seconds``; None: they do not."""
@@ -24,7 +29,8 @@ class PatientConnection(psycopg2.extensions.connection):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self._kept: dict[str, str] = {}  # names of the statements that the server has planned
+        # By their text: names of the statements that the server has planned, and when it did.
+        self._kept: dict[str, tuple[str, float]] = {}
 
     def wait(self) -> AbstractContextManager[None]:
         """Limit how long this block may wait for the server."""
@@ -34,14 +40,16 @@ class PatientConnection(psycopg2.extensions.connection):
 
     def by_kept_plan(self, sql: str, parameters: Sequence[Any]) -> tuple[str, Sequence[Any]]:
         """Return what has the server do ``sql`` by the plan that it keeps of it."""
-        name = self._kept.get(sql)
-        if name is None:
-            name = f"kept_{len(self._kept) + 1}"
+        name, made_at = self._kept.get(sql, ("", 0.0))
+        now = time.monotonic()
+        if not name or now - made_at > KEPT_SECONDS:
+            forget = f"DEALLOCATE {name};" if name else ""
+            name = name or f"kept_{len(self._kept) + 1}"
             first, *rest = sql.removeprefix(MARK).split("%s")
             numbered = first + "".join(f"${n}{part}" for n, part in enumerate(rest, start=1))
             with self.cursor() as cursor:
-                cursor.execute(f"PREPARE {name} AS {numbered}")
-            self._kept[sql] = name
+                cursor.execute(f"{forget} PREPARE {name} AS {numbered}")
+            self._kept[sql] = name, now
         return f"EXECUTE {name} ({', '.join(['%s'] * len(parameters))})", parameters
 
     def commit(self) -> None:

@@ -3,9 +3,10 @@
 Real processes, each with a connection of its own, released together.
 """
 
+import contextlib
 import multiprocessing
 import random
-import time
+import threading
 import traceback
 
 import pytest
@@ -144,14 +145,24 @@ def test_two_sources_that_report_the_same_calls_at_once_have_each_charged_once(p
 
 # ── What each lock is for: with time to collide, the same work passes with it and fails without ──
 MOMENT_SECONDS = 0.3
+SURELY_SECONDS = 60
 
 
-def then_wait(function):
-    """``function``, and then a moment in which the other processes get as far as this one."""
+def then_wait(function, *, collide, number=PROCESSES):
+    """``function``, and then, once, wait until all processes have got as far as this one.
+
+    Where something keeps them apart they cannot ``collide``, and a moment is enough.
+    """
+    barrier = multiprocessing.get_context("fork").Barrier(number)
+    waited = False
 
     def run(*args, **options):
+        nonlocal waited
         result = function(*args, **options)
-        time.sleep(MOMENT_SECONDS)
+        if not waited:
+            waited = True
+            with contextlib.suppress(threading.BrokenBarrierError):
+                barrier.wait(SURELY_SECONDS if collide else MOMENT_SECONDS)
         return result
 
     return run
@@ -168,7 +179,7 @@ def test_the_lock_on_the_account_keeps_its_entries_in_sequence(
     professional, monkeypatch, lock_accounts, error
 ):
     monkeypatch.setattr(grants, "lock_accounts", lock_accounts)
-    monkeypatch.setattr(grants, "read_locked", then_wait(grants.read_locked))
+    monkeypatch.setattr(grants, "read_locked", then_wait(grants.read_locked, collide=bool(error)))
     errors = in_processes(lambda n: record_calls(records=[record(professional, f"{n}")], now=NOW))
     assert bool(errors) == bool(error)
     assert all(error in met for met in errors)
@@ -180,7 +191,7 @@ def test_the_lock_on_a_changed_call_keeps_corrections_apart(
 ):
     record_calls(records=[record(professional)], now=NOW)
     monkeypatch.setattr(stored, "LOCKING", locking)
-    monkeypatch.setattr(stored, "lock", then_wait(stored.lock))
+    monkeypatch.setattr(stored, "lock", then_wait(stored.lock, collide=bool(error)))
     errors = in_processes(
         lambda n: record_calls(records=[record(professional, seconds=100 + n)], now=NOW)
     )
@@ -192,7 +203,8 @@ def test_the_lock_on_a_changed_call_keeps_corrections_apart(
 @pytest.mark.parametrize(("lock", "calls"), [(reports.lock_accounts, 1), (without_lock, 2)])
 def test_the_lock_on_linking_makes_one_call_of_two_reports(professional, monkeypatch, lock, calls):
     monkeypatch.setattr(reports, "lock_accounts", lock)
-    monkeypatch.setattr(reports, "read_family", then_wait(reports.read_family))
+    meeting = then_wait(reports.read_family, collide=calls == 2, number=2)
+    monkeypatch.setattr(reports, "read_family", meeting)
 
     def work(n):
         reporter = [reporters.API, reporters.FILES][n]
@@ -209,13 +221,14 @@ def test_one_order_of_inserts_keeps_batches_from_deadlock(
 ):
     records = [record(professional, f"c{number}") for number in range(10)]
     backwards = False
+    copy_and_wait = then_wait(copy_rows, collide=bool(error), number=2)
 
     def in_some_order(keys):
         return sorted(keys, reverse=backwards)
 
     def copy_in_two_parts(model, columns, rows):
         rows = list(rows)
-        then_wait(copy_rows)(model, columns, rows[:5])
+        copy_and_wait(model, columns, rows[:5])
         copy_rows(model, columns, rows[5:])
 
     def work(n):

@@ -87,7 +87,7 @@ def test_the_lock_on_a_call_keeps_it_from_being_withdrawn_twice(
     # Not that on the account, which keeps withdrawals apart as well, but no other changes.
     monkeypatch.setattr(reports, "lock_accounts", without_lock)
     monkeypatch.setattr(stored, "LOCKING", locking)
-    monkeypatch.setattr(stored, "lock", then_wait(stored.lock))
+    monkeypatch.setattr(stored, "lock", then_wait(stored.lock, collide=bool(error)))
     errors = in_processes(
         lambda n: withdraw_calls(
             account_id=imported.pk, call_ids=["c00", "c01"], reason="Test", now=NOW

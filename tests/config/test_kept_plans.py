@@ -4,6 +4,7 @@ import pytest
 from django.db import connection, transaction
 
 from billing.kept_plans import kept
+from config.postgres import base
 
 pytestmark = pytest.mark.django_db
 
@@ -41,6 +42,20 @@ def test_a_plan_is_kept_although_the_transaction_is_rolled_back():
         assert asked(one_more, 6) == 42
         transaction.set_rollback(True)
     assert asked(one_more, 2) == 14
+
+
+def test_a_plan_is_made_anew_once_the_table_may_have_grown(monkeypatch):
+    question = kept("SELECT %s::bigint * 11")
+    made_at = (
+        "SELECT prepare_time FROM pg_prepared_statements WHERE statement LIKE '%%$1::bigint * 11'"
+    )
+    assert asked(question, 1) == 11
+    first = asked(made_at)
+    assert asked(question, 2) == 22
+    assert asked(made_at) == first
+    monkeypatch.setattr(base, "KEPT_SECONDS", 0)
+    assert asked(question, 3) == 33
+    assert asked(made_at) > first
 
 
 def test_a_new_connection_plans_anew():

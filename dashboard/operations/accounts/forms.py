@@ -5,16 +5,13 @@ from zoneinfo import ZoneInfo
 
 from django import forms
 from django.utils import timezone
-from unfold.widgets import (
-    UnfoldAdminEmailInputWidget,
-    UnfoldAdminSelect2Widget,
-    UnfoldAdminSelectWidget,
-)
+from unfold.widgets import UnfoldAdminEmailInputWidget, UnfoldAdminSelectWidget
 
 from billing.accounts.opening import credits_of_opening, granted_in_words
 from billing.accounts.people import add_person, person_with
 from billing.models import Account, Plan, User
 from billing.zones import place_names
+from dashboard.operations.accounts.zone_select import ZoneSelect
 from dashboard.operations.plans.fields import OptionalTermsFields, entered_but
 from dashboard.operations.plans.instants import InstantField
 from dashboard.refusals import refusals_beside
@@ -27,7 +24,7 @@ class AccountForm(forms.ModelForm):
     class Meta:
         model = Account
         fields = ("name", "slug", "time_zone", "currency")
-        widgets = {"time_zone": UnfoldAdminSelect2Widget}
+        widgets = {"time_zone": ZoneSelect}
         help_texts = {
             "slug": "Names the account in addresses and on the command line. After a change, links "
             "that were kept or sent before lead nowhere.",
