@@ -21,7 +21,7 @@ SERVER_TESTS := tests/api tests/billing tests/calls tests/dashboard/mail tests/f
 	$(addprefix --ignore-glob=*/test_,stripe*.py detecting.py rating.py cycles.py periods.py)
 test-servers: export EXAMPLES ?= 0.2
 test-servers: $(STAMP)
-	@$(PY) -m config.local.stack test -n 2 --dist loadgroup -m "not browser and not own_servers" \
+	@$(PY) -m config.local.stack test -n 2 --dist loadgroup --no-loadscope-reorder -m "not browser and not own_servers" \
 		$(SERVER_TESTS)
 
 reset: $(STAMP)

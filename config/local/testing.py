@@ -15,7 +15,8 @@ from config.local.servers import servers
 from config.local.state import BASE_DIR, owned
 
 SLOTS = 16
-IN_PARALLEL = ("-n", "2", "--dist", "loadgroup")
+# In the order of pytest-django: tests that commit for real empty the database, and come last.
+IN_PARALLEL = ("-n", "2", "--dist", "loadgroup", "--no-loadscope-reorder")
 
 
 def test(state: Path, arguments: Sequence[str]) -> int:
