@@ -87,6 +87,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason=WITHOUT_BROWSER))
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name bytes by their argument: what is packed holds the time, so each process had its own."""
+    return argname if isinstance(val, bytes) else None
+
+
 # ── Without a browser: said at the end, and a failure in CI ───────────────────────────────────
 def _browser_tests_left_out(terminal: Any) -> bool:
     return any(
