@@ -7,10 +7,11 @@ from django.db import connection, transaction
 
 
 @contextmanager
-def snapshot() -> Iterator[None]:
+def snapshot(exported: str = "") -> Iterator[None]:
     """Make all queries inside see the database at the same instant, and forbid writing.
 
-    Inside a transaction that is under way already, that transaction's view holds instead.
+    That of another connection's snapshot, where its ``exported`` name is given. Inside a
+    transaction that is under way already, that transaction's view holds instead.
     """
     if connection.in_atomic_block:
         yield
@@ -18,4 +19,6 @@ def snapshot() -> Iterator[None]:
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            if exported:
+                cursor.execute("SET TRANSACTION SNAPSHOT %s", [exported])
         yield
