@@ -45,17 +45,8 @@ class ThresholdForm(forms.Form):
         return CreditThreshold(credits=number)
 
 
-class CompanyForm(forms.ModelForm):
+class CompanyFields(forms.ModelForm):
     """Whom the account's receipts name as the buyer."""
-
-    class Meta:
-        model = Account
-        fields = COMPANY_FACTS
-        widgets = {
-            "company_name": forms.TextInput(attrs={"autocomplete": "organization"}),
-            "company_address": forms.Textarea(attrs={"rows": 4, "autocomplete": "street-address"}),
-            "tax_number": forms.TextInput(attrs={"autocomplete": "off"}),
-        }
 
     def clean_company_name(self) -> str:
         """Give it on one line, without spaces that nobody sees."""
@@ -65,3 +56,16 @@ class CompanyForm(forms.ModelForm):
         """Give it without empty lines."""
         lines = (line.strip() for line in str(self.cleaned_data["company_address"]).splitlines())
         return "\n".join(filter(None, lines))
+
+
+class CompanyForm(CompanyFields):
+    """The same, as the account's own people enter it."""
+
+    class Meta:
+        model = Account
+        fields = COMPANY_FACTS
+        widgets = {
+            "company_name": forms.TextInput(attrs={"autocomplete": "organization"}),
+            "company_address": forms.Textarea(attrs={"rows": 4, "autocomplete": "street-address"}),
+            "tax_number": forms.TextInput(attrs={"autocomplete": "off"}),
+        }

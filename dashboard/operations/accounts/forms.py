@@ -5,12 +5,22 @@ from zoneinfo import ZoneInfo
 
 from django import forms
 from django.utils import timezone
-from unfold.widgets import UnfoldAdminEmailInputWidget, UnfoldAdminSelectWidget
+from unfold.widgets import (
+    UnfoldAdminEmailInputWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextareaWidget,
+)
 
-from billing.accounts.opening import credits_of_opening, granted_in_words
+from billing.accounts.opening import (
+    ACCOUNT_FACTS,
+    COMPANY_FACTS,
+    credits_of_opening,
+    granted_in_words,
+)
 from billing.accounts.people import add_person, person_with
 from billing.models import Account, Plan, User
 from billing.zones import place_names
+from dashboard.account.form import CompanyFields
 from dashboard.operations.accounts.zone_select import ZoneSelect
 from dashboard.operations.plans.fields import OptionalTermsFields, entered_but
 from dashboard.operations.plans.instants import InstantField
@@ -18,13 +28,16 @@ from dashboard.refusals import refusals_beside
 from dashboard.team.form import EMAIL_LENGTH_MAX, as_stored
 
 
-class AccountForm(forms.ModelForm):
+class AccountForm(CompanyFields):
     """What an operator may change of an account directly."""
 
     class Meta:
         model = Account
-        fields = ("name", "slug", "time_zone", "currency")
-        widgets = {"time_zone": ZoneSelect}
+        fields = (*ACCOUNT_FACTS, *COMPANY_FACTS)
+        widgets = {
+            "time_zone": ZoneSelect,
+            "company_address": UnfoldAdminTextareaWidget(attrs={"rows": 4}),
+        }
         help_texts = {
             "slug": "Names the account in addresses and on the command line. After a change, links "
             "that were kept or sent before lead nowhere.",

@@ -15,7 +15,12 @@ from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import DropdownFilter
 from unfold.views import ChangeList
 
-from billing.accounts.opening import change_account, open_account
+from billing.accounts.opening import (
+    ACCOUNT_FACTS,
+    COMPANY_FACTS,
+    change_account,
+    open_account,
+)
 from billing.accounts.team import invite_as_operator, is_invited
 from billing.models import Account, Plan, Subscription
 from billing.notices.levels import CreditState, in_state
@@ -116,6 +121,12 @@ def opened_in(month: Month) -> Q:
     return Q(created_at__gte=month.starts_at, created_at__lt=month.ends_at)
 
 
+COMPANY_ABOUT = (
+    "Whom receipts name as the buyer, from the next one on. Its own people enter it under Settings "
+    "→ Company."
+)
+
+
 @admin.register(Account)
 class AccountAdmin(EditableAdmin):
     """Accounts: the list with how each stands, and the page of one."""
@@ -156,7 +167,8 @@ class AccountAdmin(EditableAdmin):
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         account = (("name", "slug"), ("time_zone", "currency"))
         if obj:
-            return [(None, {"fields": account})]
+            company = {"fields": COMPANY_FACTS, "description": COMPANY_ABOUT}
+            return [(None, {"fields": account}), ("Company", company)]
         return [
             (None, {"fields": (*account, ("plan", "starts_at"), "owner", "seen")}),
             (OPTIONAL_TERMS, {"fields": OPTIONAL_LAYOUT, "description": OPTIONAL_TERMS_ABOUT}),
@@ -187,7 +199,7 @@ class AccountAdmin(EditableAdmin):
                 )
             transaction.on_commit(lambda: send_invitation(request, owner))
             return
-        change_account(account=obj)
+        change_account(account=obj, facts=(*ACCOUNT_FACTS, *COMPANY_FACTS))
 
     def response_post_save_add(self, request: HttpRequest, obj: Account) -> HttpResponse:
         """A new account's own page shows how it stands; the first steps lead on from it."""

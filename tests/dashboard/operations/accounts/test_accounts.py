@@ -11,7 +11,16 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from billing.models import Account, CreditThreshold, DailyUsage, Membership, Plan, Role, User
+from billing.models import (
+    Account,
+    Activity,
+    CreditThreshold,
+    DailyUsage,
+    Membership,
+    Plan,
+    Role,
+    User,
+)
 from billing.notices import warnings
 from billing.plans.cycles import add_months
 from billing.plans.subscriptions import subscribe
@@ -218,6 +227,30 @@ def test_other_changes_of_an_account_leave_its_balance_alone(
     staff.post(page(customer), filled(customer, name="Acme Voice Ltd"))
     customer.refresh_from_db()
     assert (customer.name, credits_of(customer)) == ("Acme Voice Ltd", 100)
+
+
+def test_the_company_on_receipts_is_changed_and_noted(staff: Client, customer: Account) -> None:
+    company = {
+        "company_name": "Acme  Voice\u00a0Ltd ",
+        "company_address": "1 High Street\r\n\r\n Leeds ",
+        "tax_number": "GB123456789",
+    }
+    staff.post(page(customer), filled(customer, **company))
+    customer.refresh_from_db()
+    assert customer.company_name == "Acme Voice Ltd"
+    assert customer.company_address == "1 High Street\nLeeds"
+    noted = Activity.objects.filter(account=customer).latest("pk")
+    assert {"company_name", "company_address", "tax_number"} <= {
+        field for field, _, _ in noted.changes
+    }
+
+
+@pytest.mark.parametrize("field", ["company_name", "tax_number"])
+def test_a_wrong_company_is_refused_beside_its_field(
+    staff: Client, customer: Account, field: str
+) -> None:
+    response = staff.post(page(customer), filled(customer, **{field: "x" * 201}))
+    assert [*response.context["adminform"].form.errors] == [field]
 
 
 def test_an_account_cannot_be_deleted(staff: Client, account: Account) -> None:
