@@ -4,6 +4,9 @@ PY := .venv/bin/python
 # Named after the lock file's content: another lock, another stamp, another install.
 STAMP := .venv/installed-$(shell cksum < requirements-dev.txt | tr ' ' '-')
 
+# Hundreds of processes import the same modules: they must not compile them each time.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: run test test-servers reset backup restore check bench faults format install lock screenshots
 
 run: $(STAMP)

@@ -77,6 +77,8 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['top_up', 'number'],
+                'indexes': [models.Index(condition=models.Q(('next_check_at__isnull', False)), fields=['next_check_at'], name='payment_to_ask_about')],
+                'constraints': [models.UniqueConstraint(condition=models.Q(('checkout_id', ''), _negated=True), fields=('gateway', 'checkout_id'), name='payment_once_per_checkout'), models.UniqueConstraint(condition=models.Q(('payment_id', ''), _negated=True), fields=('gateway', 'payment_id'), name='payment_once_per_payment'), models.CheckConstraint(condition=models.Q(models.Q(('amount_minor__gte', 1), ('paid_at__isnull', False), ('status', 'paid'), models.Q(('currency', ''), _negated=True)), models.Q(models.Q(('status', 'paid'), _negated=True), ('amount_minor__isnull', True), ('credited_at__isnull', True), ('paid_at__isnull', True)), _connector='OR'), name='payment_paid_with_amount')],
             },
         ),
         migrations.CreateModel(
@@ -111,6 +113,7 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'person',
                 'verbose_name_plural': 'people',
+                'constraints': [models.CheckConstraint(condition=models.Q(('email', django.db.models.functions.text.Lower('email'))), name='user_email_in_small_letters')],
             },
         ),
         migrations.CreateModel(
@@ -122,6 +125,9 @@ class Migration(migrations.Migration):
                 ('watched_seq', models.BigIntegerField(db_default=0, default=0, help_text='Up to which entry the account was watched for warnings.')),
                 ('is_unwatched', models.GeneratedField(db_persist=True, expression=models.Q(('last_seq__gt', models.F('watched_seq'))), output_field=models.BooleanField())),
             ],
+            options={
+                'indexes': [models.Index(condition=models.Q(('is_unwatched', True)), fields=['account'], name='balance_unwatched')],
+            },
         ),
         migrations.CreateModel(
             name='CreditWatch',
@@ -146,6 +152,8 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': [models.OrderBy(models.F('expires_at'), nulls_last=True), 'granted_at', 'seq'],
+                'indexes': [models.Index(condition=models.Q(('is_open', True)), fields=['account', 'expires_at'], name='grant_open'), models.Index(condition=models.Q(('is_open', True)), fields=['expires_at'], name='grant_open_expiry'), models.Index(condition=models.Q(('can_be_taken_back', True)), fields=['account', 'expires_at'], name='grant_taken_back')],
+                'constraints': [models.UniqueConstraint(fields=('account', 'seq'), name='grant_once'), models.CheckConstraint(condition=models.Q(('source__in', ['plan', 'top_up', 'adjustment', 'return'])), name='grant_source_known'), models.CheckConstraint(condition=models.Q(('credits__gt', 0), ('remaining__gte', 0), ('remaining__lte', models.F('credits')), models.Q(('expired__isnull', True), models.Q(('expired__gte', 0), ('expired__lte', models.F('credits'))), _connector='OR')), name='grant_remaining_within_credits'), models.CheckConstraint(condition=models.Q(('expires_at__isnull', True), ('expires_at__gt', models.F('granted_at')), _connector='OR'), name='grant_expires_after_it_began')],
             },
         ),
         migrations.CreateModel(
@@ -168,6 +176,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['account', '-percent_of_plan', '-credits'],
+                'constraints': [models.UniqueConstraint(fields=('account', 'percent_of_plan'), name='threshold_percent_once'), models.UniqueConstraint(fields=('account', 'credits'), name='threshold_credits_once'), models.CheckConstraint(condition=models.Q(models.Q(('credits__isnull', False), ('percent_of_plan__isnull', True)), models.Q(('credits__isnull', True), ('percent_of_plan__range', (1, 100))), _connector='OR'), name='threshold_is_one_of_two')],
             },
         ),
         migrations.CreateModel(
@@ -189,6 +198,7 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name_plural': 'daily usage',
                 'ordering': ['-day'],
+                'constraints': [models.UniqueConstraint(fields=('account', 'day', 'kind', 'usage_type', 'agent'), name='daily_usage_once'), models.CheckConstraint(condition=models.Q(('calls__gte', 0), ('calls__lte', models.F('entries')), ('entries__gte', 1), ('entries_by_hour__len', 24)), name='daily_usage_counts')],
             },
         ),
         migrations.CreateModel(
@@ -201,6 +211,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['account', 'seq'],
+                'constraints': [models.CheckConstraint(condition=models.Q(('credits__gt', 0)), name='debt_is_owed')],
             },
         ),
         migrations.CreateModel(
@@ -215,6 +226,10 @@ class Migration(migrations.Migration):
                 ('into_new_grant', models.BooleanField(default=False)),
                 ('account', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='billing.account')),
             ],
+            options={
+                'indexes': [models.Index(fields=['account', 'use_seq'], name='share_of_use')],
+                'constraints': [models.UniqueConstraint(fields=('account', 'seq', 'position'), name='share_once'), models.CheckConstraint(condition=models.Q(models.Q(('credits', 0), _negated=True), models.Q(('into_new_grant', False), ('credits__lt', 0), _connector='OR')), name='share_moves_credits')],
+            },
         ),
         migrations.CreateModel(
             name='ImportUnderWay',
@@ -238,6 +253,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['account', 'id'],
+                'constraints': [models.UniqueConstraint(fields=('user', 'account'), name='membership_once_per_account'), models.CheckConstraint(condition=models.Q(('role__in', ['superadmin', 'admin', 'member'])), name='membership_role_known')],
             },
         ),
         migrations.CreateModel(
@@ -262,6 +278,8 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['-id'],
+                'indexes': [models.Index(condition=models.Q(('sent_at__isnull', True), ('suppressed', '')), fields=['due_at'], name='notice_open'), models.Index(fields=['user', 'sent_at'], name='notice_sent')],
+                'constraints': [models.UniqueConstraint(fields=('account', 'user', 'reference'), name='notice_once'), models.CheckConstraint(condition=models.Q(models.Q(('days_before__isnull', False), ('grant__isnull', False), ('kind', 'expiring')), models.Q(models.Q(('kind', 'expiring'), _negated=True), ('days_before__isnull', True), ('grant__isnull', True)), _connector='OR'), name='notice_names_what_expires'), models.CheckConstraint(condition=models.Q(models.Q(('kind', 'low_credits'), _negated=True), ('sent_at__isnull', True), models.Q(('balance__isnull', False), ('seq__isnull', False)), _connector='OR'), name='notice_says_which_balance')],
             },
         ),
         migrations.CreateModel(
@@ -297,6 +315,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['id'],
+                'constraints': [models.UniqueConstraint(fields=('gateway', 'dispute_id'), name='dispute_once'), models.CheckConstraint(condition=models.Q(('returned_minor__lte', models.F('amount_minor'))), name='dispute_returned_within')],
             },
         ),
         migrations.CreateModel(
@@ -335,6 +354,7 @@ class Migration(migrations.Migration):
                 'verbose_name_plural': 'plan terms',
                 'ordering': ['-effective_from'],
                 'abstract': False,
+                'constraints': [models.CheckConstraint(condition=models.Q(('increment_seconds__range', (1, 86400))), name='planterms_increment_seconds_in_range'), models.CheckConstraint(condition=models.Q(('credits_per_increment__range', (1, 1000000))), name='planterms_credits_per_increment_in_range'), models.UniqueConstraint(fields=('plan', 'effective_from'), name='planterms_one_per_instant')],
             },
         ),
         migrations.CreateModel(
@@ -355,6 +375,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['id'],
+                'constraints': [models.UniqueConstraint(condition=models.Q(('refund_id', ''), _negated=True), fields=('gateway', 'refund_id'), name='refund_once'), models.CheckConstraint(condition=models.Q(models.Q(('refund_id', ''), _negated=True), ('request_key__isnull', False), _connector='OR'), name='refund_identified')],
             },
         ),
         migrations.CreateModel(
@@ -374,6 +395,8 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['id'],
+                'indexes': [models.Index(condition=models.Q(('received_payment_id', ''), _negated=True), fields=['received_payment_id'], name='review_received')],
+                'constraints': [models.UniqueConstraint(condition=models.Q(('decision', '')), fields=('payment',), name='review_open_once'), models.CheckConstraint(condition=models.Q(models.Q(('decided_at__isnull', True), ('decision', '')), models.Q(models.Q(('decision', ''), _negated=True), ('decided_at__isnull', False)), _connector='OR'), name='review_decided_at_some_time')],
             },
         ),
         migrations.CreateModel(
@@ -389,6 +412,8 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['-effective_from'],
+                'indexes': [models.Index(condition=models.Q(('due_at__isnull', False)), fields=['due_at'], name='subscription_due')],
+                'constraints': [models.UniqueConstraint(fields=('account', 'effective_from'), name='subscription_one_per_instant')],
             },
         ),
         migrations.CreateModel(
@@ -407,6 +432,7 @@ class Migration(migrations.Migration):
                 'verbose_name_plural': 'custom terms',
                 'ordering': ['-effective_from'],
                 'abstract': False,
+                'constraints': [models.CheckConstraint(condition=models.Q(('increment_seconds__range', (1, 86400))), name='customterms_increment_seconds_in_range'), models.CheckConstraint(condition=models.Q(('credits_per_increment__range', (1, 1000000))), name='customterms_credits_per_increment_in_range'), models.UniqueConstraint(fields=('subscription', 'effective_from'), name='customterms_one_per_instant')],
             },
         ),
         migrations.CreateModel(
@@ -427,6 +453,8 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'top-up',
                 'ordering': ['-created_at', '-id'],
+                'indexes': [models.Index(fields=['account', 'created_at'], name='top_up_of_account')],
+                'constraints': [models.UniqueConstraint(fields=('account', 'idempotency_key'), name='top_up_once_per_form'), models.CheckConstraint(condition=models.Q(('credits__gte', 1), ('price_minor__gte', 1)), name='top_up_sells_something')],
             },
         ),
         migrations.AddField(
@@ -462,6 +490,8 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name_plural': 'ledger entries',
                 'ordering': ['-id'],
+                'indexes': [models.Index(fields=['account', 'occurred_at', 'id'], include=('kind', 'usage_type', 'agent'), name='entry_log'), models.Index(condition=models.Q(('kind', 'call'), _negated=True), fields=['account', 'kind', 'occurred_at', 'id'], include=('usage_type', 'agent'), name='entry_log_not_calls'), models.Index(condition=models.Q(('agent', ''), _negated=True), fields=['account', 'agent', 'occurred_at', 'id'], include=('kind', 'usage_type'), name='entry_log_agent'), models.Index(condition=models.Q(('call_id', ''), _negated=True), fields=['account', 'call_id'], name='entry_call'), models.Index(condition=models.Q(('top_up__isnull', False)), fields=['top_up'], name='entry_top_up')],
+                'constraints': [models.UniqueConstraint(fields=('account', 'seq'), name='entry_seq_once'), models.UniqueConstraint(fields=('account', 'reference'), name='entry_reference_once'), models.CheckConstraint(condition=models.Q(('seq__gte', 1), models.Q(('reference', ''), _negated=True)), name='entry_identified'), models.CheckConstraint(condition=models.Q(models.Q(('credits__lte', 0), ('kind', 'call')), ('kind', 'correction'), models.Q(('credits__gt', 0), ('kind__in', ['top_up', 'plan_credits'])), models.Q(('credits__lt', 0), ('kind', 'refund')), models.Q(('kind', 'expiry'), ('paid_by__isnull', False), models.Q(('credits', 0), _negated=True)), models.Q(('kind', 'adjustment'), models.Q(('credits', 0), _negated=True), models.Q(('remarks', ''), _negated=True)), _connector='OR'), name='entry_sign_fits_kind'), models.CheckConstraint(condition=models.Q(models.Q(('kind__in', ('call', 'correction')), ('usage_type__in', ['outbound', 'inbound', 'translation']), models.Q(('call_id', ''), _negated=True)), models.Q(models.Q(('kind__in', ('call', 'correction')), _negated=True), ('agent', ''), ('call_id', ''), ('usage_type', '')), _connector='OR'), name='entry_names_its_call')],
             },
         ),
         migrations.CreateModel(
@@ -482,209 +512,33 @@ class Migration(migrations.Migration):
                 'constraints': [models.CheckConstraint(condition=models.Q(('credits_max__gte', models.F('credits_min')), ('credits_min__gte', 1), ('price_minor_per_credit__gte', 1), ('tax_basis_points__lte', 10000)), name='pricing_limits_in_order')],
             },
         ),
-        migrations.AddConstraint(
-            model_name='user',
-            constraint=models.CheckConstraint(condition=models.Q(('email', django.db.models.functions.text.Lower('email'))), name='user_email_in_small_letters'),
-        ),
         pgtrigger.migrations.AddTrigger(
             model_name='user',
             trigger=pgtrigger.compiler.Trigger(name='look_again', sql=pgtrigger.compiler.UpsertTriggerSql(declare='DECLARE changed RECORD;', func='\n            changed := COALESCE(NEW, OLD);\n            INSERT INTO billing_creditlook (account_id, look_at)\n            SELECT concerned.id, NULL::timestamptz FROM (SELECT account_id FROM billing_membership WHERE user_id = changed.id) AS concerned (id);\n            RETURN NULL;\n        ', hash='4765b61dd0bc7d54f666e30ea5d2d585096e488a', operation='UPDATE OF "is_active", "email"', pgid='pgtrigger_look_again_6a128', table='billing_user', when='AFTER')),
-        ),
-        migrations.AddIndex(
-            model_name='balance',
-            index=models.Index(condition=models.Q(('is_unwatched', True)), fields=['account'], name='balance_unwatched'),
-        ),
-        migrations.AddIndex(
-            model_name='creditgrant',
-            index=models.Index(condition=models.Q(('is_open', True)), fields=['account', 'expires_at'], name='grant_open'),
-        ),
-        migrations.AddIndex(
-            model_name='creditgrant',
-            index=models.Index(condition=models.Q(('is_open', True)), fields=['expires_at'], name='grant_open_expiry'),
-        ),
-        migrations.AddIndex(
-            model_name='creditgrant',
-            index=models.Index(condition=models.Q(('can_be_taken_back', True)), fields=['account', 'expires_at'], name='grant_taken_back'),
-        ),
-        migrations.AddConstraint(
-            model_name='creditgrant',
-            constraint=models.UniqueConstraint(fields=('account', 'seq'), name='grant_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='creditgrant',
-            constraint=models.CheckConstraint(condition=models.Q(('source__in', ['plan', 'top_up', 'adjustment', 'return'])), name='grant_source_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='creditgrant',
-            constraint=models.CheckConstraint(condition=models.Q(('credits__gt', 0), ('remaining__gte', 0), ('remaining__lte', models.F('credits')), models.Q(('expired__isnull', True), models.Q(('expired__gte', 0), ('expired__lte', models.F('credits'))), _connector='OR')), name='grant_remaining_within_credits'),
-        ),
-        migrations.AddConstraint(
-            model_name='creditgrant',
-            constraint=models.CheckConstraint(condition=models.Q(('expires_at__isnull', True), ('expires_at__gt', models.F('granted_at')), _connector='OR'), name='grant_expires_after_it_began'),
-        ),
-        migrations.AddConstraint(
-            model_name='creditthreshold',
-            constraint=models.UniqueConstraint(fields=('account', 'percent_of_plan'), name='threshold_percent_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='creditthreshold',
-            constraint=models.UniqueConstraint(fields=('account', 'credits'), name='threshold_credits_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='creditthreshold',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('credits__isnull', False), ('percent_of_plan__isnull', True)), models.Q(('credits__isnull', True), ('percent_of_plan__range', (1, 100))), _connector='OR'), name='threshold_is_one_of_two'),
         ),
         pgtrigger.migrations.AddTrigger(
             model_name='creditthreshold',
             trigger=pgtrigger.compiler.Trigger(name='look_again', sql=pgtrigger.compiler.UpsertTriggerSql(declare='DECLARE changed RECORD;', func='\n            changed := COALESCE(NEW, OLD);\n            INSERT INTO billing_creditlook (account_id, look_at)\n            SELECT concerned.id, NULL::timestamptz FROM (SELECT changed.account_id) AS concerned (id);\n            RETURN NULL;\n        ', hash='b8c01dbd1f2a1c72e0734cc93987c4ab5a6136ee', operation='INSERT', pgid='pgtrigger_look_again_0b134', table='billing_creditthreshold', when='AFTER')),
         ),
-        migrations.AddConstraint(
-            model_name='dailyusage',
-            constraint=models.UniqueConstraint(fields=('account', 'day', 'kind', 'usage_type', 'agent'), name='daily_usage_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='dailyusage',
-            constraint=models.CheckConstraint(condition=models.Q(('calls__gte', 0), ('calls__lte', models.F('entries')), ('entries__gte', 1), ('entries_by_hour__len', 24)), name='daily_usage_counts'),
-        ),
-        migrations.AddConstraint(
-            model_name='debt',
-            constraint=models.CheckConstraint(condition=models.Q(('credits__gt', 0)), name='debt_is_owed'),
-        ),
-        migrations.AddIndex(
-            model_name='grantshare',
-            index=models.Index(fields=['account', 'use_seq'], name='share_of_use'),
-        ),
-        migrations.AddConstraint(
-            model_name='grantshare',
-            constraint=models.UniqueConstraint(fields=('account', 'seq', 'position'), name='share_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='grantshare',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('credits', 0), _negated=True), models.Q(('into_new_grant', False), ('credits__lt', 0), _connector='OR')), name='share_moves_credits'),
-        ),
         pgtrigger.migrations.AddTrigger(
             model_name='grantshare',
             trigger=pgtrigger.compiler.Trigger(name='append_only', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'pgtrigger: Cannot update or delete rows from % table', TG_TABLE_NAME;", hash='1c56166a44be33055c5d69d49ba734edda156ea3', operation='UPDATE OR DELETE', pgid='pgtrigger_append_only_4d253', table='billing_grantshare', when='BEFORE')),
-        ),
-        migrations.AddConstraint(
-            model_name='membership',
-            constraint=models.UniqueConstraint(fields=('user', 'account'), name='membership_once_per_account'),
-        ),
-        migrations.AddConstraint(
-            model_name='membership',
-            constraint=models.CheckConstraint(condition=models.Q(('role__in', ['superadmin', 'admin', 'member'])), name='membership_role_known'),
         ),
         pgtrigger.migrations.AddTrigger(
             model_name='membership',
             trigger=pgtrigger.compiler.Trigger(name='look_again', sql=pgtrigger.compiler.UpsertTriggerSql(declare='DECLARE changed RECORD;', func='\n            changed := COALESCE(NEW, OLD);\n            INSERT INTO billing_creditlook (account_id, look_at)\n            SELECT concerned.id, NULL::timestamptz FROM (SELECT changed.account_id) AS concerned (id);\n            RETURN NULL;\n        ', hash='189e4aa84e05bbb6a0f27e353c3526900b6312aa', operation='INSERT OR UPDATE OF "role", "wants_credit_mails"', pgid='pgtrigger_look_again_53670', table='billing_membership', when='AFTER')),
         ),
-        migrations.AddIndex(
-            model_name='notice',
-            index=models.Index(condition=models.Q(('sent_at__isnull', True), ('suppressed', '')), fields=['due_at'], name='notice_open'),
-        ),
-        migrations.AddIndex(
-            model_name='notice',
-            index=models.Index(fields=['user', 'sent_at'], name='notice_sent'),
-        ),
-        migrations.AddConstraint(
-            model_name='notice',
-            constraint=models.UniqueConstraint(fields=('account', 'user', 'reference'), name='notice_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='notice',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('days_before__isnull', False), ('grant__isnull', False), ('kind', 'expiring')), models.Q(models.Q(('kind', 'expiring'), _negated=True), ('days_before__isnull', True), ('grant__isnull', True)), _connector='OR'), name='notice_names_what_expires'),
-        ),
-        migrations.AddConstraint(
-            model_name='notice',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('kind', 'low_credits'), _negated=True), ('sent_at__isnull', True), models.Q(('balance__isnull', False), ('seq__isnull', False)), _connector='OR'), name='notice_says_which_balance'),
-        ),
-        migrations.AddConstraint(
-            model_name='dispute',
-            constraint=models.UniqueConstraint(fields=('gateway', 'dispute_id'), name='dispute_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='dispute',
-            constraint=models.CheckConstraint(condition=models.Q(('returned_minor__lte', models.F('amount_minor'))), name='dispute_returned_within'),
-        ),
-        migrations.AddConstraint(
-            model_name='planterms',
-            constraint=models.CheckConstraint(condition=models.Q(('increment_seconds__range', (1, 86400))), name='planterms_increment_seconds_in_range'),
-        ),
-        migrations.AddConstraint(
-            model_name='planterms',
-            constraint=models.CheckConstraint(condition=models.Q(('credits_per_increment__range', (1, 1000000))), name='planterms_credits_per_increment_in_range'),
-        ),
-        migrations.AddConstraint(
-            model_name='planterms',
-            constraint=models.UniqueConstraint(fields=('plan', 'effective_from'), name='planterms_one_per_instant'),
-        ),
         pgtrigger.migrations.AddTrigger(
             model_name='planterms',
             trigger=pgtrigger.compiler.Trigger(name='look_again', sql=pgtrigger.compiler.UpsertTriggerSql(declare='DECLARE changed RECORD;', func='\n            changed := COALESCE(NEW, OLD);\n            INSERT INTO billing_creditlook (account_id, look_at)\n            SELECT concerned.id, changed.effective_from FROM (SELECT DISTINCT account_id FROM billing_subscription WHERE plan_id = changed.plan_id) AS concerned (id);\n            RETURN NULL;\n        ', hash='3609c0e6048cb32e6397e4e70bf1fad8b64611fc', operation='INSERT OR UPDATE OF "effective_from", "credits_per_cycle" OR DELETE', pgid='pgtrigger_look_again_0f36b', table='billing_planterms', when='AFTER')),
-        ),
-        migrations.AddConstraint(
-            model_name='refund',
-            constraint=models.UniqueConstraint(condition=models.Q(('refund_id', ''), _negated=True), fields=('gateway', 'refund_id'), name='refund_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='refund',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('refund_id', ''), _negated=True), ('request_key__isnull', False), _connector='OR'), name='refund_identified'),
-        ),
-        migrations.AddIndex(
-            model_name='review',
-            index=models.Index(condition=models.Q(('received_payment_id', ''), _negated=True), fields=['received_payment_id'], name='review_received'),
-        ),
-        migrations.AddConstraint(
-            model_name='review',
-            constraint=models.UniqueConstraint(condition=models.Q(('decision', '')), fields=('payment',), name='review_open_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='review',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('decided_at__isnull', True), ('decision', '')), models.Q(models.Q(('decision', ''), _negated=True), ('decided_at__isnull', False)), _connector='OR'), name='review_decided_at_some_time'),
-        ),
-        migrations.AddIndex(
-            model_name='subscription',
-            index=models.Index(condition=models.Q(('due_at__isnull', False)), fields=['due_at'], name='subscription_due'),
-        ),
-        migrations.AddConstraint(
-            model_name='subscription',
-            constraint=models.UniqueConstraint(fields=('account', 'effective_from'), name='subscription_one_per_instant'),
         ),
         pgtrigger.migrations.AddTrigger(
             model_name='subscription',
             trigger=pgtrigger.compiler.Trigger(name='look_again', sql=pgtrigger.compiler.UpsertTriggerSql(declare='DECLARE changed RECORD;', func='\n            changed := COALESCE(NEW, OLD);\n            INSERT INTO billing_creditlook (account_id, look_at)\n            SELECT concerned.id, changed.effective_from FROM (SELECT changed.account_id) AS concerned (id);\n            RETURN NULL;\n        ', hash='82bc49892ea2b4a784d80d390c43f17cb67bd829', operation='INSERT OR UPDATE OF "plan_id", "effective_from" OR DELETE', pgid='pgtrigger_look_again_f3724', table='billing_subscription', when='AFTER')),
         ),
-        migrations.AddConstraint(
-            model_name='customterms',
-            constraint=models.CheckConstraint(condition=models.Q(('increment_seconds__range', (1, 86400))), name='customterms_increment_seconds_in_range'),
-        ),
-        migrations.AddConstraint(
-            model_name='customterms',
-            constraint=models.CheckConstraint(condition=models.Q(('credits_per_increment__range', (1, 1000000))), name='customterms_credits_per_increment_in_range'),
-        ),
-        migrations.AddConstraint(
-            model_name='customterms',
-            constraint=models.UniqueConstraint(fields=('subscription', 'effective_from'), name='customterms_one_per_instant'),
-        ),
         pgtrigger.migrations.AddTrigger(
             model_name='customterms',
             trigger=pgtrigger.compiler.Trigger(name='look_again', sql=pgtrigger.compiler.UpsertTriggerSql(declare='DECLARE changed RECORD;', func='\n            changed := COALESCE(NEW, OLD);\n            INSERT INTO billing_creditlook (account_id, look_at)\n            SELECT concerned.id, changed.effective_from FROM (SELECT account_id FROM billing_subscription WHERE id = changed.subscription_id) AS concerned (id);\n            RETURN NULL;\n        ', hash='3274c4eaf9c7f511b631f5245216e4308ced478a', operation='INSERT OR UPDATE OF "effective_from", "credits_per_cycle" OR DELETE', pgid='pgtrigger_look_again_1a201', table='billing_customterms', when='AFTER')),
-        ),
-        migrations.AddIndex(
-            model_name='topup',
-            index=models.Index(fields=['account', 'created_at'], name='top_up_of_account'),
-        ),
-        migrations.AddConstraint(
-            model_name='topup',
-            constraint=models.UniqueConstraint(fields=('account', 'idempotency_key'), name='top_up_once_per_form'),
-        ),
-        migrations.AddConstraint(
-            model_name='topup',
-            constraint=models.CheckConstraint(condition=models.Q(('credits__gte', 1), ('price_minor__gte', 1)), name='top_up_sells_something'),
-        ),
-        migrations.AddIndex(
-            model_name='payment',
-            index=models.Index(condition=models.Q(('next_check_at__isnull', False)), fields=['next_check_at'], name='payment_to_ask_about'),
         ),
         migrations.AddConstraint(
             model_name='payment',
@@ -692,59 +546,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='payment',
-            constraint=models.UniqueConstraint(condition=models.Q(('checkout_id', ''), _negated=True), fields=('gateway', 'checkout_id'), name='payment_once_per_checkout'),
-        ),
-        migrations.AddConstraint(
-            model_name='payment',
-            constraint=models.UniqueConstraint(condition=models.Q(('payment_id', ''), _negated=True), fields=('gateway', 'payment_id'), name='payment_once_per_payment'),
-        ),
-        migrations.AddConstraint(
-            model_name='payment',
             constraint=models.UniqueConstraint(condition=models.Q(('credited_at__isnull', False)), fields=('top_up',), name='top_up_credited_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='payment',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('amount_minor__gte', 1), ('paid_at__isnull', False), ('status', 'paid'), models.Q(('currency', ''), _negated=True)), models.Q(models.Q(('status', 'paid'), _negated=True), ('amount_minor__isnull', True), ('credited_at__isnull', True), ('paid_at__isnull', True)), _connector='OR'), name='payment_paid_with_amount'),
-        ),
-        migrations.AddIndex(
-            model_name='ledgerentry',
-            index=models.Index(fields=['account', 'occurred_at', 'id'], include=('kind', 'usage_type', 'agent'), name='entry_log'),
-        ),
-        migrations.AddIndex(
-            model_name='ledgerentry',
-            index=models.Index(condition=models.Q(('kind', 'call'), _negated=True), fields=['account', 'kind', 'occurred_at', 'id'], include=('usage_type', 'agent'), name='entry_log_not_calls'),
-        ),
-        migrations.AddIndex(
-            model_name='ledgerentry',
-            index=models.Index(condition=models.Q(('agent', ''), _negated=True), fields=['account', 'agent', 'occurred_at', 'id'], include=('kind', 'usage_type'), name='entry_log_agent'),
-        ),
-        migrations.AddIndex(
-            model_name='ledgerentry',
-            index=models.Index(condition=models.Q(('call_id', ''), _negated=True), fields=['account', 'call_id'], name='entry_call'),
-        ),
-        migrations.AddIndex(
-            model_name='ledgerentry',
-            index=models.Index(condition=models.Q(('top_up__isnull', False)), fields=['top_up'], name='entry_top_up'),
-        ),
-        migrations.AddConstraint(
-            model_name='ledgerentry',
-            constraint=models.UniqueConstraint(fields=('account', 'seq'), name='entry_seq_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='ledgerentry',
-            constraint=models.UniqueConstraint(fields=('account', 'reference'), name='entry_reference_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='ledgerentry',
-            constraint=models.CheckConstraint(condition=models.Q(('seq__gte', 1), models.Q(('reference', ''), _negated=True)), name='entry_identified'),
-        ),
-        migrations.AddConstraint(
-            model_name='ledgerentry',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('credits__lte', 0), ('kind', 'call')), ('kind', 'correction'), models.Q(('credits__gt', 0), ('kind__in', ['top_up', 'plan_credits'])), models.Q(('credits__lt', 0), ('kind', 'refund')), models.Q(('kind', 'expiry'), ('paid_by__isnull', False), models.Q(('credits', 0), _negated=True)), models.Q(('kind', 'adjustment'), models.Q(('credits', 0), _negated=True), models.Q(('remarks', ''), _negated=True)), _connector='OR'), name='entry_sign_fits_kind'),
-        ),
-        migrations.AddConstraint(
-            model_name='ledgerentry',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('kind__in', ('call', 'correction')), ('usage_type__in', ['outbound', 'inbound', 'translation']), models.Q(('call_id', ''), _negated=True)), models.Q(models.Q(('kind__in', ('call', 'correction')), _negated=True), ('agent', ''), ('call_id', ''), ('usage_type', '')), _connector='OR'), name='entry_names_its_call'),
         ),
         pgtrigger.migrations.AddTrigger(
             model_name='ledgerentry',

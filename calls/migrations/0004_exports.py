@@ -51,6 +51,8 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['-id'],
+                'indexes': [models.Index(fields=['account', 'asked_by', '-id'], name='export_of_person'), models.Index(condition=models.Q(('state', 'making')), fields=['moved_at'], name='export_moving'), models.Index(condition=models.Q(('state', 'ready')), fields=['expires_at'], name='export_kept'), models.Index(condition=models.Q(('seen_at__isnull', True), ('state__in', ['ready', 'failed'])), fields=['asked_by', 'account'], name='export_unseen'), models.Index(condition=models.Q(('mailed_at__isnull', True), ('state__in', ['ready', 'failed'])), fields=['ended_at'], name='export_unmailed')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('state__in', ['making', 'ready', 'failed', 'cancelled', 'expired'])), name='export_state_known'), models.CheckConstraint(condition=models.Q(models.Q(('ended_at__isnull', True), ('state', 'making')), models.Q(models.Q(('state', 'making'), _negated=True), ('ended_at__isnull', False)), _connector='OR'), name='export_has_ended'), models.CheckConstraint(condition=models.Q(models.Q(('state', 'ready'), _negated=True), models.Q(('expires_at__isnull', False), ('pieces__gte', 1)), _connector='OR'), name='export_ready_is_whole')],
             },
         ),
         migrations.CreateModel(
@@ -63,43 +65,8 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['export', 'number'],
+                'constraints': [models.UniqueConstraint(fields=('export', 'number'), name='export_part_once')],
             },
-        ),
-        migrations.AddIndex(
-            model_name='export',
-            index=models.Index(fields=['account', 'asked_by', '-id'], name='export_of_person'),
-        ),
-        migrations.AddIndex(
-            model_name='export',
-            index=models.Index(condition=models.Q(('state', 'making')), fields=['moved_at'], name='export_moving'),
-        ),
-        migrations.AddIndex(
-            model_name='export',
-            index=models.Index(condition=models.Q(('state', 'ready')), fields=['expires_at'], name='export_kept'),
-        ),
-        migrations.AddIndex(
-            model_name='export',
-            index=models.Index(condition=models.Q(('seen_at__isnull', True), ('state__in', ['ready', 'failed'])), fields=['asked_by', 'account'], name='export_unseen'),
-        ),
-        migrations.AddIndex(
-            model_name='export',
-            index=models.Index(condition=models.Q(('mailed_at__isnull', True), ('state__in', ['ready', 'failed'])), fields=['ended_at'], name='export_unmailed'),
-        ),
-        migrations.AddConstraint(
-            model_name='export',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['making', 'ready', 'failed', 'cancelled', 'expired'])), name='export_state_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='export',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('ended_at__isnull', True), ('state', 'making')), models.Q(models.Q(('state', 'making'), _negated=True), ('ended_at__isnull', False)), _connector='OR'), name='export_has_ended'),
-        ),
-        migrations.AddConstraint(
-            model_name='export',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state', 'ready'), _negated=True), models.Q(('expires_at__isnull', False), ('pieces__gte', 1)), _connector='OR'), name='export_ready_is_whole'),
-        ),
-        migrations.AddConstraint(
-            model_name='exportpart',
-            constraint=models.UniqueConstraint(fields=('export', 'number'), name='export_part_once'),
         ),
         # The parts are compressed already: PostgreSQL must not try again.
         migrations.RunSQL(

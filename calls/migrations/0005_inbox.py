@@ -44,6 +44,8 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['account', 'position'],
+                'indexes': [models.Index(condition=models.Q(('deleted_at__isnull', True), ('next_pull_at__isnull', False), ('paused_at__isnull', True)), fields=['next_pull_at'], name='call_source_to_pull')],
+                'constraints': [models.UniqueConstraint(deferrable=django.db.models.constraints.Deferrable['DEFERRED'], fields=('account', 'position'), name='call_source_order'), models.UniqueConstraint(condition=models.Q(('deleted_at__isnull', True)), fields=('account', 'name'), name='call_source_name_once'), models.CheckConstraint(condition=models.Q(('position__gte', 1)), name='call_source_position_from_1'), models.CheckConstraint(condition=models.Q(('pull_state__in', ['never', 'fine', 'waiting', 'failing', 'refused'])), name='call_source_pull_state_known')],
             },
         ),
         migrations.CreateModel(
@@ -64,54 +66,8 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['-id'],
+                'indexes': [models.Index(condition=models.Q(('state', 'waiting')), fields=['id'], name='inbox_event_waiting'), models.Index(condition=models.Q(('state', 'held')), fields=['source', 'id'], name='inbox_event_held'), models.Index(condition=models.Q(('state', 'failed')), fields=['source', 'id'], name='inbox_event_failed'), models.Index(fields=['source', 'received_at'], name='inbox_event_by_time'), models.Index(condition=models.Q(('call_id', ''), _negated=True), fields=['source', 'call_id'], name='inbox_event_of_call')],
+                'constraints': [models.UniqueConstraint(fields=('source', 'sha256'), name='inbox_event_once'), models.CheckConstraint(condition=models.Q(('state__in', ['waiting', 'held', 'recorded', 'irrelevant', 'failed'])), name='inbox_event_state_known')],
             },
-        ),
-        migrations.AddIndex(
-            model_name='callsource',
-            index=models.Index(condition=models.Q(('deleted_at__isnull', True), ('next_pull_at__isnull', False), ('paused_at__isnull', True)), fields=['next_pull_at'], name='call_source_to_pull'),
-        ),
-        migrations.AddConstraint(
-            model_name='callsource',
-            constraint=models.UniqueConstraint(deferrable=django.db.models.constraints.Deferrable['DEFERRED'], fields=('account', 'position'), name='call_source_order'),
-        ),
-        migrations.AddConstraint(
-            model_name='callsource',
-            constraint=models.UniqueConstraint(condition=models.Q(('deleted_at__isnull', True)), fields=('account', 'name'), name='call_source_name_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='callsource',
-            constraint=models.CheckConstraint(condition=models.Q(('position__gte', 1)), name='call_source_position_from_1'),
-        ),
-        migrations.AddConstraint(
-            model_name='callsource',
-            constraint=models.CheckConstraint(condition=models.Q(('pull_state__in', ['never', 'fine', 'waiting', 'failing', 'refused'])), name='call_source_pull_state_known'),
-        ),
-        migrations.AddIndex(
-            model_name='inboxevent',
-            index=models.Index(condition=models.Q(('state', 'waiting')), fields=['id'], name='inbox_event_waiting'),
-        ),
-        migrations.AddIndex(
-            model_name='inboxevent',
-            index=models.Index(condition=models.Q(('state', 'held')), fields=['source', 'id'], name='inbox_event_held'),
-        ),
-        migrations.AddIndex(
-            model_name='inboxevent',
-            index=models.Index(condition=models.Q(('state', 'failed')), fields=['source', 'id'], name='inbox_event_failed'),
-        ),
-        migrations.AddIndex(
-            model_name='inboxevent',
-            index=models.Index(fields=['source', 'received_at'], name='inbox_event_by_time'),
-        ),
-        migrations.AddIndex(
-            model_name='inboxevent',
-            index=models.Index(condition=models.Q(('call_id', ''), _negated=True), fields=['source', 'call_id'], name='inbox_event_of_call'),
-        ),
-        migrations.AddConstraint(
-            model_name='inboxevent',
-            constraint=models.UniqueConstraint(fields=('source', 'sha256'), name='inbox_event_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='inboxevent',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['waiting', 'held', 'recorded', 'irrelevant', 'failed'])), name='inbox_event_state_known'),
         ),
     ]

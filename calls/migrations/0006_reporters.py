@@ -49,6 +49,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['-id'],
+                'indexes': [models.Index(condition=models.Q(('finished_at__isnull', True)), fields=['id'], name='order_change_under_way')],
             },
         ),
         migrations.AddField(
@@ -95,9 +96,5 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='callreport',
             constraint=models.UniqueConstraint(fields=('account', 'call_id', 'reporter'), name='call_report_once'),
-        ),
-        migrations.AddIndex(
-            model_name='orderchange',
-            index=models.Index(condition=models.Q(('finished_at__isnull', True)), fields=['id'], name='order_change_under_way'),
         ),
     ]
