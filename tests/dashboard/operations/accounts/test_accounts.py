@@ -229,7 +229,9 @@ def test_other_changes_of_an_account_leave_its_balance_alone(
     assert (customer.name, credits_of(customer)) == ("Acme Voice Ltd", 100)
 
 
-def test_the_company_on_receipts_is_changed_and_noted(staff: Client, customer: Account) -> None:
+def test_the_company_on_receipts_is_changed_and_noted(
+    staff: Client, customer: Account, owner: User
+) -> None:
     company = {
         "company_name": "Acme  Voice\u00a0Ltd ",
         "company_address": "1 High Street\r\n\r\n Leeds ",
