@@ -14,6 +14,7 @@ from django.utils import timezone
 from billing.models import (
     Account,
     Activity,
+    ActivityKind,
     CreditThreshold,
     DailyUsage,
     Membership,
