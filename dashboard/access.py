@@ -161,7 +161,7 @@ def _memberships() -> QuerySet[Membership]:
 
 
 _MEMBERSHIPS = Prepared(_memberships)
-_FRAMED_MEMBERSHIPS = Prepared(lambda: _memberships().annotate(**read_around()))
+_FRAMED_MEMBERSHIPS = Prepared(lambda: _memberships().annotate(**read_around()), plan_is_kept=True)
 
 
 def last_seen(request: HttpRequest, memberships: Sequence[Membership]) -> Membership | None:

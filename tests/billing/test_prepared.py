@@ -15,15 +15,21 @@ from tests.factories import AccountFactory, MembershipFactory
 pytestmark = pytest.mark.django_db
 
 
-def test_values_are_given_each_time():
+@pytest.mark.parametrize("plan_is_kept", [False, True])
+def test_values_are_given_each_time(plan_is_kept):
     AccountFactory(name="A"), AccountFactory(name="B", time_zone="Europe/London")
     prepared = Prepared(
-        lambda: Account.objects.filter(name=Parameter("name"), time_zone__in=[Parameter("zone")])
+        lambda: Account.objects.filter(
+            name=Parameter("name"), time_zone__in=[Parameter("zone")]
+        ).exclude(name="It's %s no name"),
+        plan_is_kept=plan_is_kept,
     )
     assert [one.name for one in prepared(name="A", zone="Asia/Kolkata")] == ["A"]
     assert [one.name for one in prepared(name="B", zone="Europe/London")] == ["B"]
     assert prepared(name="B", zone="Asia/Kolkata") == []
     assert prepared(name="' OR 1=1 --", zone="%s") == []
+    AccountFactory(name="It's %s no name", time_zone="Europe/London")
+    assert prepared(name="It's %s no name", zone="Europe/London") == []
 
 
 def test_related_rows_come_along_in_one_query():
