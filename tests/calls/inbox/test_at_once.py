@@ -9,13 +9,15 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from django.db import connection, connections, transaction
+from django.db import OperationalError, connection, connections, transaction
 from django.test import Client
 from django.utils import timezone
 
+from billing.accounts import closing
 from billing.models import LedgerEntry
 from calls import reports
-from calls.inbox import draining, withdrawn
+from calls.closing import close_account, sources_of
+from calls.inbox import draining, sources, withdrawn
 from calls.inbox.draining import drain, drain_batch
 from calls.models import Call, CallSource, EventState, InboxEvent
 from calls.ordering import change_order
@@ -214,6 +216,59 @@ def test_sources_are_put_in_order_while_a_worker_records_what_they_sent(professi
     together(work, put_in_order)
     last, first = sources
     assert list(CallSource.objects.order_by("position")) == [first, last]
+
+
+def close_without_its_sources_first(*, account, by, reason, now):
+    """What `close_account` does, but for the order of its locks."""
+    with transaction.atomic():
+        closing.close_account(account=account, by=by, reason=reason, now=now)
+        for source in sources_of(account):
+            sources.delete(source=source, now=now)
+
+
+@pytest.mark.parametrize(
+    ("close", "deadlocks"), [(close_account, 0), (close_without_its_sources_first, 1)]
+)
+def test_an_account_is_closed_while_a_worker_records_what_its_source_sent(
+    professional, operator, monkeypatch, close, deadlocks
+):
+    """What the source sent before is charged, and neither waits for the other for ever."""
+    source = connect(professional)
+    send_report(Client(), source, recent(1))
+    has_read = threading.Event()
+    read_siblings = draining._siblings
+    met = []
+
+    def slow_siblings(events):
+        found = read_siblings(events)
+        if not has_read.is_set():
+            has_read.set()
+            time.sleep(1)  # closing gets as far as it can meanwhile
+        return found
+
+    monkeypatch.setattr(draining, "_siblings", slow_siblings)
+
+    def noting(work):
+        def run():
+            try:
+                work()
+            except OperationalError as error:
+                met.append(error)
+
+        return run
+
+    def close_it():
+        has_read.wait(20)
+        close(account=professional, by=operator, reason="They left", now=timezone.now())
+
+    together(noting(lambda: drain(clock=timezone.now)), noting(close_it))
+    assert len(met) == deadlocks
+    assert all("deadlock" in str(error) for error in met)
+    if not deadlocks:
+        professional.refresh_from_db()
+        assert professional.closed_at is not None
+        assert Call.objects.get().credits == 3
+        assert not CallSource.objects.filter(deleted_at=None).exists()
 
 
 def test_a_worker_killed_in_the_middle_leaves_nothing_half_done(professional, base):
