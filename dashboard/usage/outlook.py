@@ -45,7 +45,9 @@ def outlook_of(
     for row in counted:
         used_on[row.day] += row.credits_used
     last_day = min(period.last_day, now.astimezone(period.zone).date() - DAY)
-    first_day = min((day for day, used in used_on.items() if used), default=last_day + DAY)
+    # One is after them where a clock ran ahead.
+    used_days = (day for day, used in used_on.items() if used and day <= last_day)
+    first_day = min(used_days, default=last_day + DAY)
     full_days = len(Days(first_day, last_day))
     used = sum(used for day, used in used_on.items() if day <= last_day)
     if full_days < FULL_DAYS_MIN or used <= 0 or not grants:

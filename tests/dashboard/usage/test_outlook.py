@@ -90,6 +90,23 @@ def test_there_is_none_from_fewer_than_five_full_days():
     assert outlook(10, 10, 10, 10, 10) is None
 
 
+def test_use_after_today_by_a_clock_that_ran_ahead_does_not_count():
+    ahead = Counted(
+        day=TODAY + timedelta(days=1),
+        kind="call",
+        usage_type="outbound",
+        entries=1,
+        calls=1,
+        credits_used=7,
+        credits_added=0,
+        billed_seconds=0,
+    )
+    last_day = TODAY + timedelta(days=2)
+    for first_day in (TODAY - timedelta(days=30), TODAY, last_day):
+        period = Period(Preset.CUSTOM, first_day, last_day, ZONE)
+        assert outlook_of(period=period, counted=[ahead], grants=[left(100)], now=NOW) is None
+
+
 def test_there_is_none_when_nothing_was_used():
     assert outlook(0, 0, 0, 0, 0, 0, 0) is None
 
