@@ -58,7 +58,7 @@ def cycle_credits(book: TariffBook, account_id: int, *, until: datetime) -> Iter
                 continue
             end = min(last, cycle.ends_at - A_MOMENT)
             if found := _first_credits(book, account_id, cycle.starts_at, end):
-                granted_at[plan_id] = cycle.starts_at
+                granted_at[plan_id] = found.at
                 yield CycleCredits(subscription, cycle, found.at, found.credits)
 
 
@@ -79,9 +79,9 @@ def granted_within_a_month(
     """
     month_before = add_months(at, -1, zone)
     return {
-        due.subscription.plan_id: due.cycle.starts_at
+        due.subscription.plan_id: due.at
         for due in cycle_credits(book, account_id, until=at)
-        if due.cycle.starts_at > month_before
+        if due.at > month_before
     }
 
 

@@ -320,6 +320,26 @@ def test_terms_agreed_after_going_back_to_a_plan_grant_with_its_next_cycle(accou
     assert movements(account, Kind.PLAN_CREDITS)[-1] == (700, end)
 
 
+def test_going_back_within_a_month_of_credits_that_terms_gave_late_grants_nothing(account):
+    first = subscriptions.subscribe(account=account, plan=plan("Enterprise"), at=START)
+    agreed_at = START + 20 * DAY
+    own = {"increment_seconds": 6, "credits_per_increment": 1, "credits_per_cycle": 700}
+    agree_terms(
+        subscription=first,
+        terms=CustomTerms(**own),
+        effective_from=agreed_at,
+        now=agreed_at,
+    )
+    subscriptions.subscribe(account=account, plan=plan("Base"), at=agreed_at + DAY)
+    subscriptions.subscribe(
+        account=account,
+        plan=plan("Enterprise"),
+        at=agreed_at + 12 * DAY,
+        custom_terms=CustomTerms(**own),
+    )
+    assert [credits for credits, _ in movements(account, Kind.PLAN_CREDITS)] == [700, 100]
+
+
 def test_a_planned_change_leaves_the_credits_before_it_their_time(account):
     subscriptions.subscribe(account=account, plan=plan("Base"), at=START)
     change = START + 10 * DAY
