@@ -436,6 +436,17 @@ def test_an_account_in_which_nothing_was_ever_posted_is_warned_of_nothing(accoun
 
 
 # ── Members who left ──────────────────────────────────────────────────────────────────────────
+def test_an_account_that_has_only_history_is_warned_of_nothing(account, owner):
+    plan = Plan.objects.get(name="Enterprise")
+    subscriptions.subscribe(account=account, plan=plan, at=START)
+    post(call(account, "before it was opened", 0, at=START - HOUR), at=START)
+    assert warnings.watch(account=account, now=START) == []
+    assert warnings.to_watch(now=START) == []
+    post(top_up(account, 10), at=START + MINUTE)
+    post(call(account, "after", 10, at=START + HOUR), at=START + HOUR)
+    assert len(warnings.watch(account=account, now=START + HOUR)) == 1
+
+
 def test_what_was_sent_is_known_after_the_person_has_left(company, account, owner):
     company.use(81)
     company.tell()
