@@ -29,24 +29,27 @@ CACHE_CONTROL = "private, no-cache"
 
 
 class JsonBody(BaseParser):
-    """Reads a body as JSON in UTF-8."""
+    """Reads a body as JSON in UTF-8. A byte that is none spoils the text that it is in, no more."""
 
     media_type = "application/json"
 
     def parse(self, stream: Any, media_type: Any = None, parser_context: Any = None) -> Any:
         """Return what the body says. Raises Problem and ParseError."""
+        body = stream.read()
         try:
-            return json.loads(stream.read().decode(), parse_constant=_no_number)
+            return json.loads(body.decode(errors="surrogateescape"), parse_constant=_no_number)
         except (ValueError, RecursionError) as error:
-            raise ParseError(f"The body is no JSON in UTF-8: {_fault(error)}.") from None
+            raise ParseError(f"The body is no JSON in UTF-8: {_fault(body, error)}.") from None
 
 
-def _fault(error: Exception) -> str:
+def _fault(body: bytes, error: Exception) -> str:
     """What is wrong, in words of ours: those of the decoder advise whoever wrote the decoder."""
     if isinstance(error, json.JSONDecodeError):
+        try:
+            body.decode()
+        except UnicodeDecodeError as undecoded:
+            return f"byte {undecoded.start} is no text. Send it uncompressed"
         return f"it can't be read from line {error.lineno}, column {error.colno} on"
-    if isinstance(error, UnicodeDecodeError):
-        return f"byte {error.start} is no text. Send it uncompressed"
     if isinstance(error, RecursionError):
         return "it is nested too deeply"
     return "it has something that is no number, or one of too many digits"

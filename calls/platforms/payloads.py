@@ -19,10 +19,11 @@ Form = dict[str, list[str]]
 def json_document(body: bytes) -> dict[str, Any]:
     """Return the JSON object that ``body`` is, its numbers as they were written.
 
-    Raises ForgedError where it is none.
+    A byte in it that is no UTF-8 spoils the text that it is in, and no more. Raises ForgedError
+    where it is no JSON.
     """
     try:
-        document = DECODER.decode(body.decode("utf-8-sig"))
+        document = DECODER.decode(body.decode("utf-8-sig", "surrogateescape"))
     except (ValueError, RecursionError):
         raise ForgedError("the body is no JSON") from None
     if not isinstance(document, dict):
@@ -30,13 +31,16 @@ def json_document(body: bytes) -> dict[str, Any]:
     return document
 
 
-def form_of(body: bytes) -> Form:
-    """Return the values of a form in UTF-8, by name. Raises ForgedError where it is none."""
+def form_of(body: bytes, *, errors: str = "strict") -> Form:
+    """Return the values of a form in UTF-8, by name. Raises ForgedError where it is none.
+
+    ``errors``: what becomes of bytes that are no UTF-8.
+    """
     try:
         pairs = parse_qsl(
-            body.decode("utf-8"),
+            body.decode("utf-8", errors),
             keep_blank_values=True,
-            errors="strict",
+            errors=errors,
             max_num_fields=FORM_FIELDS_MAX,
         )
     except ValueError:

@@ -3,6 +3,7 @@
 import base64
 import json
 from datetime import timedelta
+from urllib.parse import quote
 
 import pytest
 from django.urls import reverse
@@ -12,6 +13,7 @@ from calls.inbox import sources
 from calls.inbox.receiving import BODY_BYTES_MAX
 from calls.models import EventState, InboxEvent
 from calls.platforms.signatures import hmac_of
+from calls.sources.freeswitch.reports import USER
 from calls.sources.twilio import signed
 from tests.calls.inbox.sending import (
     ACCOUNT_SID,
@@ -145,7 +147,7 @@ BODIES = {
     "empty": b"",
     "no-json": b"{",
     "no-object": b"[]",
-    "no-utf-8": b'{"message": {"type": "\xff"}}',
+    "no-utf-8": b"\xff\xfe",
     "deep": b'{"a":' * 100_000,
     "no-message": b'{"message": "x"}',
     "a-number": b"1e999999",
@@ -156,6 +158,30 @@ BODIES = {
 def test_what_can_not_be_read_is_refused_also_where_it_is_signed(client, vapi, body):
     assert send_report(client, vapi, body).status_code == 401
     assert not InboxEvent.objects.exists()
+
+
+def test_a_byte_that_is_no_text_keeps_no_report_away(client, vapi):
+    document = report(assistant={"name": "Andr\u00e9"})
+    body = json.dumps(document, ensure_ascii=False).encode("latin-1")
+    assert send_report(client, vapi, body).status_code == 200
+    assert InboxEvent.objects.get().fields["message.assistant.name"] == "Andr\ufffd"
+
+
+@pytest.mark.parametrize("is_form", [True, False])
+def test_nor_does_one_in_the_name_of_a_caller_at_a_switch(client, account, is_form):
+    switch = connect(account, "freeswitch")
+    variables = {"uuid": "f1", "caller_id_name": "Andr\u00e9", "direction": "inbound"}
+    body = json.dumps({"variables": variables}, ensure_ascii=False).encode("latin-1")
+    credentials = base64.b64encode(f"{USER}:{sources.secret_of(switch)}".encode()).decode()
+    answer = client.generic(
+        "POST",
+        address(switch),
+        b"cdr=" + quote(body).encode() if is_form else body,
+        content_type="application/x-www-form-urlencoded" if is_form else "application/json",
+        headers={"Authorization": f"Basic {credentials}"},
+    )
+    assert answer.status_code == 200, answer.content
+    assert InboxEvent.objects.get().call_id == "f1"
 
 
 FORGED = {

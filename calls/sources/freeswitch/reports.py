@@ -188,12 +188,12 @@ class FreeSwitchReports(Platform):
 def _document(delivery: Delivery) -> dict[str, Any]:
     if delivery.content_type != FORM:
         return json_document(delivery.body)
-    values = form_of(delivery.body).get("cdr", [])
+    values = form_of(delivery.body, errors="surrogateescape").get("cdr", [])
     if len(values) != 1:
         raise ForgedError("the form has no cdr")
     text = values[0].strip()
     if text.startswith("{"):
-        return json_document(text.encode("utf-8", "surrogatepass"))
+        return json_document(text.encode("utf-8", "surrogateescape"))
     try:
         # A plus in base64 is a blank once the form is decoded.
         return json_document(base64.b64decode(text.replace(" ", "+"), validate=True))

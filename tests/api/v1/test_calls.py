@@ -160,6 +160,16 @@ def test_only_a_body_that_is_unusable_as_a_whole_is_refused(
     assert not Call.objects.exists()
 
 
+def test_a_byte_that_is_no_text_spoils_no_call_but_an_id(program: Program) -> None:
+    body = json.dumps([record("c1", agent="Andr\u00e9"), record("c\u00e9")], ensure_ascii=False)
+    response = program.post(CALLS, body.encode("latin-1"))
+    first, second = response.json()["results"]
+    assert (first["outcome"], first["credits"]) == ("created", 3)
+    assert [note["field"] for note in first["notes"]] == ["agent"]
+    assert (second["outcome"], second["field"]) == ("rejected", "call_id")
+    assert Call.objects.get().agent == "Andr\ufffd"
+
+
 def test_a_thousand_records_are_one_request(program: Program) -> None:
     response = program.post(CALLS, [record(f"c{number}") for number in range(1_000)])
     assert response.json()["counts"]["created"] == 1_000
