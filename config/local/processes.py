@@ -64,8 +64,12 @@ class Running:
 
 
 def say(text: str) -> None:
-    """Print a line of our own at once, also into a pipe."""
-    print(text, flush=True)
+    """Print a line of our own at once, also into a pipe.
+
+    One that can't be written is lost: whoever stops servers must not break off over it.
+    """
+    with contextlib.suppress(OSError):
+        print(text, flush=True)
 
 
 def signal_group(pid: int, number: signal.Signals) -> None:
@@ -207,6 +211,8 @@ def _relay(process: Running) -> None:
     if output is None:
         return
     for line in output:
-        sys.stdout.write(f"{process.name:<8}| {line.decode(errors='replace').rstrip()}\n")
-        sys.stdout.flush()
+        # On a full disk too, somebody has to read what the process says: it waits for that.
+        with contextlib.suppress(OSError):
+            sys.stdout.write(f"{process.name:<8}| {line.decode(errors='replace').rstrip()}\n")
+            sys.stdout.flush()
     output.close()
