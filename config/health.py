@@ -2,8 +2,9 @@
 
 ``/health/live/``: this process answers. A process that does not is to be started again.
 ``/health/``: it can serve: database and broker work. Traffic stays away while they do not. It also
-tells how old the oldest event of a payment is that no worker has processed: who watches the site
-sees by it that workers are behind or away, which is no fault of the process that answers.
+tells how old the oldest event of a payment or of a source of calls is that no worker has processed:
+who watches the site sees by it that workers are behind or away, which is no fault of the process
+that answers.
 """
 
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from django.http import HttpRequest, HttpResponseBase, JsonResponse
 from django.utils import timezone
 
 from billing.payments.events import oldest_unprocessed
+from calls.inbox.draining import oldest_waiting
 
 PATH = "/health/"
 LIVE_PATH = "/health/live/"
@@ -53,12 +55,13 @@ def broker_state() -> str:
 
 
 def oldest_work_seconds() -> int | None:
-    """How long the oldest event of a payment has waited; 0 where none waits, None if unknown."""
+    """How long the event has waited that came first; 0 where none waits, None if unknown."""
     try:
-        received_at = oldest_unprocessed()
+        waiting = [at for at in (oldest_unprocessed(), oldest_waiting()) if at is not None]
     except Error:
         return None
-    return 0 if received_at is None else max(0, int((timezone.now() - received_at).total_seconds()))
+    now = timezone.now()
+    return max(0, int((now - min(waiting, default=now)).total_seconds()))
 
 
 def health() -> JsonResponse:

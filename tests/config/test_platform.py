@@ -13,8 +13,12 @@ from django.test import Client
 from django.utils import timezone
 from playwright.sync_api import Page, expect
 
-from billing.models import PaymentEvent, User
+from billing.models import Account, PaymentEvent, User
+from calls.inbox.receiving import store
+from calls.models import Via
+from calls.platforms import Event
 from config import checks, health
+from tests.calls.inbox.sending import connect
 
 pytestmark = pytest.mark.django_db
 
@@ -33,6 +37,16 @@ def test_health_tells_how_long_an_event_has_waited_for_a_worker(client: Client) 
     answer = client.get("/health/")
     assert answer.status_code == 200
     assert 600 <= answer.json()["oldest_unprocessed_seconds"] < 660
+
+
+def test_health_tells_how_long_a_report_of_a_call_has_waited(
+    client: Client, account: Account
+) -> None:
+    received_at = timezone.now() - timedelta(hours=3)
+    source = connect(account)
+    event = Event("v1", {"message.call.id": "v1"})
+    store(source=source, event=event, digest=b"1" * 32, now=received_at, via=Via.WEBHOOK)
+    assert 10_800 <= client.get("/health/").json()["oldest_unprocessed_seconds"] < 10_860
 
 
 def test_health_is_503_and_says_that_the_broker_is_full(client: Client) -> None:
