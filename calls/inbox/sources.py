@@ -180,6 +180,19 @@ def encrypt_anew() -> int:
     return changed
 
 
+def unreadable() -> list[CallSource]:
+    """The sources with a secret that no key opens, with their accounts, in order."""
+    connected = CallSource.objects.filter(deleted_at=None).select_related("account")
+    return [
+        source
+        for source in connected.order_by("account__name", "account_id", "position")
+        if any(
+            (stored := getattr(source, name)) and encryption.decrypt(stored) is None
+            for name in ENCRYPTED
+        )
+    ]
+
+
 # ── Changes ───────────────────────────────────────────────────────────────────────────────────
 def rename(*, source: CallSource, name: str, now: datetime) -> CallSource:
     """Give it another name. Raises Refusal."""

@@ -27,6 +27,7 @@ from billing.accounts.people import add_person  # noqa: E402
 from billing.models import Account, Plan, User  # noqa: E402
 from billing.plans.movements import adjust  # noqa: E402
 from calls.imports import uploads  # noqa: E402
+from calls.inbox import sources  # noqa: E402
 from calls.models import FileImport  # noqa: E402
 
 OWNER, OPERATOR = "owner@example.com", "operator@example.com"
@@ -64,6 +65,7 @@ def fill(folder: Path) -> None:
     call_command("import_calls", str(file), account="acme")
     adjust(account=account, credits=-7, reason="Tried out", reference="test", at=now)
     TOTP.activate(owner, generate_totp_secret())
+    sources.connect(account=account, kind="vapi", name="Vapi", by=owner, now=now)
     uploads.take_whole(
         account=account, by=owner, file_name="later.csv", chunks=[own_csv("c4")], now=now
     )

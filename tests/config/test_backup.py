@@ -167,6 +167,7 @@ def test_what_a_database_holds_is_replaced_only_when_told_and_lost_keys_are_said
     assert "No key of FIELD_ENCRYPTION_KEYS (or SECRET_KEY) fits the second step of " in done.stdout
     assert "owner@example.com" in done.stdout
     assert "delete these second steps in /admin/" in done.stdout
+    assert "fits the secret of Vapi of Acme Voice: what it sends is refused" in done.stdout
     assert "The ledger is clean" in done.stdout
     assert "public.ours" not in tables_in(target)
     assert {name.partition(".")[0] for name in tables_in(target)} == {"public"}

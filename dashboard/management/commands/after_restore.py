@@ -13,6 +13,7 @@ from billing.accounts.encryption import unreadable
 from billing.acting import ActingCommand
 from billing.activity import ActivityKind, note
 from calls.imports.lost_files import give_up_lost_files
+from calls.inbox.sources import unreadable as unreadable_sources
 
 
 class Command(ActingCommand):
@@ -47,6 +48,18 @@ class Command(ActingCommand):
                     f"step{pluralize(count)} of {', '.join(emails)}. Set the keys of the site that "
                     "was backed up, or delete these second steps in /admin/: people then set them "
                     "up anew. Until then nobody signs in with them."
+                )
+            )
+        sources = unreadable_sources()
+        if sources:
+            names = ", ".join(f"{source.name} of {source.account.name}" for source in sources)
+            self.stdout.write(
+                self.style.WARNING(
+                    f"No key of FIELD_ENCRYPTION_KEYS (or SECRET_KEY) fits the "
+                    f"secret{pluralize(len(sources))} of {names}: what "
+                    f"{pluralize(len(sources), 'it sends,they send')} is refused until the keys of "
+                    "the site that was backed up are set, or a new secret is made on the page of "
+                    "the source and given to the platform."
                 )
             )
         call_command("audit_ledger", stdout=self.stdout)
