@@ -62,7 +62,7 @@ def detect(
     Raises BadFileError where the file contradicts itself, or holds no records but statements.
     """
     layout = examined.layout
-    own = _best(saved, examined)
+    own = _best((profile.without_patterns() for profile in saved), examined)
     if own is not None:
         return _by_profile(own, examined, account_zone, f"Your profile “{own.label or own.name}”")
     if layout.notation == DELIMITED and layout.has_header:

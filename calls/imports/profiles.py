@@ -41,7 +41,7 @@ def save(
         raise Refusal("Give the mapping a name.", field="name")
     if len(name) > NAME_LENGTH_MAX:
         raise Refusal(f"Use at most {NAME_LENGTH_MAX} characters.", field="name")
-    checked = Profile.from_json(profile).as_json()
+    checked = Profile.from_json(profile).without_patterns().as_json()
     kept = MappingProfile.objects.filter(account=account)
     if not kept.filter(name=name).exists() and kept.count() >= PROFILES_MAX:
         raise Refusal(f"{PROFILES_MAX} mappings are kept already. Delete one first.")

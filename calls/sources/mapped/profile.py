@@ -9,6 +9,7 @@ key                     value
 name, label, version    for people
 source                  what its columns and words follow: a document, or the code of an export
 recognise               ``columns`` that a file must have, ``values``: column to regular expression
+                        (only of profiles that come with the product)
 columns                 the names of the columns, in order, of files without a header
 call_id                 ``columns``: one is the ID, several are hashed, none hashes the whole
                         record; ``prefix``
@@ -37,7 +38,7 @@ Words are compared without case; ``*`` at the end of one is any ending.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Final
 
 from billing.plans.rating import UsageType
@@ -174,6 +175,13 @@ class Profile:
             *self.remarks,
             *self.carrier_id,
         )
+
+    def without_patterns(self) -> "Profile":
+        """The profile as it may be kept for an account: recognised by the names of columns alone.
+
+        A regular expression can run for hours, so none is run that does not come with the product.
+        """
+        return replace(self, recognise=Recognise(self.recognise.columns))
 
     @classmethod
     def from_json(cls, data: object) -> "Profile":

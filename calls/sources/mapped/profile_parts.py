@@ -55,7 +55,7 @@ class Recognise:
             path = f"recognise.values.{column}"
             try:
                 re.compile(text_of(path, pattern))
-            except re.error as error:
+            except (re.error, OverflowError, RecursionError) as error:
                 raise ProfileError(
                     f"This is no regular expression ({error}).", field=path
                 ) from None

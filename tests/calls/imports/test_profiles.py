@@ -54,6 +54,20 @@ def test_the_latest_of_two_mappings_for_the_same_columns_is_taken(professional):
     assert found.name == "New"
 
 
+def test_a_pattern_that_an_account_gives_is_not_kept(professional):
+    given = {"columns": ["Ref"], "values": {"When": "(a+)+b"}}
+    found = kept(professional, profile={**PROFILE, "recognise": given})
+    assert found.profile["recognise"] == {"columns": ["Ref"]}
+
+
+def test_a_pattern_that_was_kept_before_is_never_run(professional):
+    found = kept(professional)
+    found.profile["recognise"] = {"values": {"Status": "(a+)+b"}}
+    found.save(update_fields=["profile"])
+    hostile = f"Ref,When,Seconds,Status\nr1,2026-03-10 09:30:00,65,{'a' * 40}\n"
+    assert reading_of(ready(professional, hostile)).format == MAPPED
+
+
 def test_saved_again_under_its_name_a_mapping_is_replaced(professional):
     kept(professional)
     kept(professional, profile={**PROFILE, "agent": ["Ref"]})

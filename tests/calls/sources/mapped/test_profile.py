@@ -83,6 +83,8 @@ def test_the_columns_that_a_profile_reads_are_named_once_each():
         ({"ignore": ["Start"]}, "ignore"),
         ({"skip": "internal"}, "skip"),
         ({"recognise": {"values": {"Call": "("}}}, "recognise.values.Call"),
+        ({"recognise": {"values": {"Call": "(" * 9_000}}}, "recognise.values.Call"),
+        ({"recognise": {"values": {"Call": "a{99999999999}"}}}, "recognise.values.Call"),
         ({"remarks": ["x" * 501]}, "remarks"),
         ({"set": {"call_id": "1"}}, "set.call_id"),
     ],
