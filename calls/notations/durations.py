@@ -2,6 +2,10 @@
 
 Decimals after those of the nanosecond are no time but what is left of a calculation with floats;
 they are rounded away first, else 30.000000000000004 s would be charged as more than 30 s.
+
+Whatever is longer than any length that people write is refused before it is matched or calculated
+with, and no pattern has two parts side by side that take the same characters: so a cell of any
+content costs no time.
 """
 
 import re
@@ -14,6 +18,8 @@ from calls.records import Rejected
 
 # Of a field's name and its text: microseconds, or None where it says nothing. Raises Rejected.
 DurationReader: TypeAlias = Callable[[str, str], int | None]
+
+LENGTH_MAX: Final = 60  # characters
 
 PER_UNIT: Final = {"s": 1_000_000, "ms": 1_000, "us": 1, "min": 60_000_000}
 _NAMES: Final = {
@@ -40,10 +46,11 @@ _CLOCK = re.compile(
     r"(?:(?P<h>[0-9]{1,6}):)?(?P<m>[0-9]{0,6}):(?P<s>[0-9]{1,2})(?:[.,](?P<f>[0-9]+))?"
     r"(?:\s*(?P<half>[AaPp])\.?[Mm]\.?)?"
 )
+_NEXT = r"[\s,]*(?:and\s+)?"
 _WORDS = re.compile(
-    r"(-?)(?:([0-9]+)\s*d(?:ays?)?)?[\s,]*(?:([0-9]+)\s*h(?:rs?|ours?)?\.?)?[\s,]*(?:and\s+)?"
-    r"(?:([0-9]+)\s*m(?:ins?|inutes?)?\.?)?[\s,]*(?:and\s+)?"
-    r"(?:([0-9]+)(?:[.,]([0-9]+))?\s*s(?:ecs?|econds?)?\.?)?[\s,]*(?:and\s+)?"
+    rf"(-?)(?:([0-9]+)\s*d(?:ays?)?{_NEXT})?(?:([0-9]+)\s*h(?:rs?|ours?)?\.?{_NEXT})?"
+    rf"(?:([0-9]+)\s*m(?:ins?|inutes?)?\.?{_NEXT})?"
+    rf"(?:([0-9]+)(?:[.,]([0-9]+))?\s*s(?:ecs?|econds?)?\.?{_NEXT})?"
     r"(?:([0-9]+)\s*(?:ms|msecs?|milliseconds?)\.?)?",
     re.IGNORECASE,
 )
@@ -72,7 +79,7 @@ def _numbers(unit: str, decimal: str) -> DurationReader:
         text = unquoted(text.strip())
         if text in NOTHING:
             return None
-        found = pattern.fullmatch(text)
+        found = _matched(pattern, text)
         if found is None or (found[2] is None and found[3] is None):
             raise _unreadable(field, text, unit)
         whole, decimals = (found[2] or "0").replace(thousands, ""), found[3] or ""
@@ -87,7 +94,7 @@ def _clock(field: str, text: str) -> int | None:
         return None
     if text in ("0", "00"):
         return 0
-    found = _CLOCK.fullmatch(text)
+    found = _matched(_CLOCK, text)
     if found is None:
         raise _unreadable(field, text, "h:m:s")
     hours, minutes, seconds = (int(found[part] or 0) for part in ("h", "m", "s"))
@@ -105,7 +112,7 @@ def _words(field: str, text: str) -> int | None:
         return None
     if text == "0":
         return 0
-    found = _WORDS.fullmatch(text)
+    found = _matched(_WORDS, text)
     if found is None or not any(found.groups()[1:]):
         raise _unreadable(field, text, "words")
     sign, days, hours, minutes, seconds, decimals, milliseconds = found.groups()
@@ -118,12 +125,16 @@ def _iso(field: str, text: str) -> int | None:
     text = unquoted(text.strip())
     if text in NOTHING:
         return None
-    found = _ISO.fullmatch(text)
+    found = _matched(_ISO, text)
     if found is None or not any(found.groups()[1:]):
         raise _unreadable(field, text, "iso8601")
     sign, days, hours, minutes, seconds, decimals = found.groups()
     whole = _in_seconds(days, hours, minutes, seconds)
     return _signed(field, text, sign, _exact(whole, decimals or "", 1_000_000))
+
+
+def _matched(pattern: re.Pattern[str], text: str) -> re.Match[str] | None:
+    return pattern.fullmatch(text) if len(text) <= LENGTH_MAX else None
 
 
 def _in_seconds(*parts: str | None) -> int:

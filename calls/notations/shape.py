@@ -40,7 +40,7 @@ OFTEN = 0.3
 # A header has names for nearly as many columns as the rows have values.
 FILLED_LEAST = 0.7
 
-SINGLE_QUOTED = re.compile(r"(?:^|[,;\t|])\s*'[^']*'\s*(?=[,;\t|\r\n]|$)")
+SINGLE_QUOTED = re.compile(r"(?:^|[,;\t|]) *'[^']*'\s*(?=[,;\t|\r\n]|$)")
 TAIL_BYTES = 64 * 1024
 
 DIGITS = re.compile(r"\d")

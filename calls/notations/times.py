@@ -6,6 +6,9 @@ rejected. A month in letters may stand before or after its day in any form, as i
 A zone or an offset may follow the time. ``GMT+5:30`` is five and a half hours ahead of UTC, as
 people mean it. Other abbreviations than UTC and GMT belong to several places (IST to India, Ireland
 and Israel): they are only taken where the zone of the column uses them on that day.
+
+A cell may hold anything: what is longer than any time is not matched, no pattern has two parts side
+by side that take the same characters, and only so many digits become a number.
 """
 
 import re
@@ -29,6 +32,7 @@ TimeReader: TypeAlias = Callable[[str, str, ZoneInfo], Instant | None]
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 EXCEL_DAY_0: Final = datetime(1899, 12, 30)
 GREGORIAN_SECONDS_TO_1970: Final = 62_167_219_200
+LENGTH_MAX: Final = 100  # characters of a time
 
 _NAMES: Final = (
     *("january", "february", "march", "april", "may", "june"),
@@ -42,7 +46,7 @@ MONTHS: Final = {
 _MONTH: Final = "|".join(sorted(MONTHS, key=len, reverse=True))
 _WEEKDAY: Final = r"(?:(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*\.?,?\s+)?"
 _DAY: Final = r"(?P<d>[0-9]{1,2})(?:st|nd|rd|th)?"
-_SEPARATOR: Final = r"\s*[-/., ]\s*"
+_SEPARATOR: Final = r"(?:\s*[-/.,]\s*|\s+)"
 _YEAR: Final = r"(?P<y>[0-9]{4}|'?[0-9]{2})"
 _TIME: Final = (
     r"(?P<h>[0-9]{1,2})(?:[:.](?P<mi>[0-9]{2})(?:[:.](?P<s>[0-9]{2})(?:[.,:](?P<f>[0-9]+))?)?)?"
@@ -163,6 +167,8 @@ def _calendar(form: str) -> TimeReader:
             text = unquoted(text.strip())
             if text in NOTHING:
                 return None
+            if len(text) > LENGTH_MAX:
+                return _otherwise_written(field, text, form)
             in_order = date_first(text)
             for pattern in patterns:
                 if found := pattern.fullmatch(in_order):

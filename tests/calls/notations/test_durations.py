@@ -1,3 +1,5 @@
+import time
+
 import pytest
 
 from calls.notations.durations import duration_reader
@@ -48,6 +50,8 @@ def read(unit, text, decimal="."):
         ("words", "45.5 s", 45_500_000),
         ("words", "2 s 500 ms", 2_500_000),
         ("words", "0", 0),
+        ("words", "1 day, 2 hours and 3 minutes and 4 secs", 93_784 * SECOND),
+        ("words", "3m, 10s,", 190 * SECOND),
         ("iso8601", "PT3M10S", 190 * SECOND),
         ("iso8601", "PT0.5S", 500_000),
         ("iso8601", "P1DT1H", 90_000 * SECOND),
@@ -93,3 +97,26 @@ def test_what_is_no_length_in_that_unit_is_rejected(unit, text, reason):
         read(unit, text)
     assert caught.value.field == "talk"
     assert reason in caught.value.reason
+
+
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "min", "h:m:s", "m:s", "words", "iso8601"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "," * 400 + "x",
+        "1 d" + " " * 100_000 + "x",
+        "1 m" + "," * 50 + "x",
+        "1:" * 50_000,
+        "9" * 5_000,
+        "9" * 5_000 + ":00:00",
+        f"0:00:00.{'9' * 5_000}",
+        f"1.{'9' * 100_000}",
+        "9" * 5_000 + "h",
+        f"PT{'9' * 5_000}S",
+    ],
+)
+def test_a_cell_of_any_content_is_refused_at_once(unit, text):
+    began = time.monotonic()
+    with pytest.raises(Rejected, match="talk"):
+        read(unit, text)
+    assert time.monotonic() - began < 0.5

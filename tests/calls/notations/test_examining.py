@@ -6,6 +6,7 @@ import gzip
 import io
 import resource
 import string
+import time
 import zipfile
 
 import pytest
@@ -270,6 +271,13 @@ def test_single_quotation_marks_are_found():
     text = "'id','name'\n'1','a, b'\n'2','c'\n"
     assert table_of(text) == [["id", "name"], ["1", "a, b"], ["2", "c"]]
     assert examined("id,name\n1,it's\n2,don't\n").layout.quote == '"'
+
+
+def test_a_line_of_very_many_tabs_is_looked_at_at_once():
+    began = time.monotonic()
+    odd = "a,b\n1,'2'\n3,'4'\n" + "\t" * 100_000 + "x\n"
+    assert examined(odd).layout.columns == ("a", "b")
+    assert time.monotonic() - began < 5
 
 
 def test_one_column_is_a_table_too():

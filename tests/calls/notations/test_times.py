@@ -1,3 +1,4 @@
+import time
 from datetime import UTC, datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
@@ -202,3 +203,22 @@ def test_a_date_and_a_time_in_two_columns(date, time, expected):
 @pytest.mark.parametrize("name", ["IST", "CST", "+25:00", "Mars/Base", "Asia", "../etc/passwd", ""])
 def test_a_zone_that_is_not_named_for_certain(name):
     assert zone_named(name) is None
+
+
+@pytest.mark.parametrize("form", ["iso", "ymd", "dmy", "mdy", "rfc2822"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1" + " " * 4_000 + "x",
+        ("1" + " " * 30) * 3 + "x",
+        "1/1/2026" + " " * 4_000 + "x",
+        "Mon, " + "1 " * 4_000,
+        "10:05" + " " * 4_000 + "x",
+        "9" * 5_000,
+    ],
+)
+def test_a_cell_of_any_content_is_no_time_at_once(form, text):
+    began = time.monotonic()
+    with pytest.raises(Rejected):
+        read(form, text)
+    assert time.monotonic() - began < 0.5
