@@ -56,6 +56,10 @@ FAILED = (
     "Something went wrong that is no fault of the file; the server’s log has it. What is counted "
     "is recorded, and once. Go on later, or ask whoever runs this site."
 )
+UNFORESEEN = (
+    "Something went wrong that this program did not foresee; the server’s log has it. Nothing is "
+    "recorded. Go on to attempt it once more, or ask whoever runs this site."
+)
 
 
 class _Deadline:
@@ -74,7 +78,8 @@ def work(*, import_id: int, clock: Clock, ticket: int | None = None) -> bool:
 
     Does nothing where somebody else works on the import, where it waits for another one of its
     account, or where ``ticket`` is no longer its own. A file that can't be read refuses the import.
-    Other exceptions are logged; where the database is gone, they propagate, to be attempted again.
+    Other exceptions are logged, and fail an import that has recorded nothing yet; one that records
+    is attempted again. Where the database is gone, they propagate, to be attempted again.
     """
     seen = FileImport.objects.filter(
         machine.OF_WORKERS, pk=import_id, state__in=machine.MOVING
@@ -130,6 +135,11 @@ def _carried_on(file_import: FileImport, clock: Clock) -> bool:
         raise
     except Exception:
         logger.exception("Import %s was interrupted: %s", file_import.pk, file_import.state)
+        if file_import.state in (ImportState.EXAMINING, ImportState.TRYING):
+            with transaction.atomic():
+                found = machine.lock(file_import)
+                if (found.state, found.ticket) == (file_import.state, file_import.ticket):
+                    fail(found, UNFORESEEN, clock())
         return False
 
 

@@ -14,7 +14,7 @@ by side that take the same characters, and only so many digits become a number.
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from functools import lru_cache
 from typing import Final, TypeAlias
 from zoneinfo import ZoneInfo
@@ -33,6 +33,8 @@ EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 EXCEL_DAY_0: Final = datetime(1899, 12, 30)
 GREGORIAN_SECONDS_TO_1970: Final = 62_167_219_200
 LENGTH_MAX: Final = 100  # characters of a time
+DIGITS_MAX: Final = 20  # of a time as a number
+SERIAL_MAX: Final = 3_000_000  # days in a spreadsheet: its calendar ends before
 
 _NAMES: Final = (
     *("january", "february", "march", "april", "may", "june"),
@@ -89,7 +91,7 @@ _TIME_FIRST: Final = re.compile(
     re.IGNORECASE,
 )
 _ZEROS: Final = re.compile(r"[0\-/.:TZ ]+")
-_NUMBER: Final = re.compile(r"(-?)([0-9]{1,20})(?:[.,]([0-9]*))?")
+_NUMBER: Final = re.compile(r"(-?)([0-9]{1,%d})(?:[.,]([0-9]*))?" % DIGITS_MAX)
 _EXPONENT: Final = re.compile(r"([0-9])[.,]([0-9]+)[Ee]\+?([0-9]{1,2})")
 _OFFSET: Final = re.compile(r"(?:utc|gmt)?\s?([-+−])([0-9]{1,2})(?::?([0-9]{2}))?")
 _DATE_OF_MIDNIGHT: Final = re.compile(
@@ -277,7 +279,7 @@ def _epoch(digits: int) -> TimeReader:
     """Since 1970 in a unit of which a microsecond is 10 to the power of minus ``digits``."""
 
     def read(field: str, text: str, zone: ZoneInfo) -> Instant | None:
-        if text.isdigit() and text.isascii():
+        if len(text) < DIGITS_MAX and text.isdigit() and text.isascii():
             sign, whole, decimals = "", text, ""
         else:
             sign, whole, decimals = _parts(field, text)
@@ -336,9 +338,11 @@ def _excel(field: str, text: str, zone: ZoneInfo) -> Instant | None:
         days = sum(Decimal(part.replace(",", ".")) for part in text.split())
         if not days:
             return None
+        if not abs(days) < SERIAL_MAX:  # before an exponent is written out
+            raise ValueError
         milliseconds = round(Decimal(days) * 86_400_000)
         at = EXCEL_DAY_0 + timedelta(milliseconds=milliseconds)
-    except (InvalidOperation, ValueError, OverflowError):
+    except (ArithmeticError, ValueError):
         raise Rejected(
             field, f"is “{storable(text[:40])}”, not the serial number of a day in a spreadsheet."
         ) from None

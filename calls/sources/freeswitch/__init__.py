@@ -245,7 +245,7 @@ class FreeSwitch(Source[Any]):
         """
         for name, digits in ((f"{which}_uepoch", 6), (f"{which}_epoch", 0)):
             if text := told.get(name, "").strip():
-                if not text.isascii() or not text.isdigit():
+                if not text.isascii() or not text.isdigit() or len(text) > 10 + digits:
                     raise Rejected(name, f"is “{storable(text[:40])}”, not a number.")
                 since = timedelta(microseconds=int(text) * 10 ** (6 - digits))
                 return [Instant(datetime(1970, 1, 1, tzinfo=UTC) + since)] if since else []

@@ -325,6 +325,33 @@ def test_what_fails_again_and_again_is_given_up_with_a_sentence(professional, mo
     assert (found.state, Call.objects.count()) == (ImportState.DONE, 50)
 
 
+@pytest.mark.parametrize("where", ["find_out", "try_batch"])
+def test_what_nobody_foresaw_before_anything_is_recorded_fails_the_import_at_once(
+    professional, monkeypatch, where
+):
+    def broken(*_, **__):
+        raise ValueError("Exceeds the limit (4300 digits) for integer string conversion")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(slices, where, broken)
+        found = worked(uploaded(professional, MANY))
+        if found.state == ImportState.READY:
+            steps.start_trial(file_import=found, by=None, now=now())
+            found = worked(found, times=1)
+    assert (found.state, found.said) == (ImportState.FAILED, slices.UNFORESEEN)
+    found = worked(steps.go_on(file_import=found, by=None, now=now()))
+    assert found.state in (ImportState.READY, ImportState.TRIED)
+
+
+def test_a_time_of_thousands_of_digits_costs_no_more_than_its_line(professional):
+    begins = int((now() - timedelta(days=1)).timestamp())
+    rows = [f"r{number},{begins + number},{number}" for number in range(1, 12)]
+    rows.append(f"r99,{'9' * 5_000},5")
+    found = tried(professional, "\n".join(["Call ID,Start time,Talk time (s)", *rows, ""]))
+    summary = trial_of(found).summary
+    assert (summary.created, summary.rejected) == (11, 1)
+
+
 def test_an_attempt_that_gets_on_forgives_those_before(
     professional, one_batch_a_slice, monkeypatch
 ):

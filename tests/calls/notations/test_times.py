@@ -222,3 +222,29 @@ def test_a_cell_of_any_content_is_no_time_at_once(form, text):
     with pytest.raises(Rejected):
         read(form, text)
     assert time.monotonic() - began < 0.5
+
+
+@pytest.mark.parametrize(
+    "form", ["epoch_s", "epoch_ms", "epoch_us", "epoch_ns", "gregorian_s", "excel"]
+)
+@pytest.mark.parametrize(
+    "text",
+    [
+        "9" * 5_000,
+        f"{'9' * 5_000}.5",
+        f"9e{'9' * 7}",
+        "1e999999",
+        "9e400",
+        "-1e400",
+        "1e99999999999999999999",
+        "nan1",
+        "sNaN",
+        "Infinity",
+        f"1.{'9' * 99}E+99",
+    ],
+)
+def test_a_number_of_any_size_is_no_time_at_once(form, text):
+    began = time.monotonic()
+    with pytest.raises(Rejected):
+        read(form, text)
+    assert time.monotonic() - began < 0.5

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from calls.notations import BadFileError, RawRecord
-from calls.records import CallRecord
+from calls.records import CallRecord, Rejected
 from calls.sources.freeswitch import FreeSwitch
 from calls.sources.freeswitch.columns import TEMPLATES, is_document, template_of
 
@@ -186,6 +186,13 @@ def test_a_document_is_read_to_the_microsecond_though_billsec_says_more():
 def test_zero_microseconds_mean_never():
     [record] = read(document(answer_uepoch="0", billsec="0", hangup_cause="USER_BUSY"))
     assert (record.status, times(record)[1]) == ("busy", None)
+
+
+@pytest.mark.parametrize("digits", [17, 5_000])
+def test_a_number_of_very_many_digits_is_no_time(digits):
+    [record] = read(document(start_uepoch="9" * digits))
+    assert isinstance(record, Rejected)
+    assert record.field == "start_uepoch"
 
 
 @pytest.mark.parametrize(
