@@ -20,7 +20,7 @@ ONE_SIDE = 0.9
 NULS_LEAST = 0.2
 NULS_STRAY = 8  # some in a text are damage to those values alone
 
-NO_UTF8 = re.compile("[\udc80-\udcff]")
+NO_UTF8 = re.compile("[\udc80-\udcff]+")
 NO_ASCII = re.compile("[^\0-\x7f]")
 
 # Fewer faults than one in so many letters that are no ASCII: the text is UTF-8, with faults.
@@ -33,6 +33,14 @@ class Found(NamedTuple):
 
     encoding: str
     facts: tuple[Fact, ...]
+
+
+class Counted(NamedTuple):
+    """``places`` that are no UTF-8, of so many ``bad`` bytes; ``letters`` of several bytes."""
+
+    places: int
+    bad: int
+    letters: int
 
 
 def find_encoding(file: BinaryIO) -> Found:
@@ -54,9 +62,12 @@ def find_encoding(file: BinaryIO) -> Found:
     if _is_utf8(file):
         return Found("utf-8", ())
     file.seek(0)
-    faults, letters = _counted(file)
-    if letters > LETTERS_PER_FAULT * faults:
-        said = f"The text is UTF-8; {faults:,} place{pluralize(faults)} in it can’t be read."
+    counted = _counted(file)
+    if counted.letters > LETTERS_PER_FAULT * counted.bad:
+        said = (
+            f"The text is UTF-8; {counted.places:,} place{pluralize(counted.places)} in it can’t "
+            "be read."
+        )
         return Found("utf-8", (Fact("encoding", said),))
     said = (
         "The text is not UTF-8, so it is taken for Western European (Windows-1252). If names look "
@@ -92,15 +103,16 @@ def _is_utf8(file: BinaryIO) -> bool:
     return True
 
 
-def _counted(file: BinaryIO) -> tuple[int, int]:
-    """How many places are no UTF-8, and how many are letters of several bytes."""
+def _counted(file: BinaryIO) -> Counted:
+    """How much of the file is no UTF-8, and how much is for certain."""
     decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
-    faults = letters = 0
-    while block := file.read(BLOCK_BYTES):
-        text = decoder.decode(block)
-        bad = len(NO_UTF8.findall(text))
-        faults += bad
-        letters += len(NO_ASCII.findall(text)) - bad
-        if faults > FAULTS_ENOUGH and letters <= LETTERS_PER_FAULT * faults:
-            break
-    return faults, letters
+    places = bad = letters = 0
+    while True:
+        block = file.read(BLOCK_BYTES)
+        text = decoder.decode(block, final=not block)
+        faults = NO_UTF8.findall(text)
+        places += len(faults)
+        bad += sum(map(len, faults))
+        letters += len(NO_ASCII.findall(text)) - sum(map(len, faults))
+        if not block or (bad > FAULTS_ENOUGH and letters <= LETTERS_PER_FAULT * bad):
+            return Counted(places, bad, letters)

@@ -5,6 +5,7 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from billing.refusals import Refusal
+from billing.texts import storable
 from calls.imports import parts
 from calls.imports.readings import Reading, require_file
 from calls.models import FileImport
@@ -69,7 +70,10 @@ def columns_of(file_import: FileImport, reading: Reading) -> Columns:
                 may_be_torn=lambda last, is_closed: False,
             )
             names = _names(reading)
-            sample = [_by_column(raw.values, names) for raw in islice(first, SAMPLE_MAX)]
+            sample = [
+                {storable(name): storable(text) for name, text in values.items()}
+                for values in (_by_column(raw.values, names) for raw in islice(first, SAMPLE_MAX))
+            ]
     except BadFileError as error:
         raise Refusal(str(error), field="layout") from None
     found = dict.fromkeys(names)

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from billing.texts import storable
 from calls.imports.previewing import Preview, PreviewRow
 from calls.records import CallRecord, Rejected
 from calls.sources import Ignored
@@ -52,7 +53,7 @@ def _row(read: PreviewRow) -> SampleRow:
     if isinstance(record, Rejected):
         return SampleRow(
             number=read.number,
-            reason=f"{record.field}: {record.reason}",
+            reason=storable(f"{record.field}: {record.reason}"),
             text=_in_line(read.values),
         )
     if isinstance(record, Ignored):
@@ -78,4 +79,4 @@ def _in_line(values: Mapping[str, str]) -> str:
     """What stands in the line, by column, as much as helps to find it."""
     said = [f"{name}: {value}" for name, value in values.items() if value]
     more = " …" if len(said) > VALUES_SHOWN else ""
-    return " · ".join(said[:VALUES_SHOWN]) + more
+    return storable(" · ".join(said[:VALUES_SHOWN])) + more

@@ -219,6 +219,12 @@ def test_a_text_in_utf8_with_a_fault_stays_utf8():
     assert "1 place in it" in about(found, "encoding")[0]
 
 
+@pytest.mark.parametrize("cut", [b"\xc3", b"\xe2\x82"])
+def test_a_text_that_is_cut_inside_a_character_has_one_place_that_can_not_be_read(cut):
+    content = written([*TABLE, *TABLE[2:3] * 50]).encode() + b"C-9,20/11/2026 14:05,Jos" + cut
+    assert "; 1 place in it" in about(examined(content), "encoding")[0]
+
+
 def test_bytes_without_meaning_are_replaced():
     found = examined(TEXT.replace("José", "J\x81").encode("latin-1"))
     assert found.sample[1].values["Agent"] == "J�"

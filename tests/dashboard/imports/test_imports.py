@@ -202,6 +202,20 @@ def test_a_line_that_is_no_call_says_why_in_its_row(manager: Client, customer: A
     assert "soon" in bad.text
 
 
+@pytest.mark.parametrize("end", [b"\xe9,,\n", b"\xc3"])
+def test_a_line_with_a_byte_that_is_no_text_is_shown_all_the_same(
+    manager: Client, customer: Account, end: bytes
+) -> None:
+    """It is the only fault in a text that is UTF-8."""
+    good = own_csv("č" * 50).replace(b"\n", b",\n")
+    file_import = uploaded(customer, good + b"c2,outbound,completed,2026-11-10T09:30:00,," + end)
+    response = manager.get(page_of(file_import))
+    [_, bad] = response.context["page"].sample.rows
+    assert bad.call is None
+    assert "\ufffd" in bad.text
+    assert manager.get(page_of(file_import, name="import_mapping")).status_code == 200
+
+
 def test_a_trial_run_says_what_would_happen_and_records_nothing(
     manager: Client, customer: Account
 ) -> None:
