@@ -98,7 +98,7 @@ class Batch:
             RawRecord(line.number, line.text, next(values), False, "", line.occurrence)
             for line in call
         ]
-        for read in self.source.read(raw):
+        for read in self.source.read_certain(raw):
             if isinstance(read.record, Rejected) and all(map(_says_total, read.raw)):
                 self.ignored += len(read.raw)
             elif isinstance(read.record, Rejected):

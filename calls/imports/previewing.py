@@ -69,7 +69,7 @@ def _read(
         is_alone = source.equal_rows_are_calls or not call_id
         calls[raw.number if is_alone else call_id].append(raw)
     for lines in calls.values():
-        for one in source.read(lines):
+        for one in source.read_certain(lines):
             record = one.record
             if isinstance(record, Rejected):
                 record = Rejected(source.field_name(record.field), record.reason)

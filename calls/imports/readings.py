@@ -117,6 +117,12 @@ def require_file(file_import: FileImport) -> None:
 
 def source_of(*, reading: Reading, account: Account, now: datetime) -> Source[Any]:
     """Return the source that reads so, for one file. Raises Refusal."""
+    source = _source_of(reading, account, now)
+    source.encoding_is_guessed = reading.layout.encoding_is_guessed
+    return source
+
+
+def _source_of(reading: Reading, account: Account, now: datetime) -> Source[Any]:
     zone = reading.zone or account.time_zone
     if zone not in place_names():
         raise Refusal("There is no such time zone; use a name like Asia/Kolkata.", field="zone")

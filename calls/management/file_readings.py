@@ -91,6 +91,14 @@ def readable(
     Raises BadFileError where it can't be read, CommandError where the arguments do not fit it.
     """
     found = find_out(account=account, name=name, file=file, now=now)
+    if options["encoding"]:
+        named_so = replace(
+            found.reading.layout, encoding=options["encoding"], encoding_is_guessed=False
+        )
+        if found.unpacked is not None:
+            found.unpacked.close()
+        file.seek(0)
+        found = find_out(account=account, name=name, file=file, now=now, layout=named_so)
     reading = found.reading
     named = options["format"] or reading.format
     if names_a_mapping(options) or (options["dates"] and not _takes_dates(named)):

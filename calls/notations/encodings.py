@@ -23,16 +23,20 @@ NULS_STRAY = 8  # some in a text are damage to those values alone
 NO_UTF8 = re.compile("[\udc80-\udcff]+")
 NO_ASCII = re.compile("[^\0-\x7f]")
 
-# Fewer faults than one in so many letters that are no ASCII: the text is UTF-8, with faults.
-LETTERS_PER_FAULT = 10
+# In another encoding hardly any letters look like UTF-8. So where as many bytes as are faults make
+# letters of several bytes, the text is UTF-8, with faults.
 FAULTS_ENOUGH = 1_000
 
 
 class Found(NamedTuple):
-    """The encoding that a file has, and what is to be said about it."""
+    """The encoding that a file has, and what is to be said about it.
+
+    It ``is_guessed`` where the bytes prove no other, but it neither.
+    """
 
     encoding: str
     facts: tuple[Fact, ...]
+    is_guessed: bool = False
 
 
 class Counted(NamedTuple):
@@ -63,7 +67,7 @@ def find_encoding(file: BinaryIO) -> Found:
         return Found("utf-8", ())
     file.seek(0)
     counted = _counted(file)
-    if counted.letters > LETTERS_PER_FAULT * counted.bad:
+    if counted.letters >= counted.bad:
         said = (
             f"The text is UTF-8; {counted.places:,} place{pluralize(counted.places)} in it can’t "
             "be read."
@@ -73,7 +77,7 @@ def find_encoding(file: BinaryIO) -> Found:
         "The text is not UTF-8, so it is taken for Western European (Windows-1252). If names look "
         "wrong, choose another encoding."
     )
-    return Found(FALLBACK, (Fact("encoding", said),))
+    return Found(FALLBACK, (Fact("encoding", said),), is_guessed=True)
 
 
 def _named(encoding: str) -> str:
@@ -114,5 +118,5 @@ def _counted(file: BinaryIO) -> Counted:
         places += len(faults)
         bad += sum(map(len, faults))
         letters += len(NO_ASCII.findall(text)) - sum(map(len, faults))
-        if not block or (bad > FAULTS_ENOUGH and letters <= LETTERS_PER_FAULT * bad):
+        if not block or (bad > FAULTS_ENOUGH and letters < bad):
             return Counted(places, bad, letters)

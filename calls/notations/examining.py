@@ -80,12 +80,12 @@ def plain_file(
 
 
 def _layout_of(file: BinaryIO, name: str) -> tuple[Layout, tuple[Fact, ...]]:
-    encoding, facts = find_encoding(file)
+    encoding, facts, is_guessed = find_encoding(file)
     if found := _json_layout(file, name, encoding):
         layout, about = found
     else:
         layout, about = _delimited_layout(file, encoding)
-    return layout, (*facts, *about)
+    return replace(layout, encoding_is_guessed=is_guessed), (*facts, *about)
 
 
 def _json_layout(file: BinaryIO, name: str, encoding: str) -> tuple[Layout, list[Fact]] | None:

@@ -50,6 +50,7 @@ class Layout:
     the names that the header gives (a name that stands twice gets " (2)" the second time), "1",
     "2" … without a header, or the dotted paths in a JSON document. ``records_at`` names the list in
     a JSON document; it is empty for an array, for one document, and for one document a line.
+    ``encoding_is_guessed`` until a person names one, where the file does not tell.
     """
 
     notation: str = DELIMITED
@@ -60,6 +61,7 @@ class Layout:
     has_header: bool = True
     columns: tuple[str, ...] = ()
     records_at: str = ""
+    encoding_is_guessed: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """Return what `from_json` takes."""

@@ -91,7 +91,7 @@ _TIME_FIRST: Final = re.compile(
     re.IGNORECASE,
 )
 _ZEROS: Final = re.compile(r"[0\-/.:TZ ]+")
-_NUMBER: Final = re.compile(r"(-?)([0-9]{1,%d})(?:[.,]([0-9]*))?" % DIGITS_MAX)
+_NUMBER: Final = re.compile(rf"(-?)([0-9]{{1,{DIGITS_MAX}}})(?:[.,]([0-9]*))?")
 _EXPONENT: Final = re.compile(r"([0-9])[.,]([0-9]+)[Ee]\+?([0-9]{1,2})")
 _OFFSET: Final = re.compile(r"(?:utc|gmt)?\s?([-+−])([0-9]{1,2})(?::?([0-9]{2}))?")
 _DATE_OF_MIDNIGHT: Final = re.compile(

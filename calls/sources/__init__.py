@@ -21,6 +21,12 @@ from calls.notations.reading import reader_for
 from calls.notations.trimming import TrimmedReader
 from calls.records import CallRecord, Rejected
 
+ID_IS_GUESSED = (
+    "has letters that are others in another encoding, and the file does not tell its own. Say "
+    "which encoding it has (“Characters” on the page, --encoding in the command), then import it "
+    "again."
+)
+
 
 class Option(NamedTuple):
     """Something that the notation of a source does not say, so that whoever imports may say it.
@@ -85,6 +91,8 @@ class Source(ABC, Generic[Values]):
     # Whether raw records with one ``call_id`` are several calls: they are not read together then,
     # but each by itself, with its ``occurrence`` among them.
     equal_rows_are_calls: bool = False
+    # Whether nobody knows for certain what letters beyond ASCII are: see `read_certain`.
+    encoding_is_guessed: bool = False
 
     def __init__(self, *, account_id: int, zone: ZoneInfo, now: datetime) -> None:
         self.account_id = account_id
@@ -103,9 +111,25 @@ class Source(ABC, Generic[Values]):
     def read(self, raw: Sequence[RawRecord[Values]]) -> Iterator[Read[Values]]:
         """Read all the raw records of a file that are about one call, in the order of the file."""
 
+    def read_certain(self, raw: Sequence[RawRecord[Values]]) -> Iterator[Read[Values]]:
+        """Read as `read` does, but reject calls whose ID may be another one.
+
+        With a guessed encoding a known call would get another ID, and be charged once more. Other
+        texts may suffer from a wrong guess.
+        """
+        if not self.encoding_is_guessed:
+            return self.read(raw)
+        return map(_with_certain_id, self.read(raw))
+
     def field_name(self, field: str) -> str:
         """Return what the source calls what the rules of a record call ``field``."""
         return field
+
+
+def _with_certain_id(read: Read[Values]) -> Read[Values]:
+    if not isinstance(read.record, CallRecord) or read.record.call_id.isascii():
+        return read
+    return read._replace(record=Rejected("call_id", ID_IS_GUESSED), agrees=None)
 
 
 def open_reader(

@@ -9,7 +9,7 @@ from django.utils.text import capfirst
 
 from billing.zones import place_names
 from calls.imports.readings import Reading
-from calls.notations.layout import DELIMITED, JSON
+from calls.notations.layout import DELIMITED, JSON, Layout
 from calls.sources import Option
 from calls.sources.mapped.answers import DAY_ORDERS, answered
 from calls.sources.mapped.profile import Profile
@@ -64,12 +64,8 @@ class LayoutForm(forms.Form):
         self._options = SOURCES[reading.format].options if reading.format in SOURCES else ()
         for option in self._options:
             self._add_option(option, reading.options.get(option.name))
+        self._add_encoding(layout)
         if layout.notation == DELIMITED:
-            self.fields["encoding"] = forms.ChoiceField(
-                label="Characters",
-                choices=with_own(ENCODING_CHOICES, layout.encoding),
-                initial=layout.encoding,
-            )
             self.fields["delimiter"] = forms.ChoiceField(
                 label="Between values",
                 choices=with_own(SEPARATORS, layout.delimiter),
@@ -97,6 +93,18 @@ class LayoutForm(forms.Form):
             label="This file is right where it contradicts what is recorded already",
             initial=reading.revise,
             required=False,
+        )
+
+    def _add_encoding(self, layout: Layout) -> None:
+        """A field for the encoding. What was guessed stays a guess until somebody names one."""
+        offered = with_own(ENCODING_CHOICES, layout.encoding)
+        if layout.encoding_is_guessed:
+            offered = [("", f"A guess: {dict(offered)[layout.encoding]}"), *offered]
+        self.fields["encoding"] = forms.ChoiceField(
+            label="Characters",
+            choices=offered,
+            initial="" if layout.encoding_is_guessed else layout.encoding,
+            required=not layout.encoding_is_guessed,
         )
 
     def _add_option(self, option: Option, told: Any) -> None:
@@ -149,7 +157,11 @@ class LayoutForm(forms.Form):
         if self.errors:
             return said
         begun = self._begun
-        own = {name: said[name] for name in LAYOUT_FIELDS if name in said}
+        own: dict[str, Any] = {name: said[name] for name in LAYOUT_FIELDS if name in said}
+        if not own["encoding"]:
+            own["encoding"] = begun.layout.encoding
+        elif begun.layout.encoding_is_guessed:
+            own["encoding_is_guessed"] = False
         layout = replace(begun.layout, **own)
         profile = begun.profile
         if "day_order" in said and profile is not None:

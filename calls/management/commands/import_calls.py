@@ -23,6 +23,7 @@ from calls.management.source_arguments import (
     did_you_mean,
 )
 from calls.management.withdrawing import take_back
+from calls.notations.layout import ENCODINGS
 from calls.sources import Source
 from calls.sources.registry import SOURCES
 
@@ -80,6 +81,12 @@ class Command(ActingCommand):
             metavar="NAME",
             help="Zone of times without an offset, such as Asia/Kolkata (found out where the file "
             "shows it, else the account's).",
+        )
+        parser.add_argument(
+            "--encoding",
+            choices=ENCODINGS,
+            metavar="NAME",
+            help=f"Its encoding: {', '.join(ENCODINGS)} (found out).",
         )
         parser.add_argument(
             "--rejects",

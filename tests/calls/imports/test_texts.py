@@ -1,5 +1,7 @@
 """Texts that can't be stored as they are: they cost nobody a charge, and the import says so."""
 
+import gzip
+
 import pytest
 
 from calls.charging import record_calls
@@ -91,3 +93,43 @@ def test_the_outcome_of_recording_says_what_became_of_a_text(professional):
     [outcome] = record_calls(records=[record(professional, agent="x" * 101)], now=NOW)
     assert outcome.notes == (("agent", "is too long; it is shortened to 100 characters."),)
     assert record_one(record(professional, agent="x" * 101)) == ("unchanged", 0)
+
+
+def test_an_odd_byte_in_a_remark_gives_known_calls_no_other_ids(importing_file):
+    header = f"{HEADER},agent,remarks\n"
+    known = f"{GOOD.format('anruf-ü1', 10)},André,\n"
+    importing_file((header + known).encode())
+    odd = f"{GOOD.format('c2', 10)},Asha,caf".encode() + b"\xe9\n"
+    outcome = importing_file((header + known).encode() + odd)
+    assert outcome.out.startswith("1 created, 1 unchanged, 0 corrected, 0 rejected; 3 credits")
+    assert set(Call.objects.values_list("call_id", "agent")) == {
+        ("anruf-ü1", "André"),
+        ("c2", "Asha"),
+    }
+
+
+def test_a_call_id_in_a_guessed_encoding_is_rejected_until_somebody_names_it(
+    importing_file, tmp_path
+):
+    content = f"{HEADER},agent\n{GOOD.format('c1', 10)},José\n{GOOD.format('b2é', 10)},Asha\n"
+    outcome = importing_file(content.encode("cp1252"))
+    assert outcome.out.startswith("1 created, 0 unchanged, 0 corrected, 1 rejected; 3 credits")
+    [_, (number, field, reason, _)] = rejects(tmp_path)
+    assert (number, field) == ("3", "call_id")
+    assert "--encoding" in reason
+    outcome = importing_file(content.encode("cp1252"), "--encoding", "cp1252")
+    assert outcome.out.startswith("1 created, 1 unchanged, 0 corrected, 0 rejected; 3 credits")
+    assert Call.objects.filter(call_id="b2é").exists()
+
+
+def test_a_named_encoding_is_that_of_a_packed_file_too(importing_file):
+    content = f"{HEADER},agent\n{GOOD.format('č1', 10)},Jiří\n".encode("cp1250")
+    outcome = importing_file(gzip.compress(content), "--encoding", "cp1250")
+    assert outcome.out.startswith("1 created, 0 unchanged, 0 corrected, 0 rejected")
+    assert Call.objects.get().call_id == "č1"
+
+
+def test_a_marked_encoding_is_no_guess(importing_file):
+    content = f"{HEADER}\n{GOOD.format('č1', 10)}\n".encode("utf-16")
+    outcome = importing_file(content)
+    assert outcome.out.startswith("1 created, 0 unchanged, 0 corrected, 0 rejected")

@@ -225,6 +225,20 @@ def test_a_text_that_is_cut_inside_a_character_has_one_place_that_can_not_be_rea
     assert "; 1 place in it" in about(examined(content), "encoding")[0]
 
 
+@pytest.mark.parametrize(
+    ("agents", "encoding"),
+    [
+        (["José".encode(), b"caf\xe9"], "utf-8"),
+        (["José".encode(), b"caf\xe9", b"na\xefve"], "cp1252"),
+        ([b"caf\xe9"], "cp1252"),
+    ],
+)
+def test_a_text_is_utf8_where_as_much_of_it_is_so_as_is_not(agents, encoding):
+    rows = [b"Call,Agent", *(b"C-%d,%s" % row for row in enumerate(agents)), b""]
+    layout = examined(b"\n".join(rows)).layout
+    assert (layout.encoding, layout.encoding_is_guessed) == (encoding, encoding == "cp1252")
+
+
 def test_bytes_without_meaning_are_replaced():
     found = examined(TEXT.replace("José", "J\x81").encode("latin-1"))
     assert found.sample[1].values["Agent"] == "J�"

@@ -151,6 +151,25 @@ def test_another_separator_cuts_the_file_anew(manager: Client, customer: Account
     assert file_import.reading["layout"]["columns"][:2] == ["call_id", "usage_type"]
 
 
+def test_a_guessed_encoding_stays_a_guess_until_somebody_names_one(
+    manager: Client, customer: Account
+) -> None:
+    content = own_csv("c1", "b2~").replace(b"~", b"\xe9")
+    file_import = uploaded(customer, content)
+    address = reverse("dashboard:import_page", args=["acme", file_import.public_id])
+    [_, odd] = manager.get(address).context["page"].sample.rows
+    assert odd.call is None
+    assert "call_id" in odd.reason
+    change(manager, file_import, zone="UTC")
+    file_import.refresh_from_db()
+    layout = file_import.reading["layout"]
+    assert (layout["encoding"], layout["encoding_is_guessed"]) == ("cp1252", True)
+    change(manager, file_import, encoding="cp1252")
+    [_, named] = manager.get(address).context["page"].sample.rows
+    assert named.call is not None
+    assert named.call.call_id == "b2é"
+
+
 # ── What it does not tell ─────────────────────────────────────────────────────────────────────
 def test_nothing_is_tried_before_what_is_open_is_answered(
     manager: Client, known: FileImport
