@@ -2,17 +2,14 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final
 from zoneinfo import ZoneInfo
 
 from calls.models import Status
 from calls.notations.times import date_with_time, time_reader
 from calls.records import Rejected
-from calls.sources.mapped.columns import Column
+from calls.sources.mapped.columns import ANY_ZONE, Column
 from calls.sources.mapped.profile import Moment, Profile
 from calls.sources.mapped.reading import ReadRecord, RecordReader
-
-ANY_ZONE: Final = ZoneInfo("UTC")
 
 
 class Rows:
@@ -20,6 +17,7 @@ class Rows:
 
     def __init__(self, columns: Sequence[Column]) -> None:
         self.places = {column.title: place for place, column in enumerate(columns)}
+        self._zone = columns[0].zone if columns else ANY_ZONE
         self.rows = list(zip(*(column.texts for column in columns), strict=True))
 
     def naive(self, moment: Moment) -> list[datetime | None]:
@@ -28,7 +26,7 @@ class Rows:
         written: list[datetime | None] = []
         for text in self._texts(moment):
             try:
-                instant = read("", text, ANY_ZONE)
+                instant = read("", text, self._zone)
             except Rejected:
                 instant = None
             written.append(None if instant is None else instant.at.replace(tzinfo=None))
@@ -40,7 +38,7 @@ class Rows:
         aware = []
         for text in self._texts(moment):
             try:
-                instant = read("", text, ANY_ZONE)
+                instant = read("", text, self._zone)
             except Rejected:
                 continue
             if instant is not None:

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from calls.notations.durations import duration_reader
 from calls.notations.nothing import NOTHING, unquoted
-from calls.notations.times import TimeReader, date_with_time, time_reader
+from calls.notations.times import TimeReader, date_first, date_with_time, time_reader
 from calls.records import Rejected
 from calls.sources.mapped.date_order import DATE
 from calls.sources.mapped.naming import TIMELIKE, Name, name_of
@@ -19,7 +19,8 @@ from calls.sources.mapped.naming import TIMELIKE, Name, name_of
 FITTING_MIN: Final = 0.9
 
 CLOCK: Final = re.compile(
-    r"(?:1899-12-3[01][T ])?\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?(?:\s*[ap]\.?m\.?)?", re.IGNORECASE
+    r"(?:1899-12-3[01][T ])?\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?(?:\s*[ap](?:\.\s?)?m\.?)?",
+    re.IGNORECASE,
 )
 LENGTH_CLOCK: Final = re.compile(r"\d{0,4}:\d{2}(?::\d{2}(?:[.,]\d+)?)?")
 NUMBER: Final = re.compile(r"-?(?:\d+|\d{1,3}(?:[.,]\d{3})*)?(?:[.,]\d+)?")
@@ -46,11 +47,15 @@ ANY_ZONE: Final = ZoneInfo("UTC")
 
 @dataclass(frozen=True)
 class Column:
-    """A column with its values as far as they are known: without blanks and what is nothing."""
+    """A column with its values as far as they are known: without blanks and what is nothing.
+
+    ``zone`` decides which abbreviations of zones its times may have.
+    """
 
     title: str
     texts: Sequence[str] = field(repr=False)  # as they stand, of all records of the sample
     place: int = 0
+    zone: ZoneInfo = ANY_ZONE
 
     @cached_property
     def name(self) -> Name:
@@ -102,7 +107,7 @@ class Column:
             return ()
         if self.fits(_is_plain_number):
             return self._number_forms()
-        return self._date_forms(lambda form: _reads(time_reader(form)))
+        return self._date_forms(lambda form: _reads(time_reader(form), self.zone))
 
     @cached_property
     def date_forms(self) -> tuple[str, ...]:
@@ -112,16 +117,20 @@ class Column:
         return self._date_forms(_reads_date)
 
     def _date_forms(self, test: Callable[[str], Callable[[str], bool]]) -> tuple[str, ...]:
-        if self.fits(YEAR_FIRST.match):
+        if self._begins(YEAR_FIRST):
             return next(((form,) for form in ("iso", "ymd") if self.fits(test(form))), ())
-        if self.fits(IN_LETTERS.match):
+        if self._begins(IN_LETTERS):
             return ("dmy",) if self.fits(test("dmy")) else ()
-        if not self.fits(DATE.match):
+        if not self._begins(DATE):
             return ()
         day_or_month_first = [test("dmy"), test("mdy")]
         if self.fits(lambda text: any(reads(text) for reads in day_or_month_first)):
             return ("dmy", "mdy")
         return ()
+
+    def _begins(self, pattern: re.Pattern[str]) -> bool:
+        """Whether nearly all dates begin so: they may stand behind their times of day."""
+        return self.fits(lambda text: pattern.match(date_first(text)))
 
     def _number_forms(self) -> tuple[str, ...]:
         if not self.is_timelike:
@@ -205,12 +214,12 @@ def _is_plain_number(text: str) -> bool:
     return text.replace(".", "", 1).replace(",", "", 1).isdigit()
 
 
-def _reads(reader: TimeReader) -> Callable[[str], bool]:
+def _reads(reader: TimeReader, zone: ZoneInfo = ANY_ZONE) -> Callable[[str], bool]:
     """Whether a text is a time with date and time of day."""
 
     def test(text: str) -> bool:
         try:
-            return reader("", text, ANY_ZONE) is not None
+            return reader("", text, zone) is not None
         except Rejected:
             return False
 

@@ -48,7 +48,7 @@ def propose(
     Raises BadFileError where the dates of a column contradict each other.
     """
     found = [
-        Column(title, [raw.values.get(title, "") for raw in sample], place)
+        Column(title, [raw.values.get(title, "") for raw in sample], place, zone)
         for place, title in enumerate(columns)
     ]
     parts = assigned(found)

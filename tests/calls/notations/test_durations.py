@@ -38,6 +38,7 @@ def read(unit, text, decimal="."):
         ("h:m:s", "1.02:03:04", 93_784 * SECOND),
         ("h:m:s", "1 day, 2:03:04", 93_784 * SECOND),
         ("h:m:s", "12:03:20 AM", 200 * SECOND),
+        ("h:m:s", "12:03:20 a. m.", 200 * SECOND),
         ("h:m:s", "1899-12-30 00:03:20", 200 * SECOND),
         ("h:m:s", "03:20", 200 * SECOND),
         ("h:m:s", "0", 0),

@@ -142,12 +142,58 @@ def test_an_export_of_a_platform_is_read_without_help_or_question():
             """,
             ["10:00:00", "10:00:00", "10:01:01.500000"],
         ),
+        (
+            """
+            Call ID;Started;Talk time (s);Direction
+            x-1;20/11/2026 02:05:09 PM IST;10;Outbound
+            """,
+            ["14:05:09", "14:05:09", "14:05:19"],
+        ),
+        (
+            """
+            Call ID;Started;Talk time (s);Direction
+            x-1;02:05:09 PM 20/11/2026;10;Outbound
+            """,
+            ["14:05:09", "14:05:09", "14:05:19"],
+        ),
+        (
+            """
+            Call ID;Started;Talk time (s);Direction
+            x-1;02:05 PM IST 20 Nov 2026;10;Outbound
+            """,
+            ["14:05:00", "14:05:00", "14:05:10"],
+        ),
+        (
+            """
+            Call ID;Started;Talk time (s);Direction
+            x-1;20/11/2026 02:05 p. m.;10;Outbound
+            """,
+            ["14:05:00", "14:05:00", "14:05:10"],
+        ),
+        (
+            """
+            Call ID;Date;Time;Talk time (s);Direction
+            x-1;20/11/2026;02:05 p. m.;10;Outbound
+            """,
+            ["14:05:00", "14:05:00", "14:05:10"],
+        ),
     ],
-    ids=["offsets", "epoch", "end-after-midnight", "month-in-letters", "serial", "utc-in-name"],
+    ids=[
+        *("offsets", "epoch", "end-after-midnight", "month-in-letters", "serial", "utc-in-name"),
+        *("own-abbreviation", "time-first", "time-first-in-letters", "half-with-a-blank"),
+        "half-with-a-blank-in-its-column",
+    ],
 )
 def test_times_are_read_as_they_are_written(text, times):
     ((_, status, *told),) = calls(text)
     assert (status, told) == (Status.COMPLETED, times)
+
+
+def test_an_abbreviation_of_another_zone_than_the_accounts_is_proposed_nowhere():
+    text = "Call ID;Started;Talk time (s)\nx-1;20/11/2026 02:05:09 PM IST;10\n"
+    assert proposed(text, zone="Europe/Paris").profile is None
+    [said] = facts(proposed(text), "zone")
+    assert "names its own offset" in said
 
 
 def test_the_unit_of_a_length_is_the_one_that_agrees_with_the_times():
