@@ -29,6 +29,7 @@ _NAMES: Final = {
     "min": "minutes",
     "h:m:s": "hours, minutes and seconds like 0:03:20",
     "m:s": "minutes and seconds like 3:20",
+    "h:m": "hours and minutes like 1:10",
     "words": "a length like 3m 10s",
     "iso8601": "a length like PT3M10S",
 }
@@ -64,7 +65,9 @@ def duration_reader(unit: str, *, decimal: str = ".") -> DurationReader:
     """Return what reads lengths of time in ``unit`` with the mark ``decimal`` before decimals."""
     if unit in PER_UNIT:
         return _numbers(unit, decimal)
-    return {"h:m:s": _clock, "m:s": _clock, "words": _words, "iso8601": _iso}[unit]
+    if ":" in unit:
+        return _clock(unit)
+    return {"words": _words, "iso8601": _iso}[unit]
 
 
 def _numbers(unit: str, decimal: str) -> DurationReader:
@@ -88,22 +91,34 @@ def _numbers(unit: str, decimal: str) -> DurationReader:
     return read
 
 
-def _clock(field: str, text: str) -> int | None:
-    text = unquoted(text.strip())
-    if text in NOTHING:
-        return None
-    if text in ("0", "00"):
-        return 0
-    found = _matched(_CLOCK, text)
-    if found is None:
-        raise _unreadable(field, text, "h:m:s")
-    hours, minutes, seconds = (int(found[part] or 0) for part in ("h", "m", "s"))
-    if (found["h"] and minutes > 59) or seconds > 59:
-        raise _unreadable(field, text, "h:m:s")
-    if half := found["half"]:  # a spreadsheet took it for a time of day
-        hours = hours % 12 + (12 if half in "Pp" else 0)
-    whole = ((int(found["days"] or 0) * 24 + hours) * 60 + minutes) * 60 + seconds
-    return _signed(field, text, found["sign"], _exact(whole, found["f"] or "", 1_000_000))
+def _clock(unit: str) -> DurationReader:
+    """Read lengths as clocks show them; where two numbers stand, ``unit`` says what they are."""
+    has_hours_first = unit == "h:m"
+    asked = "h:m" if has_hours_first else "h:m:s"
+
+    def read(field: str, text: str) -> int | None:
+        text = unquoted(text.strip())
+        if text in NOTHING:
+            return None
+        if text in ("0", "00"):
+            return 0
+        found = _matched(_CLOCK, text)
+        if found is None:
+            raise _unreadable(field, text, asked)
+        parts = found.group("h", "m", "s")
+        if has_hours_first and parts[0] is None:
+            if found["f"]:
+                raise _unreadable(field, text, asked)
+            parts = (parts[1], parts[2], None)
+        hours, minutes, seconds = (int(part or 0) for part in parts)
+        if (parts[0] is not None and minutes > 59) or seconds > 59:
+            raise _unreadable(field, text, asked)
+        if half := found["half"]:  # a spreadsheet took it for a time of day
+            hours = hours % 12 + (12 if half in "Pp" else 0)
+        whole = ((int(found["days"] or 0) * 24 + hours) * 60 + minutes) * 60 + seconds
+        return _signed(field, text, found["sign"], _exact(whole, found["f"] or "", 1_000_000))
+
+    return read
 
 
 def _words(field: str, text: str) -> int | None:

@@ -29,6 +29,7 @@ UNIT_WORDS: Mapping[str, str] = {
     "min": "minutes, 3.25",
     "h:m:s": "hours:minutes:seconds",
     "m:s": "minutes:seconds",
+    "h:m": "hours:minutes",
     "words": "words, 3m 10s",
     "iso8601": "PT3M10S",
 }

@@ -157,8 +157,10 @@ class Column:
         if self.fits(LENGTH_CLOCK.fullmatch) or (
             self.is_clock and self.fits(_reads_length("h:m:s"))
         ):
+            if self.name.unit == "h:m":
+                return ("h:m",)
             has_hours = any(text.count(":") > 1 for text in self.values)
-            return ("h:m:s",) if has_hours else ("m:s",)
+            return ("h:m:s",) if has_hours else ("m:s", "h:m")
         if self.fits(NUMBER.fullmatch):
             return self._number_units()
         for unit in ("s", "min", "ms", "iso8601", "words", "h:m:s"):

@@ -18,8 +18,9 @@ UNIT_WORDS: Final = {
     **dict.fromkeys(("ms", "msec", "msecs", "millis", "millisecond", "milliseconds"), "ms"),
     **dict.fromkeys(("us", "usec", "microseconds"), "us"),
     **dict.fromkeys(("min", "mins", "minute", "minutes"), "min"),
-    **dict.fromkeys(("hh mm ss", "h mm ss", "hms"), "h:m:s"),
-    **dict.fromkeys(("mm ss", "m ss"), "m:s"),
+    **dict.fromkeys(("hh mm ss", "h mm ss", "h m s", "hms"), "h:m:s"),
+    **dict.fromkeys(("mm ss", "m ss", "m s"), "m:s"),
+    **dict.fromkeys(("hh mm", "h mm", "h m"), "h:m"),
 }
 _UNITS_AT_END: Final = re.compile(
     rf"(.*?)\s*\b(?:in )?({'|'.join(sorted(UNIT_WORDS, key=len, reverse=True))})"

@@ -28,7 +28,7 @@ FORMS: Final = (
     "excel",
     "gregorian_s",
 )
-UNITS: Final = ("s", "ms", "us", "min", "h:m:s", "m:s", "words", "iso8601")
+UNITS: Final = ("s", "ms", "us", "min", "h:m:s", "m:s", "h:m", "words", "iso8601")
 PRECISIONS: Final = ("", "minute")
 DECIMAL_MARKS: Final = (".", ",")
 TOLD_BY: Final = ("", "talk", "total", "connected_at")

@@ -45,6 +45,12 @@ def read(unit, text, decimal="."):
         ("m:s", "3:20", 200 * SECOND),
         ("m:s", "75:20", 4_520 * SECOND),
         ("m:s", ":45", 45 * SECOND),
+        ("h:m", "01:10", 4_200 * SECOND),
+        ("h:m", "26:00", 93_600 * SECOND),
+        ("h:m", "1:10:05", 4_205 * SECOND),
+        ("h:m", "1 day, 2:03", 93_780 * SECOND),
+        ("h:m", "12:10 AM", 600 * SECOND),
+        ("h:m", "0", 0),
         ("words", "3m 10s", 190 * SECOND),
         ("words", "1 hour, 2 minutes and 3 seconds", 3_723 * SECOND),
         ("words", "1h", 3_600 * SECOND),
@@ -89,6 +95,10 @@ def test_words_for_no_length(unit, text):
         ("h:m:s", "0:03:75", "not hours, minutes and seconds"),
         ("h:m:s", "-0:00:05", "is negative"),
         ("h:m:s", "45", "not hours, minutes and seconds"),
+        ("h:m", "1:75", "not hours and minutes like 1:10"),
+        ("h:m", ":75", "not hours and minutes like 1:10"),
+        ("h:m", "1:10.5", "not hours and minutes like 1:10"),
+        ("h:m", "70", "not hours and minutes like 1:10"),
         ("words", "45", "not a length like 3m 10s"),
         ("iso8601", "P", "not a length like PT3M10S"),
     ],
@@ -100,7 +110,9 @@ def test_what_is_no_length_in_that_unit_is_rejected(unit, text, reason):
     assert reason in caught.value.reason
 
 
-@pytest.mark.parametrize("unit", ["s", "ms", "us", "min", "h:m:s", "m:s", "words", "iso8601"])
+@pytest.mark.parametrize(
+    "unit", ["s", "ms", "us", "min", "h:m:s", "m:s", "h:m", "words", "iso8601"]
+)
 @pytest.mark.parametrize(
     "text",
     [

@@ -210,6 +210,32 @@ def test_the_unit_of_a_length_is_the_one_that_agrees_with_the_times():
     ]
 
 
+@pytest.mark.parametrize(
+    ("name", "talk", "end"),
+    [
+        ("Talk time (hh:mm)", "01:10", "11:10:00"),
+        ("Talk time (hh:mm)", "01:10:00", "11:10:00"),
+        ("Talk time (mm:ss)", "01:10", "10:01:10"),
+        ("Talk time", "01:10", "10:01:10"),
+    ],
+)
+def test_the_name_of_a_column_tells_hours_from_minutes(name, talk, end):
+    text = f"Call ID;Start;{name};Direction\nx-1;2026-11-20 10:00:00;{talk};Outbound\n"
+    ((*_, ended),) = calls(text)
+    assert ended == end
+
+
+def test_lengths_that_agree_with_the_times_as_hours_and_minutes_are_such():
+    text = (
+        "Call ID;Start;End;Duration;Direction\n"
+        "x-1;2026-11-20 10:00:00;2026-11-20 11:10:00;01:10;Outbound\n"
+        "x-2;2026-11-20 12:00:00;2026-11-20 12:02:00;00:02;Outbound\n"
+    )
+    proposal = proposed(text)
+    assert proposal.profile.total.unit == "h:m"
+    assert facts(proposal, "durations")[0].startswith("100")
+
+
 def test_lengths_decide_where_times_are_cut_to_minutes():
     text = """
     Call ID;Start;Answer;End;Talk time;Direction
