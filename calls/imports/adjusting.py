@@ -13,11 +13,11 @@ from django.db import transaction
 
 from billing.refusals import Refusal
 from calls.imports import machine, parts
-from calls.imports.finding import find_out
+from calls.imports.finding import find_out, proven_against, questions_as_json
 from calls.imports.readings import MAPPED, Reading, choose, reading_of, require_file
 from calls.models import FileImport
 from calls.notations import BadFileError
-from calls.sources.mapped.answers import answered
+from calls.sources.mapped.answers import answered, in_zone
 from calls.sources.mapped.profile import Profile
 
 OUTDATED = ("format", "columns")  # by a mapping that somebody made
@@ -59,10 +59,16 @@ def change(*, file_import: FileImport, reading: Reading, now: datetime) -> FileI
 
 
 def map_columns(
-    *, file_import: FileImport, profile: Profile, zone: str | None = None, now: datetime
+    *,
+    file_import: FileImport,
+    profile: Profile,
+    zone: str | None = None,
+    is_of_other_file: bool = False,
+    now: datetime,
 ) -> FileImport:
     """Read the file by ``profile`` from now on. It answers all questions but that for the zone.
 
+    Where it was made for another file, what this one proves against it is asked.
     Raises Refusal where the file can't be read so.
     """
     reading = reading_of(file_import)
@@ -77,10 +83,29 @@ def map_columns(
     )
     asked = file_import.examined.get("questions", [])
     left = [question for question in asked if question[0] == "zone" and not zone]
+    if is_of_other_file:
+        left = _proven_against(file_import, reading, now)
     # What was said of the format, and of columns that were not found, holds no longer.
     facts = [fact for fact in file_import.examined.get("facts", []) if fact[0] not in OUTDATED]
     examined = {**file_import.examined, "questions": left, "facts": [*facts, SAID_BY_HAND]}
     return _store(file_import, reading, examined, now)
+
+
+def _proven_against(file_import: FileImport, reading: Reading, now: datetime) -> list[Any]:
+    """What the file proves against the profile of ``reading``, as questions are stored."""
+    require_file(file_import)
+    try:
+        with parts.opened(file_import) as file:
+            asked = proven_against(
+                reading=reading,
+                account=file_import.account,
+                name=file_import.file_name,
+                file=file,
+                now=now,
+            )
+    except BadFileError as error:
+        raise Refusal(str(error), field="profile") from None
+    return questions_as_json(asked)
 
 
 def answer(*, file_import: FileImport, answers: Mapping[str, str], now: datetime) -> FileImport:
@@ -107,8 +132,11 @@ def _answered(reading: Reading, topic: str, value: str) -> Reading:
 
     What a profile leaves open goes into the profile; anything else is an option of the source.
     """
-    if topic == "zone":
+    if topic == "zone" and reading.profile is None:
         return replace(reading, zone=value)
+    if topic == "zone":
+        profile = in_zone(Profile.from_json(reading.profile), value)
+        return replace(reading, zone=value, profile=profile.as_json())
     if reading.profile is None:
         return replace(reading, options={**reading.options, topic: value})
     profile = answered(Profile.from_json(reading.profile), topic, value)

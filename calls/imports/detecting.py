@@ -7,16 +7,14 @@ is; what its columns mean is decided over all its records.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
-from itertools import islice
 from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
+from calls.imports.contradicting import contradictions, records_of
 from calls.imports.detecting_switches import Switch, asterisk_file, freeswitch_file
-from calls.notations import RawRecord
 from calls.notations.layout import DELIMITED, Examined, Fact
-from calls.notations.reading import reader_for
 from calls.notations.times import date_first
 from calls.sources.canonical import CanonicalCsv, OwnExport, is_canonical, is_own_export
 from calls.sources.mapped.answers import Question
@@ -29,7 +27,6 @@ from calls.sources.registry import shipped_profiles
 
 MAPPED: Final = MappedSource.name
 SHARE_MIN: Final = 0.9  # of the records that tell: some are damaged, or notes below a table
-RECORDS_MAX: Final = 200_000  # read within seconds
 VALUE_WEIGHT: Final = 3  # a pattern that fits says more than a name
 
 _OFFSET: Final = re.compile(r"(?:Z|UTC|GMT|[+-]\d\d:?\d\d)$|GMT[+-]\d", re.IGNORECASE)
@@ -64,7 +61,8 @@ def detect(
     layout = examined.layout
     own = _best((profile.without_patterns() for profile in saved), examined)
     if own is not None:
-        return _by_profile(own, examined, account_zone, f"Your profile “{own.label or own.name}”")
+        said = f"Your profile “{own.label or own.name}”"
+        return _by_profile(own, examined, account_zone, said, now)
     if layout.notation == DELIMITED and layout.has_header:
         if is_own_export(layout.columns):
             return _simple(OwnExport.name, "our own export of calls and credits", account_zone)
@@ -77,13 +75,13 @@ def detect(
         return _of_switch(switch)
     shipped = _best(shipped_profiles().values(), examined)
     if shipped is not None:
-        return _by_profile(shipped, examined, account_zone, f"“{shipped.label}”")
+        return _by_profile(shipped, examined, account_zone, f"“{shipped.label}”", now)
     proposal = propose(
         layout.columns,
         examined.sample,
         zone=account_zone,
         now=now,
-        records=_records(examined),
+        records=records_of(examined),
     )
     unknown = Fact("format", "This is no format that is known here: say which column is what.")
     return Detected(
@@ -96,13 +94,6 @@ def detect(
     )
 
 
-def _records(examined: Examined) -> Iterator[RawRecord[Any]]:
-    """The records of the file, of a long one its first: what decides over whole columns."""
-    examined.file.seek(0)
-    yield from islice(reader_for(examined.layout, examined.file), RECORDS_MAX)
-    examined.file.seek(0)
-
-
 def _simple(name: str, said: str, zone: ZoneInfo) -> Detected:
     return Detected(name, {}, None, zone.key, (Fact("format", f"This looks like {said}."),))
 
@@ -113,14 +104,17 @@ def _of_switch(switch: Switch) -> Detected:
     )
 
 
-def _by_profile(profile: Profile, examined: Examined, zone: ZoneInfo, said: str) -> Detected:
+def _by_profile(
+    profile: Profile, examined: Examined, zone: ZoneInfo, said: str, now: datetime
+) -> Detected:
     facts = [Fact("format", f"{said} fits this file.")]
     profile = _with_precision(profile, examined)
     if _needs_zone(profile, examined):
         facts.append(
             Fact("zone", f"Its times are taken to be on the wall clock of {zone.key}, your own.")
         )
-    return Detected(MAPPED, {}, profile, zone.key, tuple(facts))
+    asked = contradictions(profile, examined, zone=zone, now=now)
+    return Detected(MAPPED, {}, profile, zone.key, tuple(facts), tuple(asked))
 
 
 def _with_precision(profile: Profile, examined: Examined) -> Profile:
@@ -132,7 +126,7 @@ def _with_precision(profile: Profile, examined: Examined) -> Profile:
     wanted = {_alike(moment.columns[-1]) for moment in moments if moment is not None}
     times = [name for name in columns if _alike(name) in wanted]
     whole = WholeColumns(columns, dates=(), words=(), times=times)
-    for record in _records(examined):
+    for record in records_of(examined):
         whole.read([record])
         if whole.has_seconds:  # as nearly all files have, in their first records
             break

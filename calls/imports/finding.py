@@ -1,13 +1,16 @@
 """What a file is: examined, recognised, and with the reading that is proposed for it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, BinaryIO, NamedTuple
+from zoneinfo import ZoneInfo
 
 from billing.models import Account
 from billing.texts import storable
+from billing.zones import is_known
 from calls.imports import profiles
+from calls.imports.contradicting import contradictions
 from calls.imports.detecting import detect
 from calls.imports.readings import MAPPED, Reading
 from calls.notations import RawRecord
@@ -38,15 +41,20 @@ class Found(NamedTuple):
         return {
             "is_known": self.is_known,
             "facts": [[fact.topic, storable(fact.said)] for fact in self.facts],
-            "questions": [
-                [
-                    storable(question.topic),
-                    storable(question.said),
-                    [list(map(storable, choice)) for choice in question.choices],
-                ]
-                for question in self.questions
-            ],
+            "questions": questions_as_json(self.questions),
         }
+
+
+def questions_as_json(questions: Iterable[Question]) -> list[Any]:
+    """Questions as they are stored with an import."""
+    return [
+        [
+            storable(question.topic),
+            storable(question.said),
+            [list(map(storable, choice)) for choice in question.choices],
+        ]
+        for question in questions
+    ]
 
 
 def find_out(
@@ -70,7 +78,14 @@ def find_out(
     if kept is not None:
         said = Fact("format", f"Your mapping “{kept.name}” fits this file.")
         reading = Reading(MAPPED, layout=cut, profile=kept.profile, zone=kept.zone)
-        return Found(reading, True, (*examined.facts, said), (), examined.sample, unpacked)
+        return Found(
+            reading,
+            is_known=True,
+            facts=(*examined.facts, said),
+            questions=tuple(_against(kept.profile, examined, kept.zone, account, now)),
+            sample=examined.sample,
+            unpacked=unpacked,
+        )
     detected = detect(
         examined,
         account_zone=account.zone,
@@ -93,6 +108,32 @@ def find_out(
         sample=examined.sample,
         unpacked=unpacked,
     )
+
+
+def proven_against(
+    *, reading: Reading, account: Account, name: str, file: BinaryIO, now: datetime
+) -> list[Question]:
+    """Ask what ``file`` proves against the profile of ``reading``, made for another file.
+
+    Raises BadFileError where the file can't be read, or contradicts itself.
+    """
+    examined = examine(file, name=name, layout=reading.layout)
+    try:
+        if reading.profile is None:
+            return []
+        examined = _without_rejected(examined)
+        return _against(reading.profile, examined, reading.zone, account, now)
+    finally:
+        file.seek(0)
+        if examined.file is not file:
+            examined.file.close()
+
+
+def _against(
+    profile: Mapping[str, Any], examined: Examined, zone: str, account: Account, now: datetime
+) -> list[Question]:
+    read_in = ZoneInfo(zone) if is_known(zone) else account.zone
+    return contradictions(Profile.from_json(profile), examined, zone=read_in, now=now)
 
 
 def _saved(account: Account) -> list[Profile]:

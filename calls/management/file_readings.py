@@ -10,7 +10,7 @@ from django.core.management.base import CommandError
 
 from billing.models import Account
 from billing.refusals import Refusal
-from calls.imports.finding import Found, find_out
+from calls.imports.finding import Found, find_out, proven_against
 from calls.imports.readings import MAPPED, Reading, source_of
 from calls.management.mapping_arguments import (
     AMOUNTS,
@@ -23,7 +23,7 @@ from calls.notations import BadFileError
 from calls.notations.layout import Fact
 from calls.sources import Source
 from calls.sources.canonical import CanonicalCsv
-from calls.sources.mapped.answers import Question
+from calls.sources.mapped.answers import Question, in_zone
 from calls.sources.mapped.columns import Column
 from calls.sources.mapped.found_lengths import with_columns_units
 from calls.sources.mapped.profile import Profile
@@ -117,6 +117,11 @@ def readable(
     zone = options["time_zone"] or reading.zone
     reading = replace(reading, zone=zone, revise=options["revise"])
     plain = found.unpacked or file
+    asked = found.questions
+    if options["profile"]:
+        asked = _asked_against(reading, plain, name, options, account, now)
+    if options["time_zone"] and any(question.topic == "zone" for question in asked):
+        reading = _in_zone(reading, zone)
     # What an argument says goes before what was found out.
     said = {topic for topic, name in (("zone", "time_zone"), ("dates", "dates")) if options[name]}
     facts = [fact for fact in found.facts if fact.topic not in said]
@@ -171,6 +176,35 @@ def _require_answers(found: Found, options: Mapping[str, Any]) -> None:
     for question in found.questions:
         if question.topic in ("dates", "zone") and question.topic not in answered:
             raise BadFileError(_asked(question))
+
+
+def _asked_against(
+    reading: Reading,
+    file: BinaryIO,
+    name: str,
+    options: Mapping[str, Any],
+    account: Account,
+    now: datetime,
+) -> tuple[Question, ...]:
+    """What the file proves against a profile that was named, where an argument answers it.
+
+    Raises BadFileError where none does.
+    """
+    try:
+        asked = proven_against(reading=reading, account=account, name=name, file=file, now=now)
+    except Refusal:
+        return ()  # whoever reads by it says why
+    for question in asked:
+        if not options["dates" if question.topic == "dates" else "time_zone"]:
+            raise BadFileError(_asked(question))
+    return tuple(asked)
+
+
+def _in_zone(reading: Reading, zone: str) -> Reading:
+    """``reading`` with its times in the zone that was named against what its profile says."""
+    if reading.profile is None:
+        return reading
+    return replace(reading, profile=in_zone(Profile.from_json(reading.profile), zone).as_json())
 
 
 def _known(found: Found, options: Mapping[str, Any]) -> Reading:

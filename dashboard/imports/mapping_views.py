@@ -180,6 +180,7 @@ def _with_profile(
             file_import=file_import,
             profile=Profile.from_json(found.profile),
             zone=found.zone or None,
+            is_of_other_file=True,
             now=timezone.now(),
         )
     except Refusal as refusal:

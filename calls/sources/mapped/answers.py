@@ -72,6 +72,22 @@ def answered(profile: Profile, topic: str, value: str) -> Profile:
     return _with(profile, field, replace(choice, words=tuple(words.items())))
 
 
+def in_zone(profile: Profile, zone: str) -> Profile:
+    """Return ``profile`` with its times in ``zone``, where it names another one for them.
+
+    A time keeps a zone that is not that of the start: its column names it.
+    """
+    first = profile.started_at or profile.connected_at or profile.ended_at
+    if first is None or not first.zone:
+        return profile
+    changed: dict[str, Any] = {
+        name: replace(moment, zone=zone)
+        for name in TIMES
+        if (moment := getattr(profile, name)) is not None and moment.zone == first.zone
+    }
+    return replace(profile, **changed)
+
+
 def _with(profile: Profile, field: str, choice: Choice) -> Profile:
     if field == "status":
         return replace(profile, status=choice)

@@ -1,16 +1,21 @@
 """The mappings that an account keeps, and the first records as a reading makes calls of them."""
 
 import json
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.utils import timezone
 
 from billing.refusals import Refusal
-from calls.imports import previewing, profiles, readings
+from calls.imports import adjusting, previewing, profiles, readings
 from calls.imports.readings import MAPPED
+from calls.models import ImportState
 from calls.records import CallRecord, Rejected
+from calls.sources.mapped.profile import Profile
 from tests.calls.importing import GOOD, lines
-from tests.calls.imports.engine import reading_of, ready
+from tests.calls.imports.engine import reading_of, ready, uploaded, worked
 
 pytestmark = pytest.mark.django_db
 
@@ -143,3 +148,92 @@ def test_what_cannot_be_read_so_is_said(professional):
     preview = shown(found, format="asterisk")
     assert preview.rows == ()
     assert "Asterisk" in preview.said
+
+
+# ── What a file proves against its mapping ────────────────────────────────────────────────────
+DAY_FIRST: dict[str, Any] = {
+    "call_id": {"columns": ["Ref"]},
+    "started_at": {"columns": ["When"], "form": "dmy"},
+    "talk": {"column": "Seconds", "unit": "s"},
+}
+
+
+def seventh_uuid(at):
+    """A UUID of version 7 that was made at the instant ``at``."""
+    digits = f"{int(at.timestamp() * 1000):012x}"
+    return f"{digits[:8]}-{digits[8:]}-7000-8000-000000000001"
+
+
+def with_ids(order, count=8, zone=UTC):
+    """Calls of 6 to 8 February at 10:00 and later in ``zone``, with IDs that tell their time."""
+    rows = []
+    for number in range(count):
+        at = datetime(2026, 2, 6 + number % 3, 10, number, tzinfo=zone)
+        rows.append(f"{seventh_uuid(at)},{at:{order} %H:%M:%S},65")
+    return "\n".join(["Ref,When,Seconds", *rows, ""])
+
+
+def asked(file_import):
+    return [question[0] for question in file_import.examined["questions"]]
+
+
+def test_ids_against_the_dates_and_the_zone_of_a_mapping_are_asked_about(professional):
+    kept(professional, profile=DAY_FIRST)
+    found = ready(professional, with_ids("%m/%d/%Y"))
+    assert asked(found) == ["dates", "zone"]
+    adjusting.answer(file_import=found, answers={"dates": "mdy", "zone": "UTC"}, now=timezone.now())
+    found.refresh_from_db()
+    first = shown(found).rows[0].record
+    assert isinstance(first, CallRecord)
+    assert first.started_at == datetime(2026, 2, 6, 10, tzinfo=UTC)
+
+
+def test_a_zone_that_a_mapping_names_for_its_times_gives_way_to_the_answer(professional):
+    started_at = {**DAY_FIRST["started_at"], "zone": "Asia/Kolkata"}
+    kept(professional, profile={**DAY_FIRST, "started_at": started_at})
+    found = ready(professional, with_ids("%d/%m/%Y"))
+    assert asked(found) == ["zone"]
+    adjusting.answer(file_import=found, answers={"zone": "UTC"}, now=timezone.now())
+    found.refresh_from_db()
+    first = shown(found).rows[0].record
+    assert isinstance(first, CallRecord)
+    assert first.started_at == datetime(2026, 2, 6, 10, tzinfo=UTC)
+
+
+def test_ids_that_agree_with_a_mapping_leave_nothing_to_ask(professional):
+    kept(professional, profile=DAY_FIRST)
+    assert asked(ready(professional, with_ids("%d/%m/%Y", zone=ZoneInfo("Europe/Paris")))) == []
+
+
+@pytest.mark.parametrize(
+    ("dates", "topics"),
+    [
+        (["03/05/2026", "11/13/2026"], ["dates"]),  # a day above 12 in the second place
+        (["03/05/2026", "13/11/2026"], []),
+        (["03/05/2026", "04/05/2026"], []),  # tells nothing
+        ([f"02/{day:02}/2026" for day in (8, 7, 6, 5, 4, 3)] + ["01/12/2026"], ["dates"]),
+    ],
+)
+def test_what_the_dates_of_a_file_prove_against_a_mapping_is_asked(professional, dates, topics):
+    kept(professional, profile=DAY_FIRST)
+    rows = [f"r{number},{date} 10:00,65" for number, date in enumerate(dates)]
+    assert asked(ready(professional, "\n".join(["Ref,When,Seconds", *rows, ""]))) == topics
+
+
+def test_dates_that_contradict_each_other_are_refused_though_a_mapping_was_kept(professional):
+    kept(professional, profile=DAY_FIRST)
+    file = "Ref,When,Seconds\nr1,13/03/2026 10:00,65\nr2,03/14/2026 10:00,65\n"
+    found = worked(uploaded(professional, file))
+    assert found.state == ImportState.REFUSED
+    assert "with the day first (line 2)" in found.said
+
+
+def test_a_mapping_that_is_chosen_afterwards_is_held_against_the_file_too(professional):
+    found = ready(professional, with_ids("%m/%d/%Y"))
+    found = adjusting.map_columns(
+        file_import=found,
+        profile=Profile.from_json(DAY_FIRST),
+        is_of_other_file=True,
+        now=timezone.now(),
+    )
+    assert asked(found) == ["dates", "zone"]

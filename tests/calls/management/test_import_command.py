@@ -230,6 +230,50 @@ def test_a_profile_is_read_from_a_file(importing_file, tmp_path):
     assert outcome.out.startswith("2 created"), outcome.refusal
 
 
+@pytest.fixture
+def day_first(tmp_path):
+    """A profile for files whose dates have the day first, in Kolkata."""
+    path = tmp_path / "day-first.json"
+    path.write_text(
+        json.dumps(
+            {
+                "call_id": {"columns": ["Id"]},
+                "started_at": {"columns": ["Start"], "form": "dmy", "zone": "Asia/Kolkata"},
+                "talk": {"column": "Talk", "unit": "s"},
+            }
+        )
+    )
+    return str(path)
+
+
+MONTH_FIRST = "Id,Start,Talk\nr1,03/14/2026 10:00:00,65\nr2,03/05/2026 10:00:00,65\n"
+
+
+def test_a_profile_that_the_dates_of_a_file_disprove_is_refused_with_the_way_out(
+    importing_file, day_first
+):
+    outcome = importing_file(MONTH_FIRST, profile=day_first)
+    assert outcome.code == 2
+    assert "“03/14/2026 10:00:00” (line 2)" in outcome.refusal
+    assert "Say it with --dates dmy or --dates mdy." in outcome.refusal
+    outcome = importing_file(MONTH_FIRST, profile=day_first, dates="mdy")
+    assert outcome.out.startswith("2 created"), outcome.refusal
+    assert {call.started_at.month for call in Call.objects.all()} == {3}
+
+
+def test_a_profile_whose_zone_the_ids_of_a_file_disprove_is_refused_with_the_way_out(
+    importing_file, day_first
+):
+    begun = [datetime(2026, 3, day, 10, tzinfo=UTC) for day in (13, 14, 15)]
+    rows = [f"{at.timestamp():.0f}.1,{at:%d/%m/%Y %H:%M:%S},65" for at in begun]
+    content = "\n".join(["Id,Start,Talk", *rows, ""])
+    outcome = importing_file(content, profile=day_first)
+    assert (outcome.code, "Say it with --zone NAME." in outcome.refusal) == (2, True)
+    outcome = importing_file(content, profile=day_first, time_zone="UTC")
+    assert outcome.out.startswith("3 created"), outcome.refusal
+    assert sorted(call.started_at for call in Call.objects.all()) == begun
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
