@@ -14,6 +14,7 @@ from django.db import transaction
 from billing.refusals import Refusal
 from calls.imports import machine, parts
 from calls.imports.finding import find_out, proven_against, questions_as_json
+from calls.imports.open_questions import still_open
 from calls.imports.readings import MAPPED, Reading, choose, reading_of, require_file
 from calls.models import FileImport
 from calls.notations import BadFileError
@@ -32,7 +33,7 @@ def change(*, file_import: FileImport, reading: Reading, now: datetime) -> FileI
     """
     begun = reading_of(file_import)
     if begun is not None and begun.layout == reading.layout:
-        return choose(file_import=file_import, reading=reading, now=now)
+        return _read_otherwise(file_import, begun, reading, now)
     require_file(file_import)
     try:
         with parts.opened(file_import) as file:
@@ -58,6 +59,24 @@ def change(*, file_import: FileImport, reading: Reading, now: datetime) -> FileI
     return _store(file_import, wanted, found.as_json(), now)
 
 
+def _read_otherwise(
+    file_import: FileImport, begun: Reading, reading: Reading, now: datetime
+) -> FileImport:
+    """Read a file that is cut as before by another ``reading`` than that with which it ``begun``.
+
+    Questions that this does not answer stay. What the file proves against another mapping is asked.
+    """
+    left = still_open(file_import.examined.get("questions", []), begun, reading)
+    if reading.profile is not None and _made_by(reading) != _made_by(begun):
+        left = _with_proven(left, file_import, reading, now)
+    return _store(file_import, reading, {**file_import.examined, "questions": left}, now)
+
+
+def _made_by(reading: Reading) -> tuple[str, object]:
+    """What names the format that a file is read as."""
+    return reading.format, (reading.profile or {}).get("name", "")
+
+
 def map_columns(
     *,
     file_import: FileImport,
@@ -66,33 +85,39 @@ def map_columns(
     is_of_other_file: bool = False,
     now: datetime,
 ) -> FileImport:
-    """Read the file by ``profile`` from now on. It answers all questions but that for the zone.
+    """Read the file by ``profile`` from now on. Questions about what it does not change stay.
 
-    Where it was made for another file, what this one proves against it is asked.
+    Where it was made for another file, it answers all but that for the zone, and what this file
+    proves against it is asked.
     Raises Refusal where the file can't be read so.
     """
     reading = reading_of(file_import)
     if reading is None:
         raise Refusal("The file is still being looked at. Try again in a minute.")
+    begun = reading
     reading = replace(
-        reading,
+        begun,
         format=MAPPED,
         options={},
         profile=profile.as_json(),
-        zone=reading.zone if zone is None else zone,
+        zone=begun.zone if zone is None else zone,
     )
     asked = file_import.examined.get("questions", [])
     left = [question for question in asked if question[0] == "zone" and not zone]
     if is_of_other_file:
-        left = _proven_against(file_import, reading, now)
+        left = _with_proven(left, file_import, reading, now)
+    else:
+        left = still_open(asked, begun, reading)
     # What was said of the format, and of columns that were not found, holds no longer.
     facts = [fact for fact in file_import.examined.get("facts", []) if fact[0] not in OUTDATED]
     examined = {**file_import.examined, "questions": left, "facts": [*facts, SAID_BY_HAND]}
     return _store(file_import, reading, examined, now)
 
 
-def _proven_against(file_import: FileImport, reading: Reading, now: datetime) -> list[Any]:
-    """What the file proves against the profile of ``reading``, as questions are stored."""
+def _with_proven(
+    left: list[Any], file_import: FileImport, reading: Reading, now: datetime
+) -> list[Any]:
+    """The questions that are ``left``, and what the file proves against the profile."""
     require_file(file_import)
     try:
         with parts.opened(file_import) as file:
@@ -105,7 +130,9 @@ def _proven_against(file_import: FileImport, reading: Reading, now: datetime) ->
             )
     except BadFileError as error:
         raise Refusal(str(error), field="profile") from None
-    return questions_as_json(asked)
+    anew = questions_as_json(asked)
+    topics = {topic for topic, *_ in anew}
+    return [*(question for question in left if question[0] not in topics), *anew]
 
 
 def answer(*, file_import: FileImport, answers: Mapping[str, str], now: datetime) -> FileImport:

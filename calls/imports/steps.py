@@ -8,6 +8,7 @@ from billing.models import User
 from billing.refusals import Refusal
 from calls.imports import machine
 from calls.imports.noting import ActivityKind, note_import
+from calls.imports.open_questions import require_answers
 from calls.imports.readings import Reading, reading_of, require_file, source_of
 from calls.imports.slices import work
 from calls.imports.uploads import require_plan, require_room
@@ -172,5 +173,6 @@ def _require_readable(file_import: FileImport) -> Reading:
     reading = reading_of(file_import)
     if reading is None:
         raise Refusal("Choose the format of the file.", field="format")
+    require_answers(file_import)
     source_of(reading=reading, account=file_import.account, now=file_import.moved_at)
     return reading

@@ -15,6 +15,7 @@ from billing.models import User
 from billing.refusals import Refusal
 from billing.zones import place_names
 from calls.imports import adjusting, previewing, profiles, readings
+from calls.imports.open_questions import require_answers
 from calls.imports.readings import MAPPED, Reading
 from calls.models import FileImport, MappingProfile
 from calls.sources.mapped.profile import Profile
@@ -75,8 +76,10 @@ def _mapped(request: AccountRequest, file_import: FileImport, do: str) -> HttpRe
         return _show(request, file_import, reading, form, status=status)
     name = request.POST.get("profile-name", "").strip()
     try:
-        adjusting.map_columns(file_import=file_import, profile=form.profile, now=timezone.now())
+        now = timezone.now()
+        mapped = adjusting.map_columns(file_import=file_import, profile=form.profile, now=now)
         if name:
+            require_answers(mapped)  # or a guess would be kept as if somebody had said it
             profiles.save(
                 account=request.account,
                 name=name,

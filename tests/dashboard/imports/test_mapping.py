@@ -14,7 +14,7 @@ from django.utils import timezone
 from billing.models import Account
 from calls.imports import profiles, readings
 from calls.imports.readings import MAPPED, Reading
-from calls.models import Call, FileImport, MappingProfile
+from calls.models import Call, FileImport, ImportState, MappingProfile
 from calls.notations.layout import Layout
 from dashboard.imports.mapping import _key
 from tests.dashboard.imports.conftest import uploaded, worked
@@ -339,3 +339,88 @@ def test_a_file_that_is_no_mapping_is_refused_beside_it(
     assert response.status_code == 422
     assert response.context["profile_problem"]
     assert not MappingProfile.objects.exists()
+
+
+# ── What the file leaves open ─────────────────────────────────────────────────────────────────
+OPEN = (
+    b"Ref;Start time;Talk time;Outcome\n"
+    b"k1;03/02/2026 10:00;1.5;Answered\n"
+    b"k2;04/02/2026 10:00;2;Zap\n"
+)
+ASKED = ["dates", "status:Zap", "usage_type", "unit:talk"]
+
+
+def sent(form: Any) -> dict[str, Any]:
+    """What a browser sends of a form that nobody has touched."""
+    told = {name: form[name].value() for name in form.fields}
+    return {name: value for name, value in told.items() if value is not None and value is not False}
+
+
+def asked(file_import: FileImport) -> list[str]:
+    file_import.refresh_from_db()
+    return [topic for topic, *_ in file_import.examined["questions"]]
+
+
+@pytest.fixture
+def open_import(customer: Account) -> FileImport:
+    file_import = uploaded(customer, OPEN)
+    assert asked(file_import) == ASKED
+    return file_import
+
+
+def test_a_form_that_nobody_touched_answers_no_question(
+    manager: Client, open_import: FileImport
+) -> None:
+    form = manager.get(page_of(open_import)).context["form"]
+    assert manager.post(page_of(open_import), sent(form) | {"do": "use"}).status_code == 302
+    assert asked(open_import) == ASKED
+
+
+@pytest.mark.parametrize(
+    ("changed", "answered"),
+    [
+        ({"started_at-form": "mdy"}, "dates"),
+        ({"talk-unit": "min"}, "unit:talk"),
+        ({"usage_type-otherwise": "inbound"}, "usage_type"),
+        ({word("Outcome", "Zap"): "busy"}, "status:Zap"),
+        ({"status-otherwise": "failed"}, "status:Zap"),
+    ],
+)
+def test_a_field_that_was_changed_answers_its_own_question(
+    manager: Client, open_import: FileImport, changed: dict[str, str], answered: str
+) -> None:
+    form = manager.get(page_of(open_import)).context["form"]
+    manager.post(page_of(open_import), sent(form) | changed | {"do": "use"})
+    assert asked(open_import) == [topic for topic in ASKED if topic != answered]
+
+
+def test_a_mapping_with_open_questions_is_not_kept(
+    manager: Client, open_import: FileImport
+) -> None:
+    form = manager.get(page_of(open_import)).context["form"]
+    told = sent(form) | {"do": "use", "profile-name": "Guessed"}
+    response = manager.post(page_of(open_import), told)
+    assert "Answer the questions" in response.context["problem"]
+    assert not MappingProfile.objects.exists()
+
+
+@pytest.mark.parametrize("do", ["try", "import"])
+def test_nothing_is_tried_or_imported_while_a_question_is_open(
+    manager: Client, open_import: FileImport, do: str
+) -> None:
+    if do == "import":
+        FileImport.objects.filter(pk=open_import.pk).update(state=ImportState.TRIED)
+    response = manager.post(page_of(open_import, "import_page"), {"do": do})
+    assert response.status_code == 409
+    assert "Answer the questions" in response.context["problem"]
+
+
+def test_another_day_order_in_the_layout_answers_the_question_of_the_dates(
+    manager: Client, open_import: FileImport
+) -> None:
+    page = page_of(open_import, "import_page")
+    form = manager.get(page).context["layout_form"]
+    manager.post(page, sent(form) | {"do": "layout"})
+    assert asked(open_import) == ASKED
+    manager.post(page, sent(form) | {"day_order": "mdy", "do": "layout"})
+    assert asked(open_import) == ASKED[1:]
