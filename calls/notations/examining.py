@@ -6,7 +6,7 @@ Every guess can be changed: `examine` takes the layout that a person has chosen 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from billing.texts import storable
 from calls.notations import BadFileError, RawRecord
@@ -17,6 +17,7 @@ from calls.notations.lines import MARK, decoder_of
 from calls.notations.reading import reader_for
 from calls.notations.shape import NAMES, column_names, find_shape, find_totals, sampled
 from calls.notations.sheets import csv_of_sheet
+from calls.notations.totals import says_total
 from calls.notations.unpacking import GIB, unpack
 from calls.notations.values import Document
 
@@ -172,17 +173,21 @@ def _with_columns(file: BinaryIO, layout: Layout) -> Layout:
 
 
 def _sample(file: BinaryIO, layout: Layout) -> tuple[RawRecord[Mapping[str, str]], ...]:
-    """Return the first records by column."""
+    """Return the first records by column, without totals: those tell nothing about records."""
     file.seek(0)
+    first = [record for record in sampled(reader_for(layout, file)) if record.values]
+    records = [record for record in first if not _holds_totals(record)]
     sample = []
-    for record in sampled(reader_for(layout, file)):
-        if not record.values:
-            continue
+    for record in records or first:
         values: Document = record.values
         if layout.notation == DELIMITED:
             values = dict(zip(layout.columns, record.values, strict=False))
         sample.append(record._replace(values=values))
     return tuple(sample)
+
+
+def _holds_totals(record: RawRecord[Any]) -> bool:
+    return isinstance(record.values, list) and says_total(record.values)
 
 
 def _without_records(file: BinaryIO, layout: Layout) -> str:

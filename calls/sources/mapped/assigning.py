@@ -8,7 +8,7 @@ from typing import Final, TypeAlias
 
 from calls.notations import RawRecord
 from calls.notations.nothing import telephone_number
-from calls.sources.mapped.columns import Column
+from calls.sources.mapped.columns import FITTING_MIN, Column
 from calls.sources.mapped.naming import BEHIND_SYNONYMS, rank
 from calls.sources.mapped.vocabulary import status_meant, usage_meant
 
@@ -19,9 +19,28 @@ TIMES: Final = ("started_at", "ended_at", "connected_at")
 LENGTHS: Final = ("talk", "waiting", "total")
 LONG_TEXT: Final = 200
 
+# Whatever stands in a column with such a name, it is the ID of a call.
+NAMES_OF_IDS: Final = frozenset(
+    (
+        *("call id", "callid", "call uuid", "call sid", "uuid", "uniqueid", "unique id"),
+        *("call unique id", "cdr id", "call reference", "call ref", "call key"),
+    )
+)
+
 
 def _is_id(column: Column) -> bool:
-    return column.is_full and column.is_unique and not column.is_clock
+    return _is_in_each(column) and column.is_unique
+
+
+def _is_repeated_id(column: Column) -> bool:
+    """Whether it is the ID of calls that stand on several lines: corrected, or transferred."""
+    return column.name.words in NAMES_OF_IDS and _is_in_each(column)
+
+
+def _is_in_each(column: Column) -> bool:
+    """Whether nearly each record may have an ID there: a line of totals has none."""
+    told = len(column.values)
+    return told >= FITTING_MIN * (len(column.texts) - 1) and not column.is_clock
 
 
 def _is_group(column: Column) -> bool:
@@ -91,6 +110,10 @@ def assigned(columns: Sequence[Column]) -> dict[str, tuple[Column, ...]]:
             if part == "connected_at" and only_synonyms:
                 _take_times_of_day(taken, free)
     _take_times_of_day(taken, free)
+    if "call_id" not in taken:
+        repeated = next((column for column in free if _is_repeated_id(column)), None)
+        if repeated is not None:
+            taken["call_id"] = (repeated,)
     return taken
 
 

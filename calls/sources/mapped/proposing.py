@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
+from billing.texts import storable
 from calls.notations.layout import Fact
 from calls.sources.mapped.agreeing import Rows, agreement
 from calls.sources.mapped.answers import Question
@@ -116,7 +117,14 @@ def _amounts(parts: Parts) -> dict[str, Any]:
 
 def _identity(parts: Parts, facts: list[Fact]) -> Identity:
     if "call_id" in parts:
-        return Identity((parts["call_id"][0].title,))
+        (column,) = parts["call_id"]
+        if not column.is_unique and "group" not in parts:
+            said = (
+                f"Some lines have the same ID in “{storable(column.title[:40])}”: they are taken "
+                "for one call each, of which the last line counts."
+            )
+            facts.append(Fact("call_id", said))
+        return Identity((column.title,))
     named = [
         column.title
         for part in ("started_at", "connected_at", "from", "to", "other_party", "agent")

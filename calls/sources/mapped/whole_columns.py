@@ -8,6 +8,7 @@ from typing import Final, TypeAlias
 
 from calls.notations import RawRecord
 from calls.notations.nothing import NOTHING, unquoted
+from calls.notations.totals import says_total
 from calls.sources.mapped.columns import has_seconds
 from calls.sources.mapped.date_order import DateOrder
 
@@ -40,16 +41,22 @@ class WholeColumns:
         self.records = 0
 
     def read(self, records: Iterable[Record]) -> None:
-        """Take all ``records``: rows in the order of the columns, or texts by their names."""
+        """Take all ``records``: rows in the order of the columns, or texts by their names.
+
+        Totals are none.
+        """
         for record in records:
             values = record.values
             if not values:
                 continue
-            self.records += 1
             if isinstance(values, list):
+                if says_total(values):
+                    continue
+                self.records += 1
                 if len(values) >= len(self._places):
                     self._add(record.number, {}, values)
             else:
+                self.records += 1
                 self._add(record.number, values, ())
 
     def _add(self, number: int, named: Mapping[str, str], row: Sequence[str]) -> None:

@@ -8,11 +8,13 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from calls.imports.contradicting import records_of
 from calls.models import Status
 from calls.notations import BadFileError, RawRecord
 from calls.sources.mapped.answers import answered
 from calls.sources.mapped.profile import ProfileError
 from calls.sources.mapped.proposing import propose
+from tests.calls.imports.cutting import examined
 from tests.calls.sources.mapped.reading import KOLKATA, NOW, local_times, read_rows
 
 
@@ -545,3 +547,57 @@ def test_talk_beside_an_outcome_without_an_answer_counts_and_is_said():
     told = [read.record for read in read_rows(proposed(text).profile, head, rows)]
     assert [one.status for one in told] == [Status.COMPLETED, Status.COMPLETED]
     assert [[note.field for note in one.notes] for one in told] == [[], ["status"]]
+
+
+# ── Totals, and IDs that stand twice ──────────────────────────────────────────────────────────
+DAY = """
+Ref;Date;Outcome;Agent;Talk time
+r1;13/11/2026 10:00:00;Answered;Asha;00:01:05
+r2;13/11/2026 10:05:00;Answered;Ravi;00:02:05
+r3;13/11/2026 10:10:00;Missed;Asha;
+"""
+
+
+@pytest.mark.parametrize(
+    "last", [";;;;00:03:10", "Total;;;;00:03:10", "Total;3 calls;;;00:03:10", ";;2;Total;00:03:10"]
+)
+def test_a_line_of_totals_changes_nothing_of_what_is_proposed(last):
+    without, found = whole(DAY), whole(f"{DAY}{last}\n")
+    assert found.profile == without.profile
+    assert topics(found) == topics(without)
+    assert found.profile.call_id.columns == ("Ref",)
+
+
+def whole(text):
+    """What is proposed for a file of text with semicolons."""
+    found = examined(text.strip().encode())
+    return propose(
+        found.layout.columns,
+        found.sample,
+        zone=ZoneInfo(KOLKATA),
+        now=NOW,
+        records=records_of(found),
+    )
+
+
+@pytest.mark.parametrize("name", ["Call ID", "callId", "UUID", "Call reference"])
+def test_a_column_that_is_named_as_the_id_of_a_call_is_taken_though_some_stand_twice(name):
+    text = DAY.replace("Ref", name).replace("r2", "r1")
+    proposal = proposed(text)
+    assert proposal.profile is not None
+    assert proposal.profile.call_id.columns == (name,)
+    assert "the last line counts" in facts(proposal, "call_id")[0]
+
+
+def test_a_column_with_another_id_in_each_line_goes_before_one_in_which_they_repeat():
+    text = DAY.replace("Ref;", "Call ID;Record ID;").replace("r1;", "c;r1;")
+    text = text.replace("r2;", "c;r2;").replace("r3;", "d;r3;")
+    proposal = proposed(text)
+    assert proposal.profile is not None
+    assert proposal.profile.call_id.columns == ("Record ID",)
+
+
+def test_a_reference_that_repeats_is_no_id_of_a_call():
+    proposal = proposed(DAY.replace("Ref", "Reference").replace("r2", "r1"))
+    assert proposal.profile is not None
+    assert proposal.profile.call_id.columns == ()
