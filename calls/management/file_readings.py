@@ -6,8 +6,6 @@ from datetime import UTC, datetime
 from typing import Any, BinaryIO, NamedTuple
 from zoneinfo import ZoneInfo
 
-from django.core.management.base import CommandError
-
 from billing.models import Account
 from billing.refusals import Refusal
 from calls.imports.finding import Found, find_out, proven_against
@@ -18,7 +16,7 @@ from calls.management.mapping_arguments import (
     mapping_of,
     names_a_mapping,
 )
-from calls.management.source_arguments import REFUSED, chosen_options, reads_dates
+from calls.management.source_arguments import chosen_options, reads_dates
 from calls.notations import BadFileError
 from calls.notations.layout import Fact
 from calls.sources import Source
@@ -33,6 +31,8 @@ HOW_TO_MAP = (
     "Of another format, --dry-run shows how it would be read, and --profile or --map says which "
     "column is what."
 )
+
+HOW_TO_NAME = "--profile or --map says which column is what."
 
 # How a question about a file is answered in the command.
 ARGUMENTS = {
@@ -70,12 +70,12 @@ class ReadableFile(NamedTuple):
         ]
 
     def source(self, *, account: Account, now: datetime) -> Source[Any]:
-        """The source that reads it. Raises CommandError."""
+        """The source that reads it. Raises BadFileError where the file can't be read so."""
         try:
             return source_of(reading=self.reading, account=account, now=now)
         except Refusal as refusal:
             named = f"{refusal.field}: " if refusal.field else ""
-            raise CommandError(f"{named}{refusal.message}", returncode=REFUSED) from None
+            raise BadFileError(f"{named}{refusal.message}") from None
 
 
 def readable(
@@ -213,6 +213,9 @@ def _known(found: Found, options: Mapping[str, Any]) -> Reading:
     Raises BadFileError where nobody said which column is what, or a question is open.
     """
     _require_answers(found, options)
+    if not found.is_known and found.reading.profile is None:
+        facts = [fact.said for fact in found.facts if fact.topic == "columns"]
+        raise BadFileError(" ".join([_why_not_ours(found), *facts, HOW_TO_NAME]))
     if not found.is_known and not options["dry_run"]:
         raise BadFileError(f"{_why_not_ours(found)} {HOW_TO_MAP}")
     return found.reading

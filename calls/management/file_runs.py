@@ -27,6 +27,7 @@ from calls.management.rejects import RejectsError, RejectsFile
 from calls.management.source_arguments import REFUSED
 from calls.notations import BadFileError
 from calls.records import LAST_WORD
+from calls.sources import Source
 
 INCOMPLETE = 1  # exit code: some lines were not recorded
 INTERRUPTED = 130  # exit code of a program that Ctrl-C ended
@@ -153,8 +154,7 @@ class FileRun:
             self._give_up("Interrupted.", returncode=INTERRUPTED)
 
     def _try(self, file: BinaryIO) -> None:
-        found = self._read(file)
-        source = found.source(account=self.runs.account, now=self.runs.now)
+        found, source = self._read(file)
         steps = try_file(
             file=found.file,
             source=source,
@@ -181,8 +181,7 @@ class FileRun:
         self._check_rejects(file)
         with ExitStack() as held:
             rejects = held.enter_context(self.rejects)
-            found = self._read(file)
-            source = found.source(account=self.runs.account, now=self.runs.now)
+            found, source = self._read(file)
             rejects.begin(_writer(found))
             kept = held.enter_context(
                 command_imports.kept(
@@ -218,15 +217,13 @@ class FileRun:
         if not self.summary.lines:
             self.runs.command.stderr.write(f"{self.name}: no records after the header.")
 
-    def _read(self, file: BinaryIO) -> ReadableFile:
+    def _read(self, file: BinaryIO) -> tuple[ReadableFile, Source[Any]]:
+        account, now = self.runs.account, self.runs.now
         try:
-            return readable(
-                file=file,
-                name=self.name,
-                options=self.options,
-                account=self.runs.account,
-                now=self.runs.now,
+            found = readable(
+                file=file, name=self.name, options=self.options, account=account, now=now
             )
+            return found, found.source(account=account, now=now)
         except BadFileError as error:
             raise NoCallRecordsError(str(error)) from error
 

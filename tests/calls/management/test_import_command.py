@@ -178,6 +178,26 @@ def test_a_file_that_cannot_be_read_is_named_and_the_others_go_in(tmp_path, prof
     assert Call.objects.count() == (0 if dry_run else 1)
 
 
+@pytest.mark.parametrize("dry_run", [False, True], ids=["import", "dry run"])
+@pytest.mark.parametrize("options", [{}, {"profile": "convoso"}], ids=["unknown", "no columns"])
+def test_a_file_that_nobody_knows_is_named_and_the_others_are_taken(
+    tmp_path, professional, dry_run, options
+):
+    within = tmp_path / "calls"
+    within.mkdir()
+    (within / "a.csv").write_text("Shop,Turnover\nnorth,12.50\nsouth,7.25\n")
+    (within / "b.csv").write_text(lines(GOOD.format("c1", 10)))
+    outcome = Outcome(str(within), account="acme", dry_run=dry_run, **options)
+    if options:  # neither file has its columns
+        assert outcome.refusal == "None of these is a file of call records."
+        assert f"{within / 'b.csv'}: skipped. profile: The file has no column" in outcome.error
+        return
+    assert outcome.code == 1
+    assert f"{within / 'a.csv'}: skipped." in outcome.error
+    assert "which column is what" in outcome.error
+    assert "In total, 1 file:" in outcome.out
+
+
 def test_a_dry_run_of_a_folder_says_what_would_happen(folder, professional):
     (folder / "notes.txt").unlink()
     outcome = Outcome(str(folder), account="acme", dry_run=True)
