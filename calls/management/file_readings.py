@@ -8,29 +8,40 @@ from zoneinfo import ZoneInfo
 
 from billing.models import Account
 from billing.refusals import Refusal
+from billing.texts import storable
+from calls.imports.contradicting import records_of
 from calls.imports.finding import Found, find_out, proven_against
 from calls.imports.readings import MAPPED, Reading, source_of
 from calls.management.mapping_arguments import (
     AMOUNTS,
     lengths_without_unit,
+    mapped_choices,
     mapping_of,
     names_a_mapping,
 )
 from calls.management.source_arguments import chosen_options, reads_dates
 from calls.notations import BadFileError
-from calls.notations.layout import Fact
+from calls.notations.layout import Examined, Fact
 from calls.sources import Source
 from calls.sources.canonical import CanonicalCsv
 from calls.sources.mapped.answers import Question, in_zone
 from calls.sources.mapped.columns import Column
 from calls.sources.mapped.found_lengths import with_columns_units
+from calls.sources.mapped.found_words import status_told, usage_type_told
 from calls.sources.mapped.profile import Profile
+from calls.sources.mapped.whole_columns import WholeColumns
 from calls.sources.registry import SOURCES
 
 HOW_TO_MAP = (
     "Of another format, --dry-run shows how it would be read, and --profile or --map says which "
     "column is what."
 )
+
+HOW_TO_SAY = (
+    "--profile takes a mapping that says what words mean. The page of an import makes one: upload "
+    "the file there, say which column is what, and keep or download that."
+)
+WORDS_MAX = 5  # named in a refusal
 
 HOW_TO_NAME = "--profile or --map says which column is what."
 
@@ -105,6 +116,7 @@ def readable(
         if not options["profile"]:  # which says itself how dates are written
             _require_answers(found, options)
         profile = mapping_of(options, account=account, proposed=reading.profile)
+        profile = _with_words(profile, found, found.unpacked or file, options)
         reading = replace(reading, format=MAPPED, options={}, profile=profile)
         reading = replace(reading, profile=_with_units(reading, found, options, account, now))
     elif options["format"] not in (None, reading.format):
@@ -166,6 +178,37 @@ def _with_units(
     for question in questions:
         raise BadFileError(_asked(question))
     return profile.as_json()
+
+
+def _with_words(
+    profile: dict[str, Any], found: Found, file: BinaryIO, options: Mapping[str, Any]
+) -> dict[str, Any]:
+    """``profile`` with what is known of the words in columns that ``--map`` named.
+
+    A profile that was named says itself what words mean, if it says so at all. Of a word that is
+    not known, the record is rejected. Raises BadFileError where nothing is known of any of them.
+    """
+    layout = found.reading.layout
+    for field in mapped_choices(options):
+        told = profile.get(field, {})
+        if "column" not in told or (options["profile"] and len(told) > 1):
+            continue
+        written = {name.casefold(): name for name in reversed(layout.columns)}
+        title = written.get(told["column"].strip().casefold())
+        if title is None:
+            raise BadFileError(f"The file has no column “{storable(told['column'][:40])}”.")
+        whole = WholeColumns(layout.columns, dates=(), words=[title], times=())
+        whole.read(records_of(Examined(file, layout, (), found.sample)))
+        find = status_told if field == "status" else usage_type_told
+        choice, _ = find({field: (Column(title, ()),)}, whole)
+        by = told.get("by", "")
+        if not choice.words and not by:
+            words = ", ".join(f"“{storable(word[:40])}”" for word in whole.words(title)[:WORDS_MAX])
+            raise BadFileError(
+                f"Nothing is known of the words in “{storable(title[:40])}”: {words}. {HOW_TO_SAY}"
+            )
+        profile = {**profile, field: replace(choice, by=by).as_json()}
+    return profile
 
 
 def _require_answers(found: Found, options: Mapping[str, Any]) -> None:

@@ -104,6 +104,11 @@ def lengths_without_unit(options: Mapping[str, Any]) -> set[str]:
     return {field for field in AMOUNTS if field in mapped or not options["profile"]} - told
 
 
+def mapped_choices(options: Mapping[str, Any]) -> list[str]:
+    """The fields with words for which ``--map`` names a column."""
+    return [field for field, _ in _pairs("--map", options["map"], MAPPABLE) if field in CHOICES]
+
+
 def _map(profile: dict[str, Any], field: str, columns: list[str]) -> None:
     if field == "call_id" or field in TIMES:
         profile[field] = {**profile.get(field, {}), "columns": columns}

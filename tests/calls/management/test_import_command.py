@@ -250,6 +250,38 @@ def test_a_profile_is_read_from_a_file(importing_file, tmp_path):
     assert outcome.out.startswith("2 created"), outcome.refusal
 
 
+BY_WORDS = (
+    "Key,Begin,Until,Fate,Way\n"
+    "k1,2026-03-13 10:00:00,2026-03-13 10:01:05,Yes,Outbound\n"
+    "k2,2026-03-13 11:00:00,2026-03-13 11:00:05,no answer,Inbound\n"
+    "k3,2026-03-13 12:00:00,2026-03-13 12:00:05,Zap,Inbound\n"
+)
+WORDS = {
+    "map": [
+        *("call_id=Key", "started_at=Begin", "connected_at=Begin", "ended_at=Until"),
+        *("status=fate", "usage_type=Way"),
+    ],
+    "time_zone": "UTC",
+}
+
+
+def test_words_that_are_known_count_in_a_column_that_an_argument_names(importing_file):
+    outcome = importing_file(BY_WORDS, **WORDS)
+    assert outcome.out.startswith("2 created, 0 unchanged, 0 corrected, 1 rejected"), (
+        outcome.refusal
+    )
+    told = {call.call_id: (call.status, call.usage_type) for call in Call.objects.all()}
+    assert told == {"k1": ("completed", "outbound"), "k2": ("no_answer", "inbound")}
+
+
+def test_where_no_word_is_known_the_way_out_is_said(importing_file):
+    outcome = importing_file(BY_WORDS.replace("Yes", "Zip").replace("no answer", "Zup"), **WORDS)
+    assert outcome.code == 2
+    assert "Nothing is known of the words in “Fate”: “Zip”, “Zup”, “Zap”." in outcome.refusal
+    assert "--profile takes a mapping that says what words mean." in outcome.refusal
+    assert not Call.objects.exists()
+
+
 @pytest.fixture
 def day_first(tmp_path):
     """A profile for files whose dates have the day first, in Kolkata."""
