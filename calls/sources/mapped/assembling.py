@@ -79,7 +79,7 @@ def assemble(*, status: Status, stated: Stated, has_seconds: bool = True) -> Ass
     """
     started_at, connected_at, ended_at, total, talk, waiting = stated
     if started_at is None:
-        started_at = _beginning(stated)
+        started_at = _beginning(status, stated)
     elif total is None and talk is None and connected_at is not None and ended_at is not None:
         # As nearly always: there is nothing to hold against the times, or to add to them.
         connected = connected_at if status is Status.COMPLETED else None
@@ -112,7 +112,7 @@ def later(instant: Instant, microseconds: int) -> Instant:
         raise Rejected("ended_at", "is out of range.") from None
 
 
-def _beginning(stated: Stated) -> Instant:
+def _beginning(status: Status, stated: Stated) -> Instant:
     _, connected_at, ended_at, total, talk, waiting = stated
     if connected_at is not None:
         return later(connected_at, -(waiting or 0))
@@ -121,6 +121,8 @@ def _beginning(stated: Stated) -> Instant:
             return later(ended_at, -total)
         if talk is not None:
             return later(ended_at, -talk - (waiting or 0))
+        if waiting is not None and status is not Status.COMPLETED:  # it rang to its end
+            return later(ended_at, -waiting)
     raise Rejected("started_at", "is missing.")
 
 

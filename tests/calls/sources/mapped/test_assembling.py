@@ -66,6 +66,8 @@ def test_what_times_leave_open_lengths_say(told, expected):
         ((0, 5, 20, None, None, None), [0, None, 20]),
         ((0, None, None, 20, None, None), [0, None, 20]),
         ((0, None, None, None, None, 45), [0, None, 45]),
+        ((None, None, 45, None, None, 45), [0, None, 45]),
+        ((None, None, 45, None, 0, 45), [0, None, 45]),
         ((0, None, None, None, None, None), [0, None, None]),
         ((0, None, None, None, 0, None), [0, None, None]),
     ],
@@ -177,3 +179,8 @@ def test_a_length_that_leads_out_of_the_calendar_is_rejected():
 def test_how_an_answered_call_is_told(word, by, otherwise, told, expected):
     status = decided_status(word=word, by=by, otherwise=otherwise, stated=stated(*told))
     assert status is expected
+
+
+def test_a_call_that_was_answered_is_not_told_by_its_end_and_waiting_time_alone():
+    with pytest.raises(Rejected, match="is missing"):
+        assemble(status=ANSWERED, stated=stated(None, None, 45, None, None, 45))
