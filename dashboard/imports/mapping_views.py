@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any, cast
 from uuid import UUID
 
+from django.db import transaction
 from django.forms import BoundField
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
@@ -159,37 +160,54 @@ def _with_uploaded(request: AccountRequest, file_import: FileImport) -> HttpResp
     if file.size > PROFILE_BYTES_MAX:
         problem = "This is too large to be a mapping. Choose the file that was downloaded here."
         return _show(request, file_import, reading, form, profile_problem=problem, status=413)
+    found = None
     try:
-        found = profiles.imported(
-            account=request.account,
-            content=file.read(),
-            by=cast(User, request.user),
-            now=timezone.now(),
-        )
+        with transaction.atomic():  # a mapping that this file can't be read by is not kept
+            found = profiles.imported(
+                account=request.account,
+                content=file.read(),
+                by=cast(User, request.user),
+                now=timezone.now(),
+            )
+            _use(file_import, found)
     except Refusal as refusal:
+        if found is not None:
+            return _refused(request, file_import, found, refusal)
         return _show(
             request, file_import, reading, form, profile_problem=refusal.message, status=422
         )
-    return _with_profile(request, file_import, found)
+    return redirect("dashboard:import_mapping", request.account.slug, file_import.public_id)
 
 
 def _with_profile(
     request: AccountRequest, file_import: FileImport, found: MappingProfile
 ) -> HttpResponse:
-    reading = _reading_of(file_import)
-    wanted = replace(reading, profile=found.profile, zone=found.zone or reading.zone)
     try:
-        adjusting.map_columns(
-            file_import=file_import,
-            profile=Profile.from_json(found.profile),
-            zone=found.zone or None,
-            is_of_other_file=True,
-            now=timezone.now(),
-        )
+        _use(file_import, found)
     except Refusal as refusal:
-        form = _form(file_import, wanted, None)
-        return _show(request, file_import, wanted, form, problem=refusal.message, status=409)
+        return _refused(request, file_import, found, refusal)
     return redirect("dashboard:import_mapping", request.account.slug, file_import.public_id)
+
+
+def _use(file_import: FileImport, found: MappingProfile) -> None:
+    """Read the file by a mapping that was made for another one. Raises Refusal."""
+    adjusting.map_columns(
+        file_import=file_import,
+        profile=Profile.from_json(found.profile),
+        zone=found.zone or None,
+        is_of_other_file=True,
+        now=timezone.now(),
+    )
+
+
+def _refused(
+    request: AccountRequest, file_import: FileImport, found: MappingProfile, refusal: Refusal
+) -> HttpResponse:
+    """Show the mapping that can't be used, so that it can be made to fit."""
+    begun = _reading_of(file_import)
+    wanted = replace(begun, profile=found.profile, zone=found.zone or begun.zone)
+    form = _form(file_import, wanted, None)
+    return _show(request, file_import, wanted, form, problem=refusal.message, status=409)
 
 
 # ── The page ──────────────────────────────────────────────────────────────────────────────────

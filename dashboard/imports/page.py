@@ -55,12 +55,13 @@ class ImportPage(Standing):
     @property
     def face(self) -> str:
         """The look of its panel: somebody has to do something first, or how it stands."""
-        return super().face if self.state != S.READY or self.may_try else "question"
+        is_open = self.state == S.READY and not self.may_try and not self.is_given_up
+        return "question" if is_open else super().face
 
     @property
     def title(self) -> str:
         """How it stands, in a few words."""
-        if self.state != S.READY or self.may_try:
+        if self.state != S.READY or self.may_try or self.is_given_up:
             return super().title
         if self.questions:
             return "One thing to answer first" if len(self.questions) == 1 else "Questions first"
@@ -167,6 +168,8 @@ class ImportPage(Standing):
         }
         if self.state in words:
             return words[self.state]
+        if self.is_given_up:
+            return "Nothing was recorded from it. To import it, upload it again."
         if self.state == S.READY:
             return self._ready_words
         if self.state == S.TRIED:

@@ -33,6 +33,7 @@ TITLES: Final[Mapping[str, str]] = {
     S.WITHDRAWING: "Taking it back",
     S.WITHDRAWN: "Taken back",
 }
+GIVEN_UP: Final = "The file was deleted"
 LIST_WORDS: Final[Mapping[str, str]] = {
     **TITLES,
     S.UPLOADING: "Upload not finished",
@@ -93,12 +94,13 @@ class Standing:
     @property
     def title(self) -> str:
         """How it stands, in a few words."""
-        return TITLES[self.state]
+        return TITLES[self.state] if not self.is_given_up else GIVEN_UP
 
     @property
     def template(self) -> str:
         """What stands under the title."""
-        return f"dashboard/imports/states/{TEMPLATES.get(self.state, 'ended')}.html"
+        name = "ended" if self.is_given_up else TEMPLATES.get(self.state, "ended")
+        return f"dashboard/imports/states/{name}.html"
 
     @cached_property
     def trial(self) -> Trial:
@@ -166,6 +168,11 @@ class Standing:
     def has_file(self) -> bool:
         """Whether its file is still there."""
         return self.file_import.file_deleted_at is None and not self.file_import.is_command
+
+    @property
+    def is_given_up(self) -> bool:
+        """Whether its file was deleted before anything was recorded from it."""
+        return self.state in (S.READY, S.TRIED) and self.file_import.file_deleted_at is not None
 
     @property
     def kept_until(self) -> datetime:
@@ -266,14 +273,27 @@ class Standing:
     @property
     def delete_words(self) -> str:
         """What deleting the file means now."""
-        if self.state in (S.DONE, S.WITHDRAWN):
-            return (
-                "The calls that were recorded from it stay, and it can still be taken back. The "
-                "lines left out can’t be downloaded any more."
-            )
-        if self.state == S.STOPPED:
-            return "The calls that were recorded stay. The rest can’t be imported any more."
-        return "Nothing was recorded from it. To import it later, it must be uploaded again."
+        rest = {
+            S.DONE: "The lines left out can’t be downloaded any more.",
+            S.WITHDRAWN: "To import it once more, it must be uploaded again.",
+            S.STOPPED: "The rest can’t be imported any more.",
+            S.FAILED: "The rest can’t be imported any more.",
+        }.get(self.state, "To import it later, it must be uploaded again.")
+        return f"{self.recorded_from_it} {rest}"
+
+    @property
+    def recorded_from_it(self) -> str:
+        """What of the file is recorded, whatever becomes of the file itself."""
+        if not self.has_recorded:
+            return "Nothing was recorded from it."
+        if self.state == S.WITHDRAWN:
+            return "This import was taken back."
+        stays = "The calls that were recorded from it stay"
+        return (
+            f"{stays}, and the import can still be taken back."
+            if self.may_take_back
+            else f"{stays}."
+        )
 
     def address(self, name: str) -> str:
         """The address of a page of this import."""
@@ -288,6 +308,8 @@ def list_row(file_import: FileImport, *, account: Account, now: datetime) -> Lis
     state = LIST_WORDS[standing.state]
     if standing.state == S.READY and file_import.examined.get("questions"):
         state = "Waits for an answer"
+    if standing.is_given_up:
+        state = "File deleted"
     if standing.state == S.UPLOADING and file_import.file_deleted_at is not None:
         state = "Upload stopped"
     by = file_import.started_by.email if file_import.started_by else ""

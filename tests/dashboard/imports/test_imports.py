@@ -387,6 +387,32 @@ def test_the_file_is_deleted_at_once(manager: Client, customer: Account) -> None
     assert Call.objects.count() == 1
 
 
+@pytest.mark.parametrize("until", [uploaded, tried])
+def test_an_import_without_its_file_says_that_nothing_was_recorded(
+    manager: Client, customer: Account, until: Any
+) -> None:
+    file_import = until(customer, own_csv("c1"))
+    press(manager, file_import, "delete")
+    response = manager.get(page_of(file_import))
+    page = response.context["page"]
+    assert page.title == "The file was deleted"
+    assert page.sentence == "Nothing was recorded from it. To import it, upload it again."
+    assert "The calls that were recorded from it stay" not in response.text
+    assert manager.get(LIST).context["rows"][0].state == "File deleted"
+
+
+def test_of_an_import_that_was_taken_back_no_calls_stay(manager: Client, customer: Account) -> None:
+    file_import = imported(customer, own_csv("c1"))
+    assert (
+        "can still be taken back" in manager.get(page_of(file_import)).context["page"].delete_words
+    )
+    manager.post(page_of(file_import, name="import_take_back"))
+    worked(file_import)
+    assert manager.get(page_of(file_import)).context["page"].delete_words == (
+        "This import was taken back. To import it once more, it must be uploaded again."
+    )
+
+
 def test_a_file_that_is_being_imported_is_not_deleted(manager: Client, customer: Account) -> None:
     file_import = tried(customer, own_csv("c1"))
     steps.start(file_import=file_import, by=None, now=timezone.now())

@@ -341,6 +341,25 @@ def test_a_file_that_is_no_mapping_is_refused_beside_it(
     assert not MappingProfile.objects.exists()
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"zone": "Mars/X"}, "no such time zone"),
+        ({"profile": {"started_at": {"columns": ["When"]}}}, "“When”"),
+    ],
+)
+def test_a_mapping_that_can_not_read_the_file_is_not_kept(
+    manager: Client, unknown: FileImport, change: dict[str, Any], said: str
+) -> None:
+    manager.post(page_of(unknown), filled())
+    told = json.loads(manager.get(page_of(unknown, "import_profile")).content)
+    file = SimpleUploadedFile("columns.json", json.dumps(told | change).encode())
+    response = manager.post(page_of(unknown), {"do": "upload", "profile-file": file})
+    assert response.status_code == 409
+    assert said in response.context["problem"]
+    assert not MappingProfile.objects.exists()
+
+
 # ── What the file leaves open ─────────────────────────────────────────────────────────────────
 OPEN = (
     b"Ref;Start time;Talk time;Outcome\n"
