@@ -4,7 +4,8 @@ The library that reads sheets takes a sheet into memory as a whole, and a hostil
 process. So it runs fenced: with limits of memory and time that it sets itself, without the
 environment of its parent. It imports nothing of ours.
 
-The last line on descriptor 2 is JSON: {"sheet": its name, "others": those not read}, or
+The last line on descriptor 2 is JSON: {"sheet": its name, "others": those not read, "visible":
+the names of those that may be chosen}, or
 {"refusal": a sentence}. Without such a line it has died.
 """
 
@@ -33,6 +34,7 @@ ROWS_MAX = 1_048_576  # of a sheet, in Excel
 COLUMNS_MAX = 2_000
 CELLS_MAX = 40_000_000  # what is not used takes memory too
 NAMES_MAX = 20
+MOST_ROWS, FIRST, BY_NAME = "most rows", "first", "by name"  # as `calls.notations.sheets` says it
 SAMPLED_ROWS = 200
 SEPARATORS = ",;\t|"
 MOST = 0.6
@@ -52,8 +54,12 @@ class SheetRefusedError(Exception):
 
 
 def main() -> int:
-    """Read the sheet within the limits given as arguments: bytes of memory, seconds, bytes out."""
+    """Read a sheet within the limits given as arguments: bytes of memory, seconds, bytes out.
+
+    The fourth argument says which sheet: MOST_ROWS, FIRST, or BY_NAME with its name as the fifth.
+    """
     memory_bytes, seconds, written_bytes = map(int, sys.argv[1:4])
+    which, name = sys.argv[4:6]
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with contextlib.suppress(ValueError, OSError):  # not every system can limit memory
         resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
@@ -63,7 +69,7 @@ def main() -> int:
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as score:
         score.write("1000")  # where memory runs out, this process ends before any other
     try:
-        said: dict[str, Any] = convert(sys.stdin.buffer, sys.stdout)
+        said: dict[str, Any] = convert(sys.stdin.buffer, sys.stdout, which, name)
     except SheetRefusedError as refused:
         said = {"refusal": str(refused)}
     except PasswordError:
@@ -74,12 +80,11 @@ def main() -> int:
     return 0
 
 
-def convert(file: Any, out: TextIO) -> dict[str, Any]:
-    """Write the first visible sheet that is not empty as CSV, a line a row."""
+def convert(file: Any, out: TextIO, which: str, name: str) -> dict[str, Any]:
+    """Write a visible sheet as CSV, a line a row."""
     workbook = load_workbook(file)
-    sheet, names = _chosen(workbook)
-    cells = sheet.height * sheet.width
-    if sheet.total_height > ROWS_MAX or sheet.total_width > COLUMNS_MAX or cells > CELLS_MAX:
+    sheet, names = _chosen(workbook, which, name)
+    if _is_too_large(sheet):
         raise SheetRefusedError(
             f"The sheet “{sheet.name[:60]}” has {sheet.total_height:,} rows and "
             f"{sheet.total_width:,} columns, more than can be read ({ROWS_MAX:,} and "
@@ -92,21 +97,57 @@ def convert(file: Any, out: TextIO) -> dict[str, Any]:
     else:
         csv.writer(out, lineterminator="\n").writerows(texts)
     out.flush()
-    return {"sheet": sheet.name, "others": [name for name in names if name != sheet.name]}
+    return {
+        "sheet": sheet.name,
+        "others": [name for name in names if name != sheet.name],
+        "visible": [
+            about.name
+            for about in workbook.sheets_metadata
+            if about.typ == SheetTypeEnum.WorkSheet and about.visible == SheetVisibleEnum.Visible
+        ][:NAMES_MAX],
+    }
 
 
-def _chosen(workbook: CalamineWorkbook) -> tuple[CalamineSheet, list[str]]:
+def _chosen(workbook: CalamineWorkbook, which: str, name: str) -> tuple[CalamineSheet, list[str]]:
+    """Return the sheet, and the names of all that could be read."""
     of_cells = [
         (place, about)
         for place, about in enumerate(workbook.sheets_metadata)
         if about.typ == SheetTypeEnum.WorkSheet
     ]
+    best: CalamineSheet | None = None
+    damage: CalamineError | None = None
     for place, about in of_cells:
-        if about.visible == SheetVisibleEnum.Visible:
+        if about.visible != SheetVisibleEnum.Visible or (which == BY_NAME and about.name != name):
+            continue
+        try:
             sheet = workbook.get_sheet_by_index(place)
-            if sheet.height:
-                return sheet, [one.name for _, one in of_cells][:NAMES_MAX]
-    raise SheetRefusedError("The Excel file has no visible sheet with anything in it.")
+        except CalamineError as error:
+            damage = damage or error
+            continue
+        if best is None or _goes_before(sheet, best):
+            best = sheet
+        if best.height and which == FIRST:
+            break
+    if best is None or not best.height:
+        raise damage or SheetRefusedError(
+            "The Excel file has no visible sheet with anything in it."
+        )
+    return best, [one.name for _, one in of_cells][:NAMES_MAX]
+
+
+def _goes_before(sheet: CalamineSheet, other: CalamineSheet) -> bool:
+    """Whether a sheet is likelier to hold the records: it can be read, and has more rows."""
+    return (_is_readable(sheet), sheet.height) > (_is_readable(other), other.height)
+
+
+def _is_readable(sheet: CalamineSheet) -> bool:
+    return sheet.height > 0 and not _is_too_large(sheet)
+
+
+def _is_too_large(sheet: CalamineSheet) -> bool:
+    cells = sheet.height * sheet.width
+    return sheet.total_height > ROWS_MAX or sheet.total_width > COLUMNS_MAX or cells > CELLS_MAX
 
 
 def _is_csv_inside(sheet: CalamineSheet) -> bool:

@@ -20,6 +20,8 @@ CHILD = Path(__file__).with_name("sheet_child.py")
 MEMORY_BYTES_MAX = 1024**3
 CPU_SECONDS_MAX = 60
 SECONDS_MAX = 120  # in all, where the machine is busy
+MOST_ROWS, FIRST, BY_NAME = "most rows", "first", "by name"  # which sheet the child reads
+
 SAID_BYTES_MAX = 64 * 1024
 OTHERS_SAID_MAX = 3
 COPY_BYTES = 1024 * 1024
@@ -31,14 +33,19 @@ TOO_LARGE = (
 
 
 class SheetAsCsv(NamedTuple):
-    """A sheet as CSV in UTF-8, in a temporary file, a line a row."""
+    """A sheet as CSV in UTF-8, in a temporary file, a line a row.
+
+    ``name`` is the sheet's, ``names`` are those of all sheets that may be chosen instead.
+    """
 
     file: BinaryIO
     facts: tuple[Fact, ...]
+    name: str
+    names: tuple[str, ...]
 
 
-def csv_of_sheet(file: BinaryIO, *, unpacked_max: int) -> SheetAsCsv:
-    """Return the first visible sheet of the .xlsx ``file`` that is not empty.
+def csv_of_sheet(file: BinaryIO, *, unpacked_max: int, name: str = "") -> SheetAsCsv:
+    """Return the visible sheet ``name`` of the .xlsx ``file``; without one that with most rows.
 
     Times come as ISO 8601, lengths as h:mm:ss, numbers without exponent where they are whole.
     Raises BadFileError where there is none, or where reading it takes too much.
@@ -50,8 +57,16 @@ def csv_of_sheet(file: BinaryIO, *, unpacked_max: int) -> SheetAsCsv:
             while block := file.read(COPY_BYTES):
                 workbook.write(block)
             workbook.seek(0)
-            _run(workbook, plain, errors, unpacked_max)
+            which = BY_NAME if name else MOST_ROWS
+            _run(workbook, plain, errors, unpacked_max, (which, name))
             said = _last_said(errors)
+            if not said and not name:  # one that takes too much must not stand in another's way
+                for one in (workbook, plain, errors):
+                    one.seek(0)
+                plain.truncate()
+                errors.truncate()
+                _run(workbook, plain, errors, unpacked_max, (FIRST, ""))
+                said = _last_said(errors)
         if "refusal" in said:
             raise BadFileError(storable(said["refusal"]))
         if "sheet" not in said:
@@ -66,11 +81,18 @@ def csv_of_sheet(file: BinaryIO, *, unpacked_max: int) -> SheetAsCsv:
         listed = ", ".join(f"“{storable(other[:60])}”" for other in others[:OTHERS_SAID_MAX])
         more = " …" if len(others) > OTHERS_SAID_MAX else ""
         told = f"{told} Not read: {listed}{more}."
-    return SheetAsCsv(plain, (Fact("sheet", told),))
+    names = tuple(map(storable, said["visible"]))
+    return SheetAsCsv(plain, (Fact("sheet", told),), storable(said["sheet"]), names)
 
 
-def _run(workbook: BinaryIO, plain: BinaryIO, errors: BinaryIO, unpacked_max: int) -> None:
-    limits = (MEMORY_BYTES_MAX, CPU_SECONDS_MAX, unpacked_max)
+def _run(
+    workbook: BinaryIO,
+    plain: BinaryIO,
+    errors: BinaryIO,
+    unpacked_max: int,
+    sheet: tuple[str, str],
+) -> None:
+    limits = (MEMORY_BYTES_MAX, CPU_SECONDS_MAX, unpacked_max, *sheet)
     try:
         subprocess.run(
             # -I: nothing of the environment or of the current directory has a say.

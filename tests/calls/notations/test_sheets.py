@@ -100,6 +100,17 @@ def test_both_date_systems_are_known():
     ]
 
 
+def test_the_sheet_with_the_most_rows_counts_whatever_stands_before_and_behind_it():
+    rows = HEADER + row(text("c1"), number(1)) + row(text("c2"), number(2))
+    summary = row(text("Calls"), number(2)) + row(text("Minutes"), number(3))
+    found = examined(workbook(summary, rows, rows))
+    [about] = [fact.said for fact in found.facts if fact.topic == "sheet"]
+    assert about == (
+        "The file is an Excel file; its sheet “Sheet 2” is read. Not read: “Sheet 1”, “Sheet 3”."
+    )
+    assert [one.values["id"] for one in found.sample] == ["c1", "c2"]
+
+
 def test_the_first_visible_sheet_with_content_counts_and_is_named():
     rows = HEADER + row(text("c1"), number(1))
     found = examined(workbook(row(text("hidden")), "", rows, states=("hidden",)))
@@ -171,6 +182,21 @@ def test_a_hostile_sheet_costs_one_sentence(content):
     assert taken_kib < 20 * 1024
     # The next file is read as if nothing had been.
     assert values_of(number(1)) == ["1"]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        '<row r="1"><c r="A1"><v>1</v></c></row>'
+        '<row r="1048576"><c r="XFD1048576"><v>1</v></c></row>',
+        '<row r="1048577"><c r="A1048577"><v>1</v></c></row>',
+        "<row><c",
+    ],
+    ids=["far cells", "too many rows", "damaged"],
+)
+def test_a_sheet_that_can_not_be_read_does_not_stand_in_the_way_of_the_others(other):
+    found = examined(workbook(HEADER + row(text("c1"), number(1)), other))
+    assert [one.values["id"] for one in found.sample] == ["c1"]
 
 
 def test_a_single_cell_at_the_end_of_a_sheet_is_refused_or_read_without_harm():
