@@ -16,12 +16,13 @@ from calls.imports import machine, parts
 from calls.imports.finding import find_out, proven_against, questions_as_json
 from calls.imports.open_questions import still_open
 from calls.imports.readings import MAPPED, Reading, choose, reading_of, require_file
-from calls.models import FileImport
+from calls.models import FileImport, ImportState
 from calls.notations import BadFileError
 from calls.sources.mapped.answers import answered, in_zone
 from calls.sources.mapped.profile import Profile
 
 OUTDATED = ("format", "columns")  # by a mapping that somebody made
+UNPACKING = ("compression", "sheet")
 SAID_BY_HAND = ["format", "You said which column is what."]
 
 
@@ -56,7 +57,47 @@ def change(*, file_import: FileImport, reading: Reading, now: datetime) -> FileI
             options=proposed.options,
             profile=proposed.profile,
         )
-    return _store(file_import, wanted, found.as_json(), now)
+    # How it was unpacked stays as it was.
+    told = file_import.examined
+    facts = [fact for fact in told.get("facts", []) if fact[0] in UNPACKING]
+    examined = found.as_json()
+    examined |= {"facts": [*facts, *examined["facts"]], "sheets": sheets_of(file_import)}
+    return _store(file_import, wanted, examined, now)
+
+
+def sheets_of(file_import: FileImport) -> list[str]:
+    """The sheets of a workbook that may be read, the one that is read first; else none."""
+    return list(file_import.examined.get("sheets", []))
+
+
+def choose_sheet(*, file_import: FileImport, sheet: str, now: datetime) -> FileImport:
+    """Have another sheet of the workbook examined, as if it were the file. Raises Refusal."""
+    sheets = sheets_of(file_import)
+    if sheet not in sheets:
+        raise Refusal("The file has no such sheet.", field="sheet")
+    others = [name for name in sheets if name != sheet]
+    with transaction.atomic():
+        found = machine.lock(file_import)
+        machine.require(
+            found,
+            ImportState.READY,
+            ImportState.TRIED,
+            ImportState.REFUSED,
+            to="be read another way",
+        )
+        require_file(found)
+        return machine.move(
+            found,
+            ImportState.EXAMINING,
+            now=now,
+            examined={"sheet": sheet, "sheets": [sheet, *others]},
+            reading={},
+            trial={},
+            is_unpacked=False,
+            is_staged=False,
+            staged_lines=0,
+            bytes_read=0,
+        )
 
 
 def _read_otherwise(

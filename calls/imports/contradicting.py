@@ -140,7 +140,7 @@ def _about_dates(form: str, why: str, title: str, order: DateOrder) -> Question:
         words = {one: f"The {_first(one)} comes first" for one in DAY_ORDERS}
         said = f"{said} Which comes first?"
     else:
-        words = {**order.spelt_out()}
+        words = {str(one): meant for one, meant in order.spelt_out().items()}
         example = f"“{storable(order.example.text[:30])}” in “{storable(title[:40])}”"
         said = f"{said} What does {example} mean?"
     return Question("dates", said, ((form, words[form]), (other, words[other])))

@@ -27,13 +27,13 @@ ALLOWED: Mapping[str, frozenset[str]] = {
     for before, after in {
         S.UPLOADING: (S.EXAMINING,),
         S.EXAMINING: (S.READY, S.REFUSED, S.FAILED),
-        S.READY: (S.READY, S.TRYING),
+        S.READY: (S.READY, S.TRYING, S.EXAMINING),  # another sheet of a workbook
         S.TRYING: (S.TRIED, S.READY, S.REFUSED, S.FAILED),
-        S.TRIED: (S.READY, S.TRYING, S.IMPORTING),
+        S.TRIED: (S.READY, S.TRYING, S.IMPORTING, S.EXAMINING),
         S.IMPORTING: (S.DONE, S.STOPPED, S.FAILED),
         S.STOPPED: (S.IMPORTING, S.WITHDRAWING),
         S.DONE: (S.WITHDRAWING,),
-        S.REFUSED: (S.READY,),
+        S.REFUSED: (S.READY, S.EXAMINING),
         S.FAILED: (S.EXAMINING, S.TRYING, S.IMPORTING, S.WITHDRAWING, S.READY),
         S.WITHDRAWING: (S.WITHDRAWN, S.FAILED),
         S.WITHDRAWN: (S.WITHDRAWING,),  # what was kept, once nothing else has changed it any more

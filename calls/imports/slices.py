@@ -163,16 +163,18 @@ def _examine(file_import: FileImport, clock: Clock) -> bool:
     """
     with parts.opened(file_import) as file:
         with beating(file_import, clock=clock, bytes_read=lambda: file.bytes_given):
-            plain, facts = plain_file(file)
+            plain, facts, sheets = plain_file(file, sheet=file_import.examined.get("sheet", ""))
             if plain is file:
                 found = find_out(
                     account=file_import.account, name=file_import.file_name, file=file, now=clock()
                 )
         if plain is not file:
             with plain:
-                _keep_unpacked(file_import, plain, facts, clock)
+                _keep_unpacked(file_import, plain, facts, sheets, clock)
             return True
         examined = found.as_json()
+        if sheets := file_import.examined.get("sheets"):
+            examined["sheets"] = sheets
         examined["facts"] = [*file_import.examined.get("facts", ()), *examined["facts"]]
         with transaction.atomic():
             machine.move(
@@ -187,13 +189,18 @@ def _examine(file_import: FileImport, clock: Clock) -> bool:
 
 
 def _keep_unpacked(
-    file_import: FileImport, plain: BinaryIO, facts: tuple[Fact, ...], clock: Clock
+    file_import: FileImport,
+    plain: BinaryIO,
+    facts: tuple[Fact, ...],
+    sheets: tuple[str, ...],
+    clock: Clock,
 ) -> None:
     with transaction.atomic():
         locked = machine.lock_in(file_import, ImportState.EXAMINING)
         parts.store(locked, parts.chunks_of(plain), is_unpacked=True)
         told = [[fact.topic, storable(fact.said)] for fact in facts]
-        _note(file_import, clock(), is_unpacked=True, examined={"facts": told})
+        examined = {"facts": told, "sheets": list(sheets)}
+        _note(file_import, clock(), is_unpacked=True, examined=examined)
 
 
 # ── Staging ───────────────────────────────────────────────────────────────────────────────────

@@ -6,7 +6,7 @@ Every guess can be changed: `examine` takes the layout that a person has chosen 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 from billing.texts import storable
 from calls.notations import BadFileError, RawRecord
@@ -38,7 +38,7 @@ def examine(
 
     Raises BadFileError with a sentence that says what can be done, where there are no records.
     """
-    plain, told = plain_file(file, unpacked_max=unpacked_max)
+    plain, told, _ = plain_file(file, unpacked_max=unpacked_max)
     facts = list(told)
     try:
         if layout is None:
@@ -59,25 +59,36 @@ def examine(
         raise
 
 
-def plain_file(
-    file: BinaryIO, *, unpacked_max: int = UNPACKED_MAX
-) -> tuple[BinaryIO, tuple[Fact, ...]]:
-    """Return ``file`` unpacked, a sheet as CSV, with what is to be said of that.
+class Plain(NamedTuple):
+    """A file unpacked, a sheet as CSV, with what is to be said of that.
+
+    ``sheets`` are the names of the sheets that may be read, the one that is read first.
+    """
+
+    file: BinaryIO
+    facts: tuple[Fact, ...]
+    sheets: tuple[str, ...]
+
+
+def plain_file(file: BinaryIO, *, unpacked_max: int = UNPACKED_MAX, sheet: str = "") -> Plain:
+    """Return ``file`` unpacked, of a workbook the ``sheet`` as CSV, or that with the most rows.
 
     Where nothing had to be done it is ``file`` itself; else the caller closes what is returned.
     Raises BadFileError as `examine` does.
     """
     unpacked = unpack(file, unpacked_max=unpacked_max)
     plain, facts = unpacked.file, unpacked.facts
+    sheets: tuple[str, ...] = ()
     if unpacked.is_sheet:
         try:
-            sheet = csv_of_sheet(plain, unpacked_max=unpacked_max)
+            found = csv_of_sheet(plain, unpacked_max=unpacked_max, name=sheet)
         finally:
             if plain is not file:
                 plain.close()
-        plain, facts = sheet.file, (*facts, *sheet.facts)
+        plain, facts = found.file, (*facts, *found.facts)
+        sheets = (found.name, *(name for name in found.names if name != found.name))
     plain.seek(0)
-    return plain, facts
+    return Plain(plain, facts, sheets)
 
 
 def _layout_of(file: BinaryIO, name: str) -> tuple[Layout, tuple[Fact, ...]]:

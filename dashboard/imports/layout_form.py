@@ -1,16 +1,20 @@
 """The form that changes what was found out about a file: its format, how it is cut, its zone."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from django import forms
 from django.utils.text import capfirst
 
+from billing.models import Account
 from billing.zones import place_names
-from calls.imports.readings import Reading
+from calls.imports.adjusting import sheets_of
+from calls.imports.readings import Reading, reading_of
+from calls.models import FileImport
 from calls.notations.layout import DELIMITED, JSON, Layout
 from calls.sources import Option
+from calls.sources.canonical import CanonicalCsv
 from calls.sources.mapped.answers import DAY_ORDERS, answered
 from calls.sources.mapped.profile import Profile
 from calls.sources.registry import SOURCES
@@ -34,13 +38,27 @@ LAYOUT_FIELDS = ("encoding", "delimiter", "skipped_lines", "has_header", "record
 
 
 class LayoutForm(forms.Form):
-    """How a file is cut and read. If valid, it is `reading`; ``zone`` is the account's own."""
+    """How a file is cut and read. If valid, it is `reading`; ``zone`` is the account's own.
+
+    ``sheets`` are those of a workbook, the one that is read first. Where another one is chosen it
+    is `sheet`, and nothing else counts.
+    """
 
     reading: Reading
+    sheet: str = ""
 
-    def __init__(self, data: Any = None, *, reading: Reading, zone: str) -> None:
+    def __init__(
+        self, data: Any = None, *, reading: Reading, zone: str, sheets: Sequence[str] = ()
+    ) -> None:
         super().__init__(data)
         self._begun = reading
+        if len(sheets) > 1:
+            self.fields["sheet"] = forms.ChoiceField(
+                label="Sheet",
+                choices=[(name, name) for name in sheets],
+                initial=sheets[0],
+                required=False,  # whoever does not say it keeps it
+            )
         self._zone = zone
         layout = reading.layout
         self.fields["format"] = forms.ChoiceField(
@@ -154,6 +172,10 @@ class LayoutForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         """Put the reading together."""
         said = self.cleaned_data
+        chosen = said.get("sheet", "")
+        if chosen and chosen != self.fields["sheet"].initial:
+            self.sheet = chosen
+            return said
         if self.errors:
             return said
         begun = self._begun
@@ -168,9 +190,25 @@ class LayoutForm(forms.Form):
             profile = answered(Profile.from_json(profile), "dates", said["day_order"]).as_json()
         begun = replace(begun, options=self._told_options(said))
         if said["format"] != format_of(begun):
-            chosen, profile = chosen_format(said["format"], begun)
-            begun = replace(begun, format=chosen, options={})
+            name, profile = chosen_format(said["format"], begun)
+            begun = replace(begun, format=name, options={})
         self.reading = replace(
             begun, layout=layout, profile=profile, zone=said["zone"], revise=said["revise"]
         )
         return said
+
+
+def layout_form_of(
+    file_import: FileImport, *, account: Account, data: Any = None
+) -> LayoutForm | None:
+    """The form for a file; None where nobody can say yet how it is read.
+
+    Of a workbook whose sheet could not be read, another one can be chosen.
+    """
+    sheets = sheets_of(file_import)
+    reading = reading_of(file_import)
+    if reading is None and len(sheets) > 1:
+        reading = Reading(CanonicalCsv.name)
+    if reading is None:
+        return None
+    return LayoutForm(data, reading=reading, zone=account.time_zone, sheets=sheets)

@@ -15,7 +15,7 @@ from dashboard.access import AccountRequest
 from dashboard.imports import outcome
 from dashboard.imports.examined import AskedQuestion, facts_of, questions_of
 from dashboard.imports.formats import format_label
-from dashboard.imports.layout_form import LayoutForm
+from dashboard.imports.layout_form import LayoutForm, layout_form_of
 from dashboard.imports.sample import Sample, sample_of
 from dashboard.imports.stages import stage_of, stages_at
 from dashboard.imports.standing import Standing, panel_of
@@ -240,10 +240,8 @@ def import_context(
     }
     if page.is_uploading:
         context |= upload_limits()
-    if page.is_changeable and page.reading is not None:
-        context["layout_form"] = form or LayoutForm(
-            reading=page.reading, zone=request.account.time_zone
-        )
+    if page.is_changeable:
+        context["layout_form"] = form or layout_form_of(file_import, account=request.account)
         context["zones"] = sorted(place_names())
     return context
 

@@ -21,7 +21,7 @@ from calls.models import FileImport
 from calls.notations.layout import JSON
 from dashboard.access import AccountRequest, account_page
 from dashboard.imports.formats import known_formats
-from dashboard.imports.layout_form import LayoutForm
+from dashboard.imports.layout_form import LayoutForm, layout_form_of
 from dashboard.imports.page import ImportPage, import_context
 from dashboard.imports.standing import list_row
 from dashboard.imports.uploading import find
@@ -91,14 +91,17 @@ def _act(request: AccountRequest, public_id: UUID) -> HttpResponse:
 
 def _change(request: AccountRequest, file_import: FileImport) -> HttpResponse:
     """Read the file as the form says; what can't be is said beside its fields. Raises Refusal."""
-    reading = reading_of(file_import)
-    if reading is None:
+    form = layout_form_of(file_import, account=request.account, data=request.POST)
+    if form is None:
         return _page(request, file_import)
-    form = LayoutForm(request.POST, reading=reading, zone=request.account.time_zone)
-    if not form.is_valid():
+    is_valid, now = form.is_valid(), timezone.now()
+    if not is_valid and not form.sheet:
         return _page(request, file_import, form=form, status=422)
     try:
-        adjusting.change(file_import=file_import, reading=form.reading, now=timezone.now())
+        if form.sheet:
+            adjusting.choose_sheet(file_import=file_import, sheet=form.sheet, now=now)
+        else:
+            adjusting.change(file_import=file_import, reading=form.reading, now=now)
     except Refusal as refusal:
         add_refusal(form, refusal)
         return _page(request, file_import, form=form, status=409)

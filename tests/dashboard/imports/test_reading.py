@@ -5,13 +5,16 @@ from typing import Any
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from billing.models import Account
+from calls.imports import steps
 from calls.imports.readings import MAPPED, Reading, reading_of
 from calls.models import FileImport, ImportState
 from calls.notations.layout import Layout
 from dashboard.imports.layout_form import LayoutForm
-from tests.dashboard.imports.conftest import own_csv, uploaded
+from tests.calls.notations.workbooks import row, text, workbook
+from tests.dashboard.imports.conftest import own_csv, uploaded, worked
 
 PROFILE = {
     "version": 1,
@@ -220,3 +223,64 @@ def test_an_answer_that_was_not_offered_is_refused(manager: Client, known: FileI
 def test_an_answer_to_nothing_is_refused(manager: Client, known: FileImport) -> None:
     asked(known, profile=PROFILE)
     assert answer(manager, known, dates="dmy").status_code == 409
+
+
+# ── The sheets of a workbook ──────────────────────────────────────────────────────────────────
+CALLS = ("c1", "c2", "c3")
+
+
+@pytest.fixture
+def sheets(customer: Account) -> FileImport:
+    """A workbook with a longer list of people, the calls, and a sheet that has no values."""
+    people = "".join(row(text(f"Person {number}"), text("Sales")) for number in range(9))
+    calls = "".join(
+        row(*map(text, line.split(","))) for line in own_csv(*CALLS).decode().splitlines()
+    )
+    nothing = row(text(""), text(" "))
+    content = workbook(people, calls, nothing)
+    return uploaded(customer, content, name="calls.xlsx")
+
+
+def test_another_sheet_is_chosen_and_examined_as_if_it_were_the_file(
+    manager: Client, sheets: FileImport
+) -> None:
+    address = reverse("dashboard:import_page", args=["acme", sheets.public_id])
+    form = manager.get(address).context["layout_form"]
+    assert form["sheet"].value() == "Sheet 1"
+    assert change(manager, sheets, sheet="Sheet 2").status_code == 302
+    sheets.refresh_from_db()
+    assert sheets.state == ImportState.EXAMINING
+    worked(sheets)
+    assert (sheets.state, sheets.reading["format"]) == (ImportState.READY, "csv")
+    said = [said for topic, said in sheets.examined["facts"] if topic == "sheet"]
+    assert said == [
+        "The file is an Excel file; its sheet “Sheet 2” is read. Not read: “Sheet 1”, “Sheet 3”."
+    ]
+    assert manager.get(address).context["layout_form"]["sheet"].value() == "Sheet 2"
+    steps.start_trial(file_import=sheets, by=None, now=timezone.now())
+    assert worked(sheets).trial["summary"]["created"] == len(CALLS)
+
+
+def test_from_a_sheet_that_can_not_be_read_there_is_a_way_back(
+    manager: Client, sheets: FileImport
+) -> None:
+    change(manager, sheets, sheet="Sheet 3")
+    assert worked(sheets).state == ImportState.REFUSED
+    address = reverse("dashboard:import_page", args=["acme", sheets.public_id])
+    assert manager.get(address).context["layout_form"]["sheet"].value() == "Sheet 3"
+    manager.post(address, {"sheet": "Sheet 2", "do": "layout"})
+    assert worked(sheets).state == ImportState.READY
+
+
+def test_a_layout_that_is_changed_leaves_the_choice_of_sheets(
+    manager: Client, sheets: FileImport
+) -> None:
+    assert change(manager, sheets, skipped_lines="1").status_code == 302
+    sheets.refresh_from_db()
+    assert sheets.examined["sheets"] == ["Sheet 1", "Sheet 2", "Sheet 3"]
+
+
+def test_a_sheet_that_the_workbook_has_not_is_refused(manager: Client, sheets: FileImport) -> None:
+    assert change(manager, sheets, sheet="Sheet 9").status_code == 422
+    sheets.refresh_from_db()
+    assert sheets.state == ImportState.READY
