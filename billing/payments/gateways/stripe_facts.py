@@ -117,33 +117,42 @@ def dispute_facts(dispute: Mapping[str, Any]) -> DisputeFacts:
         raise WebhookError("the dispute has no id or no amount")
     word = text(dispute.get("status"))
     unknown = DisputeStatus.INQUIRY if word.startswith("warning_") else DisputeStatus.OPEN
+    status = DISPUTE_STATUSES.get(word, unknown)
     return DisputeFacts(
         dispute_id=dispute_id,
         payment_id=_id_of(dispute.get("payment_intent")),
         amount_minor=amount_minor,
         currency=currency_of(dispute.get("currency")).upper(),
-        status=DISPUTE_STATUSES.get(word, unknown),
+        status=status,
         provider_status=word,
-        returned_minor=_returned_minor(dispute, amount_minor),
+        returned_minor=_returned_minor(dispute, amount_minor, status),
         opened_at=instant(dispute.get("created")),
         due_by=instant(mapping(dispute.get("evidence_details")).get("due_by")),
     )
 
 
-def _returned_minor(dispute: Mapping[str, Any], amount_minor: int) -> int:
-    """What of a dispute's money was reinstated, at most all of it.
+def _returned_minor(dispute: Mapping[str, Any], amount_minor: int, status: DisputeStatus) -> int:
+    """What of a dispute's money was reinstated and is still there, rounded down.
 
-    Movements of funds are in the currency of settlement, so the part that came back counts: rounded
-    down.
+    Movements of funds are in the currency of settlement, so the part that came back counts. A
+    withdrawal after all had come back, as for an appeal, begins anew. Where a lost dispute shows
+    that all came back, that was a win before the appeal: the status decides, and nothing did.
     """
     movements = dispute.get("balance_transactions")
-    amounts = [
-        mapping(each).get("amount") for each in (movements if isinstance(movements, list) else ())
-    ]
-    numbers = [each for each in amounts if isinstance(each, int) and not isinstance(each, bool)]
-    withdrawn = -sum(each for each in numbers if each < 0)
-    returned = sum(each for each in numbers if each > 0)
-    return min(amount_minor, amount_minor * returned // withdrawn) if withdrawn else 0
+    moved = [mapping(each) for each in (movements if isinstance(movements, list) else ())]
+    moved.sort(key=lambda each: whole(each.get("created")) or 0)
+    taken = 0  # the most that was withdrawn since everything was there
+    missing = 0  # what of it is withdrawn now
+    for amount in (each.get("amount") for each in moved):
+        if not isinstance(amount, int) or isinstance(amount, bool):
+            continue
+        if amount < 0 and not missing:
+            taken = 0
+        missing = max(missing - amount, 0)
+        taken = max(taken, missing)
+    if not taken or (not missing and status is DisputeStatus.LOST):
+        return 0
+    return amount_minor * (taken - missing) // taken
 
 
 def _payment_named(found: Mapping[str, Any]) -> PaymentNamed | None:

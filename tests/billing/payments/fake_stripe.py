@@ -296,13 +296,18 @@ class FakeStripe:
 
     def reinstate(self, created: Object, amount: int, *, withdrawn: int | None = None) -> Object:
         """A part of what was withdrawn comes back, whatever the status of the dispute is."""
+        return self.move_funds(created, -(withdrawn or created["data"]["object"]["amount"]), amount)
+
+    def move_funds(self, created: Object, *amounts: int) -> Object:
+        """The money of a dispute moves, each time an hour later: negative is withdrawn."""
         dispute_id = created["data"]["object"]["id"]
         dispute = next(each for each in self.disputes if each["id"] == dispute_id)
         dispute["balance_transactions"] = [
-            {"amount": -(withdrawn or dispute["amount"]), "currency": "usd"},
-            {"amount": amount, "currency": "usd"},
+            {"amount": amount, "created": dispute["created"] + 3_600 * number, "currency": "usd"}
+            for number, amount in enumerate(amounts)
         ]
-        return self.event("charge.dispute.funds_reinstated", dispute)
+        kind = "reinstated" if amounts[-1] > 0 else "withdrawn"
+        return self.event(f"charge.dispute.funds_{kind}", dispute)
 
     def event(self, kind: str, about: Object) -> Object:
         """An event of ``kind`` about an object as it is now."""

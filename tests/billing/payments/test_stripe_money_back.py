@@ -161,6 +161,41 @@ def test_a_won_dispute_that_is_lost_on_appeal_takes_the_credits_again(
         assert balance_of(account) == left
 
 
+@pytest.mark.parametrize(
+    ("moved", "left"),
+    [
+        ((), 0),
+        ((-TOTAL,), 0),
+        ((-TOTAL, TOTAL), 0),  # the funds of the appeal have not moved: the status decides
+        ((-TOTAL, TOTAL, -TOTAL), 0),
+        ((-TOTAL, TOTAL, -TOTAL, TOTAL, -TOTAL), 0),
+        ((-TOTAL, TOTAL * 2 // 5), 200),
+        ((-TOTAL, TOTAL * 2 // 5, -TOTAL * 2 // 5), 0),
+        ((-TOTAL, TOTAL * 2 // 5, -TOTAL // 5), 100),
+        ((-TOTAL, TOTAL, -TOTAL, TOTAL * 2 // 5), 200),
+        ((-TOTAL * 3 // 5, -TOTAL * 2 // 5, TOTAL * 2 // 5), 200),
+        ((-5_200, 5_200, -5_000), 0),  # settled at another rate of exchange
+        ((-5_000, 5_200, -5_000, 2_000), 200),
+    ],
+)
+def test_of_a_lost_dispute_came_back_what_was_not_withdrawn_again(
+    provider, client, account, paid, moved, left
+):
+    created = provider.dispute(paid.checkout_id)
+    if moved:
+        provider.move_funds(created, *moved)
+    take(client, provider.decide_dispute(created, "lost"))
+    assert balance_of(account) == left
+
+
+def test_movements_of_funds_count_in_the_order_of_their_time(provider, client, account, paid):
+    created = provider.dispute(paid.checkout_id)
+    provider.move_funds(created, -TOTAL, TOTAL * 2 // 5)
+    provider.disputes[0]["balance_transactions"].reverse()
+    take(client, provider.decide_dispute(created, "lost"))
+    assert balance_of(account) == 200
+
+
 @pytest.mark.parametrize("status", ["warning_needs_response", "warning_closed", "prevented"])
 def test_an_inquiry_takes_nothing_and_is_not_said_to_be_of_others(
     provider, client, account, paid, status
