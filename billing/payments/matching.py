@@ -21,11 +21,14 @@ PAID_BEFORE = "This top-up was paid before, by another payment."
 
 
 def find(*, gateway: str, facts: Facts | PaymentNamed) -> Payment | None:
-    """The payment that ``facts`` are about: by our reference, else by the provider's ids."""
+    """The payment that ``facts`` are about: by our reference, else by the provider's ids.
+
+    A reference that is not ours says nothing: whoever works at the provider can write one there.
+    """
     payments = Payment.objects.filter(gateway=gateway)
-    reference = getattr(facts, "reference", "")
-    if reference:
-        return payments.filter(request_key__in=_uuids(reference)).first()
+    referred = payments.filter(request_key__in=_uuids(getattr(facts, "reference", ""))).first()
+    if referred is not None:
+        return referred
     by_provider = Q(pk__in=[])
     if isinstance(facts, CheckoutFacts) and facts.checkout_id:
         by_provider |= Q(checkout_id=facts.checkout_id)
@@ -49,6 +52,8 @@ def _mismatch_of_checkout(
     payment: Payment, facts: CheckoutFacts, due_minor: int, currency: str
 ) -> str:
     top_up = payment.top_up
+    if _names_another(payment, facts.reference):
+        return "The provider names another top-up."
     if facts.account_reference and facts.account_reference != str(top_up.account_id):
         return f"The provider names the account {facts.account_reference}."
     if facts.currency and facts.currency != currency:
@@ -71,6 +76,12 @@ def _mismatch_of_checkout(
     decided = payment.reviews.exclude(decision="").last()
     is_closed = decided is not None and decided.decision == Review.Decision.CLOSED
     return PAID_AFTER_CLOSING if is_closed else ""
+
+
+def _names_another(payment: Payment, reference: str) -> bool:
+    """Whether the reference is that of another payment of ours, at whichever provider."""
+    keys = [key for key in _uuids(reference) if key != payment.request_key]
+    return bool(keys) and Payment.objects.filter(request_key__in=keys).exists()
 
 
 def pays_another(payment: Payment, payment_id: str) -> bool:

@@ -352,6 +352,54 @@ def test_a_session_of_something_else_is_reviewed(provider, client, account, chan
     assert (state_of(payment), balance_of(account)) == (TopUpState.CHECKING, 0)
 
 
+@pytest.mark.parametrize("reference", ["order 17", "7b0c1f6e-53c4-4d3b-9d43-0d5c3f6f5a11"])
+@pytest.mark.parametrize("names", ["charge", "session"])
+def test_a_reference_that_is_not_ours_hides_no_payment_that_is(
+    provider, client, account, reference, names
+):
+    payment = begin(account)
+    completed = provider.pay(payment.checkout_id)
+    if names == "session":
+        for session in (provider.sessions[payment.checkout_id], completed["data"]["object"]):
+            session["client_reference_id"] = reference
+        assert take(client, completed) == f"{payment.top_up.receipt_number} is credited."
+        return
+    take(client, completed)
+    refunded = provider.refund(payment.checkout_id, TOTAL)
+    refunded["data"]["object"]["metadata"] = {"payment": reference}
+    assert take(client, refunded) == f"{payment.top_up.receipt_number} is refunded."
+    assert balance_of(account) == 0
+
+
+@pytest.mark.parametrize(
+    ("gateway", "is_of", "reason"),
+    [
+        ("stripe", "other", "The provider names another checkout."),
+        ("sandbox", "payment", "The provider names another top-up."),
+    ],
+)
+def test_a_reference_of_another_top_up_of_ours_is_reviewed(
+    provider, client, account, gateway, is_of, reason
+):
+    payments = {"payment": begin(account), "other": begin(account, form_key="other")}
+    Payment.objects.filter(pk=payments["other"].pk).update(gateway=gateway)
+    checkout_id = payments["payment"].checkout_id
+    completed = provider.pay(checkout_id)
+    for session in (provider.sessions[checkout_id], completed["data"]["object"]):
+        session["client_reference_id"] = str(payments["other"].request_key)
+    assert "waits for an operator" in take(client, completed)
+    assert review_of(payments[is_of]) == reason
+    assert balance_of(account) == 0
+
+
+def test_an_event_of_a_payment_of_others_is_not_ours(provider, client, account):
+    payment = begin(account)
+    take(client, provider.pay(payment.checkout_id))
+    (charge,) = provider.charges.values()
+    theirs = {**charge, "payment_intent": "pi_theirs", "metadata": {"payment": "order 17"}}
+    assert take(client, provider.event("charge.refunded", theirs)) == "Names no top-up of ours."
+
+
 def test_an_event_of_a_type_of_no_concern_is_done_with(provider, client):
     assert take(client, provider.event("customer.created", {"id": "cus_1"})) == (
         "Names no payment."
