@@ -15,7 +15,7 @@ from billing.models import Payment, Review, TopUp
 from billing.money import format_money
 from billing.payments import refunds, settling
 from billing.payments.pricing import TopUpError
-from billing.payments.states import Standing, standing_of
+from billing.payments.states import ROWS, Standing, standing_of
 from billing.zones import local
 from dashboard.operations.record_actions import Outcome, Preview, RecordAction, reason_field
 
@@ -72,8 +72,8 @@ class TopUpAction(RecordAction[TopUp]):
 
     @property
     def standing(self) -> Standing:
-        """Where the top-up stands now."""
-        return standing_of(self.record)
+        """Where the top-up stands now: read anew, since asking the provider may have moved it."""
+        return standing_of(TopUp.objects.prefetch_related(*ROWS).get(pk=self.record.pk))
 
     @property
     def payment_pk(self) -> int:
