@@ -1,7 +1,8 @@
 """What operators do about a top-up: refund it, decide about a payment under review,
 ask the provider."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from datetime import datetime
 from typing import Any
 
 from django import forms
@@ -14,6 +15,7 @@ from billing.activity import ActivityKind, note
 from billing.models import Payment, Review, TopUp
 from billing.money import format_money
 from billing.payments import refunds, settling
+from billing.payments.gateways import GatewayError
 from billing.payments.pricing import TopUpError
 from billing.payments.states import ROWS, Standing, standing_of
 from billing.zones import local
@@ -222,7 +224,26 @@ class AskProvider(TopUpAction):
                 account=self.record.account_id,
                 subject=self.record.receipt_number,
             )
-        for payment in self.record.payments.all():
-            settling.reconcile(payment_pk=payment.pk, now=self.now)
-        told = f"{self.record.receipt_number}: {self.standing.state.label.lower()}."
-        return Outcome(told=told, level=messages.INFO)
+        number, attempts = self.record.receipt_number, list(self.record.payments.all())
+        errors = _ask_about(attempts, self.now)
+        if errors and len(errors) == len(attempts):
+            raise GatewayError(" ".join(dict.fromkeys(errors.values())))
+        told = f"{number}: {self.standing.state.label.lower()}."
+        if not errors:
+            return Outcome(told=told, level=messages.INFO)
+        unanswered = [f"Attempt {attempt}: {error}" for attempt, error in errors.items()]
+        return Outcome(
+            told=" ".join((told, "The provider did not answer about all of it.", *unanswered)),
+            level=messages.WARNING,
+        )
+
+
+def _ask_about(attempts: Iterable[Payment], now: datetime) -> dict[int, str]:
+    """Ask about each attempt, whatever comes of the others; return the errors by their number."""
+    errors = {}
+    for payment in attempts:
+        try:
+            settling.reconcile(payment_pk=payment.pk, now=now)
+        except GatewayError as error:
+            errors[payment.number] = str(error)
+    return errors

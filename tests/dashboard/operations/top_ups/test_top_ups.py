@@ -405,5 +405,40 @@ def test_a_provider_that_does_not_answer_is_said_and_changes_nothing(staff: Clie
     assert state_of(begun) == TopUpState.PENDING
 
 
+def attempt(payment: Payment, number: int, *, gateway: str) -> Payment:
+    """An attempt at the top-up of ``payment`` that failed at ``gateway``."""
+    return Payment.objects.create(
+        top_up=payment.top_up,
+        number=number,
+        gateway=gateway,
+        checkout_id=f"old_{number}",
+        status=Payment.Status.FAILED,
+        created_at=payment.created_at,
+    )
+
+
+def test_every_attempt_is_asked_about_also_after_one_that_can_not_be(
+    staff: Client, customer: Account, begun: Payment
+):
+    Payment.objects.update(number=2)
+    attempt(begun, 1, gateway="gone")
+    attempt(begun, 3, gateway="lost")
+    gateway.decide(checkout_id=begun.checkout_id, decision=gateway.Decision.PAY, now=timezone.now())
+    page = staff.post(ask_page(begun), follow=True).content.decode()
+    assert (state_of(begun), credits_of(customer)) == (TopUpState.CREDITED, 600)
+    assert f"{begun.top_up.receipt_number}: credited." in page
+    assert "Attempt 1: There is no payment provider “gone”." in page
+    assert "Attempt 3: There is no payment provider “lost”." in page
+
+
+def test_where_no_attempt_could_be_asked_about_all_reasons_are_said(staff: Client, begun: Payment):
+    Payment.objects.update(gateway="gone")
+    for number, name in ((2, "gone"), (3, "lost")):
+        attempt(begun, number, gateway=name)
+    page = staff.post(ask_page(begun)).content.decode()
+    said = "There is no payment provider “gone”. There is no payment provider “lost”."
+    assert f"The provider did not answer: {said} Try again later." in page
+
+
 def test_asking_about_a_top_up_that_does_not_exist_is_not_found(staff: Client):
     assert staff.get("/admin/billing/topup/1/ask-provider/").status_code == 404
