@@ -6,12 +6,13 @@ Rule: "Money that goes back". Credits taken = ⌊credits × gone / paid⌋, alwa
 is posted is the difference to what the ledger has taken already.
 """
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from billing.ledger import NewGrant, Posting, references
-from billing.models import CreditGrant, GrantSource, Kind, LedgerEntry, TopUp
+from billing.models import CreditGrant, GrantSource, GrantUse, Kind, LedgerEntry, TopUp
 from billing.payments.states import Money
 from billing.plans import movements
 from billing.plans.cycles import TOP_UP_VALID_MONTHS, add_months
@@ -21,19 +22,26 @@ def follow_money(top_up: TopUp, *, money: Money, reason: str, now: datetime) -> 
     """Take the credits of a credited top-up whose money is gone, or give back those whose money
     has returned. ``reason`` is what an operator typed.
 
-    What has expired is gone already, and is not taken again.
+    Expired credits count towards what is due, as they would have been taken if the provider had
+    told of it before they expired. So at least what is due less what has expired is taken. More
+    than that stays taken only as far as it came from the top-up's own credits, before the others
+    expired: other credits and debt never stand in for credits that have expired.
     """
     movements.bring_up_to_date(account=top_up.account, now=now)  # and hold the account
     book = _Book(top_up)
     due = top_up.credits * money.gone_minor // money.paid_minor
-    to_take = min(due - book.taken, top_up.credits - book.expired - book.taken)
-    if to_take > 0:
+    least = due - book.expired
+    if book.taken < least:
+        to_take = least - book.taken
         postings = list(book.takings(to_take, gone_minor=money.gone_minor, reason=reason, now=now))
-    elif due < book.taken:
-        postings = list(book.returns(book.taken - due, gone_minor=money.gone_minor, now=now))
+    elif book.taken > least:
+        most = min(due, max(least, book.taken_from_own))
+        to_return = max(book.taken - most, 0)
+        postings = list(book.returns(to_return, gone_minor=money.gone_minor, now=now))
     else:
         return
-    movements.post(postings=postings, now=now)
+    if postings:
+        movements.post(postings=postings, now=now)
 
 
 def valid_until(top_up: TopUp) -> datetime | None:
@@ -54,9 +62,14 @@ def valid_until(top_up: TopUp) -> datetime | None:
 
 @dataclass(frozen=True, slots=True)
 class _Taking:
-    """Credits that are taken and not given back; ``left`` is the life that they had then."""
+    """Credits that are taken and not given back; ``left`` is the life that they had then.
+
+    ``own`` of them were the top-up's own: bought, or returned after they had been taken from those.
+    Other grants paid the rest, or it became debt.
+    """
 
     credits: int
+    own: int
     left: timedelta
 
 
@@ -77,6 +90,11 @@ class _Book:
         self._moved = [entry for entry in entries if entry.reference != bought]
         self.taken = -sum(entry.credits for entry in self._moved)
         self.expired = sum(grant.expired or 0 for grant in self._grants.values())
+
+    @property
+    def taken_from_own(self) -> int:
+        """What of the credits that are taken and not given back was the top-up's own."""
+        return sum(taking.own for taking in self._takings())
 
     def takings(
         self, credits: int, *, gone_minor: int, reason: str, now: datetime
@@ -137,18 +155,38 @@ class _Book:
     def _takings(self) -> list[_Taking]:
         """What was taken and not given back, first to last."""
         takings: list[_Taking] = []
+        uses = self._uses()
+        own_grants = set(self._grants) - {entry.seq for entry in self._moved}
         for entry in self._moved:
             if entry.credits < 0:
-                takings.append(_Taking(-entry.credits, self._life_left(entry)))
+                own = sum(uses[entry.seq, grant] for grant in own_grants)
+                takings.append(_Taking(-entry.credits, own, self._life_left(entry)))
                 continue
             returned = entry.credits
             while returned:
                 last = takings.pop()
                 part = min(returned, last.credits)
                 returned -= part
-                if part < last.credits:
-                    takings.append(_Taking(last.credits - part, last.left))
+                left = last.credits - part
+                if last.own > left:  # own credits are taken first and return last
+                    own_grants.add(entry.seq)
+                if left:
+                    takings.append(_Taking(left, min(last.own, left), last.left))
         return takings
+
+    def _uses(self) -> Counter[tuple[int, int]]:
+        """What of an entry that takes credits one of the top-up's grants has paid, by the numbers
+        of the entry and the grant."""
+        taken = [entry.seq for entry in self._moved if entry.credits < 0]
+        if not taken:
+            return Counter()
+        found = GrantUse.objects.filter(
+            account=self._top_up.account_id, use_seq__in=taken, grant_seq__in=list(self._grants)
+        )
+        uses: Counter[tuple[int, int]] = Counter()
+        for use in found:
+            uses[use.use_seq, use.grant_seq] += use.credits
+        return uses
 
     def _life_left(self, entry: LedgerEntry) -> timedelta:
         """How long the credits that ``entry`` took could still have been used."""

@@ -1,13 +1,17 @@
 """Money that goes back takes its part of the credits, whatever is said in which order."""
 
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from itertools import permutations
 
 import pytest
+from django.db import transaction
 
 from billing.models import CreditGrant, LedgerEntry, Plan, TopUp, TopUpPricing, TopUpState
 from billing.payments.gateways import DisputeStatus, RefundStatus
 from billing.payments.settling import settle
+from billing.plans import movements
 from billing.plans.subscriptions import subscribe
 from tests.billing.payments.purchases import (
     balance_of,
@@ -51,6 +55,14 @@ def tell(payment, *facts, at=NOW):
 def ledger(account):
     entries = LedgerEntry.objects.filter(account=account).order_by("seq")
     return list(entries.values_list("kind", "credits"))
+
+
+@contextmanager
+def undone():
+    """Undo what the block does to the database."""
+    with transaction.atomic():
+        yield
+        transaction.set_rollback(True)
 
 
 def lost(payment, amount=TOTAL, **more):
@@ -193,6 +205,96 @@ def test_credits_that_expired_are_not_taken_again(paid, account):
     later = NOW + 367 * DAY
     tell(paid, refund_facts(paid, TOTAL), at=later)
     assert balance_of(account) == -100
+
+
+AFTER = NOW + 367 * DAY  # the 12 months of what was bought
+TENTH = TOTAL // 10
+
+
+@pytest.fixture
+def used(paid, account):
+    """The same, 100 of the 500 credits used before the other 400 expire."""
+    post(call(account, "a", 100, NOW), at=NOW)
+    return paid
+
+
+def refunds_of(payment, *tenths):
+    """Refunds of so many tenths of the payment."""
+    return [
+        refund_facts(payment, part * TENTH, refund_id=f"refund_{number}")
+        for number, part in enumerate(tenths)
+    ]
+
+
+def brought_up_to(account, at):
+    """Have everything expire that does until ``at``."""
+    movements.bring_up_to_date(account=account, now=at)
+
+
+@pytest.mark.parametrize(
+    ("tenths", "left"),
+    [((5,), 0), ((8,), 0), ((9,), -50), ((10,), -100), ((2, 3), 0), ((5, 4), -50), ((5, 5), -100)],
+)
+def test_refunds_take_the_same_before_and_after_credits_expire(used, account, tenths, left):
+    told = refunds_of(used, *tenths)
+    for before in range(len(told) + 1):
+        with undone():
+            tell(used, *told[:before], at=NOW + DAY)
+            brought_up_to(account, AFTER)
+            tell(used, *told[before:], *told, at=AFTER)
+            assert balance_of(account) == left
+
+
+def test_other_credits_do_not_stand_in_for_expired_ones(used, account):
+    post(goodwill(account, 70), at=AFTER)
+    tell(used, *refunds_of(used, 8), at=AFTER)
+    assert balance_of(account) == 70
+    tell(used, *refunds_of(used, 8, 1), at=AFTER)
+    assert balance_of(account) == 20
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+@pytest.mark.parametrize("other", [0, 200])
+def test_a_refund_that_fails_after_credits_expired_leaves_what_the_others_take(
+    used, account, order, other
+):
+    if other:
+        post(goodwill(account, other), at=AFTER)
+    told = [*refunds_of(used, 5, 4), refund_facts(used, 5 * TENTH, status=RefundStatus.FAILED)]
+    told[2] = replace(told[2], refund_id=told[0].refund_id)
+    tell(used, *(told[number] for number in order), told[2], told[1], at=AFTER)
+    assert balance_of(account) == other
+
+
+def test_credits_of_others_that_returned_do_not_stand_in_for_expired_ones(used, account):
+    post(goodwill(account, 70), at=AFTER)
+    whole, part = refunds_of(used, 8, 1)
+    failed = replace(part, status=RefundStatus.FAILED)
+    for told, left in ((whole, 70), (part, 20), (failed, 70), (part, 20), (failed, 70)):
+        tell(used, told, told, at=AFTER)
+        assert balance_of(account) == left
+
+
+def test_a_refund_that_fails_after_the_rest_expired_gives_back_what_it_took(used, account):
+    first, second = refunds_of(used, 3, 7)
+    tell(used, first, at=NOW + DAY)
+    brought_up_to(account, AFTER)
+    tell(used, second, at=AFTER)
+    assert balance_of(account) == -100
+    failed = RefundStatus.FAILED
+    tell(used, *(replace(second, status=failed) for _ in range(2)), at=AFTER)
+    assert balance_of(account) == 0
+    tell(used, *(replace(first, status=failed) for _ in range(2)), at=AFTER)
+    assert balance_of(account) == 150
+
+
+def test_a_dispute_won_in_part_after_credits_expired_gives_back_only_what_it_took(used, account):
+    tell(used, dispute_facts(used, TOTAL), at=AFTER)
+    assert balance_of(account) == -100
+    tell(used, lost(used, returned_minor=TENTH), at=AFTER)
+    assert balance_of(account) == -50
+    tell(used, dispute_facts(used, TOTAL, status=DisputeStatus.WON), at=AFTER)
+    assert balance_of(account) == 0
 
 
 def test_credits_taken_after_their_end_come_back_for_a_year(paid, account):

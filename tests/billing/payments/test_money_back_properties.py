@@ -8,12 +8,20 @@ from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
 from billing.models import Payment
-from billing.payments.gateways import gateway_named
+from billing.payments.gateways import RefundStatus, gateway_named
 from billing.payments.settling import reconcile, settle
 from dashboard.sandbox.models import SandboxCheckout, SandboxDispute, SandboxRefund
-from tests.billing.payments.purchases import balance_of, begin, now, standing_of
+from tests.billing.payments.purchases import (
+    balance_of,
+    begin,
+    checkout_facts,
+    now,
+    refund_facts,
+    standing_of,
+)
 from tests.dashboard.sandbox.customer import pay
 from tests.factories import AccountFactory
+from tests.movements import NOW, call, goodwill, post
 from tests.properties import examples
 
 TOTAL = 599_900
@@ -119,3 +127,36 @@ class AnyOrder(TestCase):
         gone_minor = provider.gone_minor
         assert standing_of(payment).money.gone_minor == gone_minor
         assert balance_of(account) == CREDITS - CREDITS * gone_minor // TOTAL
+
+
+reports = st.lists(
+    st.tuples(
+        st.integers(0, 3),
+        st.integers(1, TOTAL),
+        st.sampled_from([RefundStatus.SUCCEEDED, RefundStatus.FAILED]),
+    ),
+    max_size=10,
+)
+
+
+class Expired(TestCase):
+    """What a provider tells after a part of the credits was used and the rest has expired."""
+
+    @given(told=reports, used=st.integers(0, CREDITS), other=st.integers(1, 300))
+    @examples(25)
+    def test_the_end_is_a_function_of_the_refunds_that_stand(self, told, used, other):
+        account = AccountFactory()
+        payment = begin(account, at=NOW)
+        settle(payment_pk=payment.pk, facts=checkout_facts(payment, paid_at=NOW), now=NOW)
+        post(call(account, "a", used, NOW), at=NOW)
+        later = NOW + timedelta(days=367)
+        post(goodwill(account, other), at=later)
+        standing = {}
+        for number, amount_minor, status in told:
+            refund_id = f"refund_{number}"
+            facts = refund_facts(payment, amount_minor, refund_id=refund_id, status=status)
+            settle(payment_pk=payment.pk, facts=facts, now=later)
+            is_standing = status is RefundStatus.SUCCEEDED
+            standing[refund_id] = amount_minor if is_standing else 0
+        due = CREDITS * min(sum(standing.values()), TOTAL) // TOTAL
+        assert balance_of(account) == other - max(0, due - (CREDITS - used))
