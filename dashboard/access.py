@@ -28,6 +28,7 @@ from billing.prepared import Parameter, Prepared
 from billing.snapshot import snapshot
 from dashboard.contact import contact_url
 from dashboard.frame import Frame, build_frame, read_around
+from dashboard.sign_in.second_step import lead_to_second_step, may_operate
 
 LAST_ACCOUNT = "account"  # key in the session
 READING = ("GET", "HEAD")
@@ -126,6 +127,8 @@ def _gate(
         view = views.get(request.method or "")
         if view is None:
             return HttpResponse(status=405, headers={"Allow": ", ".join(views)})
+        if with_operators and _lacks_second_step(request.user, slug):
+            return lead_to_second_step(request)
         with snapshot() if request.method in READING else nullcontext():
             passed = _enter(request, slug, framed=framed, with_operators=with_operators)
             own = passed.membership
@@ -233,6 +236,16 @@ def _enter(
     if framed and is_theirs and passed.session.get(LAST_ACCOUNT) != slug:
         passed.session[LAST_ACCOUNT] = slug
     return passed
+
+
+def _lacks_second_step(user: User, slug: str) -> bool:
+    """Whether ``user`` would enter as an operator, without the second step that operators need.
+
+    Asked before the snapshot: it begins the week in which to set the step up.
+    """
+    if not user.is_staff or Membership.objects.filter(user=user, account__slug=slug).exists():
+        return False
+    return not may_operate(user, now=timezone.now())
 
 
 def _as_operator(user: User, slug: str) -> Membership | None:

@@ -1,6 +1,7 @@
 """The second step of signing in: its seeds are encrypted, and operators need one.
 
-An operator without one may look around for a week after the first visit to the operators' pages.
+An operator without one may look around for a week after the first visit to the operators' pages,
+or to an account of somebody else (`dashboard.access`).
 """
 
 import secrets
@@ -48,12 +49,14 @@ class SecondStepMiddleware:
         """Answer the operators' pages to who has the second step, or still has time."""
         user = cast(User, request.user)
         if _is_for_operators(request) and not may_operate(user, now=timezone.now()):
-            messages.warning(
-                request,
-                "Operators need a second step. Set it up now, then go on.",
-            )
-            return redirect("mfa_activate_totp")
+            return lead_to_second_step(request)
         return self.get_response(request)
+
+
+def lead_to_second_step(request: HttpRequest) -> HttpResponseBase:
+    """Send an operator whose week is over to setting the second step up."""
+    messages.warning(request, "Operators need a second step. Set it up now, then go on.")
+    return redirect("mfa_activate_totp")
 
 
 def may_operate(user: User, *, now: datetime) -> bool:

@@ -13,9 +13,11 @@ from django.utils import timezone
 
 from billing.accounts.encryption import MARK, encrypt_anew
 from billing.accounts.people import add_person
-from billing.models import User
+from billing.models import Account, User
+from calls.models import CallSource
 from dashboard.demo import OPERATOR
 from tests.dashboard.test_two_step_sign_in import clock, code_of  # noqa: F401
+from tests.factories import MembershipFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -47,6 +49,48 @@ def test_an_operator_with_a_second_step_goes_on(client: Client, operator: User) 
     client.force_login(operator)
     User.objects.update(second_step_due_at=timezone.now() - timedelta(days=1))
     assert client.get(ADMIN).status_code == 200
+
+
+IMPORTS, SOURCES = "/a/acme/calls/imports/", "/a/acme/calls/sources/"
+
+
+@pytest.mark.parametrize(
+    ("method", "address"),
+    [
+        ("get", IMPORTS),
+        ("get", f"{IMPORTS}new/"),
+        ("post", f"{IMPORTS}begin/"),
+        ("get", SOURCES),
+        ("post", f"{SOURCES}new/elevenlabs/"),
+    ],
+)
+def test_nor_does_an_operator_without_it_work_in_an_account(
+    client: Client, account: Account, operator: User, method: str, address: str
+) -> None:
+    client.force_login(operator)
+    User.objects.update(second_step_due_at=timezone.now() - timedelta(days=1))
+    answer = getattr(client, method)(address)
+    assert (answer.status_code, answer.get("Location")) == (302, reverse("mfa_activate_totp"))
+    assert not CallSource.objects.exists()
+
+
+def test_a_visit_to_an_account_begins_the_week(
+    client: Client, account: Account, operator: User
+) -> None:
+    User.objects.update(second_step_due_at=None)
+    client.force_login(operator)
+    assert client.get(IMPORTS).status_code == 200
+    wait_a_week(operator)
+    assert client.get(IMPORTS).status_code == 302
+
+
+def test_an_operator_needs_none_for_an_account_of_their_own(
+    client: Client, account: Account, operator: User
+) -> None:
+    MembershipFactory(account=account, user=operator, role="admin")
+    User.objects.update(second_step_due_at=timezone.now() - timedelta(days=1))
+    client.force_login(operator)
+    assert client.get(IMPORTS).status_code == 200
 
 
 def test_customers_need_none(client: Client, owner: User) -> None:
