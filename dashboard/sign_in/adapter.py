@@ -70,6 +70,13 @@ class ClosedSignUpAdapter(DefaultAccountAdapter):
             )
             return str(request.META.get("REMOTE_ADDR", ""))
 
+    def is_safe_url(self, url: str) -> bool:
+        """Whether to lead on to ``url``; not where nobody could read it, such as `//[`."""
+        try:
+            return bool(super().is_safe_url(url))
+        except ValueError:
+            return False
+
     def authenticate(self, request: HttpRequest, **credentials: Any) -> User | None:
         """Return who has this password; within the limits of `billing.accounts.attempts`.
 

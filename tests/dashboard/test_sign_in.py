@@ -52,6 +52,15 @@ def test_an_operator_comes_from_the_admin_to_where_he_wanted_to_go(client, opera
     assert f"{page.request['PATH_INFO']}?{page.request['QUERY_STRING']}" == WANTED
 
 
+@pytest.mark.parametrize("place", ["//[", "http://[::1", "http://[x]/", "//a]b", "http://℀.com"])
+def test_where_nobody_can_go_on_to_is_no_fault_of_the_site(client, owner, place):
+    for name in ("account_login", "account_reset_password", "account_inactive"):
+        assert client.get(reverse(name), {"next": place}).status_code == 200
+    assert sign_in(client, owner, next=place).status_code == 200
+    assert is_signed_in(client)
+    assert client.get(reverse("account_logout"), {"next": place}).status_code < 400
+
+
 def test_the_first_operator_signs_in_with_the_address_as_typed(client):
     User.objects.create_superuser("The.Boss@Example.COM", PASSWORD)
     form = {"login": "The.Boss@Example.COM", "password": PASSWORD, "next": WANTED}

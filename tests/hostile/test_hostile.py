@@ -153,6 +153,27 @@ def test_every_parameter_with_what_nobody_means(site: Site, addresses: list[Addr
     assert contents() == before
 
 
+def test_places_to_go_on_to_that_nobody_can_read(site: Site, addresses: list[Address]) -> None:
+    before = contents()
+    places = [urlencode({"next": place}) for place in values.PLACES]
+    pages = [one.path for one in addresses if one.path.startswith("/accounts/")]
+    pages += ["/", "/admin/login/"]
+    site.fire(
+        Shot(role, "GET", f"{path}?{place}")
+        for role in (NOBODY, READER, OPERATOR)
+        for path in pages
+        for place in places
+    )
+    assert contents() == before
+    place = cycle(places)
+    site.fire(
+        Shot(role, "POST", path, next(place).encode())
+        for role in (NOBODY, READER)
+        for path in pages
+        for _ in range(3)
+    )
+
+
 def test_every_argument_of_an_address_with_what_nobody_means(
     site: Site, addresses: list[Address]
 ) -> None:

@@ -26,6 +26,21 @@ NAMES = [
     *("_popup", "_to_field", "_changelist_filters", "_facets", "account", "id__in", "a__b__c"),
 ]
 
+# Where somebody may want to go on to after signing in; nobody can read most of these.
+PLACES = [
+    *(
+        "//[",
+        "http://[::1",
+        "http://[x]/",
+        "//a]b",
+        "http://℀.com",
+        "/[",
+        "\\\\[",
+        "http://x:99999999",
+    ),
+    *("javascript:1", "//evil.example", "/\x00", "/\r\nX: y", "?", "//", "x" * 3_000),
+]
+
 BODIES = [
     ("application/json", b"{}"),
     ("application/json", b"[" * 5_000),
