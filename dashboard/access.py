@@ -29,6 +29,7 @@ from billing.snapshot import snapshot
 from dashboard.contact import contact_url
 from dashboard.frame import Frame, build_frame, read_around
 from dashboard.sign_in.second_step import lead_to_second_step, may_operate
+from dashboard.sign_in.sessions import htmx_page
 
 LAST_ACCOUNT = "account"  # key in the session
 READING = ("GET", "HEAD")
@@ -213,7 +214,7 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 def _sign_in(request: HttpRequest) -> HttpResponseBase:
     """Send to the sign-in and back; a part of a page can't show it, so the whole page goes."""
     if getattr(request, "htmx", None):
-        here = cast(AccountRequest, request).htmx.current_url_abs_path or request.get_full_path()
+        here = htmx_page(request) or request.get_full_path()
         return HttpResponseClientRedirect(redirect_to_login(here).url)
     return redirect_to_login(request.get_full_path(), resolve_url("account_login"))
 

@@ -68,6 +68,18 @@ def end_sessions(user: User, *, but: str | None = None) -> None:
         session.end()
 
 
+def htmx_page(request: HttpRequest) -> str | None:
+    """Return the path and query of the page of ours on which htmx asks for a part of it.
+
+    None where htmx does not ask, or the header that says so can't be read.
+    """
+    htmx = getattr(request, "htmx", None)
+    try:
+        return cast(str | None, htmx.current_url_abs_path) if htmx else None
+    except ValueError:
+        return None
+
+
 def _look(request: HttpRequest, now: datetime) -> None:
     at = now.timestamp()
     most = idle_max(cast(User, request.user))
@@ -86,16 +98,24 @@ def _look(request: HttpRequest, now: datetime) -> None:
 
 def _leads_to_sign_in(response: HttpResponseBase) -> bool:
     to = response.headers.get("HX-Redirect") or response.headers.get("Location", "")
-    return bool(to) and urlsplit(to).path == str(settings.LOGIN_URL)
+    return bool(to) and _path_of(to) == str(settings.LOGIN_URL)
+
+
+def _path_of(url: str) -> str | None:
+    """Return the path of ``url``, None where nobody can read it: `http://[`."""
+    try:
+        return urlsplit(url).path
+    except ValueError:
+        return None
 
 
 def _for_whole_page(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
     """Have what a script asked for lead its page to sign-in: a part of a page can't show that."""
-    here = getattr(request, "htmx", None) and request.htmx.current_url_abs_path  # type: ignore[attr-defined]
+    here = htmx_page(request)
     if here and "Location" in response.headers:
         return HttpResponseClientRedirect(redirect_to_login(here).url)
     if request.headers.get("Sec-Fetch-Dest") == "empty" and "Location" in response.headers:
-        referrer = urlsplit(request.headers.get("Referer", ""))
-        page = redirect_to_login(referrer.path or "/").url
+        referrer = _path_of(request.headers.get("Referer", ""))
+        page = redirect_to_login(referrer or "/").url
         return HttpResponse(status=401, headers={SIGN_IN_HEADER: page})
     return response

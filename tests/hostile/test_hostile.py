@@ -223,7 +223,10 @@ def test_headers_that_say_nonsense(site: Site) -> None:
         "/static/css/base.css",
     ]
     site.fire(
-        Shot(READER, "GET", path, None, "", headers) for headers in values.HEADERS for path in paths
+        Shot(role, "GET", path, None, "", headers)
+        for headers in values.HEADERS
+        for role in (READER, NOBODY)
+        for path in paths
     )
     assert contents() == before
     site.fire(

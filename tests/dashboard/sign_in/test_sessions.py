@@ -165,6 +165,19 @@ def test_what_a_script_asks_for_gets_401_with_the_way_to_sign_in(client: Client)
     assert answer.headers["X-Sign-In"] == "/accounts/login/?next=/acme/usage/"
 
 
+@pytest.mark.parametrize("unreadable", ["http://[::1/", "//["])
+@pytest.mark.parametrize("address", ["/accounts/2fa/", "/a/acme/billing/usage/"])
+def test_a_page_whose_address_nobody_can_read_is_led_to_sign_in_too(
+    client: Client, address: str, unreadable: str
+) -> None:
+    headers = {"hx-request": "true", "hx-current-url": unreadable}
+    answer = client.get(address, headers=headers)
+    to = answer.get("HX-Redirect") or answer["Location"]
+    assert to == f"/accounts/login/?next={address}"
+    headers = {"sec-fetch-dest": "empty", "referer": unreadable}
+    assert client.get(address, headers=headers).status_code == 401
+
+
 def test_sign_in_says_that_a_session_ended_and_only_then(client: Client, owner: User) -> None:
     page = client.get(reverse("mfa_index"), follow=True).content.decode()
     assert "Your session has ended" not in page
