@@ -9,7 +9,12 @@ from django.views.generic import RedirectView
 from api.calls import calls_webhook
 from api.payments import webhook
 from dashboard.operations.front.page import first_steps_page
-from dashboard.sign_in.views import ResetPasswordView, SessionsView, sign_in_to_operations
+from dashboard.sign_in.views import (
+    ResetPasswordView,
+    SessionsView,
+    SetUpSecondStepView,
+    sign_in_to_operations,
+)
 
 # Which address somebody signs in with is the operators' matter: allauth's pages on which people add
 # and confirm addresses of their own choice do not exist here.
@@ -26,6 +31,7 @@ urlpatterns = [
     path("accounts/password/reset/", ResetPasswordView.as_view(), name="account_reset_password"),
     path("accounts/", include([page for page in sign_in_pages if page.name not in CLOSED])),
     path("accounts/sessions/", SessionsView.as_view(), name="usersessions_list"),
+    path("accounts/2fa/totp/activate/", SetUpSecondStepView.as_view(), name="mfa_activate_totp"),
     path("accounts/2fa/", include("allauth.mfa.urls")),
     path("webhooks/<slug:gateway>/", webhook, name="webhook"),
     path("api/v1/", include("api.v1.urls")),

@@ -2,10 +2,11 @@
 
 import logging
 from collections.abc import Iterable
-from typing import cast
+from typing import Any, cast
 
 from allauth.account.adapter import get_adapter
 from allauth.account.views import PasswordResetView
+from allauth.mfa.totp.views import ActivateTOTPView
 from allauth.usersessions.models import UserSession
 from allauth.usersessions.views import ListUserSessionsView
 from django import forms
@@ -22,6 +23,7 @@ from billing.accounts.attempts import TooManyAttempts, begin_attempt, link_count
 from billing.activity import ActivityKind, gone, note_about_person
 from billing.models import User
 from dashboard.sign_in.log import known, note
+from dashboard.sign_in.second_step import has_second_step
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +51,21 @@ class ResetPasswordView(PasswordResetView):
             logger.exception("The mail with a link to a new password could not be sent")
             form.add_error(None, "The mail could not be sent. Try again in a few minutes.")
             answer = self.form_invalid(form)
+        return answer
+
+
+class SetUpSecondStepView(ActivateTOTPView):
+    """Setting up the second step. Whoever sends the form several times at once sets up one."""
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Set it up, unless that has been done since the look that comes before."""
+        person = cast(User, request.user)
+        answer: HttpResponse
+        with transaction.atomic():
+            User.objects.select_for_update(no_key=True).get(pk=person.pk)
+            if has_second_step(person):
+                return redirect("mfa_index")
+            answer = super().post(request, *args, **kwargs)
         return answer
 
 

@@ -1,12 +1,14 @@
 """Operators need a second step; seeds are encrypted."""
 
 import json
+import threading
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
+from django.db import connections
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -17,7 +19,7 @@ from billing.models import Account, User
 from calls.models import CallSource
 from dashboard.demo import OPERATOR
 from tests.dashboard.test_two_step_sign_in import clock, code_of  # noqa: F401
-from tests.factories import MembershipFactory
+from tests.factories import PASSWORD, MembershipFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -110,6 +112,35 @@ def test_the_demonstrations_operator_needs_none_in_the_demonstration(
     person.save()
     client.force_login(person)
     assert client.get(ADMIN).status_code == status
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_sets_it_up_several_times_at_once_has_one(
+    client: Client,
+    owner: User,
+    clock: float,  # noqa: F811
+) -> None:
+    client.post(reverse("account_login"), {"login": owner.email, "password": PASSWORD})
+    client.post(reverse("account_reauthenticate"), {"password": PASSWORD})
+    secret = client.get(reverse("mfa_activate_totp")).context["form"].secret
+    browsers = [Client() for _ in range(4)]
+    for browser in browsers:
+        browser.cookies = client.cookies
+    start, answers = threading.Barrier(len(browsers)), []
+
+    def set_up(browser: Client) -> None:
+        start.wait()
+        sent = {"code": code_of(secret, clock)}
+        answers.append(browser.post(reverse("mfa_activate_totp"), sent).status_code)
+        connections.close_all()
+
+    threads = [threading.Thread(target=set_up, args=(browser,)) for browser in browsers]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert answers == [302] * len(browsers)
+    assert Authenticator.objects.filter(user=owner, type="totp").count() == 1
 
 
 # ── Seeds ─────────────────────────────────────────────────────────────────────────────────────
