@@ -279,6 +279,7 @@ MFA_TOTP_ISSUER = "Call Credits"
 MFA_FORMS = {
     "authenticate": "dashboard.sign_in.forms.CodeForm",
     "reauthenticate": "dashboard.sign_in.forms.CodeAgainForm",
+    "activate_totp": "dashboard.sign_in.forms.SetUpForm",
 }
 
 # ── Language and time ─────────────────────────────────────────────────────────────────────────

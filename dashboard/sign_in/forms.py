@@ -8,6 +8,7 @@ from allauth.core import context
 from allauth.mfa.adapter import get_adapter as get_second_step_adapter
 from allauth.mfa.base.forms import AuthenticateForm, ReauthenticateForm
 from allauth.mfa.models import Authenticator
+from allauth.mfa.totp.forms import ActivateTOTPForm
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
@@ -20,6 +21,7 @@ from billing.accounts.attempts import (
     succeed,
     use_code,
 )
+from billing.models import User
 from dashboard.sign_in.log import note
 
 
@@ -46,9 +48,8 @@ class LimitedCode:
         counters = code_counters(visitor=_visitor(), user=self.user)
         _begin(counters, "wrong codes")
         code = str(super().clean_code())  # type: ignore[misc]  # the form that it is mixed into
-        is_of_app = self.authenticator.type == Authenticator.Type.TOTP
-        if is_of_app and not use_code(user=self.user, code=code, now=timezone.now()):
-            raise get_second_step_adapter().validation_error("incorrect_code")
+        if self.authenticator.type == Authenticator.Type.TOTP:
+            _use(code, self.user)
         succeed(counters=counters)
         return code
 
@@ -59,6 +60,23 @@ class CodeForm(LimitedCode, AuthenticateForm):
 
 class CodeAgainForm(LimitedCode, ReauthenticateForm):
     """The code of who is signed in, before a change."""
+
+
+class SetUpForm(ActivateTOTPForm):
+    """The first code of an app. It sets the second step up, and is used by that."""
+
+    def clean_code(self) -> str:
+        """Check the code."""
+        code = str(super().clean_code())
+        _use(code, self.user)
+        return code
+
+
+def _use(code: str, user: User) -> None:
+    """Use a right code of an app; raise ValidationError where it was used before."""
+    digits = "".join(filter(str.isdecimal, code))  # it may be typed as "123 456"
+    if not use_code(user=user, code=digits, now=timezone.now()):
+        raise get_second_step_adapter().validation_error("incorrect_code")
 
 
 def _visitor() -> str:

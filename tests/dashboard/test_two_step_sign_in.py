@@ -13,18 +13,20 @@ from tests.factories import PASSWORD
 pytestmark = pytest.mark.django_db
 
 WRONG = "000000"
+CODE_SECONDS = 30
+TIME = "allauth.mfa.totp.internal.auth.time.time"
 
 
 def code_of(secret, time):
     """What an authenticator app shows at that time."""
-    return format_hotp_value(hotp_value(secret, int(time) // 30))
+    return format_hotp_value(hotp_value(secret, int(time) // CODE_SECONDS))
 
 
 @pytest.fixture
 def clock(monkeypatch):
     """The time that codes are made of; it stands."""
     now = 1_800_000_000.0
-    monkeypatch.setattr("allauth.mfa.totp.internal.auth.time.time", lambda: now)
+    monkeypatch.setattr(TIME, lambda: now)
     return now
 
 
@@ -42,14 +44,20 @@ def prove_again(client, name, given):
 
 
 @pytest.fixture
-def secret(client, owner, clock):
-    """Switch the second step on for ``owner``, who stays signed in; give the app's secret."""
+def secret(client, owner, clock, monkeypatch):
+    """Have the second step switched on half a minute ago by ``owner``, who stays signed in.
+
+    Give the app's secret.
+    """
     sign_in(client, owner)
     prove_again(client, "account_reauthenticate", {"password": PASSWORD})
     page = client.get(reverse("mfa_activate_totp"))
     secret = page.context["form"].secret
     assert secret in page.content.decode()
-    client.post(reverse("mfa_activate_totp"), {"code": code_of(secret, clock)})
+    earlier = clock - CODE_SECONDS
+    with monkeypatch.context() as patched:
+        patched.setattr(TIME, lambda: earlier)
+        client.post(reverse("mfa_activate_totp"), {"code": code_of(secret, earlier)})
     assert Authenticator.objects.filter(user=owner, type="totp").exists()
     return secret
 
@@ -74,6 +82,19 @@ def test_a_password_alone_does_not_sign_in_any_more(client, owner, secret, clock
     assert not is_signed_in(client)
     client.post(reverse("mfa_authenticate"), {"code": code_of(secret, clock)})
     assert is_signed_in(client)
+
+
+@pytest.mark.parametrize("between", ["", " ", "-"])
+def test_the_code_that_set_it_up_signs_in_no_more(
+    client, owner, secret, clock, monkeypatch, between
+):
+    client.logout()
+    earlier = clock - CODE_SECONDS
+    monkeypatch.setattr(TIME, lambda: earlier)
+    code = code_of(secret, earlier)
+    sign_in(client, owner)
+    client.post(reverse("mfa_authenticate"), {"code": f"{code[:3]}{between}{code[3:]}"})
+    assert not is_signed_in(client)
 
 
 def test_a_recovery_code_signs_in_once(client, owner, secret):
