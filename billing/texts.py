@@ -1,6 +1,7 @@
 """Texts for people: credits in words, and what no text that is stored may contain. No Django."""
 
 import re
+from unicodedata import category, normalize
 
 from billing.refusals import Refusal
 
@@ -16,18 +17,28 @@ def storable(text: str) -> str:
 
 
 # A spreadsheet takes a text that begins with one of these for a formula, and would run it; some
-# also take the full-width forms, and look past what can't be seen.
-FORMULA_STARTS = frozenset("=+-@\t\r\n＝＋－＠")
+# also take other forms of them (full-width, small), and look past what can't be seen.
+FORMULA_STARTS = frozenset("=+-@\t\r\n")
+# Letters and signs that show nothing: Hangul fillers, the blank of Braille. What else is ignored
+# by default (Unicode's DerivedCoreProperties) is a mark or not printable.
+BLANK_LETTERS = frozenset("\u115f\u1160\u3164\uffa0\u2800")
 
 
 def is_formula(text: str) -> bool:
     """Whether a spreadsheet may run ``text``."""
     for character in text:
-        if character in FORMULA_STARTS:
+        if character in FORMULA_STARTS or normalize("NFKC", character)[0] in FORMULA_STARTS:
             return True
-        if character.isprintable() and not character.isspace():
+        if not _may_be_unseen(character):
             return False
     return False
+
+
+def _may_be_unseen(character: str) -> bool:
+    """Whether ``character`` may show nothing at the beginning of a text, as marks do there."""
+    is_mark = category(character).startswith("M")
+    is_blank = character.isspace() or character in BLANK_LETTERS
+    return is_mark or is_blank or not character.isprintable()
 
 
 # A spreadsheet takes these for numbers: it drops zeros at both ends, and all digits but fifteen.
