@@ -16,6 +16,7 @@ from django.contrib import messages
 from django.contrib.auth import logout
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.urls import reverse
 from django.utils import timezone
 from django_htmx.http import HttpResponseClientRedirect
 
@@ -44,7 +45,7 @@ class IdleMiddleware:
         if has_cookie and request.user.is_authenticated:
             _look(request, timezone.now())
         response = self.get_response(request)
-        if _leads_to_sign_in(response):
+        if _leads_to_sign_in(request, response):
             if has_cookie and request.session.is_empty():
                 messages.info(request, ENDED)
             return _for_whole_page(request, response)
@@ -96,9 +97,12 @@ def _look(request: HttpRequest, now: datetime) -> None:
         UserSession.objects.create_from_request(request)
 
 
-def _leads_to_sign_in(response: HttpResponseBase) -> bool:
+def _leads_to_sign_in(request: HttpRequest, response: HttpResponseBase) -> bool:
+    """Whether somebody has to sign in; the admin's own address leads on to that page."""
     to = response.headers.get("HX-Redirect") or response.headers.get("Location", "")
-    return bool(to) and _path_of(to) == str(settings.LOGIN_URL)
+    path = _path_of(to) if to else None
+    is_admins = path == reverse("admin:login") and not request.user.is_authenticated
+    return path == str(settings.LOGIN_URL) or is_admins
 
 
 def _path_of(url: str) -> str | None:

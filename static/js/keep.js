@@ -2,11 +2,16 @@
 // is kept in this tab only, for the same person only, and never passwords or files.
 
 const KEPT = "typed";
-const { person, signIn } = document.documentElement.dataset;
+const { signIn } = document.documentElement.dataset;
+// Our pages say it of themselves; those of the operators say it where they load this.
+const person = document.querySelector("[data-person]")?.dataset.person;
 const isKept = (field) => field.name && !field.disabled
   && !["password", "file", "hidden", "submit", "button"].includes(field.type);
 const forms = () => [...document.querySelectorAll('form[method="post"]')];
 const fieldsOf = (form) => [...form.elements].filter(isKept);
+const isBox = (field) => ["checkbox", "radio"].includes(field.type);
+// Boxes of one name are told apart by what they stand for: in a list, the record.
+const nameOf = (field) => (isBox(field) ? `${field.name}=${field.value}` : field.name);
 
 const read = () => {
   try {
@@ -25,8 +30,8 @@ const write = (kept) => {
 };
 
 const note = () => {
-  const values = forms().map((form) => fieldsOf(form).map((field) => [field.name,
-    ["checkbox", "radio"].includes(field.type) ? field.checked : field.value]));
+  const values = forms().map((form) => fieldsOf(form).map((field) => [nameOf(field),
+    isBox(field) ? field.checked : field.value]));
   write({ person, path: location.pathname, values, ended: false });
 };
 
@@ -35,9 +40,9 @@ const restore = (kept) => {
   forms().forEach((form, number) => {
     const values = kept.values[number] ?? [];
     const fields = fieldsOf(form);
-    if (values.length !== fields.length || values.some(([name], at) => name !== fields[at].name)) return;
+    if (values.length !== fields.length || values.some(([name], at) => name !== nameOf(fields[at]))) return;
     fields.forEach((field, at) => {
-      const property = ["checkbox", "radio"].includes(field.type) ? "checked" : "value";
+      const property = isBox(field) ? "checked" : "value";
       if (field[property] === values[at][1]) return;
       field[property] = values[at][1];
       field.dispatchEvent(new Event("input", { bubbles: true }));
@@ -62,6 +67,7 @@ if (signIn === "yes") {
   write(null);
   if (kept?.ended && kept.person === person && kept.path === location.pathname) restore(kept);
   document.addEventListener("input", note);
+  document.addEventListener("submit", note, true); // what a script of a field set, makes no input
   for (const form of document.querySelectorAll('form[action$="/logout/"]')) {
     form.addEventListener("submit", () => write(null));
   }

@@ -60,3 +60,24 @@ def test_a_part_of_a_page_leads_the_whole_page_to_sign_in(
     Session.objects.all().delete()
     page.get_by_role("link", name="Last 30 days").click()
     expect(page.get_by_text("Your session has ended. Sign in to go on.")).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("page_name", "field", "typed"),
+    [
+        ("admin:billing_user_add", "#id_email", "asha@example.com"),
+        ("admin:billing_plan_add", "#id_name", "Wholesale"),
+    ],
+)
+def test_what_an_operator_typed_is_there_again(
+    open_page: Open, company: Account, operator: User, page_name: str, field: str, typed: str
+) -> None:
+    page = open_page(user=operator)
+    page.goto(reverse(page_name))
+    page.locator(field).fill(typed)
+    Session.objects.all().delete()
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_text("Your session has ended. Sign in to go on.")).to_be_visible()
+    sign_in(page, operator)
+    expect(page.get_by_text(TYPED_IS_BACK)).to_be_visible()
+    expect(page.locator(field)).to_have_value(typed)

@@ -178,7 +178,21 @@ def test_a_page_whose_address_nobody_can_read_is_led_to_sign_in_too(
     assert client.get(address, headers=headers).status_code == 401
 
 
-def test_sign_in_says_that_a_session_ended_and_only_then(client: Client, owner: User) -> None:
+def test_a_script_of_the_admin_is_led_to_sign_in_too(client: Client) -> None:
+    headers = {"sec-fetch-dest": "empty", "referer": "http://testserver/admin/billing/plan/add/"}
+    answer = client.get("/admin/", headers=headers)
+    assert answer.status_code == 401
+    assert answer.headers["X-Sign-In"] == "/accounts/login/?next=/admin/billing/plan/add/"
+
+
+def test_sign_in_says_that_an_operators_session_ended(client: Client, operator: User) -> None:
+    client.force_login(operator)
+    Session.objects.all().delete()
+    page = client.get("/admin/billing/plan/add/", follow=True).content.decode()
+    assert "Your session has ended. Sign in to go on." in page
+
+
+def test_sign_in_says_that_a_a_session_ended_and_only_then(client: Client, owner: User) -> None:
     page = client.get(reverse("mfa_index"), follow=True).content.decode()
     assert "Your session has ended" not in page
     client.force_login(owner)
