@@ -81,3 +81,23 @@ def test_what_an_operator_typed_is_there_again(
     sign_in(page, operator)
     expect(page.get_by_text(TYPED_IS_BACK)).to_be_visible()
     expect(page.locator(field)).to_have_value(typed)
+
+
+@pytest.mark.parametrize(
+    ("persona", "page_name"), [("owner", "mfa_index"), ("operator", "admin:billing_user_add")]
+)
+def test_who_comes_back_to_a_page_learns_that_its_session_ended(
+    open_page: Open, company: Account, request: pytest.FixtureRequest, persona: str, page_name: str
+) -> None:
+    page = open_page(user=request.getfixturevalue(persona))
+    page.clock.install()
+    page.goto(reverse(page_name))
+    page.clock.fast_forward(60_000)
+    page.evaluate("window.dispatchEvent(new Event('focus'))")
+    page.wait_for_load_state("networkidle")
+    assert page.url.endswith(reverse(page_name))
+    Session.objects.all().delete()
+    page.clock.fast_forward(60_000)
+    page.evaluate("window.dispatchEvent(new Event('focus'))")
+    expect(page.get_by_text("Your session has ended. Sign in to go on.")).to_be_visible()
+    assert f"next={reverse(page_name)}" in page.url
