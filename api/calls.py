@@ -27,10 +27,10 @@ from calls.tasks import queue_drain
 def calls_webhook(request: HttpRequest, kind: str, public_id: UUID) -> HttpResponse:
     """Take one message of the source with ``public_id``."""
     if is_larger(request, BODY_BYTES_MAX):
-        return refused(kind, 413, TOO_LARGE)
+        return refused(request, kind, 413, TOO_LARGE)
     source = find(kind=kind, public_id=public_id)
     if source is None:
-        return refused(kind, 404, "there is no such source")
+        return refused(request, kind, 404, "there is no such source")
     delivery = Delivery(
         body=request.read(),
         headers=request.headers,
@@ -42,7 +42,7 @@ def calls_webhook(request: HttpRequest, kind: str, public_id: UUID) -> HttpRespo
         taken = receive(source=source, delivery=delivery, now=timezone.now())
     except ForgedError as error:
         note_refused(source_id=source.pk, reason=str(error), now=timezone.now())
-        return refused(kind, 401, str(error))
+        return refused(request, kind, 401, str(error))
     if taken is Received.STORED:
         queue_drain()
     return received(taken.value)

@@ -17,6 +17,7 @@ from billing.accounts.api_keys import find_key, note_use
 from billing.accounts.attempts import visitor_of
 from billing.acting import Actor
 from billing.models import ActorKind, ApiKey, Scope
+from billing.security_log import write_refusal
 
 SCHEME = "bearer"
 CHALLENGE = {"WWW-Authenticate": "Bearer"}
@@ -53,8 +54,10 @@ class KeyAuthentication(BaseAuthentication):
 
 
 def _refusal(request: Request, *, is_named: bool) -> Problem:
-    visitor = visitor_of(get_adapter().get_client_ip(request._request))
-    counted = limits.count(limits.of_visitor(), visitor)
+    address = str(get_adapter().get_client_ip(request._request))
+    why = "no such key" if is_named else "no key"
+    write_refusal("refused: key", visitor=address, who="unknown", why=why)
+    counted = limits.count(limits.of_visitor(), visitor_of(address))
     if counted is not None and counted.is_over:
         return Problem(
             "too-many-requests",

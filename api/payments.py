@@ -30,7 +30,7 @@ def webhook(request: HttpRequest, gateway: str) -> HttpResponse:
     large. What the event then means for a top-up is logged with the event, never answered.
     """
     if is_larger(request, BODY_BYTES_MAX):
-        return refused(gateway, 413, TOO_LARGE)
+        return refused(request, gateway, 413, TOO_LARGE)
     try:
         with transaction.atomic():
             event = events.receive(
@@ -39,7 +39,7 @@ def webhook(request: HttpRequest, gateway: str) -> HttpResponse:
             if event is not None:
                 enqueue(process_payment_event, event.pk)
     except WebhookError as error:
-        return refused(gateway, 400, str(error))
+        return refused(request, gateway, 400, str(error))
     except UnavailableGatewayError:
-        return refused(gateway, 404, "there is no such gateway")
+        return refused(request, gateway, 404, "there is no such gateway")
     return received("stored" if event else "known")

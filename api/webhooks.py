@@ -1,10 +1,9 @@
 """What webhooks are answered: a status that tells whether to send again, and a word in JSON."""
 
-import logging
+from allauth.account.adapter import get_adapter
+from django.http import HttpRequest, HttpResponse, JsonResponse
 
-from django.http import HttpResponse, JsonResponse
-
-logger = logging.getLogger(__name__)
+from billing.security_log import write_refusal
 
 TOO_LARGE = "the body is too large"
 
@@ -14,7 +13,13 @@ def received(what: str) -> HttpResponse:
     return JsonResponse({"received": what})
 
 
-def refused(sender: str, status: int, reason: str) -> HttpResponse:
+def refused(request: HttpRequest, sender: str, status: int, reason: str) -> HttpResponse:
     """Say why a message of ``sender`` was not taken, and log it."""
-    logger.warning("Webhook of %.40s refused with %s: %s", sender, status, reason)
+    write_refusal(
+        "refused: webhook",
+        visitor=str(get_adapter().get_client_ip(request)),
+        who=sender[:40],
+        status=status,
+        why=reason[:200],
+    )
     return JsonResponse({"error": reason}, status=status)

@@ -1,11 +1,23 @@
-"""What no log may hold: links that whoever reads them could use, and pages of tracebacks."""
+"""What lines of the log look like, and what none may hold: links that whoever reads them could use,
+and pages of tracebacks."""
 
 import logging
 import re
 
+from billing import security_log
 from billing.outage import is_outage
 
 RESET_LINK = re.compile(r"(/password/reset/key/)[^/\s\"']+")
+
+
+class Line(logging.Formatter):
+    """Time, level, logger and message; of the log `security` the JSON alone, which has them."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        if record.name == security_log.NAME:
+            return record.getMessage()
+        return super().format(record)
 
 
 class InOneLine(logging.Filter):

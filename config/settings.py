@@ -153,6 +153,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "dashboard.sign_in.sessions.IdleMiddleware",
+    "dashboard.sign_in.refused.RefusedMiddleware",
     "dashboard.sign_in.second_step.SecondStepMiddleware",
     "dashboard.sign_in.framing.FrameMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -412,7 +413,10 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
-        "line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"},
+        "line": {
+            "()": "config.logs.Line",
+            "fmt": "%(asctime)s %(levelname)s %(name)s %(message)s",
+        },
     },
     "filters": {
         "mask_links": {"()": "config.logs.MaskLinks"},

@@ -15,7 +15,8 @@ from django.utils import timezone
 
 from billing.activity import note_about_person
 from billing.models import Activity, ActivityKind, User
-from dashboard.sign_in.log import note, write
+from billing.security_log import write
+from dashboard.sign_in.log import note
 from dashboard.sign_in.sessions import begin, end_sessions
 
 OPERATIONS = {1: "added", 2: "changed", 3: "deleted"}  # the flags of a LogEntry

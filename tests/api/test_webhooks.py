@@ -2,6 +2,7 @@
 
 import json
 import logging
+from collections import defaultdict
 from datetime import timedelta
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
 from api.payments import BODY_BYTES_MAX
+from billing import security_log
 from billing.models import LedgerEntry, PaymentEvent, TopUpState
 from billing.payments import events
 from billing.payments.gateways import WebhookError, gateway_named
@@ -95,11 +97,16 @@ def test_an_event_of_almost_five_minutes_ago_is_believed(client, payment):
 
 
 # ── Refused ───────────────────────────────────────────────────────────────────────────────────
+@pytest.fixture(autouse=True)
+def _nothing_refused_before(monkeypatch):
+    monkeypatch.setattr(security_log, "_bounds", defaultdict(security_log.Bound))
+
+
 def refused(response, status, caplog) -> bool:
     """Whether it was refused with ``status``, logged, and nothing stored."""
     assert response.status_code == status
     assert PaymentEvent.objects.count() == 0
-    assert f"Webhook of sandbox refused with {status}" in caplog.text
+    assert f'"who": "sandbox", "status": {status}' in caplog.text
     return True
 
 
