@@ -16,12 +16,12 @@ from django.contrib import messages
 from django.contrib.auth import logout
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
-from django.urls import reverse
 from django.utils import timezone
 from django_htmx.http import HttpResponseClientRedirect
 
 from billing.models import User
 from billing.texts import storable
+from dashboard.sign_in.second_step import WITHOUT_STEP
 
 SEEN_AT = "seen_at"  # keys in the session
 SIGNED_IN_AT = "signed_in_at"
@@ -100,8 +100,10 @@ def _look(request: HttpRequest, now: datetime) -> None:
 def _leads_to_sign_in(request: HttpRequest, response: HttpResponseBase) -> bool:
     """Whether somebody has to sign in; the admin's own address leads on to that page."""
     to = response.headers.get("HX-Redirect") or response.headers.get("Location", "")
-    path = _path_of(to) if to else None
-    is_admins = path == reverse("admin:login") and not request.user.is_authenticated
+    if not to:
+        return False
+    path = _path_of(to)
+    is_admins = path == WITHOUT_STEP and not request.user.is_authenticated
     return path == str(settings.LOGIN_URL) or is_admins
 
 
