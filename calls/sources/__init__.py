@@ -23,8 +23,7 @@ from calls.records import CallRecord, Rejected
 
 ID_IS_GUESSED = (
     "has letters that are others in another encoding, and the file does not tell its own. Say "
-    "which encoding it has (“Characters” on the page, --encoding in the command), then import it "
-    "again."
+    "which encoding it has (“Characters”), then import it again."
 )
 
 

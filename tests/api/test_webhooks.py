@@ -244,7 +244,9 @@ def test_no_cookie_and_no_csrf_token_is_needed(payment):
 
 # ── Believed, and of no effect ────────────────────────────────────────────────────────────────
 def test_an_event_about_no_top_up_of_ours_is_done_with_and_says_so(client, payment, account):
-    deliver(client, event(payment, reference="00000000-0000-4000-8000-000000000000"))
+    others = {"id": "checkout_of_others", "payment_id": "payment_of_others"}
+    told = event(payment, reference="00000000-0000-4000-8000-000000000000", **others)
+    deliver(client, told)
     assert process() == "Names no top-up of ours."
     assert balance_of(account) == 0
 

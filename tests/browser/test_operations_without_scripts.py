@@ -51,4 +51,4 @@ def test_a_list_is_not_covered_by_its_filters_without_scripts(page: Page, compan
     page.get_by_label("state").select_option("OK")
     page.get_by_role("button", name="Apply Filters").click()
     page.get_by_role("link", name=company.name).click()
-    expect(page.get_by_label("Name")).to_have_value(company.name)
+    expect(page.get_by_label("Name*", exact=True)).to_have_value(company.name)

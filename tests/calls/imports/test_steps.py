@@ -345,9 +345,10 @@ def test_what_nobody_foresaw_before_anything_is_recorded_fails_the_import_at_onc
 
 def test_a_time_of_thousands_of_digits_costs_no_more_than_its_line(professional):
     begins = int((now() - timedelta(days=1)).timestamp())
-    rows = [f"r{number},{begins + number},{number}" for number in range(1, 12)]
-    rows.append(f"r99,{'9' * 5_000},5")
-    found = tried(professional, "\n".join(["Call ID,Start time,Talk time (s)", *rows, ""]))
+    rows = [f"r{number},{begins + number},{number},inbound" for number in range(1, 12)]
+    rows.append(f"r99,{'9' * 5_000},5,inbound")
+    header = "Call ID,Start time,Talk time (s),Direction"
+    found = tried(professional, "\n".join([header, *rows, ""]))
     summary = trial_of(found).summary
     assert (summary.created, summary.rejected) == (11, 1)
 
