@@ -15,7 +15,14 @@ from billing.refusals import Refusal
 from calls.imports import machine, parts
 from calls.imports.finding import find_out, proven_against, questions_as_json
 from calls.imports.open_questions import still_open
-from calls.imports.readings import MAPPED, Reading, choose, reading_of, require_file
+from calls.imports.readings import (
+    MAPPED,
+    Reading,
+    choose,
+    reading_of,
+    require_file,
+    require_not_begun,
+)
 from calls.models import FileImport, ImportState
 from calls.notations import BadFileError
 from calls.sources.mapped.answers import answered, in_zone
@@ -78,14 +85,7 @@ def choose_sheet(*, file_import: FileImport, sheet: str, now: datetime) -> FileI
     others = [name for name in sheets if name != sheet]
     with transaction.atomic():
         found = machine.lock(file_import)
-        machine.require(
-            found,
-            ImportState.READY,
-            ImportState.TRIED,
-            ImportState.REFUSED,
-            to="be read another way",
-        )
-        require_file(found)
+        require_not_begun(found)
         return machine.move(
             found,
             ImportState.EXAMINING,

@@ -72,6 +72,15 @@ def reading_of(file_import: FileImport) -> Reading | None:
     return Reading.from_json(file_import.reading) if file_import.reading else None
 
 
+def require_not_begun(file_import: FileImport) -> None:
+    """Raise Refusal where the file can't be read another way any more."""
+    is_failed_trial = file_import.interrupted_state == ImportState.TRYING
+    if file_import.state != ImportState.FAILED or not is_failed_trial:
+        states = (ImportState.READY, ImportState.TRIED, ImportState.REFUSED)
+        machine.require(file_import, *states, to="be read another way")
+    require_file(file_import)
+
+
 def choose(*, file_import: FileImport, reading: Reading, now: datetime) -> FileImport:
     """Read the file so from now on; what was tried with another reading is forgotten.
 
@@ -83,15 +92,7 @@ def choose(*, file_import: FileImport, reading: Reading, now: datetime) -> FileI
         source_of(reading=reading, account=file_import.account, now=now)
     with transaction.atomic():
         found = machine.lock(file_import)
-        if found.state != ImportState.FAILED or found.interrupted_state != ImportState.TRYING:
-            machine.require(
-                found,
-                ImportState.READY,
-                ImportState.TRIED,
-                ImportState.REFUSED,
-                to="be read another way",
-            )
-        require_file(found)
+        require_not_begun(found)
         if found.reading == reading.as_json() and found.state in (
             ImportState.READY,
             ImportState.TRIED,
