@@ -116,7 +116,7 @@ def test_a_call_id_in_a_guessed_encoding_is_rejected_until_somebody_names_it(
     assert outcome.out.startswith("1 created, 0 unchanged, 0 corrected, 1 rejected; 3 credits")
     [_, (number, field, reason, _)] = rejects(tmp_path)
     assert (number, field) == ("3", "call_id")
-    assert "--encoding" in reason
+    assert "Say which encoding it has" in reason
     outcome = importing_file(content.encode("cp1252"), "--encoding", "cp1252")
     assert outcome.out.startswith("1 created, 1 unchanged, 0 corrected, 0 rejected; 3 credits")
     assert Call.objects.filter(call_id="b2é").exists()
