@@ -9,6 +9,7 @@ And it has the server keep the plans of statements that are marked for it (`bill
 import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
+from itertools import count
 from typing import Any
 
 import psycopg2.extensions
@@ -31,6 +32,7 @@ class PatientConnection(psycopg2.extensions.connection):
         super().__init__(*args, **options)
         # By their text: names of the statements that the server has planned, and when it did.
         self._kept: dict[str, tuple[str, float]] = {}
+        self._names = (f"kept_{number}" for number in count(1))
 
     def wait(self) -> AbstractContextManager[None]:
         """Limit how long this block may wait for the server."""
@@ -43,8 +45,10 @@ class PatientConnection(psycopg2.extensions.connection):
         name, made_at = self._kept.get(sql, ("", 0.0))
         now = time.monotonic()
         if not name or now - made_at > KEPT_SECONDS:
+            # Where the next statement fails (a table is locked, say), the old name is gone.
+            self._kept.pop(sql, None)
             forget = f"DEALLOCATE {name};" if name else ""
-            name = name or f"kept_{len(self._kept) + 1}"
+            name = next(self._names)
             first, *rest = sql.removeprefix(MARK).split("%s")
             numbered = first + "".join(f"${n}{part}" for n, part in enumerate(rest, start=1))
             with self.cursor() as cursor:

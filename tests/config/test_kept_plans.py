@@ -1,7 +1,7 @@
 """Statements that are marked for it are planned once by the server, for each connection."""
 
 import pytest
-from django.db import connection, transaction
+from django.db import ProgrammingError, connection, transaction
 
 from billing.kept_plans import kept
 from config.postgres import base
@@ -56,6 +56,20 @@ def test_a_plan_is_made_anew_once_the_table_may_have_grown(monkeypatch):
     monkeypatch.setattr(base, "KEPT_SECONDS", 0)
     assert asked(question, 3) == 33
     assert asked(made_at) > first
+
+
+def test_after_a_plan_could_not_be_made_anew_the_next_attempt_makes_it(monkeypatch):
+    monkeypatch.setattr(base, "KEPT_SECONDS", 0)
+    question = kept("SELECT count(*) FROM passing WHERE n = %s::int")
+    make = "CREATE TEMPORARY TABLE passing (n int)"
+    with connection.cursor() as cursor:
+        cursor.execute(make)
+        assert asked(question, 1) == 0
+        cursor.execute("DROP TABLE passing")
+        with pytest.raises(ProgrammingError), transaction.atomic():
+            asked(question, 1)
+        cursor.execute(make)
+        assert asked(question, 1) == 0
 
 
 def test_a_new_connection_plans_anew():
