@@ -69,7 +69,7 @@ def watch(*, account: Account, now: datetime) -> list[int]:
             return []
         thresholds = note_levels(account=account, balance=balance, at=now)
         made = []
-        # None of the account's own were ever there to run low where all its calls are history.
+        # An account whose calls are all history has never had credits that could run low.
         has_had_any = balance.credits != 0 or account.grants.exists()
         if account.closed_at is None and has_had_any:
             made = _warn_of_low_credits(account, balance.credits, thresholds, now)

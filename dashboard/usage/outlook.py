@@ -45,7 +45,7 @@ def outlook_of(
     for row in counted:
         used_on[row.day] += row.credits_used
     last_day = min(period.last_day, now.astimezone(period.zone).date() - DAY)
-    # One is after them where a clock ran ahead.
+    # Where a clock ran ahead, a call may be from tomorrow.
     used_days = (day for day, used in used_on.items() if used and day <= last_day)
     first_day = min(used_days, default=last_day + DAY)
     full_days = len(Days(first_day, last_day))
