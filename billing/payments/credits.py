@@ -22,10 +22,10 @@ def follow_money(top_up: TopUp, *, money: Money, reason: str, now: datetime) -> 
     """Take the credits of a credited top-up whose money is gone, or give back those whose money
     has returned. ``reason`` is what an operator typed.
 
-    Expired credits count towards what is due, as they would have been taken if the provider had
-    told of it before they expired. So at least what is due less what has expired is taken. More
-    than that stays taken only as far as it came from the top-up's own credits, before the others
-    expired: other credits and debt never stand in for credits that have expired.
+    Expired credits count towards what is due: had the provider told of it before they expired,
+    they would have been taken. So at least what is due, less what has expired, is taken. Anything
+    beyond that stays taken only if it came from the top-up's own credits before the rest expired.
+    Other credits, or debt, never stand in for credits that have expired.
     """
     movements.bring_up_to_date(account=top_up.account, now=now)  # and hold the account
     book = _Book(top_up)

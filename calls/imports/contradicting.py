@@ -1,7 +1,7 @@
 """What a file proves against a mapping that was made for another one.
 
 The mapping of an earlier file says which of day and month comes first, and in which zone times are.
-Where this file proves otherwise, neither is believed: it is asked.
+Where this file proves otherwise, neither is believed: whoever imports it is asked.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -124,7 +124,11 @@ def _shown_order(
     for moment, own, order in of_days:
         until_now = order.until(last)
         if until_now is not None and until_now != moment.form:
-            return until_now, "the calendar: else some calls would be in the future", own[0].title
+            return (
+                until_now,
+                "the calendar: otherwise some calls would be in the future",
+                own[0].title,
+            )
     return None
 
 
@@ -132,8 +136,8 @@ def _about_dates(form: str, why: str, title: str, order: DateOrder) -> Question:
     """Ask what the dates mean; what the file proves is offered first."""
     other = next(one for one in DAY_ORDERS if one != form)
     said = (
-        f"The mapping says that the {_first(other)} comes first in dates. That the {_first(form)} "
-        f"does is shown by {why}."
+        f"In dates, the mapping puts the {_first(other)} first, but this file puts the "
+        f"{_first(form)} first, going by {why}."
     )
     words: Mapping[str, str]
     if order.example is None:

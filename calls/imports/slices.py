@@ -57,8 +57,8 @@ FAILED = (
     "is recorded, and once. Go on later, or ask whoever runs this site."
 )
 UNFORESEEN = (
-    "Something went wrong that this program did not foresee; the server’s log has it. Nothing is "
-    "recorded. Go on to attempt it once more, or ask whoever runs this site."
+    "Something went wrong on our side; the server’s log has the details. Nothing was recorded. "
+    "Go on to try again, or ask whoever runs this site."
 )
 
 
@@ -78,8 +78,8 @@ def work(*, import_id: int, clock: Clock, ticket: int | None = None) -> bool:
 
     Does nothing where somebody else works on the import, where it waits for another one of its
     account, or where ``ticket`` is no longer its own. A file that can't be read refuses the import.
-    Other exceptions are logged, and fail an import that has recorded nothing yet; one that records
-    is attempted again. Where the database is gone, they propagate, to be attempted again.
+    Other exceptions are logged. They fail an import that has recorded nothing yet; one that is
+    recording is attempted again. Where the database is gone, they propagate, to be attempted again.
     """
     seen = FileImport.objects.filter(
         machine.OF_WORKERS, pk=import_id, state__in=machine.MOVING

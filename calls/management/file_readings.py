@@ -38,8 +38,8 @@ HOW_TO_MAP = (
 )
 
 HOW_TO_SAY = (
-    "--profile takes a mapping that says what words mean. The page of an import makes one: upload "
-    "the file there, say which column is what, and keep or download that."
+    "--profile takes a mapping that says what words mean. To make one, upload the file in the "
+    "browser, say there which column is what, and keep or download the mapping."
 )
 WORDS_MAX = 5  # named in a refusal
 

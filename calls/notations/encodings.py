@@ -31,7 +31,7 @@ FAULTS_ENOUGH = 1_000
 class Found(NamedTuple):
     """The encoding that a file has, and what is to be said about it.
 
-    It ``is_guessed`` where the bytes prove no other, but it neither.
+    It ``is_guessed`` where the bytes prove neither it nor another one.
     """
 
     encoding: str
