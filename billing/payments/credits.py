@@ -22,26 +22,22 @@ def follow_money(top_up: TopUp, *, money: Money, reason: str, now: datetime) -> 
     """Take the credits of a credited top-up whose money is gone, or give back those whose money
     has returned. ``reason`` is what an operator typed.
 
-    Expired credits count towards what is due: had the provider told of it before they expired,
-    they would have been taken. So at least what is due, less what has expired, is taken. Anything
-    beyond that stays taken only if it came from the top-up's own credits before the rest expired.
-    Other credits, or debt, never stand in for credits that have expired.
+    What is due is taken from the top-up's own credits as far as those go: the ones that are left,
+    and the ones taken before the rest expired. Beyond them expired credits count towards what is
+    due: had the provider told of it before they expired, they would have been taken. Other
+    credits, or debt, never stand in for credits that have expired.
     """
     movements.bring_up_to_date(account=top_up.account, now=now)  # and hold the account
     book = _Book(top_up)
     due = top_up.credits * money.gone_minor // money.paid_minor
-    least = due - book.expired
-    if book.taken < least:
-        to_take = least - book.taken
-        postings = list(book.takings(to_take, gone_minor=money.gone_minor, reason=reason, now=now))
-    elif book.taken > least:
-        most = min(due, max(least, book.taken_from_own))
-        to_return = max(book.taken - most, 0)
-        postings = list(book.returns(to_return, gone_minor=money.gone_minor, now=now))
+    to_take = max(due - book.expired, min(due, book.own)) - book.taken
+    gone_minor = money.gone_minor
+    if to_take > 0:
+        postings = book.takings(to_take, gone_minor=gone_minor, reason=reason, now=now)
     else:
-        return
-    if postings:
-        movements.post(postings=postings, now=now)
+        postings = book.returns(-to_take, gone_minor=gone_minor, now=now)
+    if posted := list(postings):
+        movements.post(postings=posted, now=now)
 
 
 def valid_until(top_up: TopUp) -> datetime | None:
@@ -90,11 +86,14 @@ class _Book:
         self._moved = [entry for entry in entries if entry.reference != bought]
         self.taken = -sum(entry.credits for entry in self._moved)
         self.expired = sum(grant.expired or 0 for grant in self._grants.values())
+        self._own_grants = set(opened) - {entry.seq for entry in self._moved}
+        self._takings = self._taken_and_not_returned()
 
     @property
-    def taken_from_own(self) -> int:
-        """What of the credits that are taken and not given back was the top-up's own."""
-        return sum(taking.own for taking in self._takings())
+    def own(self) -> int:
+        """What is left of the top-up's own credits, with those of them that are taken."""
+        left = sum(self._grants[seq].remaining for seq in self._own_grants)
+        return left + sum(taking.own for taking in self._takings)
 
     def takings(
         self, credits: int, *, gone_minor: int, reason: str, now: datetime
@@ -130,7 +129,7 @@ class _Book:
         has ended.
         """
         number = len(self._moved)
-        for taking in reversed(self._takings()):
+        for taking in reversed(self._takings):
             part = min(credits, taking.credits)
             if not part:
                 return
@@ -152,14 +151,13 @@ class _Book:
                 ),
             )
 
-    def _takings(self) -> list[_Taking]:
-        """What was taken and not given back, first to last."""
+    def _taken_and_not_returned(self) -> list[_Taking]:
+        """First to last. Finds, too, which grants are of the top-up's own credits that returned."""
         takings: list[_Taking] = []
         uses = self._uses()
-        own_grants = set(self._grants) - {entry.seq for entry in self._moved}
         for entry in self._moved:
             if entry.credits < 0:
-                own = sum(uses[entry.seq, grant] for grant in own_grants)
+                own = sum(uses[entry.seq, grant] for grant in self._own_grants)
                 takings.append(_Taking(-entry.credits, own, self._life_left(entry)))
                 continue
             returned = entry.credits
@@ -169,7 +167,7 @@ class _Book:
                 returned -= part
                 left = last.credits - part
                 if last.own > left:  # own credits are taken first and return last
-                    own_grants.add(entry.seq)
+                    self._own_grants.add(entry.seq)
                 if left:
                     takings.append(_Taking(left, min(last.own, left), last.left))
         return takings

@@ -297,6 +297,20 @@ def test_a_dispute_won_in_part_after_credits_expired_gives_back_only_what_it_too
     assert balance_of(account) == 0
 
 
+@pytest.mark.parametrize(("tenths", "left"), [(3, 100), (5, 0), (7, 0), (9, -50), (10, -100)])
+def test_a_refund_takes_credits_that_came_back_after_the_rest_had_expired(
+    used, account, tenths, left
+):
+    tell(used, dispute_facts(used, 5 * TENTH), at=NOW + DAY)
+    brought_up_to(account, AFTER)
+    won = dispute_facts(used, 5 * TENTH, status=DisputeStatus.WON)
+    refund = refunds_of(used, tenths)[0]
+    for told in ([won, refund, won, refund], [refund, won, refund, won]):
+        with undone():
+            tell(used, *told, at=AFTER)
+            assert balance_of(account) == left
+
+
 def test_credits_taken_after_their_end_come_back_for_a_year(paid, account):
     post(call(account, "a", 100, NOW), at=NOW)
     later = NOW + 367 * DAY

@@ -3,18 +3,21 @@ differ: after asking, the end is a function of the provider's last state."""
 
 from datetime import timedelta
 
+from django.db import transaction
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
 from billing.models import Payment
-from billing.payments.gateways import RefundStatus, gateway_named
+from billing.payments.gateways import DisputeStatus, RefundStatus, gateway_named
 from billing.payments.settling import reconcile, settle
+from billing.plans import movements
 from dashboard.sandbox.models import SandboxCheckout, SandboxDispute, SandboxRefund
 from tests.billing.payments.purchases import (
     balance_of,
     begin,
     checkout_facts,
+    dispute_facts,
     now,
     refund_facts,
     standing_of,
@@ -139,6 +142,33 @@ reports = st.lists(
 )
 
 
+def _refund(number, amount_minor, status):
+    return lambda payment: refund_facts(
+        payment, amount_minor, refund_id=f"refund_{number}", status=status
+    )
+
+
+def _dispute(number, amount_minor, status):
+    return lambda payment: dispute_facts(
+        payment, amount_minor, dispute_id=f"dispute_{number}", status=status
+    )
+
+
+_numbers = st.integers(0, 1)
+_amounts = st.sampled_from([TOTAL // 5, TOTAL // 2])
+reversals = st.one_of(
+    st.builds(
+        _refund, _numbers, _amounts, st.sampled_from([RefundStatus.SUCCEEDED, RefundStatus.FAILED])
+    ),
+    st.builds(
+        _dispute,
+        _numbers,
+        _amounts,
+        st.sampled_from([DisputeStatus.OPEN, DisputeStatus.WON, DisputeStatus.LOST]),
+    ),
+)
+
+
 class Expired(TestCase):
     """What a provider tells after a part of the credits was used and the rest has expired."""
 
@@ -160,3 +190,33 @@ class Expired(TestCase):
             standing[refund_id] = amount_minor if is_standing else 0
         due = CREDITS * min(sum(standing.values()), TOTAL) // TOTAL
         assert balance_of(account) == other - max(0, due - (CREDITS - used))
+
+    @given(
+        before=st.lists(reversals, max_size=2),
+        told=st.lists(reversals, max_size=5),
+        used=st.sampled_from([0, 100, CREDITS]),
+        order=st.randoms(use_true_random=False),
+    )
+    @examples(25)
+    def test_the_end_does_not_depend_on_what_was_told_meanwhile(self, before, told, used, order):
+        """What is taken before the rest expires may come back later, and be taken again."""
+        account = AccountFactory()
+        payment = begin(account, at=NOW)
+        settle(payment_pk=payment.pk, facts=checkout_facts(payment, paid_at=NOW), now=NOW)
+        post(call(account, "a", used, NOW), at=NOW)
+        for facts in before:
+            settle(payment_pk=payment.pk, facts=facts(payment), now=NOW + timedelta(days=1))
+        later = NOW + timedelta(days=367)
+        movements.bring_up_to_date(account=account, now=later)
+        last = {}
+        for read in told:
+            facts = read(payment)
+            last[getattr(facts, "refund_id", None) or facts.dispute_id] = facts
+        ends = set()
+        for way in ([read(payment) for read in told], order.sample([*last.values()], len(last))):
+            with transaction.atomic():
+                for facts in way:
+                    settle(payment_pk=payment.pk, facts=facts, now=later)
+                ends.add(balance_of(account))
+                transaction.set_rollback(True)
+        assert len(ends) == 1
