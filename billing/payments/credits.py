@@ -161,7 +161,7 @@ class _Book:
                 takings.append(_Taking(-entry.credits, own, self._life_left(entry)))
                 continue
             returned = entry.credits
-            while returned:
+            while returned and takings:
                 last = takings.pop()
                 part = min(returned, last.credits)
                 returned -= part
