@@ -58,7 +58,7 @@ def valid_until(top_up: TopUp) -> datetime | None:
 
 @dataclass(frozen=True, slots=True)
 class _Taking:
-    """Credits that are taken and not given back; ``left`` is the life that they had then.
+    """Credits that ``entry`` has taken and that are not given back.
 
     ``own`` of them were the top-up's own: bought, or returned after they had been taken from those.
     Other grants paid the rest, or it became debt.
@@ -66,7 +66,7 @@ class _Taking:
 
     credits: int
     own: int
-    left: timedelta
+    entry: LedgerEntry
 
 
 class _Book:
@@ -135,7 +135,8 @@ class _Book:
                 return
             credits -= part
             number += 1
-            lasting = taking.left > timedelta()
+            left = self._life_left(taking.entry)
+            lasting = left > timedelta()
             yield Posting(
                 account_id=self._top_up.account_id,
                 kind=Kind.TOP_UP,
@@ -145,7 +146,7 @@ class _Book:
                 top_up_id=self._top_up.pk,
                 grant=NewGrant(
                     GrantSource.TOP_UP,
-                    now + taking.left
+                    now + left
                     if lasting
                     else add_months(now, TOP_UP_VALID_MONTHS, self._top_up.account.zone),
                 ),
@@ -158,7 +159,7 @@ class _Book:
         for entry in self._moved:
             if entry.credits < 0:
                 own = sum(uses[entry.seq, grant] for grant in self._own_grants)
-                takings.append(_Taking(-entry.credits, own, self._life_left(entry)))
+                takings.append(_Taking(-entry.credits, own, entry))
                 continue
             returned = entry.credits
             while returned and takings:
@@ -169,7 +170,7 @@ class _Book:
                 if last.own > left:  # own credits are taken first and return last
                     self._own_grants.add(entry.seq)
                 if left:
-                    takings.append(_Taking(left, min(last.own, left), last.left))
+                    takings.append(_Taking(left, min(last.own, left), last.entry))
         return takings
 
     def _uses(self) -> Counter[tuple[int, int]]:
