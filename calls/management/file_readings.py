@@ -18,9 +18,11 @@ from calls.management.mapping_arguments import (
     mapped_choices,
     mapping_of,
     names_a_mapping,
+    zone_of_profile,
 )
 from calls.management.source_arguments import chosen_options, reads_dates
 from calls.notations import BadFileError
+from calls.notations.examining import plain_file
 from calls.notations.layout import Examined, Fact
 from calls.sources import Source
 from calls.sources.canonical import CanonicalCsv
@@ -101,6 +103,7 @@ def readable(
 
     Raises BadFileError where it can't be read, CommandError where the arguments do not fit it.
     """
+    file, told = _sheet_of(file, options["sheet"]) if options["sheet"] else (file, ())
     found = find_out(account=account, name=name, file=file, now=now)
     if options["encoding"]:
         named_so = replace(
@@ -126,7 +129,7 @@ def readable(
         reading = _known(found, options)
         given = chosen_options(options, reading.format)
         reading = replace(reading, options={**reading.options, **given})
-    zone = options["time_zone"] or reading.zone
+    zone = options["time_zone"] or zone_of_profile(options, account) or reading.zone
     reading = replace(reading, zone=zone, revise=options["revise"])
     plain = found.unpacked or file
     asked = found.questions
@@ -136,11 +139,24 @@ def readable(
         reading = _in_zone(reading, zone)
     # What an argument says goes before what was found out.
     said = {topic for topic, name in (("zone", "time_zone"), ("dates", "dates")) if options[name]}
-    facts = [fact for fact in found.facts if fact.topic not in said]
+    facts = [fact for fact in (*told, *found.facts) if fact.topic not in said]
     if not found.is_known and not names_a_mapping(options):  # only a dry run gets here
         facts.append(Fact("mapping", PROPOSED))
         facts += [Fact("mapping", f"Open: {_asked(question)}") for question in found.questions]
     return ReadableFile(plain, reading, tuple(facts))
+
+
+def _sheet_of(file: BinaryIO, name: str) -> tuple[BinaryIO, tuple[Fact, ...]]:
+    """The sheet ``name`` of an Excel file as CSV, with what is to be said of it.
+
+    Raises BadFileError.
+    """
+    plain = plain_file(file, sheet=name)
+    if not plain.sheets:
+        if plain.file is not file:
+            plain.file.close()
+        raise BadFileError("--sheet goes with an Excel file (.xlsx), and this is none.")
+    return plain.file, plain.facts
 
 
 def _takes_dates(name: str) -> bool:

@@ -4,12 +4,13 @@ import copy
 from argparse import ArgumentParser
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.core.management.base import CommandError
 
 from billing.models import Account
 from billing.refusals import Refusal
+from billing.zones import is_known
 from calls.imports.profiles import profiles_of, read_profile
 from calls.management.source_arguments import REFUSED, did_you_mean
 from calls.sources.mapped.profile import UNITS
@@ -21,6 +22,13 @@ AMOUNTS = ("total", "talk", "waiting")
 TEXTS = ("agent", "from", "to", "remarks")
 MAPPABLE = ("call_id", "group", "carrier_id", *CHOICES, *TIMES, *AMOUNTS, *TEXTS)
 CONSTANT = (*CHOICES, *TEXTS)
+
+
+class _Named(NamedTuple):
+    """A profile with the zone that was kept with it; empty where none was."""
+
+    profile: Mapping[str, Any]
+    zone: str
 
 
 def add_mapping_arguments(parser: ArgumentParser) -> None:
@@ -71,7 +79,7 @@ def mapping_of(
     Raises CommandError.
     """
     named = options["profile"]
-    profile = copy.deepcopy(dict(_named(named, account) if named else proposed or {}))
+    profile = copy.deepcopy(dict(_named(named, account).profile if named else proposed or {}))
     for field, value in _pairs("--map", options["map"], MAPPABLE):
         _map(profile, field, [column.strip() for column in value.split("+")])
     for field, value in _pairs("--set", options["set"], CONSTANT):
@@ -97,6 +105,15 @@ def mapping_of(
     return profile
 
 
+def zone_of_profile(options: Mapping[str, Any], account: Account) -> str:
+    """The zone that is kept with the profile which the arguments name; empty where none is.
+
+    Raises CommandError.
+    """
+    zone = _named(options["profile"], account).zone if options["profile"] else ""
+    return zone if is_known(zone) else ""
+
+
 def lengths_without_unit(options: Mapping[str, Any]) -> set[str]:
     """The lengths whose unit nobody has said: neither ``--unit`` nor a profile that was named."""
     told = {field for field, _ in _pairs("--unit", options["unit"], AMOUNTS)}
@@ -118,13 +135,13 @@ def _map(profile: dict[str, Any], field: str, columns: list[str]) -> None:
         profile[field] = {**profile.get(field, {}), "column": columns[0]}
 
 
-def _named(name: str, account: Account) -> Mapping[str, Any]:
-    own: dict[str, Mapping[str, Any]] = {kept.name: kept.profile for kept in profiles_of(account)}
+def _named(name: str, account: Account) -> _Named:
+    own = {kept.name: _Named(kept.profile, kept.zone) for kept in profiles_of(account)}
     if name in own:
         return own[name]
     shipped = shipped_profiles()
     if name in shipped:
-        return shipped[name].as_json()
+        return _Named(shipped[name].as_json(), "")
     path = Path(name)
     if path.is_file():
         try:
@@ -134,7 +151,9 @@ def _named(name: str, account: Account) -> Mapping[str, Any]:
         except OSError as error:
             raise CommandError(f"{name}: {error.strerror}.", returncode=REFUSED) from None
         inner = told.get("profile")
-        return inner if isinstance(inner, Mapping) else told
+        if not isinstance(inner, Mapping):
+            return _Named(told, "")
+        return _Named(inner, str(told.get("zone") or ""))
     hint = did_you_mean(name, [*own, *shipped])
     raise CommandError(f"There is neither a file nor a mapping “{name}”.{hint}", returncode=REFUSED)
 

@@ -100,11 +100,7 @@ def convert(file: Any, out: TextIO, which: str, name: str) -> dict[str, Any]:
     return {
         "sheet": sheet.name,
         "others": [name for name in names if name != sheet.name],
-        "visible": [
-            about.name
-            for about in workbook.sheets_metadata
-            if about.typ == SheetTypeEnum.WorkSheet and about.visible == SheetVisibleEnum.Visible
-        ][:NAMES_MAX],
+        "visible": _visible_names(workbook),
     }
 
 
@@ -130,10 +126,28 @@ def _chosen(workbook: CalamineWorkbook, which: str, name: str) -> tuple[Calamine
         if best.height and which == FIRST:
             break
     if best is None or not best.height:
-        raise damage or SheetRefusedError(
-            "The Excel file has no visible sheet with anything in it."
-        )
+        raise damage or SheetRefusedError(_nothing_in(workbook, name))
     return best, [one.name for _, one in of_cells][:NAMES_MAX]
+
+
+def _nothing_in(workbook: CalamineWorkbook, name: str) -> str:
+    """Why there is nothing to read; where a sheet was named that there is not, which there are."""
+    if not name:
+        return "The Excel file has no visible sheet with anything in it."
+    names = _visible_names(workbook)
+    if name in names:
+        return f"The sheet “{name[:60]}” is empty."
+    known = ", ".join(f"“{one[:60]}”" for one in names)
+    return f"The Excel file has no visible sheet “{name[:60]}”; it has {known or 'none'}."
+
+
+def _visible_names(workbook: CalamineWorkbook) -> list[str]:
+    """The names of the sheets with cells that a person sees."""
+    return [
+        about.name
+        for about in workbook.sheets_metadata
+        if about.typ == SheetTypeEnum.WorkSheet and about.visible == SheetVisibleEnum.Visible
+    ][:NAMES_MAX]
 
 
 def _goes_before(sheet: CalamineSheet, other: CalamineSheet) -> bool:

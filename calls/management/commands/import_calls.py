@@ -89,6 +89,11 @@ class Command(ActingCommand):
             help=f"Its encoding: {', '.join(ENCODINGS)} (found out).",
         )
         parser.add_argument(
+            "--sheet",
+            metavar="NAME",
+            help="The sheet of an Excel file that is read (the one with the most rows).",
+        )
+        parser.add_argument(
             "--rejects",
             type=Path,
             metavar="PATH",

@@ -6,12 +6,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from billing.models import LedgerEntry
-from calls.imports import selectors
+from calls.imports import profiles, selectors
 from calls.imports.command_imports import stop_killed
 from calls.models import Call, FileImport, ImportState
 from tests.calls.calling import balance
 from tests.calls.importing import GOOD, HEADER, Outcome, lines, rejects
 from tests.calls.imports.engine import recent
+from tests.calls.notations.workbooks import row, text, workbook
+from tests.movements import NOW
 
 pytestmark = pytest.mark.django_db
 
@@ -473,3 +475,58 @@ def test_of_a_mapped_file_a_row_with_nothing_but_lengths_holds_totals(
     outcome = importing_file(content, **BY_DURATION)
     assert outcome.code == 1 - ignored
     assert ("Lines that are no calls for billing: 1." in outcome.out) == bool(ignored)
+
+
+# ── The zone of a mapping that is named, and the sheet of a workbook ──────────────────────────
+@pytest.mark.parametrize("is_kept", [True, False])
+def test_the_zone_that_is_kept_with_a_mapping_counts_for_files_with_other_columns(
+    importing_file, professional, tmp_path, is_kept
+):
+    profile = {
+        "call_id": {"columns": ["Id"]},
+        "started_at": {"columns": ["Start"], "form": "iso"},
+        "talk": {"column": "Talk", "unit": "s"},
+    }
+    saved = profiles.save(
+        account=professional,
+        name="New York",
+        profile=profile,
+        columns=["Id", "Start", "Talk"],
+        zone="America/New_York",
+        by=None,
+        now=NOW,
+    )
+    named = "New York"
+    if not is_kept:
+        path = tmp_path / "new-york.json"
+        path.write_bytes(profiles.exported(saved))
+        profiles.delete(profile=saved)
+        named = str(path)
+    content = "Id,Start,Talk,Note\nr1,2026-03-13 10:00:00,65,hello\n"
+    importing_file(content, profile=named)
+    assert Call.objects.get().started_at == datetime(2026, 3, 13, 14, tzinfo=UTC)
+
+
+WORKBOOK = workbook(
+    row(text("Reference"), text("What"))
+    + "".join(row(text(f"r{number}"), text("a summary")) for number in range(9)),
+    row(*map(text, HEADER.strip().split(",")))
+    + row(*map(text, GOOD.format("c1", 10).strip().split(","))),
+)
+
+
+def test_the_sheet_of_a_workbook_is_named(importing_file):
+    outcome = importing_file(WORKBOOK, name="calls.xlsx", sheet="Sheet 2")
+    assert outcome.out.startswith("1 created"), outcome.refusal
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (WORKBOOK, "no visible sheet “March”; it has “Sheet 1”, “Sheet 2”."),
+        (lines(GOOD.format("c1", 10)).encode(), "--sheet goes with an Excel file (.xlsx)"),
+    ],
+)
+def test_a_sheet_that_there_is_not_gets_one_clear_line(importing_file, content, message):
+    outcome = importing_file(content, name="calls.xlsx", sheet="March")
+    assert (outcome.code, message in outcome.refusal) == (2, True), outcome.refusal
