@@ -98,9 +98,11 @@ def readable(
     options: Mapping[str, Any],
     account: Account,
     now: datetime,
+    proposes: bool,
 ) -> ReadableFile:
     """Find out how ``file`` is read, by the arguments of the command and by itself.
 
+    A file of no known format is read as is proposed where the command ``proposes`` only.
     Raises BadFileError where it can't be read, CommandError where the arguments do not fit it.
     """
     file, told = _sheet_of(file, options["sheet"]) if options["sheet"] else (file, ())
@@ -126,7 +128,7 @@ def readable(
         given = chosen_options(options, options["format"])
         reading = Reading(options["format"], options=given, layout=reading.layout)
     else:
-        reading = _known(found, options)
+        reading = _known(found, options, proposes=proposes)
         given = chosen_options(options, reading.format)
         reading = replace(reading, options={**reading.options, **given})
     zone = options["time_zone"] or zone_of_profile(options, account) or reading.zone
@@ -266,7 +268,7 @@ def _in_zone(reading: Reading, zone: str) -> Reading:
     return replace(reading, profile=in_zone(Profile.from_json(reading.profile), zone).as_json())
 
 
-def _known(found: Found, options: Mapping[str, Any]) -> Reading:
+def _known(found: Found, options: Mapping[str, Any], *, proposes: bool) -> Reading:
     """Return the reading of a file that can be read without asking.
 
     Raises BadFileError where nobody said which column is what, or a question is open.
@@ -275,7 +277,7 @@ def _known(found: Found, options: Mapping[str, Any]) -> Reading:
     if not found.is_known and found.reading.profile is None:
         facts = [fact.said for fact in found.facts if fact.topic == "columns"]
         raise BadFileError(" ".join([_why_not_ours(found), *facts, HOW_TO_NAME]))
-    if not found.is_known and not options["dry_run"]:
+    if not found.is_known and not proposes:
         raise BadFileError(f"{_why_not_ours(found)} {HOW_TO_MAP}")
     return found.reading
 

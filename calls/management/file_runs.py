@@ -221,7 +221,13 @@ class FileRun:
         account, now = self.runs.account, self.runs.now
         try:
             found = readable(
-                file=file, name=self.name, options=self.options, account=account, now=now
+                file=file,
+                name=self.name,
+                options=self.options,
+                account=account,
+                now=now,
+                # Of several files, what is counted is what the run would take.
+                proposes=self.options["dry_run"] and not self.prefix,
             )
             return found, found.source(account=account, now=now)
         except BadFileError as error:

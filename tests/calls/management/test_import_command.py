@@ -200,6 +200,14 @@ def test_a_file_that_nobody_knows_is_named_and_the_others_are_taken(
     assert "In total, 1 file:" in outcome.out
 
 
+@pytest.mark.parametrize("dry_run", [False, True], ids=["import", "dry run"])
+def test_a_dry_run_of_a_folder_counts_what_the_run_takes(folder, professional, dry_run):
+    (folder / "other.csv").write_text(OTHERS)
+    outcome = Outcome(str(folder), account="acme", dry_run=dry_run)
+    assert f"{folder / 'other.csv'}: skipped." in outcome.error
+    assert "In total, 2 files:" in outcome.out
+
+
 def test_a_dry_run_of_a_folder_says_what_would_happen(folder, professional):
     (folder / "notes.txt").unlink()
     outcome = Outcome(str(folder), account="acme", dry_run=True)
