@@ -19,7 +19,10 @@ from calls.sources.mapped.naming import TIMELIKE, Name, name_of
 FITTING_MIN: Final = 0.9
 
 CLOCK: Final = re.compile(
-    r"(?:1899-12-3[01][T ])?\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?(?:\s*[ap](?:\.\s?)?m\.?)?",
+    r"(?:1899-12-3[01][T ])?\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?(?:\s*[ap](?:\.\s?)?m\.?)?"
+    # A zone or an offset. "1:05 MIN" is a length.
+    r"(?:\s*(?:z|(?:utc|gmt)?\s?[-+−]\d{1,2}(?::?\d{2})?"
+    r"|(?!(?:hrs|mins?|secs?)$)(?-i:[A-Z]{3,5})))?",
     re.IGNORECASE,
 )
 LENGTH_CLOCK: Final = re.compile(r"\d{0,4}:\d{2}(?::\d{2}(?:[.,]\d+)?)?")

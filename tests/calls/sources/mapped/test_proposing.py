@@ -601,3 +601,14 @@ def test_a_reference_that_repeats_is_no_id_of_a_call():
     proposal = proposed(DAY.replace("Ref", "Reference").replace("r2", "r1"))
     assert proposal.profile is not None
     assert proposal.profile.call_id.columns == ()
+
+
+@pytest.mark.parametrize("zone", ["IST", "+05:30", "GMT+5:30", ""])
+def test_a_time_of_day_in_a_column_of_its_own_may_name_its_zone(zone):
+    text = (
+        "\nRef;Date;Time;Talk;Answered;Direction\n"
+        f"A-1;13/03/2026;10:00:00 AM {zone};00:01:05;yes;out\n"
+        f"A-2;14/03/2026;02:30:00 PM {zone};00:00:00;no;in\n"
+    )
+    assert proposed(text).profile.started_at.columns == ("Date", "Time")
+    assert [told[2] for told in calls(text)] == ["10:00:00", "14:30:00"]
