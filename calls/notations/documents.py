@@ -4,7 +4,7 @@ They are read one at a time, in memory bounded by a single record. Numbers stay 
 written: no floating point touches them.
 """
 
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from typing import BinaryIO
 
 from calls.notations import BadFileError, RawRecord
@@ -27,6 +27,8 @@ LIST_NAMES = (
     "calls",
     "Calls",
     "call_logs",
+    "call_records",
+    "cdrs",
     "conversations",
     "objects",
     "data",
@@ -34,6 +36,10 @@ LIST_NAMES = (
     "records",
     "items",
 )
+
+# Those of them that are a list of records also further inside of a document.
+NAMES_INSIDE = frozenset(("calls", "call_logs", "call_records", "cdrs", "records"))
+INSIDE_MAX = 2  # objects around such a list, within the document
 
 # So much is looked at to find the list in a document, beside which there are fewer values.
 LOOKED_AT = 4 * 1024 * 1024
@@ -84,7 +90,7 @@ class DocumentReader:
             elif beginning == "[":
                 yield from self._listed()
             elif beginning == "{" and self._records_at:
-                yield from self._enveloped()
+                yield from self._enveloped(self._records_at.split("."))
             else:
                 yield self._single()
         if is_empty:
@@ -125,8 +131,8 @@ class DocumentReader:
             if after == "]":
                 return
 
-    def _enveloped(self) -> Iterator[RawRecord[Document]]:
-        """Give the records of the list in the document that begins here."""
+    def _enveloped(self, path: Sequence[str]) -> Iterator[RawRecord[Document]]:
+        """Give the records of the list at ``path`` in the document that begins here."""
         buffer = self._buffer
         buffer.skip("{")
         is_first = True
@@ -141,8 +147,11 @@ class DocumentReader:
                 if buffer.peek() != ":":
                     raise NotJsonError("")
                 buffer.skip(":")
-                if name == self._records_at and buffer.peek() == "[":
+                after = buffer.peek()
+                if path == [name] and after == "[":
                     yield from self._listed()
+                elif path[:1] == [name] and after == "{":
+                    yield from self._enveloped(path[1:])
                 else:
                     buffer.value()
             except EndedError:
@@ -243,14 +252,30 @@ def lists_in(file: BinaryIO, encoding: str) -> list[str]:
                     if text.bytes_read > LOOKED_AT:
                         break
                 _skip_list(text)
+            elif beginning == "{":
+                beside += BESIDE_MAX
+                if inside := _list_inside(text.value().json):
+                    return [f"{name}.{inside}"]
             else:
-                beside += BESIDE_MAX if beginning == "{" else 1
+                beside += 1
                 text.value()
             if text.peek() == ",":
                 text.skip(",")
     except (NotJsonError, EndedError):
         pass
     return found if beside < BESIDE_MAX else []
+
+
+def _list_inside(document: Json, depth: int = 1) -> str:
+    """Return the path of a list of records inside of an object; empty where there is none."""
+    members: Mapping[str, Json] = document if isinstance(document, dict) else {}
+    for name, value in members.items():
+        if isinstance(value, list) and value and isinstance(value[0], dict):
+            if name.casefold() in NAMES_INSIDE:
+                return name
+        elif depth < INSIDE_MAX and (inside := _list_inside(value, depth + 1)):
+            return f"{name}.{inside}"
+    return ""
 
 
 def _skip_list(text: JsonText) -> None:

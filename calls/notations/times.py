@@ -133,7 +133,7 @@ def date_with_time(date: str, time: str) -> str:
     """
     date, time = unquoted(date.strip()), unquoted(time.strip())
     if date in NOTHING or time in NOTHING:
-        return date if time in NOTHING else ""
+        return ""  # a day on which it did not happen, as of a call that nobody answered
     if ":" in date and (found := _DATE_OF_MIDNIGHT.fullmatch(date)):
         date = found[1]
     if found := _DAY_OF_NO_DATE.match(time):

@@ -9,8 +9,14 @@ from typing import Final, TypeAlias
 from calls.notations import RawRecord
 from calls.notations.nothing import telephone_number
 from calls.sources.mapped.columns import FITTING_MIN, Column
-from calls.sources.mapped.naming import BEHIND_SYNONYMS, rank
-from calls.sources.mapped.vocabulary import status_meant, usage_meant
+from calls.sources.mapped.naming import BEHIND_SYNONYMS, YES_MEANS, rank
+from calls.sources.mapped.vocabulary import (
+    INVERTED,
+    status_meant,
+    tells_status,
+    tells_usage,
+    usage_meant,
+)
 
 Sample: TypeAlias = Sequence[RawRecord[Mapping[str, str]]]
 Parts: TypeAlias = Mapping[str, tuple[Column, ...]]  # the columns of each part of a call
@@ -66,6 +72,8 @@ def _is_word_of_status(column: Column) -> bool:
 
 
 def _is_word_of_direction(column: Column) -> bool:
+    if column.name.words in YES_MEANS:
+        return column.fits(lambda text: status_meant(text) in INVERTED)
     known = sum(usage_meant(text) is not None for text in column.distinct)
     return column.has_few_words and known > 0
 
@@ -110,11 +118,32 @@ def assigned(columns: Sequence[Column]) -> dict[str, tuple[Column, ...]]:
             if part == "connected_at" and only_synonyms:
                 _take_times_of_day(taken, free)
     _take_times_of_day(taken, free)
+    _take_by_values(taken, free)
     if "call_id" not in taken:
         repeated = next((column for column in free if _is_repeated_id(column)), None)
         if repeated is not None:
             taken["call_id"] = (repeated,)
     return taken
+
+
+def _take_by_values(taken: dict[str, tuple[Column, ...]], free: list[Column]) -> None:
+    """Take what only one column can tell, though its name says nothing that is known here."""
+    if not any(part in taken for part in TIMES):
+        full = [column for column in free if column.forms and not column.is_clock]
+        dates = [column for column in free if column.date_forms]
+        clocks = [column for column in free if column.is_clock]
+        if len(full) == 1:
+            taken["started_at"] = (full[0],)
+        elif not full and len(dates) == 1 and len(clocks) == 1:
+            taken["started_at"] = (dates[0], clocks[0])
+    for part, tells in (("status", tells_status), ("usage_type", tells_usage)):
+        if part not in taken:
+            told = [column for column in free if column.has_few_words and tells(column.distinct)]
+            if len(told) == 1:
+                taken[part] = (told[0],)
+    for column in {id(one): one for own in taken.values() for one in own}.values():
+        if column in free:
+            free.remove(column)
 
 
 def _best(part: str, free: Sequence[Column], only_synonyms: bool) -> Column | None:

@@ -28,10 +28,13 @@ CLOCK: Final = re.compile(
 LENGTH_CLOCK: Final = re.compile(r"\d{0,4}:\d{2}(?::\d{2}(?:[.,]\d+)?)?")
 NUMBER: Final = re.compile(r"-?(?:\d+|\d{1,3}(?:[.,]\d{3})*)?(?:[.,]\d+)?")
 ALONE: Final = re.compile(
+    r"(?:[A-Za-z]{2,9}[.,]* )?"  # Fri 11/20/2026
     r"\d{1,4}[-/. ]+(?:\d{1,2}|[A-Za-z]{3,9})[-/., ]+\d{1,4}(?:[T ]00:00(?::00)?)?"
 )
 IN_LETTERS: Final = re.compile(
-    r"(?:[A-Za-z]+,? )?(?:\d{1,2}[-/. ]+[A-Za-z]{3,}|[A-Za-z]{3,}[-/. ]+\d{1,2})"
+    r"(?:[A-Za-z]+,? )?(?:\d{1,2}[-/. ]+[A-Za-z]{3,}"
+    r"|(?!(?:mon|tue|wed|thu|fri|sat|sun))[A-Za-z]{3,}[-/. ]+\d{1,2})",
+    re.IGNORECASE,
 )
 NO_DATE: Final = re.compile(r"0000[-/.]00[-/.]00|00[-/.]00[-/.]0000")
 YEAR_FIRST: Final = re.compile(r"'?\d{4}[-/.]?\d{1,2}[-/.]?\d{1,2}")

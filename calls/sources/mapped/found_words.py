@@ -5,7 +5,7 @@ from calls.models import Status
 from calls.sources.mapped.answers import BY_TOTAL, Question, words_asked
 from calls.sources.mapped.assigning import Parts
 from calls.sources.mapped.columns import Column
-from calls.sources.mapped.naming import IS_INVERTED
+from calls.sources.mapped.naming import IS_INVERTED, YES_MEANS
 from calls.sources.mapped.profile import Choice, Words
 from calls.sources.mapped.vocabulary import (
     BEGINNINGS,
@@ -73,8 +73,9 @@ def usage_type_told(parts: Parts, whole: WholeColumns) -> tuple[Choice, list[Que
     column: Column = parts["usage_type"][0]
     meant: dict[str, str] = {}
     unknown = []
+    yes = YES_MEANS.get(column.name.words)
     for text in whole.words(column.title):
-        usage = usage_meant(text)
+        usage = usage_meant(text) if yes is None else _said_by_yes(yes, text)
         if usage is None:
             unknown.append(text)
         else:
@@ -89,6 +90,15 @@ def usage_type_told(parts: Parts, whole: WholeColumns) -> tuple[Choice, list[Que
         meant |= {f"{beginning}*": BEGINNINGS[beginning].value for beginning in sorted(begun)}
     choice = Choice((column.title,), _grouped(meant))
     return choice, words_asked("usage_type", column.title, unknown)
+
+
+def _said_by_yes(yes: UsageType, text: str) -> UsageType | None:
+    """What yes or no says in a column whose yes means ``yes``."""
+    said = status_meant(text)
+    if said is None:
+        return None
+    no = UsageType.OUTBOUND if yes is UsageType.INBOUND else UsageType.INBOUND
+    return {Status.COMPLETED: yes, Status.NO_ANSWER: no}.get(said)
 
 
 def _grouped(meant: dict[str, str]) -> Words:

@@ -1,13 +1,17 @@
 """What the names of columns say: which part of a call they tell, in which unit and zone.
 
-English names, as systems write them: ``startedAt``, ``Start time (UTC)``, ``length_in_sec``.
+English names, as systems write them: ``startedAt``, ``Start time (UTC)``, ``length_in_sec``; after
+them those of `calls.sources.mapped.other_languages`.
 """
 
 import re
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
+from billing.plans.rating import UsageType
 from billing.zones import is_known
+from calls.sources.mapped import other_languages
+from calls.sources.mapped.vocabulary import without_accents
 
 _HUMP: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _BRACKETS: Final = re.compile(r"[(\[]([^()\[\]]*)[)\]]")
@@ -40,6 +44,7 @@ def name_of(column: str) -> Name:
     """Take a name apart: ``Wait (s)`` is "wait" in "s"."""
     unit = zone = ""
     kept = []
+    column = without_accents(column)
     for inner in _BRACKETS.findall(column):
         plain = _NO_WORD.sub(" ", inner.lower()).strip()
         if plain in UNIT_WORDS:
@@ -70,14 +75,18 @@ SYNONYMS: Final[Mapping[str, str]] = {
     "call_id": (
         "call id;call uuid;call sid;callid;uuid;uniqueid;unique id;call unique id;conversation id;"
         "contact id;interaction id;session id;call session id;call leg id;sid;cdr id;record id;"
-        "conversation;call reference;call ref;reference;reference id;"
+        "conversation;global call id call id;cgrid;origin id;call reference;call ref;reference;"
+        "reference id;"
         "reference no;reference number;ref;ref no;id;call;call no;call key"
     ),
     "group": (
         "linkedid;linked id;parent call sid;parent call uuid;parent call id;parent id;parent uuid;"
         "parent sid"
     ),
-    "usage_type": "usage type;direction;call direction;call type;type;kind;in out",
+    "usage_type": (
+        "usage type;direction;call direction;call type;communication type;type;kind;in out;"
+        "inbound;is inbound;outbound;is outbound"
+    ),
     "status": (
         "ended reason;end reason;disconnection reason;disconnect reason;termination reason;"
         "hangup cause;hangup reason;disposition;call disposition;answered;answered y n;is answered;"
@@ -89,7 +98,7 @@ SYNONYMS: Final[Mapping[str, str]] = {
         "call start time;call started at;call started;started;date time start;time start;starttime;"
         "begin time;began at;begin;initiation time;initiated at;initiation timestamp;setup time;"
         "invite time;start time unix;date time;datetime;date and time;call date time;call datetime;"
-        "called on;called at;placed at;dialed at;dialled at;"
+        "date time origination;called on;called at;placed at;dialed at;dialled at;"
         "calldate;call date;call time;timestamp;time stamp;date of call;time of call;start date;"
         "created at;created;date created;creation time;date;time;when"
     ),
@@ -100,7 +109,8 @@ SYNONYMS: Final[Mapping[str, str]] = {
     ),
     "ended_at": (
         "ended at;end time;end;end timestamp;end date time;end datetime;call end time;call end;"
-        "call ended at;call ended;ended;date time end;time end;endtime;hangup time;hung up at;"
+        "call ended at;call ended;ended;date time end;time end;endtime;"
+        "date time disconnect;hangup time;hung up at;"
         "hangup at;disconnect time;disconnected at;disconnect timestamp;finished at;finish time;"
         "stop time;completed at;end date"
     ),
@@ -119,7 +129,7 @@ SYNONYMS: Final[Mapping[str, str]] = {
     "total": (
         "duration;call duration;total duration;duration total;call length;length;total call time;"
         "total call duration;total time;total;elapsed;elapsed time;call duration total;seconds;"
-        "minutes;time"
+        "minutes;usage;time"
     ),
     "agent": (
         "agent;agent name;assistant;assistant name;bot;bot name;ai agent;user name;user;operator;"
@@ -127,12 +137,14 @@ SYNONYMS: Final[Mapping[str, str]] = {
     ),
     "from": (
         "from;from number;from phone number;from no;caller;caller number;caller id;"
-        "caller id number;calling number;caller phone;calling party;source;source number;src;"
+        "caller id number;calling number;caller phone;calling party number;calling party;"
+        "source;source number;src;"
         "ani;a number;cli;originator;origin;originating number"
     ),
     "to": (
         "to;to number;to phone number;to no;called;called number;callee;callee number;called party;"
-        "destination;destination number;dst;dnis;b number;dialed number;dialled number;"
+        "final called party number;destination;destination number;dst;dnis;b number;"
+        "dialed number;dialled number;"
         "number dialed;number dialled;phone number dialed;recipient;receiver"
     ),
     "other_party": (
@@ -174,6 +186,11 @@ DROPPED: Final = re.compile(
 TIMELIKE: Final = re.compile(
     r"\b(start|end|answer|connect|time|date|stamp|created|updated|began|hang ?up|at)"
 )
+# Columns of yes and no that say who called whom, by what a yes means.
+YES_MEANS: Final = {
+    **dict.fromkeys(("inbound", "is inbound"), UsageType.INBOUND),
+    **dict.fromkeys(("outbound", "is outbound"), UsageType.OUTBOUND),
+}
 IS_INVERTED: Final = frozenset({"missed", "missed call", "is missed", "abandoned"})
 
 
@@ -187,7 +204,12 @@ def rank(part: str, words: str) -> int | None:
 
 
 _RANKS: Final = {
-    part: {words: place for place, words in enumerate(synonyms.split(";"))}
+    part: {
+        words: place
+        for place, words in enumerate(
+            f"{synonyms};{other_languages.SYNONYMS.get(part, '')}".strip(";").split(";")
+        )
+    }
     for part, synonyms in SYNONYMS.items()
 }
 _EVERY_SYNONYM: Final = frozenset(words for synonyms in _RANKS.values() for words in synonyms)

@@ -45,6 +45,11 @@ BOTH = [{"id": "a", "n": "1"}, {"id": "b", "n": "2.50"}]
         (f'{{"calls": [{ONE}, {TWO}], "next": null}}', "calls"),
         (f'{{"page": 1, "more": {{"calls": [3]}}, "calls": [{ONE}, {TWO}]}}', "calls"),
         (f'{{"calls": [{ONE}]}}\n{{"calls": [{TWO}]}}', "calls"),
+        (
+            f'{{"n": {{"calls": 1}}, "a": {{"calls": [{ONE}, {TWO}], "b": {{}}}}, "m": 1}}',
+            "a.calls",
+        ),
+        (f'{{"a": {{"b": {{"c": [{ONE}]}}}}}}{{"a": {{"b": {{"c": [{TWO}]}}}}}}', "a.b.c"),
         (f"\ufeff[{ONE},{TWO}]", ""),
     ],
 )

@@ -445,6 +445,10 @@ def test_a_layout_that_leaves_nothing_is_refused():
         ('{"id": "x", "a": {"b": 1}, "messages": [{"text": 1}]}', "", 1),
         ('{"id": "x", "a": [{"b": 1}], "messages": [{"text": 1}]}', "", 1),
         ('{"id": "x", "tags": ["a", "b"]}', "", 1),
+        ('{"status": "ok", "response": {"calls": [{"id": 1}, {"id": 2}]}}', "response.calls", 2),
+        ('{"a": {"b": {"records": [{"id": 1}]}}, "n": 1}', "a.b.records", 1),
+        ('{"id": "x", "a": {"items": [{"b": 1}]}}', "", 1),
+        ('{"id": "x", "a": {"calls": []}}', "", 1),
         ('{"calls": [{"id": 1}]}\n{"calls": [{"id": 2}]}', "calls", 2),
     ],
 )

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from calls.models import Status
 from calls.notations import RawRecord
 from calls.sources.mapped.answers import answered
-from calls.sources.mapped.naming import IS_INVERTED, SYNONYMS, TIMELIKE
+from calls.sources.mapped.naming import IS_INVERTED, SYNONYMS, TIMELIKE, YES_MEANS
 from calls.sources.mapped.proposing import propose
 from calls.sources.mapped.vocabulary import STATUS_WORDS, USAGE_WORDS
 from tests.calls.sources.mapped.reading import NOW, results, source_of
@@ -122,7 +122,8 @@ def only_of(part):
     return [
         word
         for word in SYNONYMS[part].split(";")
-        if word not in others | IS_INVERTED and (not part.endswith("_at") or TIMELIKE.search(word))
+        if word not in others | IS_INVERTED | YES_MEANS.keys()
+        and (not part.endswith("_at") or TIMELIKE.search(word))
     ]
 
 

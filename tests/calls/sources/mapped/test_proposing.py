@@ -444,12 +444,12 @@ def test_a_decimal_comma_is_told_by_the_column():
 def test_words_that_are_not_known_are_asked_about_and_answered():
     text = """
     Call ID;Start;Duration;Direction;Status
-    x-1;2026-11-20 10:00:01;10;out;Erreicht
+    x-1;2026-11-20 10:00:01;10;out;Zugesagt
     x-2;2026-11-20 10:00:02;0;out;Busy
     """
     proposal = proposed(text)
-    assert topics(proposal) == ["status:Erreicht"]
-    profile = answered(proposal.profile, "status:Erreicht", "completed")
+    assert topics(proposal) == ["status:Zugesagt"]
+    profile = answered(proposal.profile, "status:Zugesagt", "completed")
     assert [one[1] for one in calls(text, profile)] == [Status.COMPLETED, Status.BUSY]
 
 
@@ -466,7 +466,7 @@ def test_beginnings_stand_for_what_later_files_may_have():
     [
         ("unit:total", "s"),
         ("unit:talk", "days"),
-        ("status:Erreicht", "perhaps"),
+        ("status:Zugesagt", "perhaps"),
         ("dates", "ymd"),
         ("weather", "dmy"),
         ("usage_type", ""),
@@ -612,3 +612,114 @@ def test_a_time_of_day_in_a_column_of_its_own_may_name_its_zone(zone):
     )
     assert proposed(text).profile.started_at.columns == ("Date", "Time")
     assert [told[2] for told in calls(text)] == ["10:00:00", "14:30:00"]
+
+
+# ── Other languages, and names that say nothing ───────────────────────────────────────────────
+GERMAN = """
+Vorgang;Datum;Uhrzeit;Richtung;Rufnummer;Mitarbeiter;Gesprächsdauer;Wartezeit;Ergebnis
+1001;20.11.2026;10:05:33;ausgehend;+49301234567;Jürgen;00:01:05;00:00:07;angenommen
+1002;20.11.2026;10:07:33;eingehend;+49301234568;;00:00:00;00:00:20;verpasst
+"""
+FRENCH = """
+Identifiant;Date de l'appel;Heure;Sens;Appelant;Appelé;Durée de conversation;Attente (s);Statut
+1001;20/11/2026;10:05:33;Sortant;0140000000;0612345678;00:01:05;7;Répondu
+1002;20/11/2026;10:07:33;Entrant;0612345679;0140000000;00:00:00;20;Manqué
+"""
+SPANISH = """
+ID llamada;Fecha y hora;Dirección;Origen;Destino;Tiempo de conversación (s);Espera;Estado
+1001;20/11/2026 10:05:33;Saliente;911234567;612345678;65;0:07;Contestada
+1002;20/11/2026 10:07:33;Entrante;612345679;911234567;0;0:20;Perdida
+"""
+PORTUGUESE = """
+ID da chamada;Data;Hora;Direção;Origem;Destino;Tempo de conversa;Tempo de espera;Situação
+1001;20/11/2026;10:05:33;Saída;1130000000;11912345678;00:01:05;00:00:07;Atendida
+1002;20/11/2026;10:07:33;Entrada;11912345679;1130000000;00:00:00;00:00:20;Não atendida
+"""
+
+
+@pytest.mark.parametrize("text", [GERMAN, FRENCH, SPANISH, PORTUGUESE])
+def test_names_and_words_of_other_languages_are_known(text):
+    proposal = proposed(text)
+    assert topics(proposal) == []
+    assert calls(text) == [
+        ("1001", Status.COMPLETED, "10:05:33", "10:05:40", "10:06:45"),
+        ("1002", Status.NO_ANSWER, "10:07:33", None, "10:07:53"),
+    ]
+    assert [ours for ours, _ in proposal.profile.usage_type.words] == ["outbound", "inbound"]
+
+
+def test_the_only_column_of_times_is_the_start_whatever_its_name_is():
+    text = """
+    Call ID;Wann;Talk time;Direction
+    x-1;2026-11-20 10:00:01;10;out
+    """
+    assert calls(text) == [("x-1", Status.COMPLETED, "10:00:01", "10:00:01", "10:00:11")]
+
+
+def test_of_two_columns_of_times_without_a_known_name_none_is_taken():
+    text = """
+    Call ID;Wann;Bis;Talk time;Direction
+    x-1;2026-11-20 10:00:01;2026-11-20 10:00:11;10;out
+    """
+    assert proposed(text).profile is None
+
+
+@pytest.mark.parametrize(
+    ("title", "words", "is_taken"),
+    [
+        ("What", ("Answered", "Missed"), True),
+        ("Kind of contact", ("Answered", "Voicemail"), True),
+        ("Paid", ("yes", "no"), False),
+        ("Stage", ("done", "failed"), False),
+        ("Topic", ("Missed delivery", "Answered letter"), False),
+    ],
+)
+def test_a_column_of_words_that_only_calls_have_tells_the_outcome(title, words, is_taken):
+    text = f"""
+    Call ID;Start;Seconds;Direction;{title}
+    x-1;2026-11-20 10:00:01;10;out;{words[0]}
+    x-2;2026-11-20 10:00:02;20;out;{words[1]}
+    """
+    assert (proposed(text).profile.status.columns == (title,)) is is_taken
+
+
+@pytest.mark.parametrize(("title", "yes"), [("Inbound", "inbound"), ("is_outbound", "outbound")])
+def test_a_column_of_yes_and_no_can_tell_who_called_whom(title, yes):
+    text = f"""
+    Call ID;Start;Talk time;{title}
+    x-1;2026-11-20 10:00:01;10;true
+    x-2;2026-11-20 10:00:02;20;false
+    """
+    told = dict(proposed(text).profile.usage_type.words)
+    assert told.keys() == {"inbound", "outbound"}
+    assert told[yes] == ("true",)
+
+
+def test_the_name_of_a_column_counts_less_than_the_words_in_it():
+    text = """
+    Call ID;Start;Talk time;Communication
+    x-1;2026-11-20 10:00:01;10;Outbound
+    x-2;2026-11-20 10:00:02;20;Internal
+    """
+    assert topics(proposed(text)) == ["usage_type:Internal"]
+
+
+def test_a_day_without_a_time_of_day_is_no_time():
+    text = """
+    Call ID;Date;Start time;Answered at;End time;Direction
+    x-1;20-11-2026;10:05:33;10:05:45;10:06:50;out
+    x-2;20-11-2026;10:07:33;;10:07:53;out
+    """
+    assert calls(text) == [
+        ("x-1", Status.COMPLETED, "10:05:33", "10:05:45", "10:06:50"),
+        ("x-2", Status.NO_ANSWER, "10:07:33", None, "10:07:53"),
+    ]
+
+
+def test_a_date_may_name_its_day_of_the_week():
+    text = """
+    Call ID;Date;Time;Length;Direction;Result
+    x-1;Fri 11/20/2026;10:05 AM;0:01:05;Outgoing;Answered
+    x-2;Fri 11/20/2026;2:05 PM;0:00:20;Incoming;Missed
+    """
+    assert [one[2] for one in calls(text)] == ["10:05:00", "14:05:00"]
