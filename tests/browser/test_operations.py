@@ -56,3 +56,71 @@ def test_a_form_leads_back_to_its_own_page(operations: Page, company: Account) -
     expect(operations.locator("#account_form")).to_have_attribute(
         "action", reverse("admin:billing_account_change", args=[company.pk])
     )
+
+
+# Hands expressions to the theme's Alpine, and returns what each is, or why it was refused.
+EVALUATE = """(expressions) => expressions.map((expression) => {
+  const later = window.setTimeout;
+  let refusal;
+  window.setTimeout = (raise) => { try { raise(); } catch (error) { refusal = error.name; } };
+  const value = Alpine.evaluate(document.querySelector("[data-tried]"), expression);
+  window.setTimeout = later;
+  return refusal ?? value;
+})"""
+
+VALUES = {
+    "1 + 2 + 'px'": "3px",
+    "'it\\'s' + \"!\"": "it's!",
+    "one == 1 && 'yes' || 'no'": "yes",
+    "one === '1' ? 'yes' : two !== 2 ? 'no' : {'a b': !one, c: [two, null]}": {
+        "a b": False,
+        "c": [2, None],
+    },
+    "words.length > 1 && words.length <= 2": True,
+    "['h3', two].includes('H3'.toLowerCase())": True,
+    "inner.name.toLowerCase()": "amina",
+    "two = inner.twice(two)": None,
+    "two": 4,
+    "if (two === 4) { two = 5; one = 2 } else { two = 6 }": None,
+    "two - one": 3,
+    "each(value => two = value)": None,
+    "two + 0": 7,
+    "window.location.pathname": "/admin/",
+    "getCurrentTab": None,
+}
+# What markup that somebody got into a page would want.
+REFUSED = {
+    "fetch('/')": "ReferenceError",
+    "document.cookie": "ReferenceError",
+    "window.eval('1')": "TypeError",
+    "window.location = '//elsewhere.example'": None,
+    "constructor": "ReferenceError",
+    "inner.twice.constructor('return 1')()": "TypeError",
+    "words['constr' + 'uctor']": "TypeError",
+    "inner.__proto__": "TypeError",
+    "$el.ownerDocument": "TypeError",
+    "$el.innerHTML = '<b>'": "TypeError",
+    "$el.insertAdjacentHTML('beforeend', '<b>')": "TypeError",
+    "`${one}`": "SyntaxError",
+    "one +": "SyntaxError",
+    "(one": "SyntaxError",
+}
+
+
+def test_expressions_of_the_theme_are_evaluated_without_eval(operations: Page) -> None:
+    operations.goto(reverse("admin:index"))
+    operations.evaluate(
+        """() => {
+          const tried = document.createElement("p");
+          tried.dataset.tried = "";
+          document.body.append(tried);
+          Alpine.addScopeToNode(tried, Alpine.reactive({
+            one: 1, two: 2, words: ["a", "b"], each: (then) => { then(7); },
+            inner: { name: "Amina", twice: (number) => number * 2 },
+          }));
+        }"""
+    )
+    for table in (VALUES, REFUSED):
+        found = operations.evaluate(EVALUATE, list(table))
+        assert dict(zip(table, found, strict=True)) == table
+    assert operations.url.endswith("/admin/")
