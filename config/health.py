@@ -24,6 +24,12 @@ LIVE_PATH = "/health/live/"
 TIMEOUT_SECONDS = 3
 
 OK, DOWN, FULL = "ok", "down", "full"
+# No middleware adds any.
+HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+}
 
 
 @cache
@@ -71,7 +77,7 @@ def health() -> JsonResponse:
     return JsonResponse(
         {**parts, "oldest_unprocessed_seconds": age},
         status=200 if set(parts.values()) == {OK} else 503,
-        headers={"Cache-Control": "no-store"},
+        headers=HEADERS,
     )
 
 
@@ -84,7 +90,7 @@ class HealthMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Answer a probe, pass everything else on."""
         if request.path_info == LIVE_PATH:
-            return JsonResponse({"process": OK}, headers={"Cache-Control": "no-store"})
+            return JsonResponse({"process": OK}, headers=HEADERS)
         if request.path_info == PATH:
             return health()
         return self.get_response(request)

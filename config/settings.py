@@ -138,8 +138,8 @@ MIDDLEWARE = [
     # neither the host check nor the redirect to HTTPS would let pass.
     "config.health.HealthMiddleware",
     "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
     "config.policy.ContentSecurityPolicyMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
     # It pads what it compresses by a random length, so that sizes tell nothing (BREACH).
     "django.middleware.gzip.GZipMiddleware",
     "config.privacy.PrivateMiddleware",
@@ -243,13 +243,16 @@ AUTHENTICATION_BACKENDS = [
     "allauth.account.auth_backends.AuthenticationBackend",
 ]
 AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": f"django.contrib.auth.password_validation.{validator}"}
-    for validator in (
-        "UserAttributeSimilarityValidator",
-        "MinimumLengthValidator",
-        "CommonPasswordValidator",
-        "NumericPasswordValidator",
-    )
+    *(
+        {"NAME": f"django.contrib.auth.password_validation.{validator}"}
+        for validator in (
+            "UserAttributeSimilarityValidator",
+            "MinimumLengthValidator",
+            "CommonPasswordValidator",
+            "NumericPasswordValidator",
+        )
+    ),
+    {"NAME": "dashboard.sign_in.passwords.OwnWordsValidator"},
 ]
 AUTH_USER_MODEL = "billing.User"
 LOGIN_URL = reverse_lazy("account_login")
@@ -310,6 +313,8 @@ CSRF_COOKIE_SECURE = HTTPS
 # Browsers take a cookie of such a name from this very host only, and over HTTPS only.
 SESSION_COOKIE_NAME = "__Host-sessionid" if HTTPS else "sessionid"
 CSRF_COOKIE_NAME = "__Host-csrftoken" if HTTPS else "csrftoken"
+MESSAGE_COOKIE_NAME = "__Host-messages" if HTTPS else "messages"
+MESSAGE_STORAGE = "config.messages.MessageStorage"
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_SECONDS > 0
 SECURE_HSTS_PRELOAD = SECURE_HSTS_SECONDS > 0
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUST_FORWARDED_PROTO else None

@@ -94,6 +94,7 @@ def test_cookies_belong_to_this_very_host_under_https(site: str, prefix: str) ->
     given = settings_in({**PRODUCTION, "SITE_URL": site})
     assert given["SESSION_COOKIE_NAME"] == f"{prefix}sessionid"
     assert given["CSRF_COOKIE_NAME"] == f"{prefix}csrftoken"
+    assert given["MESSAGE_COOKIE_NAME"] == f"{prefix}messages"
 
 
 @pytest.mark.parametrize("proxies", [0, 2])

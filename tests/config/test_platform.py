@@ -18,6 +18,7 @@ from calls.inbox.receiving import store
 from calls.models import Via
 from calls.platforms import Event
 from config import checks, health
+from config.messages import HostCookieStorage
 from tests.calls.inbox.sending import connect
 
 pytestmark = pytest.mark.django_db
@@ -94,6 +95,26 @@ def test_admin_runs_files_of_its_own_only_and_names_no_foreign_source(
     assert policy.count("unsafe") == 1
     ours = f" {settings.SITE_URL}"  # where the sandbox's page is
     assert "http" not in policy.replace(ours, "")
+
+
+def test_static_files_have_a_policy_and_probes_one_of_their_own(client: Client) -> None:
+    order = settings.MIDDLEWARE
+    policy = order.index("config.policy.ContentSecurityPolicyMiddleware")
+    assert policy < order.index("whitenoise.middleware.WhiteNoiseMiddleware")
+    for address in ("/health/", "/health/live/"):
+        headers = client.get(address).headers
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
+
+
+def test_what_a_page_says_once_is_under_a_name_of_this_host(
+    client: Client, owner: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(HostCookieStorage, "cookie_name", "__Host-messages")
+    client.force_login(owner)
+    answer = client.post("/accounts/logout/")
+    assert answer.cookies["__Host-messages"]["path"] == "/"
+    assert client.get("/accounts/login/").cookies["__Host-messages"].value == ""
 
 
 def test_nobody_signs_up_by_themselves(client: Client) -> None:
