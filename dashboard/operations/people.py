@@ -28,6 +28,7 @@ from dashboard.operations.base import EditableAdmin
 from dashboard.operations.permissions import may_change
 from dashboard.operations.record_actions import Outcome, Preview, RecordAction
 from dashboard.sign_in.invitations import send_password_link
+from dashboard.sign_in.sessions import end_sessions, note_ended
 
 EMAIL_LENGTH_MAX = 254
 NOT_SENT = (
@@ -89,6 +90,34 @@ class SendPasswordLink(RecordAction[User]):
         return Outcome(told=NOT_SENT, level=messages.ERROR)
 
 
+class EndSessions(RecordAction[User]):
+    """Sign somebody out everywhere, whose browser or password may be in other hands."""
+
+    name = "end_sessions"
+    path = "end-sessions"
+    label = "Sign out everywhere"
+
+    def preview(self) -> Preview:
+        return Preview(
+            title="Sign out everywhere",
+            subject=self.record.email,
+            about=["Where they are signed in now, they sign in anew. Their password goes on."],
+            button="Sign out everywhere",
+        )
+
+    def instead(self) -> HttpResponse | None:
+        """Refuse where the operator may not change the person."""
+        if not may_change(self.request, self.record):
+            return self.back("You may not sign this person out.")
+        return None
+
+    def do(self, form: Any) -> Outcome:
+        ended = note_ended(self.record, UserSession.objects.filter(user=self.record))
+        end_sessions(self.record)
+        browsers = f"{ended} browser{'' if ended == 1 else 's'}"
+        return Outcome(told=f"Signed out in {browsers}.", recorded=f"Signed out in {browsers}")
+
+
 class AccountsFormSet(StoringFormSet):
     """The accounts of a person, none of which may lose the only one who can pay."""
 
@@ -137,7 +166,7 @@ class PersonAdmin(EditableAdmin):
     """People: customers' and, for superusers, operators."""
 
     allowed = frozenset({"add", "change"})  # what somebody did stays on record
-    record_actions = (SendPasswordLink,)
+    record_actions = (SendPasswordLink, EndSessions)
     form = PersonForm
     inlines = (AccountsInline,)
     list_display = ("email", "first_name", "last_name", "accounts", "is_active", "works_here")

@@ -5,7 +5,7 @@ page asks for by itself then leads the whole page to sign-in, where what was typ
 (`static/js/keep.js`).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import cast
 from urllib.parse import urlsplit
@@ -19,6 +19,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils import timezone
 from django_htmx.http import HttpResponseClientRedirect
 
+from billing.activity import ActivityKind, gone, note_about_person
 from billing.models import User
 from billing.texts import storable
 from dashboard.sign_in.second_step import WITHOUT_STEP
@@ -67,6 +68,15 @@ def end_sessions(user: User, *, but: str | None = None) -> None:
     """End all sessions of ``user`` except the one with the key ``but``."""
     for session in UserSession.objects.filter(user=user).exclude(session_key=but or ""):
         session.end()
+
+
+def note_ended(person: User, sessions: Iterable[UserSession]) -> int:
+    """Note where ``person`` was signed in and is no longer; return in how many browsers."""
+    ended = [f"{session.ip}, {session.user_agent}" for session in sessions]
+    if ended:
+        changes = gone(signed_in_from=ended)
+        note_about_person(ActivityKind.SESSIONS_ENDED, person=person, changes=changes)
+    return len(ended)
 
 
 def htmx_page(request: HttpRequest) -> str | None:

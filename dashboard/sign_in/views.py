@@ -1,10 +1,10 @@
 """The pages of sign-in that are not allauth's own."""
 
 import logging
-from collections.abc import Iterable
 from typing import Any, cast
 
 from allauth.account.adapter import get_adapter
+from allauth.account.decorators import reauthentication_required
 from allauth.account.views import PasswordResetView
 from allauth.mfa.totp.views import ActivateTOTPView
 from allauth.usersessions.models import UserSession
@@ -18,12 +18,13 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.decorators import method_decorator
 
 from billing.accounts.attempts import TooManyAttempts, begin_attempt, link_counters
-from billing.activity import ActivityKind, gone, note_about_person
 from billing.models import User
 from dashboard.sign_in.log import known, note
 from dashboard.sign_in.second_step import has_second_step
+from dashboard.sign_in.sessions import note_ended
 
 logger = logging.getLogger(__name__)
 
@@ -69,8 +70,17 @@ class SetUpSecondStepView(ActivateTOTPView):
         return answer
 
 
+@method_decorator(reauthentication_required(allow_get=True), name="dispatch")
 class SessionsView(ListUserSessionsView):
-    """Where somebody is signed in. A POST ends one of these sessions, or all others."""
+    """Where somebody is signed in. A POST ends one of these sessions, or all others.
+
+    Whoever is at somebody else's browser can't end that person's own sessions: it takes the
+    password or a code.
+    """
+
+    @property
+    def _person(self) -> User:
+        return cast(User, self.request.user)
 
     def form_valid(self, form: forms.Form) -> HttpResponse:
         """End the session that the form names, if it is the person's own; else all others."""
@@ -79,24 +89,17 @@ class SessionsView(ListUserSessionsView):
         if not asked:
             note("ended all other sessions", request=self.request, user=self.request.user)
             with transaction.atomic():
-                self._note_ended(own.exclude(session_key=self.request.session.session_key))
+                others = own.exclude(session_key=self.request.session.session_key)
+                note_ended(self._person, others)
                 answer: HttpResponse = super().form_valid(form)
             return answer
         for session in own.filter(pk=asked if asked.isdecimal() and len(asked) < 19 else 0):
             with transaction.atomic():
-                self._note_ended([session])
+                note_ended(self._person, [session])
                 session.end()
             note("ended a session", request=self.request, user=self.request.user)
             messages.success(self.request, "That session is ended.")
         return redirect("usersessions_list")
-
-    def _note_ended(self, sessions: Iterable[UserSession]) -> None:
-        """Note where the person was signed in and is no longer."""
-        ended = [f"{session.ip}, {session.user_agent}" for session in sessions]
-        if ended:
-            person = cast(User, self.request.user)
-            changes = gone(signed_in_from=ended)
-            note_about_person(ActivityKind.SESSIONS_ENDED, person=person, changes=changes)
 
 
 def sign_in_to_operations(request: HttpRequest) -> HttpResponse:

@@ -397,6 +397,14 @@ def signed_in(company: Company) -> Client:
     return company.client
 
 
+def signed_in_member(company: Company) -> User:
+    """A member who is signed in in another browser."""
+    browser = Client(headers={"User-Agent": "Another browser"})
+    form = {"login": company.member.email, "password": PASSWORD}
+    assert browser.post(reverse("account_login"), form).status_code == 302
+    return company.member
+
+
 def set_up_second_step(company: Company) -> Callable[[], Any]:
     page = reverse("mfa_activate_totp")
     secret = signed_in(company).get(page).context["form"].secret
@@ -771,6 +779,9 @@ OF_OPERATORS: dict[str, Change] = {
     "billing.User send_password_link": operated(
         K.PASSWORD_LINK_SENT,
         post_to("billing_user", "send_password_link", form_of(), lambda c: c.member),
+    ),
+    "billing.User end_sessions": operated(
+        K.SESSIONS_ENDED, post_to("billing_user", "end_sessions", form_of(), signed_in_member)
     ),
     "mfa.Authenticator delete": operated(
         K.SECOND_STEP_REMOVED, post_to("mfa_authenticator", "delete", DELETE, second_step_of)

@@ -15,7 +15,7 @@ from django.urls import reverse
 from billing.models import User
 from dashboard.sign_in.sessions import SEEN_AT, SIGNED_IN_AT
 from tests.dashboard.test_two_step_sign_in import clock, code_of  # noqa: F401
-from tests.factories import PASSWORD
+from tests.factories import PASSWORD, UserFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -84,6 +84,9 @@ def test_a_session_is_ended_from_another_one(owner: User, signed_in: Callable[..
     assert page.count("This one") == 1
     other = UserSession.objects.exclude(session_key=here.session.session_key).get()
     here.post(SESSIONS, {"session": other.pk})
+    assert is_signed_in(there)  # not before the person has proved who they are
+    again = reverse("account_reauthenticate")
+    here.post(again, {"password": PASSWORD, "next": SESSIONS})
     assert (is_signed_in(here), is_signed_in(there)) == (True, False)
 
 
@@ -98,6 +101,7 @@ def test_nobody_ends_the_session_of_somebody_else(
     owner: User, outsider: User, signed_in: Callable[..., Client]
 ) -> None:
     here, there = signed_in(owner), signed_in(outsider)
+    here.post(reverse("account_reauthenticate"), {"password": PASSWORD})
     for asked in (UserSession.objects.get(user=outsider).pk, "9" * 5_000, "x"):
         assert here.post(SESSIONS, {"session": asked}).status_code == 302
     assert is_signed_in(there)
@@ -105,6 +109,7 @@ def test_nobody_ends_the_session_of_somebody_else(
 
 def test_all_others_are_ended_at_once(owner: User, signed_in: Callable[..., Client]) -> None:
     here, *others = (signed_in(owner) for _ in range(3))
+    here.post(reverse("account_reauthenticate"), {"password": PASSWORD})
     here.post(SESSIONS)
     assert is_signed_in(here)
     assert not any(is_signed_in(browser) for browser in others)
@@ -147,6 +152,18 @@ def test_a_second_step_that_an_operator_removed_ends_all_sessions(
     client.force_login(operator)
     client.post(f"/admin/mfa/authenticator/{factor.pk}/delete/", {"post": "yes"})
     assert not is_signed_in(there)
+
+
+def test_an_operator_signs_somebody_out_everywhere_but_no_superuser(
+    owner: User, operator: User, signed_in: Callable[..., Client], client: Client
+) -> None:
+    superuser, clerk = operator, UserFactory(is_staff=True)
+    customers, superusers = signed_in(owner), signed_in(superuser)
+    client.force_login(clerk)
+    for person in (owner, superuser):
+        client.post(f"/admin/billing/user/{person.pk}/end-sessions/")
+    assert not is_signed_in(customers)
+    assert is_signed_in(superusers)
 
 
 # ── An open page whose session ended ──────────────────────────────────────────────────────────
