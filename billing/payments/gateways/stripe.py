@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import requests
 import stripe
 from django.conf import settings
 from stripe.params import DisputeListParams, RefundListParams
@@ -59,6 +60,13 @@ REASON_LENGTH_MAX = 500
 PAGE_SIZE = 100  # the most that Stripe lists at once
 
 
+def _session() -> requests.Session:
+    """What speaks with Stripe, and is led nowhere else: its requests carry the key."""
+    session = requests.Session()
+    session.max_redirects = 0
+    return session
+
+
 class StripeGateway:
     """The Gateway protocol over Stripe Checkout."""
 
@@ -71,7 +79,7 @@ class StripeGateway:
             settings.STRIPE_SECRET_KEY,
             base_addresses={"api": settings.STRIPE_API_BASE},
             max_network_retries=NETWORK_RETRIES,
-            http_client=stripe.RequestsClient(timeout=TIMEOUT_SECONDS),
+            http_client=stripe.RequestsClient(timeout=TIMEOUT_SECONDS, session=_session()),
         ).v1
 
     def check_amount(self, *, amount_minor: int, currency: str) -> None:

@@ -55,7 +55,8 @@ class FakeStripe:
     """The server's books. ``faults`` are what goes wrong with the next requests, in order:
 
     ``500`` and ``429`` answer that and do nothing, ``drop`` does what is asked and closes the
-    connection without an answer, ``slow`` does it and answers after ``slow_seconds``.
+    connection without an answer, ``slow`` does it and answers after ``slow_seconds``, ``moved``
+    says that the same address is another.
     """
 
     address: str = ""
@@ -405,6 +406,12 @@ def running() -> Iterator[FakeStripe]:
             fault = stripe.faults.pop(0) if stripe.faults else ""
             path = urlsplit(self.path).path
             status, body = 200, {}
+            if fault == "moved":
+                self.send_response(307)
+                self.send_header("Location", f"{stripe.address}{self.path}")
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+                return
             if fault in ("500", "429"):
                 status, body = int(fault), Refusal(0, "api_error", "Something went wrong").body
             else:

@@ -562,6 +562,13 @@ def test_a_port_where_nobody_listens_is_a_gateway_error(provider, account, setti
         begin(account)
 
 
+def test_a_request_with_the_key_is_led_nowhere_else(provider, account):
+    provider.faults = ["moved"] * 5
+    with pytest.raises(GatewayError):
+        begin(account)
+    assert provider.requests == []
+
+
 def test_a_wrong_key_is_a_gateway_error(provider, account, settings):
     settings.STRIPE_SECRET_KEY = "sk_test_wrong"
     with pytest.raises(GatewayError, match="Invalid API Key"):
