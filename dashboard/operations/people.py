@@ -212,9 +212,12 @@ class PersonAdmin(EditableAdmin):
         set_email(user=obj, email=obj.email)
         if not change:
             transaction.on_commit(lambda: self._invite(request, obj))
-        # Shutting somebody out can't wait for who comes after.
-        if "is_active" in form.changed_data and not obj.is_active and (left := pays_alone_for(obj)):
-            messages.warning(request, f"{nobody_pays_for(left)} Make somebody superadmin there.")
+        if "is_active" in form.changed_data and not obj.is_active:
+            end_sessions(obj)  # none goes on should they be let in again
+            # Shutting somebody out can't wait for who comes after.
+            if left := pays_alone_for(obj):
+                told = f"{nobody_pays_for(left)} Make somebody superadmin there."
+                messages.warning(request, told)
 
     def _invite(self, request: HttpRequest, person: User) -> None:
         if send_password_link(person):

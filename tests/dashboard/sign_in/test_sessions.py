@@ -166,6 +166,20 @@ def test_an_operator_signs_somebody_out_everywhere_but_no_superuser(
     assert is_signed_in(superusers)
 
 
+def test_who_is_made_inactive_is_signed_out_for_good(
+    owner: User, operator: User, signed_in: Callable[..., Client], client: Client
+) -> None:
+    there = signed_in(owner)
+    client.force_login(operator)
+    address = f"/admin/billing/user/{owner.pk}/change/"
+    page = client.get(address).context["adminform"].form
+    form = {name: page.initial[name] for name in ("email", "first_name", "last_name")}
+    rows = {"memberships-TOTAL_FORMS": "0", "memberships-INITIAL_FORMS": "0"}
+    for is_active in ({}, {"is_active": "on"}):
+        assert client.post(address, form | rows | is_active).status_code == 302
+        assert not is_signed_in(there)
+
+
 # ── An open page whose session ended ──────────────────────────────────────────────────────────
 def test_what_htmx_asks_for_leads_the_whole_page_to_sign_in(client: Client, owner: User) -> None:
     answer = client.get(
