@@ -97,6 +97,12 @@ def test_cookies_belong_to_this_very_host_under_https(site: str, prefix: str) ->
     assert given["MESSAGE_COOKIE_NAME"] == f"{prefix}messages"
 
 
+def test_no_script_reads_a_cookie_that_stands_for_somebody() -> None:
+    given = settings_in(PRODUCTION)
+    assert given["CSRF_COOKIE_HTTPONLY"]
+    assert given.get("SESSION_COOKIE_HTTPONLY", True)  # Django's own
+
+
 @pytest.mark.parametrize("proxies", [0, 2])
 def test_the_sign_in_knows_how_many_proxies_there_are(proxies: int, settings: Any) -> None:
     given = {"TRUSTED_PROXY_COUNT": str(proxies)} if proxies else {}
