@@ -6,6 +6,7 @@ import re
 
 from billing import security_log
 from billing.outage import is_outage
+from billing.texts import storable
 
 RESET_LINK = re.compile(r"(/password/reset/key/)[^/\s\"']+")
 
@@ -18,6 +19,11 @@ class Line(logging.Formatter):
         if record.name == security_log.NAME:
             return record.getMessage()
         return super().format(record)
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        """Leave no way to begin a line that looks like another one; tracebacks follow it."""
+        record.message = storable("\\n".join(record.message.splitlines()))
+        return super().formatMessage(record)
 
 
 class InOneLine(logging.Filter):
