@@ -20,9 +20,17 @@ class Download:
 
 
 def download_of(
-    selection: Selection, *, rows: int, public_import_id: str = "", call_id: str = ""
+    selection: Selection,
+    *,
+    rows: int,
+    public_import_id: str = "",
+    call_id: str = "",
+    as_of: str = "",
 ) -> Download:
-    """The download of ``rows``; by its address exactly these days, also after midnight."""
+    """The download of ``rows``; by its address exactly these days, also after midnight.
+
+    ``as_of``: the state that the page shows, so that the file has no row that came later.
+    """
     is_made_first = rows > STREAMED_ROWS_MAX and not call_id
     filters = selection.filters
     query = {
@@ -35,6 +43,7 @@ def download_of(
         "call_id": call_id,
         "import": public_import_id,
         "seq": str(selection.last_seq) if is_made_first else "",
+        "as_of": "" if is_made_first else as_of,
     }
     name = "dashboard:export_new" if is_made_first else "dashboard:export"
     url = reverse(

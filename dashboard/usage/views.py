@@ -60,6 +60,7 @@ def usage(request: AccountRequest) -> HttpResponse:
     if elsewhere is not None:
         return elsewhere
     today = now.astimezone(period.zone).date()
+    shown_as_of = str(AsOf(report.last_seq, as_of.at if as_of else now))
     chart = chart_data(granularity=period.granularity, bars=report.bars, today=today)
     context = {
         "usage": report,
@@ -68,6 +69,7 @@ def usage(request: AccountRequest) -> HttpResponse:
             rows=report.rows.paginator.count,
             public_import_id=str(form.shown_import.public_id) if form.shown_import else "",
             call_id=form.usage_filters.call_id,
+            as_of=shown_as_of,
         ),
         "period": period,
         "filters": form,
@@ -76,7 +78,7 @@ def usage(request: AccountRequest) -> HttpResponse:
         "expiring": expiring_soon(left=request.frame.grants_left, now=now),
         "compared": compared(report),
         "by_agent": by_agent,
-        "as_of": str(AsOf(report.last_seq, as_of.at if as_of else now)),
+        "as_of": shown_as_of,
     }
     if not form.usage_filters:
         context["outlook"] = outlook_of(

@@ -3,8 +3,12 @@
 // stands in the filters, and what was chosen just now. So nothing chosen or typed is lost, the last
 // state wins, and the address says what is shown.
 
-// What says which rows of the same list are shown: it means nothing for another list.
+// What says which rows of the same list are shown, and of which state of it: for another list the
+// page means nothing, and the state means nothing where the figures are others too.
 const OF_THE_LIST = ["page", "as_of"];
+// What says how they are shown. The log is exchanged alone, so what the filters above it know of
+// these may be out of date.
+const OF_THE_LOG = ["view", "sort"];
 
 let underWay = null; // the request, as htmx describes it, with the `wanted` that we add
 
@@ -19,12 +23,14 @@ const put = (state, name, value) => {
   else state.delete(name);
 };
 
-const listOf = (state) => {
-  const list = new URLSearchParams(state);
-  for (const name of OF_THE_LIST) list.delete(name);
-  list.sort();
-  return list.toString();
+const without = (state, names) => {
+  const rest = new URLSearchParams(state);
+  for (const name of names) rest.delete(name);
+  rest.sort();
+  return rest.toString();
 };
+const listOf = (state) => without(state, OF_THE_LIST);
+const figuresOf = (state) => without(state, [...OF_THE_LIST, ...OF_THE_LOG]);
 
 // The state under way, or shown, with what stands in the filters: what was typed counts at once.
 const withFilters = () => {
@@ -34,7 +40,8 @@ const withFilters = () => {
 };
 
 const onlyItsList = (state) => {
-  if (listOf(state) !== listOf(shown())) for (const name of OF_THE_LIST) state.delete(name);
+  if (listOf(state) !== listOf(shown())) state.delete("page");
+  if (figuresOf(state) !== figuresOf(shown())) state.delete("as_of");
   return state;
 };
 
@@ -57,6 +64,9 @@ document.addEventListener("htmx:configRequest", (event) => {
   const address = new URL(request.path, location.href);
   const asked = new URLSearchParams(address.search);
   for (const [name, value] of request.formData.entries()) put(asked, name, value);
+  if (request.elt.closest(".filters")) {
+    for (const name of OF_THE_LOG) put(asked, name, said(shown(), name));
+  }
   request.wanted = merged(asked);
   for (const name of [...request.formData.keys()]) request.formData.delete(name);
   const query = request.wanted.toString();
@@ -92,6 +102,12 @@ let kept = null;
 
 document.addEventListener("htmx:beforeSwap", ({ detail }) => {
   kept = null;
+  const { wanted: asked } = detail.requestConfig;
+  if (asked && figuresOf(asked) !== figuresOf(shown())) {
+    // A link of the log asked for it, but what was typed changes tiles and graph too.
+    const all = document.getElementById("usage");
+    Object.assign(detail, { target: all, selectOverride: "unset", swapOverride: "innerHTML" });
+  }
   if (!detail.shouldSwap || !detail.target.querySelector(".filters")) return;
   const wanted = detail.requestConfig.wanted ?? shown();
   const menu = document.querySelector(".filters details.menu");

@@ -4,14 +4,17 @@ import csv
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 from playwright.sync_api import Page, Request, Route, expect
 
 from billing.models import Account, LedgerEntry, User
 from tests.browser.conftest import Open
+from tests.movements import call, post
 
 pytestmark = pytest.mark.browser
 
@@ -67,6 +70,38 @@ def test_a_search_typed_before_next_is_pressed_is_applied(page: Page, company: A
     expect(page.locator(".log-count")).to_contain_text("1–")
     assert all(name and name.startswith(text) for name in shown_ids(page))
     expect(page.get_by_label("Call ID")).to_have_value(text)
+    announced = page.locator("#log").get_attribute("data-announcement") or ""
+    calls = page.locator(".tile-figure").first.text_content()
+    assert f" {calls} calls, " in announced
+
+
+def test_a_filter_chosen_among_the_agents_stays_among_them(page: Page):
+    page.get_by_role("link", name="Show by agent").click()
+    page.locator("#sort-calls").click()
+    expect(page).to_have_url(re.compile(r"sort=calls"))
+    page.get_by_label("Usage type").select_option("inbound")
+    expect(page).to_have_url(re.compile(r"view=agents.*sort=calls.*usage_type=inbound"))
+    expect(page.locator("#log-title")).to_have_text("By Agent")
+    page.get_by_role("link", name="Show the calls").click()
+    expect(page).not_to_have_url(re.compile(r"view="))
+    page.get_by_label("Usage type").select_option("")
+    expect(page).not_to_have_url(re.compile(r"usage_type="))
+    expect(page.locator("#log-title")).to_have_text("Call Logs")
+
+
+def test_the_agents_are_of_the_state_of_the_tiles_and_newer_rows_are_offered(
+    page: Page, company: Account
+):
+    calls = page.locator(".tile-figure").first.text_content() or ""
+    now = timezone.now()
+    post(call(company, "just-now", 1, now - timedelta(minutes=1), agent="Night desk"), at=now)
+    page.get_by_role("link", name="Show by agent").click()
+    expect(page.locator("#log-title")).to_have_text("By Agent")
+    expect(page.get_by_role("link", name="Night desk")).to_have_count(0)
+    by_agent = page.locator(".agents-table td[data-unit=calls]").all_text_contents()
+    assert sum(int(number.replace(",", "")) for number in by_agent) == int(calls.replace(",", ""))
+    page.get_by_role("link", name="1 new row – show").click()
+    expect(page.get_by_role("link", name="Night desk")).to_be_visible()
 
 
 def test_what_is_chosen_one_after_the_other_while_answers_are_away_holds_together(

@@ -71,7 +71,7 @@ def page_of(export: Export) -> str:
 def test_a_short_list_is_sent_at_once(visitor: Client, account: Account) -> None:
     insert_calls(account, 12, last_at=NOW, days=5)
     page = visitor.get(USAGE).text
-    assert f'href="{USAGE}export.csv?{DAYS.replace("&", "&amp;")}"' in page
+    assert f'href="{USAGE}export.csv?{DAYS.replace("&", "&amp;")}&amp;as_of=12-' in page
     assert "Download 12 rows as CSV" in page
     assert "Your downloads" not in page
     assert not visitor.get(f"{USAGE}export.csv?{DAYS}")["Content-Type"].startswith("text/html")

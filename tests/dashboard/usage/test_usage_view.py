@@ -420,6 +420,10 @@ def test_paging_keeps_to_the_state_that_it_began_with(visitor: Client, account: 
     assert "11–20 of 25" in second
     assert "3 new rows – show" in second
     assert "c10" in second
+    download = re.search(r'href="([^"]+export.csv[^"]+)"', page)
+    assert download is not None
+    file = visitor.get(download[1].replace("&amp;", "&"))
+    assert len(file.getvalue().decode().splitlines()) == 1 + 25  # as the link said
     assert "11–20 of 28" in visitor.get("/a/acme/billing/usage/?page=2").text
 
 
