@@ -1,7 +1,7 @@
 """Texts for people: credits in words, and what no text that is stored may contain. No Django."""
 
 import re
-from unicodedata import category, normalize
+from unicodedata import bidirectional, category, normalize
 
 from billing.refusals import Refusal
 
@@ -14,6 +14,25 @@ REPLACEMENT = "\ufffd"
 def storable(text: str) -> str:
     """Return ``text`` with a replacement character for each that can't be stored."""
     return UNSTORABLE.sub(REPLACEMENT, text)
+
+
+# Characters that turn the direction of what follows them. They show nothing themselves.
+_TURNS = dict.fromkeys(map(ord, "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"))
+_RIGHT_TO_LEFT = frozenset({"R", "AL", "AN"})
+
+
+def apart(text: str) -> str:
+    """Return what somebody wrote so that it turns nothing around it when it stands in a sentence.
+
+    Where it is written from right to left it stands between marks that isolate it; signs by which
+    it would turn the rest of the sentence go.
+    """
+    if text.isascii():
+        return text
+    text = text.translate(_TURNS)
+    if _RIGHT_TO_LEFT.isdisjoint(map(bidirectional, text)):
+        return text
+    return f"\u2068{text}\u2069"
 
 
 # A spreadsheet takes a text that begins with one of these for a formula, and would run it; some

@@ -16,7 +16,7 @@ from django.db.models import Q
 from billing.ledger import references
 from billing.models import CreditGrant, GrantSource, Kind, TopUp
 from billing.plans.rating import MICROSECONDS_PER_SECOND, UsageType
-from billing.texts import in_credits
+from billing.texts import apart, in_credits
 from calls.models import Call, Status
 from calls.usage.entries import Entry
 
@@ -138,12 +138,12 @@ def _who(entry: Entry) -> str:
     """Who spoke with whom, what people know a call by: "Asha to +9198…", "Outbound call"."""
     towards, direction = _TOWARDS[entry.usage_type]
     if entry.agent and entry.other_number:
-        who = f"{entry.agent} {towards} {entry.other_number}"
+        who = f"{apart(entry.agent)} {towards} {apart(entry.other_number)}"
         return who if entry.usage_type != UsageType.TRANSLATION else f"{who}, translation"
     if entry.agent:
-        return f"{entry.agent}, {direction.lower()}"
+        return f"{apart(entry.agent)}, {direction.lower()}"
     if entry.other_number:
-        return f"{direction} {towards} {entry.other_number}"
+        return f"{direction} {towards} {apart(entry.other_number)}"
     return NAMES[entry.usage_type]
 
 
@@ -218,7 +218,7 @@ def _moved(name: str) -> Say:
 
 def _renamed(name: str) -> Say:
     def say(before: str, after: str, zone: tzinfo) -> str:
-        return f"{name} {before or NONE} → {after or NONE}"
+        return f"{name} {apart(before) or NONE} → {apart(after) or NONE}"
 
     return say
 
@@ -279,7 +279,7 @@ def _of_top_up(entry: Entry) -> str:
 
 def _of_refund(entry: Entry) -> str:
     said = f"Credits of top-up {TopUp(pk=entry.top_up_id).receipt_number} taken back"
-    return f"{said}: {entry.remarks}" if entry.remarks else said
+    return f"{said}: {apart(entry.remarks)}" if entry.remarks else said
 
 
 def _of_plan_credits(entry: Entry, zone: tzinfo) -> str:
@@ -297,4 +297,4 @@ def _of_expiry(entry: Entry, grants: ExpiredGrants) -> str:
 
 
 def _with_remarks(said: str, entry: Entry) -> str:
-    return f"{said} · {entry.remarks}" if entry.remarks else said
+    return f"{said} · {apart(entry.remarks)}" if entry.remarks else said

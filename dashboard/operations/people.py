@@ -27,7 +27,7 @@ from dashboard.operations.accounts.members import MembershipInline, StoringFormS
 from dashboard.operations.base import EditableAdmin
 from dashboard.operations.permissions import may_change
 from dashboard.operations.record_actions import Outcome, Preview, RecordAction
-from dashboard.sign_in.invitations import send_password_link
+from dashboard.sign_in.invitations import mails_go_out, send_password_link
 from dashboard.sign_in.sessions import end_sessions, note_ended
 
 EMAIL_LENGTH_MAX = 254
@@ -83,7 +83,7 @@ class SendPasswordLink(RecordAction[User]):
         return None
 
     def do(self, form: Any) -> Outcome:
-        if send_password_link(self.record):
+        if send_password_link(self.record) and mails_go_out():
             note_about_person(ActivityKind.PASSWORD_LINK_SENT, person=self.record)
             sent = f"a link to choose a password to {self.record.email}"
             return Outcome(told=f"Sent {sent}.", recorded=f"Sent {sent}")
@@ -220,7 +220,7 @@ class PersonAdmin(EditableAdmin):
                 messages.warning(request, told)
 
     def _invite(self, request: HttpRequest, person: User) -> None:
-        if send_password_link(person):
+        if send_password_link(person) and mails_go_out():
             messages.info(request, f"A link to choose a password is on its way to {person.email}.")
         else:
             messages.error(request, NOT_SENT)

@@ -25,11 +25,16 @@ from billing.refusals import Refusal
 from dashboard.access import AccountRequest, account_page
 from dashboard.pages import to_real_page
 from dashboard.refusals import add_refusal
-from dashboard.sign_in.invitations import send_welcome
+from dashboard.sign_in.invitations import mails_go_out, send_welcome
 from dashboard.team.form import InvitationForm, RoleForm
 from dashboard.team.listing import MemberRow, member_rows, members_of
 
 MEMBERS_PER_PAGE = 25
+# Nobody of the team may see the link: it lets in whoever has it.
+NO_MAIL = (
+    "This installation sends no mails: ask the people who look after your account here how they "
+    "get in."
+)
 
 
 @account_page(manages=True, operators=False)
@@ -73,7 +78,10 @@ def team_invite(request: AccountRequest) -> HttpResponse:
 
 def _send_mail(request: AccountRequest, member: Membership) -> None:
     email = member.user.email
-    if send_welcome(member=member, by=cast(User, request.user)):
+    is_sent = send_welcome(member=member, by=cast(User, request.user))
+    if is_sent and not mails_go_out():
+        messages.warning(request, f"{email} is in the team. {NO_MAIL}")
+    elif is_sent:
         messages.success(request, f"A mail is on its way to {email}.")
     else:
         messages.error(

@@ -34,7 +34,10 @@ class Detail:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """The rows of a list that a choice of one of its filters keeps: how many, and where."""
+    """The rows of a list that a choice of one of its filters keeps: how many, and where.
+
+    ``url`` is empty where no one list has them all.
+    """
 
     count: int
     url: str
@@ -191,13 +194,14 @@ def _mails(now: datetime) -> Row:
     ]
     stuck = [(words, each) for words, each in kinds if each.count]
     _, first = next(iter(stuck), kinds[0])
+    url = first.url if len(stuck) < 2 else ""
     about = "The mail server is away, or no worker runs. They are tried again until they go."
     if not mails_go_out():
         about = "No mail leaves this server: EMAIL_URL names no mail server."
     return Row(
         "Mails that do not go out",
         about,
-        Listed(sum(each.count for _, each in kinds), first.url),
+        Listed(sum(each.count for _, each in kinds), url),
         [
             *(Detail(words, each.url, grouped(each.count)) for words, each in stuck),
             Detail("Send yourself a test mail", reverse("operators_first_steps") + "#step-mail"),

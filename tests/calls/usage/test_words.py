@@ -42,6 +42,23 @@ def entry(**facts: object) -> Entry:
     return Entry._make({**of_call, **facts}.get(name) for name in Entry._fields)
 
 
+# ── Whatever people wrote ────────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize(
+    ("agent", "number", "remarks", "expected"),
+    [
+        ("دعم", "+1", "مهم", "\u2068دعم\u2069 to +1, 65 s, 3 × 30 s · \u2068مهم\u2069"),
+        ("\u202ekcart", "+1", "a\u2069\u202eb", "kcart to +1, 65 s, 3 × 30 s · ab"),
+        ("Zoë", "+1", "“ok”", "Zoë to +1, 65 s, 3 × 30 s · “ok”"),
+    ],
+)
+def test_no_text_turns_the_charge_around(
+    professional: Account, agent: str, number: str, remarks: str, expected: str
+) -> None:
+    facts = {"agent": agent, "to_number": number, "remarks": remarks}
+    record_calls(records=[record(professional, **facts)], now=NOW)
+    assert said(professional, kind="call") == [expected]
+
+
 # ── Charges ───────────────────────────────────────────────────────────────────────────────────
 @pytest.mark.parametrize(
     ("facts", "expected"),

@@ -19,6 +19,12 @@ INVITE = TEAM + "invite/"
 CHOSEN = "battery-staple-horse-correct"
 
 
+@pytest.fixture(autouse=True)
+def mails_go_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take the outbox of the tests for a mail server."""
+    monkeypatch.setattr("dashboard.team.views.mails_go_out", lambda: True)
+
+
 @pytest.fixture
 def manager(client: Client, owner: User, admin: User) -> Client:
     """An Admin of an account that has a Superadmin too."""
@@ -144,6 +150,16 @@ def test_who_signs_in_already_is_told_where_they_are_now(
     assert "/reset/key/" not in mail.body
     assert f"{settings.SITE_URL}/a/acme/" in mail.body
     assert Membership.objects.get(user=outsider, account__slug="acme").role == Role.MEMBER
+
+
+def test_where_no_mail_leaves_the_server_nobody_is_told_that_one_does(
+    manager: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dashboard.team.views.mails_go_out", lambda: False)
+    page = invited(manager)
+    assert "new@example.com is in the team. This installation sends no mails" in page.text
+    assert "on its way" not in page.text
+    assert "/reset/key/" not in page.text
 
 
 def test_the_answer_is_the_same_for_known_and_unknown_addresses(
