@@ -99,7 +99,7 @@ def test_a_newcomer_goes_from_an_empty_installation_to_the_first_calls(
     grace.get_by_label("New password", exact=True).fill(SECRET)
     grace.get_by_label("New password (again)").fill(SECRET)
     grace.get_by_role("button", name="Save the password").click()
-    expect(grace.get_by_role("heading", name="Your password is changed")).to_be_visible()
+    expect(grace.get_by_role("heading", name="Your password is saved")).to_be_visible()
     page.reload()
     expect(page.locator("#step-invite")).to_contain_text("grace@example.com can sign in")
 

@@ -44,6 +44,21 @@ def test_the_link_leads_to_the_site_whatever_the_request_says(
     assert "24 hours" in sent.body
 
 
+def test_the_page_of_the_link_says_whose_password_it_is_and_that_it_is_saved_once(
+    client: Client, person: User
+) -> None:
+    ask(client, person.email)
+    link = re.search(r"/accounts/password/reset/key/\S+", str(mail.outbox[0].body))
+    assert link is not None
+    page = client.get(link[0], follow=True)
+    assert "<h1>Choose a new password</h1>" in page.text
+    assert "You sign in with asha@example.com." in page.text
+    form = {"password1": "even-longer-and-odd-8", "password2": "even-longer-and-odd-8"}
+    done = client.post(page.request["PATH_INFO"], form, follow=True)
+    assert "<h1>Your password is saved</h1>" in done.text
+    assert "Your password is changed" not in done.text + client.get("/accounts/login/").text
+
+
 def test_an_address_that_nobody_has_gets_nothing(client: Client) -> None:
     assert ask(client, "nobody@example.com") == 302
     assert mail.outbox == []

@@ -14,6 +14,7 @@ from django.urls import reverse
 
 from billing.models import User
 from dashboard.sign_in.sessions import SEEN_AT, SIGNED_IN_AT
+from dashboard.templatetags.browsers import browser_name
 from tests.dashboard.test_two_step_sign_in import clock, code_of  # noqa: F401
 from tests.factories import PASSWORD, UserFactory
 
@@ -34,6 +35,42 @@ def signed_in() -> Callable[..., Client]:
         return browser
 
     return browser_of
+
+
+@pytest.mark.parametrize(
+    ("user_agent", "name"),
+    [
+        (
+            "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:140.0) Gecko/20100101 Firefox/140.0",
+            "Firefox on Windows",
+        ),
+        (
+            "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) "
+            "Chrome/142.0.0.0 Safari/537.36",
+            "Chrome on Linux",
+        ),
+        (
+            "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, "
+            "like Gecko) Chrome/142.0.0.0 Safari/537.36 Edg/142.0.0.0",
+            "Edge on Windows",
+        ),
+        (
+            "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) "
+            "AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5 Mobile/15E148 "
+            "Safari/604.1",
+            "Safari on iPhone",
+        ),
+        (
+            "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like "
+            "Gecko) Chrome/142.0.0.0 Mobile Safari/537.36",
+            "Chrome on Android",
+        ),
+        ("curl/8.5.0", "curl/8.5.0"),
+        ("", "unknown"),
+    ],
+)
+def test_people_recognise_the_browser(user_agent: str, name: str) -> None:
+    assert browser_name(user_agent) == name
 
 
 def is_signed_in(browser: Client) -> bool:

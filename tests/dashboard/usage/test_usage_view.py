@@ -437,3 +437,17 @@ def test_a_state_that_never_was_is_the_newest(
     page = visitor.get("/a/acme/billing/usage/", {"as_of": as_of})
     assert page.status_code == 200
     assert "1–1 of 1" in page.text
+
+
+def test_an_account_without_calls_says_how_calls_get_here_to_those_who_may_bring_them(
+    client: Client, account: Account, admin: User, member: User
+) -> None:
+    client.force_login(admin)
+    page = client.get(USAGE).text
+    main = page.partition("No calls yet")[2].partition('<h2 id="next-steps"')[0]
+    assert 'href="/a/acme/calls/sources/">Connect a source<' in main
+    assert 'href="/a/acme/calls/imports/new/">Import calls<' in main
+    client.force_login(member)
+    page = client.get(USAGE).text
+    assert "No calls yet" in page
+    assert "Connect a source" not in page
