@@ -117,6 +117,8 @@ document.addEventListener("htmx:beforeSwap", ({ detail }) => {
     days: menu.open ? days() : [],
     isMenuOpen: menu.open && !menu.contains(detail.requestConfig.elt),
     caret: focused?.matches?.("input[type=search]") ? focused.selectionStart : null,
+    // On a phone the filters stay open for the next choice; Enter in the search is the last one.
+    sheetAt: document.querySelector(".filters-fields:popover-open") && focused?.matches("select") && focused.id,
   };
 });
 
@@ -128,6 +130,10 @@ document.addEventListener("htmx:afterSwap", () => {
   for (const old of [...kept.typed, ...(kept.isMenuOpen ? kept.days : [])]) {
     const field = document.getElementById(old.id);
     if (field) field.value = old.value;
+  }
+  if (kept.sheetAt) {
+    document.querySelector(".filters-fields").showPopover();
+    document.getElementById(kept.sheetAt)?.focus();
   }
   const focused = document.activeElement;
   if (kept.caret !== null && focused.matches("input[type=search]")) {

@@ -130,3 +130,29 @@ def test_an_account_that_does_not_exist_is_no_page_of_the_navigation(
     expect(page.locator("nav [aria-current=page], .nav [aria-current=page]")).to_have_text(
         ["Not found"]
     )
+
+
+def test_filters_on_a_phone_stay_open_for_the_next_choice(
+    open_page: Open, company: Account, owner: User
+):
+    page = open_page(user=owner, viewport={"width": 390, "height": 844})
+    page.goto(reverse("dashboard:usage", args=[company.slug]))
+    page.get_by_role("button", name="Filters").click()
+    page.get_by_label("Agent").focus()
+    page.get_by_label("Agent").select_option("Collections")
+    expect(page).to_have_url(re.compile(r"agent=Collections"))
+    expect(page.get_by_label("Agent")).to_be_focused()
+    page.get_by_label("Call ID").fill("call-")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile(r"call_id=call-"))
+    expect(page.get_by_label("Call ID")).to_be_hidden()
+
+
+def test_agents_are_sorted_on_a_phone_too(open_page: Open, company: Account, owner: User):
+    page = open_page(user=owner, viewport={"width": 390, "height": 844})
+    page.goto(f"{reverse('dashboard:usage', args=[company.slug])}?view=agents")
+    page.get_by_role("link", name="Minutes").click(timeout=2_000)
+    expect(page).to_have_url(re.compile(r"sort=minutes"))
+    expect(page.get_by_role("columnheader", name="Minutes")).to_have_attribute(
+        "aria-sort", "descending"
+    )
