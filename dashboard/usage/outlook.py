@@ -8,11 +8,13 @@ from fractions import Fraction
 from math import floor
 
 from billing.models import CreditGrant
+from billing.texts import in_credits
 from calls.usage.counts import Counted
 from calls.usage.periods import DAY, Days, Period
 
 # Fewer days say little of a week, in which weekends differ from working days.
 FULL_DAYS_MIN = 5
+DAYS_FORESEEN_MAX = 365
 MICROSECOND = timedelta(microseconds=1)
 
 
@@ -30,6 +32,19 @@ class Outlook:
     days_left: int | None
     expires_at: datetime | None = None
     some_expire: bool = False
+
+    @property
+    def average_words(self) -> str:
+        """The credits of an average day, for a sentence."""
+        return in_credits(self.credits_per_day) if self.credits_per_day else "less than 1 credit"
+
+    @property
+    def days_words(self) -> str:
+        """How long they last, where none is left to expire: no forecast reaches past a year."""
+        days = self.days_left or 0
+        if days > DAYS_FORESEEN_MAX:
+            return "more than a year"
+        return f"about {days} {'day' if days == 1 else 'days'}" if days else "less than a day"
 
 
 def outlook_of(

@@ -57,6 +57,24 @@ def test_only_today_is_left_out_where_bars_are_weeks_or_months(days: int):
     assert outlook(10, 20, 30, 20, 10, 30, 999, days=days) == Outlook(6, 20, 5)
 
 
+@pytest.mark.parametrize(
+    ("used", "credits", "said"),
+    [
+        ((2, 0, 0, 0, 0, 0, 9), 10, ("less than 1 credit", "about 30 days")),
+        ((1, 1, 1, 1, 1, 1, 9), 1, ("1 credit", "about 1 day")),
+        ((10, 10, 10, 10, 10, 10, 9), 3_650, ("10 credits", "about 365 days")),
+        ((10, 10, 10, 10, 10, 10, 9), 2 * 10**9, ("10 credits", "more than a year")),
+        ((10, 10, 10, 10, 10, 10, 9), 4, ("10 credits", "less than a day")),
+    ],
+)
+def test_words_fit_little_use_and_much_that_is_left(
+    used: tuple[int, ...], credits: int, said: tuple[str, str]
+):
+    found = outlook(*used, grants=[left(credits)])
+    assert found is not None
+    assert (found.average_words, found.days_words) == said
+
+
 @pytest.mark.parametrize(("credits", "days"), [(399, 4), (349, 3), (350, 4), (49, 0)])
 def test_days_left_are_rounded_to_the_nearest(credits: int, days: int):
     assert outlook(100, 100, 100, 100, 100, 0, grants=[left(credits)]) == Outlook(5, 100, days)
