@@ -5,7 +5,7 @@ from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 from django.contrib.admin import AdminSite, ShowFacets, display
-from django.db.models import DateTimeField, F, Func, Model, QuerySet, TextField
+from django.db.models import DateTimeField, F, Field, Func, IntegerField, Model, QuerySet, TextField
 from django.db.models.functions import Left
 from django.forms.models import _get_foreign_key
 from django.http import HttpRequest
@@ -18,6 +18,7 @@ from unfold.admin import ModelAdmin
 
 from billing.activity import ActivityKind, Changes, Facts, changed, note
 from billing.models import Account
+from billing.texts import grouped
 from billing.zones import local
 from dashboard.operations.filters import ACCOUNT_PARAMETER
 from dashboard.operations.hostile import MEANWHILE, StalePage, answer_or_explain
@@ -42,6 +43,15 @@ def local_time(at: datetime | None, zone: tzinfo, *, seconds: bool = False) -> S
     )
 
 
+def _grouped_column(field: IntegerField) -> Callable[[Any], str | None]:
+    @display(description=capfirst(str(field.verbose_name)))
+    def column(record: Any) -> str | None:
+        number = getattr(record, field.name)
+        return None if number is None else grouped(number)
+
+    return column
+
+
 class OperatorAdmin(StaffPermissions, ModelAdmin):
     """What every page of the operators has. Use `EditableAdmin` or `RecordAdmin`.
 
@@ -63,12 +73,12 @@ class OperatorAdmin(StaffPermissions, ModelAdmin):
 
     def __init__(self, model: type[Model], admin_site: AdminSite) -> None:
         super().__init__(model, admin_site)
-        self._local_names = {}
+        self._shown_names: dict[str, str] = {}
         for field in model._meta.fields:
             if isinstance(field, DateTimeField):
-                name = f"{field.name}_local"
-                setattr(self, name, self._local_column(field))
-                self._local_names[field.name] = name
+                self._show(field, f"{field.name}_local", self._local_column(field))
+            elif isinstance(field, IntegerField) and not field.primary_key:
+                self._show(field, f"{field.name}_grouped", _grouped_column(field))
 
     def get_urls(self) -> list[URLPattern]:
         """The addresses of the record actions too. Unfold itself makes those of labelled ones."""
@@ -117,15 +127,15 @@ class OperatorAdmin(StaffPermissions, ModelAdmin):
         return UTC
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:
-        return [self._local_names.get(name, name) for name in super().get_list_display(request)]
+        return [self._shown_names.get(name, name) for name in super().get_list_display(request)]
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        """Times that are not to be edited are shown as they are everywhere else."""
+        """Times and numbers not to be edited are shown as they are everywhere else."""
         fieldsets = super().get_fieldsets(request, obj)
         if self.has_change_permission(request, obj):
             return fieldsets
         return [
-            (title, {**options, "fields": self._with_local_names(options["fields"])})
+            (title, {**options, "fields": self._with_shown_names(options["fields"])})
             for title, options in fieldsets
         ]
 
@@ -136,13 +146,18 @@ class OperatorAdmin(StaffPermissions, ModelAdmin):
         address: URLPattern = path(f"<path:object_id>/{each.path}/", view, name=name)
         return address
 
-    def _with_local_names(self, fields: Iterable[Any]) -> list[Any]:
+    def _with_shown_names(self, fields: Iterable[Any]) -> list[Any]:
         return [
-            self._local_names.get(each, each)
+            self._shown_names.get(each, each)
             if isinstance(each, str)
-            else self._with_local_names(each)
+            else self._with_shown_names(each)
             for each in fields
         ]
+
+    def _show(self, field: Field, name: str, column: Callable[[Any], Any]) -> None:
+        """Show ``field`` by the ``column`` of that name, wherever it is not to be edited."""
+        setattr(self, name, column)
+        self._shown_names[field.name] = name
 
     def _local_column(self, field: DateTimeField) -> Callable[[Any], SafeString | str]:
         @display(description=capfirst(str(field.verbose_name)))
@@ -268,7 +283,7 @@ class RecordAdmin(OperatorAdmin):
         for document in self.documents:
             name = f"{document}_text"
             setattr(self, name, self._document_column(document))
-            self._local_names[document] = name
+            self._shown_names[document] = name
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         """Without the documents: Python can't read those that are nested too deeply."""

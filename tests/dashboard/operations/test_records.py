@@ -48,6 +48,18 @@ def test_records_have_a_list_and_a_page(staff: Client, used: None, model: str) -
     assert staff.get(f"/admin/{model}/{row.pk}/change/").status_code == 200
 
 
+@pytest.mark.parametrize("model", ["billing/creditgrant", "billing/dailyusage"])
+def test_large_numbers_are_written_as_on_the_customers_pages(
+    staff: Client, account: Account, model: str
+) -> None:
+    adjust(account=account, credits=1_234_567, reason="Goodwill", reference="gift", at=OPENED_AT)
+    response = staff.get(f"/admin/{model}/")
+    row = response.context["cl"].result_list[0]
+    for text in (response.text, staff.get(f"/admin/{model}/{row.pk}/change/").text):
+        assert "1,234,567" in text
+        assert ">1234567<" not in text
+
+
 @pytest.mark.parametrize(
     ("model", "said"),
     [
