@@ -80,7 +80,7 @@ def usage(request: AccountRequest) -> HttpResponse:
         "by_agent": by_agent,
         "as_of": shown_as_of,
     }
-    if not form.usage_filters:
+    if not form.usage_filters and request.account.closed_at is None:
         context["outlook"] = outlook_of(
             period=period, counted=report.counted, grants=request.frame.grants_left, now=now
         )

@@ -1,5 +1,7 @@
 """A closed account: its members read and download, and begin nothing."""
 
+from datetime import timedelta
+
 import pytest
 from django.test import Client
 from django.urls import reverse
@@ -57,9 +59,22 @@ def test_what_a_script_asks_for_is_refused(client: Client, closed: Account, owne
 
 def test_no_plan_is_offered_to_be_asked_for(client: Client, closed: Account, owner: User) -> None:
     client.force_login(owner)
-    assert "Ask for Base" not in words(client.get(page("plans")))
+    said = words(client.get(page("plans")))
+    assert "Ask for" not in said
+    assert "A closed account has no plan to change." in said
     response = client.post(page("plans"), {"do": "ask"})
     assert response.status_code == 409
+
+
+def test_nothing_is_foretold_of_what_is_left(
+    client: Client, account: Account, professional: Plan, operator: User, member: User
+) -> None:
+    calls = [call(account, f"c{ago}", 5, NOW - timedelta(days=ago)) for ago in range(1, 7)]
+    post(top_up(account, 1_000, NOW), *calls)
+    client.force_login(member)
+    assert "at this rate" in words(client.get(page("usage")))
+    close_account(account=account, by=operator, reason="They left", now=NOW)
+    assert "at this rate" not in words(client.get(page("usage")))
 
 
 def test_members_download_and_choose_their_mails(
