@@ -20,7 +20,6 @@ from typing import Any
 
 import pytest
 import redis
-from axe_playwright_python.sync_playwright import Axe
 from celery import current_app
 from django.apps import apps
 from django.conf import settings
@@ -47,6 +46,7 @@ from pytest_django import DjangoDbBlocker
 from billing.models import Balance, Pack, Plan, User
 from config.local import browser as chromium
 from tests import emptying
+from tests.accessibility import faults_of
 from tests.audit import LEDGER, WHOLE, breaches
 from tests.child import child_environment
 
@@ -302,7 +302,7 @@ def assert_accessible() -> Callable[[Page], None]:
     """Return a function that fails with axe's report when a page has a breach it can find."""
 
     def assert_accessible(page: Page) -> None:
-        results = Axe().run(page)
+        results = faults_of(page)
         assert results.violations_count == 0, results.generate_report()
 
     return assert_accessible

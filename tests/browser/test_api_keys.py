@@ -4,12 +4,12 @@ import os
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from django.urls import reverse
 from playwright.sync_api import Page, expect
 
 from billing.accounts.api_keys import find_key
 from billing.models import Account, ApiKey, User
+from tests.accessibility import faults_of
 from tests.browser.conftest import Open
 
 pytestmark = pytest.mark.browser
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.browser
 
 def look(page: Page, name: str) -> None:
     """Nothing that axe finds, nothing that scrolls sideways; SCREENSHOTS_INTO keeps a picture."""
-    results = Axe().run(page)
+    results = faults_of(page)
     assert results.violations_count == 0, results.generate_report()
     width = page.viewport_size["width"] if page.viewport_size else 0
     assert page.evaluate("() => document.documentElement.scrollWidth") <= width

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from django.urls import reverse
 from django.utils import timezone
 from playwright.sync_api import Page, Route, expect
@@ -16,6 +15,7 @@ from playwright.sync_api import Page, Route, expect
 from billing.models import Account, Balance, User
 from calls.imports import machine, slices, steps, uploads
 from calls.models import Call, FileImport, ImportState
+from tests.accessibility import faults_of
 from tests.browser.conftest import Open
 from tests.dashboard.imports.conftest import imported, tried, uploaded, worked
 
@@ -432,7 +432,7 @@ def test_every_state_is_readable_and_fits(
     for name, path in every_state(company, owner, by_hand):
         page.goto(path)
         page.evaluate("document.querySelectorAll('main details').forEach(each => each.open = true)")
-        results = Axe().run(page)
+        results = faults_of(page)
         if results.violations_count:
             faults[name] = results.generate_report()
         if page.evaluate("document.documentElement.scrollWidth > innerWidth"):

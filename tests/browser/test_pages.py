@@ -4,12 +4,12 @@ import json
 from collections.abc import Sequence
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from django.urls import reverse
 from playwright.sync_api import Page
 
 from billing.accounts.opening import change_time_zone
 from billing.models import Account, User
+from tests.accessibility import faults_of
 from tests.browser.conftest import Open
 from tests.browser.pages import OPERATORS, SIGNED_OUT, pages_of
 
@@ -33,7 +33,7 @@ def breaches(page: Page, pages: dict[str, str], widths: Sequence[int] = ()) -> d
             "() => document.querySelectorAll('.chart-table, .questions details')"
             ".forEach(each => { each.open = true })"
         )
-        results = Axe().run(page)
+        results = faults_of(page)
         if results.violations_count:
             found[name] = results.generate_report()
     return found

@@ -3,7 +3,6 @@
 import time
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from django.db.models import QuerySet
 from django.urls import reverse
 from django.utils import timezone
@@ -22,6 +21,7 @@ from billing.models import (
 from billing.payments import buying, pricing, settling
 from billing.payments.gateways import PaymentStatus
 from billing.payments.states import state_of
+from tests.accessibility import faults_of
 from tests.billing.payments.purchases import checkout_facts, refund_facts
 from tests.browser.conftest import Open
 
@@ -293,7 +293,7 @@ def test_every_state_is_readable_and_fits(
     for name, address in every_state(customer, owner).items():
         page.goto(address)
         page.evaluate("document.querySelectorAll('main details').forEach(each => each.open = true)")
-        results = Axe().run(page)
+        results = faults_of(page)
         if results.violations_count:
             faults[name] = results.generate_report()
         if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
