@@ -1,11 +1,13 @@
 """Asking platforms for their lists of calls: what never came is found, what came is known.
 
 A pull asks for what started since the last one, and for an hour before that, because a list may be
-late. Calls that were under way are asked for again until they have ended. What it finds is stored
-like what is sent, and recorded by the same worker.
+late. Calls that were under way are asked for again until they have ended; the newest calls are
+asked for first, so that nobody waits for one that never ends. What it finds is stored like what is
+sent, and recorded by the same worker.
 """
 
 import logging
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -26,7 +28,7 @@ OVERLAP: Final = timedelta(hours=1)
 BEFORE_CONNECTED: Final = timedelta(hours=1)
 # How much is asked for at a time: what was found is kept if a later part fails.
 WINDOW: Final = timedelta(hours=12)
-WINDOWS_MAX: Final = 20
+PARTS_MAX: Final = 20
 # A task that died is given up after this long.
 GIVEN_UP_AFTER: Final = timedelta(minutes=6)
 
@@ -54,17 +56,22 @@ def pull(*, source_id: int, now: datetime, asker: Asker | None = None) -> int:
         settings.PLATFORM_API_BASES.get(source.kind) or platform_of(source).api_base
     )
     found = 0
+    unfinished: list[datetime] = []
+    parts = list(_parts(source, now))
+    newest_since = parts[0][0]
     try:
-        for _ in range(WINDOWS_MAX):
-            since, until = _window(source, now)
+        for place, (since, until) in enumerate(parts):
             new, unfinished_since = _ask(source, asker, since=since, until=until, now=now)
             found += new
+            if unfinished_since is not None:
+                unfinished.append(unfinished_since)
+            if place == 0 and len(parts) > 1:
+                continue  # what lies before the newest part is not known yet
+            known_until = now if until >= newest_since else until
             # Nobody is asked again and again about a call that never ends.
-            oldest = max(unfinished_since or until, now - CALL_LENGTH_MAX)
-            source.pulled_until = min(until, oldest)
+            oldest = max(min(unfinished, default=known_until), now - CALL_LENGTH_MAX)
+            source.pulled_until = min(known_until, oldest)
             _note(source, PullState.FINE, "", now, next_at=now + EVERY)
-            if until >= now or source.pulled_until < until:
-                break
     except KeyRefusedError as error:
         _note(source, PullState.REFUSED, str(error), now, next_at=now + REFUSED_EVERY)
     except AskedToWaitError as error:
@@ -93,13 +100,22 @@ def _begin(source_id: int, now: datetime) -> CallSource | None:
     return source
 
 
-def _window(source: CallSource, now: datetime) -> tuple[datetime, datetime]:
-    """From when until when to ask."""
-    if source.pulled_until is None:
-        since = source.created_at - BEFORE_CONNECTED
-    else:
-        since = source.pulled_until - OVERLAP
-    return since, min(max(since + OVERLAP + WINDOW, since), now)
+def _parts(source: CallSource, now: datetime) -> Iterator[tuple[datetime, datetime]]:
+    """From when until when to ask: first for the newest, then from the earliest on up to there."""
+    since = (
+        source.created_at - BEFORE_CONNECTED
+        if source.pulled_until is None
+        else source.pulled_until - OVERLAP
+    )
+    newest_since = max(since, now - OVERLAP - WINDOW)
+    yield newest_since, now
+    until = since
+    for _ in range(PARTS_MAX - 1):
+        if until >= newest_since:
+            return
+        until = min(since + WINDOW, newest_since) + OVERLAP
+        yield since, until
+        since = until - OVERLAP
 
 
 def _ask(

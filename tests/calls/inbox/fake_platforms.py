@@ -15,12 +15,16 @@ KEY = "the-key"
 
 
 class FakePlatforms:
-    """Books of a server. ``calls`` are those of its list; ``faults`` go wrong first, in order."""
+    """Books of a server. ``calls`` are those of its list; ``faults`` go wrong first, in order.
+
+    After ``break_after`` further requests it is broken.
+    """
 
     def __init__(self):
         self.calls = []
         self.key = KEY
         self.faults = []
+        self.break_after = None
         self.requests = []
         self.page_size = 100
         self.base = ""
@@ -30,6 +34,10 @@ class FakePlatforms:
         self.requests.append((method, path, query))
         if self.faults:
             return self.faults.pop(0)
+        if self.break_after is not None:
+            if not self.break_after:
+                return 500, {}, {}
+            self.break_after -= 1
         if path == "/call":
             return self._vapi(query, headers)
         if path.startswith("/2010-04-01/"):

@@ -119,6 +119,35 @@ def test_a_call_under_way_is_asked_for_until_it_has_ended(platform, vapi, profes
     assert pulled(vapi, NOW + 3 * timedelta(hours=1)) == 1
 
 
+def test_nobody_waits_for_a_call_that_never_ends(platform, vapi, professional):
+    """It is asked for again for a week: meanwhile all others are found as they start."""
+    platform.calls = [listed_by_vapi(recent("stuck", 30), status="in-progress")]
+    pulled(vapi)
+    for hours in (20, 44, 68):
+        now = NOW + timedelta(hours=hours)
+        platform.calls.append(listed_by_vapi(report(f"v{hours}", at=now - 5 * MINUTES)))
+        assert pulled(vapi, now) == 1
+        assert vapi.pulled_until == NOW - 30 * MINUTES
+    platform.calls[0]["status"] = "ended"
+    assert pulled(vapi, now + EVERY) == 1
+    assert vapi.pulled_until == now + EVERY
+
+
+def test_the_newest_calls_are_found_though_older_ones_can_not_be_asked_for(platform, vapi):
+    pulled(vapi)
+    later = NOW + timedelta(days=3)
+    platform.calls = [
+        listed_by_vapi(report("new", at=later - 5 * MINUTES)),
+        listed_by_vapi(report("old", at=NOW + timedelta(hours=5))),
+    ]
+    platform.break_after = 1
+    assert pulled(vapi, later) == 1
+    assert (vapi.pull_state, vapi.pulled_until) == (PullState.FAILING, NOW)
+    platform.break_after = None
+    assert pulled(vapi, later + EVERY) == 1
+    assert (vapi.pull_state, vapi.pulled_until) == (PullState.FINE, later + EVERY)
+
+
 def test_days_without_a_worker_are_asked_for_one_part_after_the_other(platform, vapi):
     pulled(vapi)
     platform.requests.clear()
@@ -178,7 +207,8 @@ def test_what_was_found_before_a_failure_is_kept(platform, vapi):
     platform.requests.clear()
     later = NOW + timedelta(days=2)
     platform.calls = [listed_by_vapi(report("v1", at=NOW + timedelta(hours=1)))]
-    platform.faults = [(200, {}, platform.calls), (500, {}, {})]
+    # The newest part is asked for first, then the earliest.
+    platform.faults = [(200, {}, []), (200, {}, platform.calls), (500, {}, {})]
     assert pulled(vapi, later) == 1
     assert vapi.pulled_until == NOW + pulling.WINDOW
     assert vapi.pull_state == PullState.FAILING
