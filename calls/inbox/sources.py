@@ -356,6 +356,7 @@ def _encrypted(text: str, field: str) -> str:
     text = text.strip()
     if not text:
         return ""
-    if len(text) > VALUE_LENGTH_MAX or not text.isprintable():
+    # A name, or the dots that a platform shows in place of a key: nothing that can be sent to it.
+    if len(text) > VALUE_LENGTH_MAX or not (text.isascii() and text.isprintable()):
         raise Refusal("That can’t be what the platform shows: copy it again.", field=field)
     return encryption.encrypt(text)

@@ -88,6 +88,10 @@ class Asker:
                         raise AskingError("Its answer is too large.")
         except requests.Timeout:
             raise AskingError("It did not answer in time.") from None
+        except UnicodeError:
+            raise AskingError(
+                "It could not be asked: something in its key or address can’t be sent."
+            ) from None
         except requests.RequestException as error:
             raise AskingError(f"It could not be reached ({type(error).__name__}).") from None
         try:

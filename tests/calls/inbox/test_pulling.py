@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from billing.refusals import Refusal
 from calls.inbox import pulling, sources
 from calls.inbox.pulling import EVERY, due, pull
 from calls.models import Call, CallSource, InboxEvent, PullState, Via
@@ -194,6 +195,20 @@ def test_other_failures_are_said_and_tried_again_in_their_turn(platform, vapi, f
     pulled(vapi)
     assert (vapi.pull_state, vapi.next_pull_at) == (PullState.FAILING, NOW + EVERY)
     assert vapi.pull_said.endswith(".")
+
+
+@pytest.mark.parametrize("kind", ["vapi", "twilio"])
+@pytest.mark.parametrize("key", ["••••••••", "ключ"], ids=["dots", "words"])
+def test_what_can_not_be_a_key_is_refused_when_it_is_entered(professional, kind, key):
+    with pytest.raises(Refusal, match="copy it again"):
+        connect(professional, kind, api_key=key)
+
+
+def test_what_can_not_be_sent_is_a_state_that_people_see(platform, professional):
+    source = connect(professional, "twilio", options={"account_sid": "AC•••"}, api_key="")
+    pulled(source)
+    assert (source.pull_state, source.next_pull_at) == (PullState.FAILING, NOW + EVERY)
+    assert "can’t be sent" in source.pull_said
 
 
 def test_a_platform_that_is_away_is_said(settings, vapi):
