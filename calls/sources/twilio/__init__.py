@@ -178,14 +178,14 @@ class Twilio(Platform):
         legs = [_leg(told) for _, told in sorted(by_sid.items())]
         own = by_sid.get(call_id)
         if own is not None and _leg(own).status is None:
-            return Unfinished("The call has not ended yet.")
+            return _unfinished(own)
         records = [
             _record(leg, call_id=call_id, account_id=account_id, now=now)
             for leg in legs
             if leg.status is not None
         ]
         if not records:
-            return Unfinished("The call has not ended yet.")
+            return _unfinished([event.fields for event in events])
         return _joined(records)
 
     # ── List ──────────────────────────────────────────────────────────────────────────────────
@@ -325,6 +325,15 @@ def _leg(told: Sequence[Fields]) -> _Leg:
     )
 
 
+def _unfinished(told: Iterable[Fields]) -> Unfinished:
+    """Say that a call is under way. Raises Rejected for a status that may be the end of it."""
+    for status in sorted({one.get("CallStatus") or one.get("status", "") for one in told}):
+        if status not in UNDER_WAY:
+            known = ", ".join((*UNDER_WAY, *STATUSES))
+            raise Rejected("CallStatus", f"is “{status[:40]}”; known are: {known}.")
+    return Unfinished("The call has not ended yet.")
+
+
 def _order(fields: Fields) -> tuple[int, str]:
     number = fields.get("SequenceNumber", "")
     known = int(number) if number.isascii() and number.isdigit() and len(number) < 9 else -1
@@ -339,6 +348,9 @@ def _record(leg: _Leg, *, call_id: str, account_id: int, now: datetime) -> CallR
         connected_at = leg.answered_at or leg.listed_from
         if connected_at is None and leg.ended_at is not None and leg.seconds is not None:
             connected_at = leg.ended_at - timedelta(seconds=leg.seconds)
+        if connected_at is None:
+            missing = "CallDuration" if leg.ended_at is not None else "Timestamp"
+            raise Rejected(missing, "is missing, and nothing else tells when it was answered.")
         # Two clocks of Twilio's can differ by a second.
         if connected_at is not None and leg.ended_at is not None:
             connected_at = min(connected_at, leg.ended_at)

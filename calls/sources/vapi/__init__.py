@@ -29,6 +29,7 @@ REPORT: Final = "end-of-call-report"
 PAGE: Final = 100
 AGE_MAX: Final = timedelta(minutes=5)
 ENDED: Final = "ended"
+UNDER_WAY: Final = ("scheduled", "queued", "ringing", "in-progress", "forwarding")
 MESSAGE: Final = "message."
 CALL: Final = "message.call."
 TYPE_OF_CALL: Final = "message.call.type"  # while that of a message is what it is about
@@ -183,18 +184,16 @@ class Vapi(EventPlatform):
             before = oldest
 
     def _page(self, calls: Sequence[Mapping[str, Any]]) -> PulledPage:
-        ended = [call for call in calls if text_of(call.get("status")) in ("", ENDED)]
-        running = [
-            time
-            for call in calls
-            if text_of(call.get("status")) not in ("", ENDED)
-            and (time := iso_or_none(text_of(call.get("createdAt")))) is not None
-        ]
-        return PulledPage(
-            # As a report tells it, so that both are read alike.
-            [self.event_of({"message": {"call": call}}) for call in ended],
-            min(running, default=None),
-        )
+        events, running = [], []
+        for call in calls:
+            status = text_of(call.get("status"))
+            has_end = bool(text_of(call.get("endedAt")))
+            if status in ("", ENDED) or (status not in UNDER_WAY and has_end):
+                # As a report tells it, so that both are read alike.
+                events.append(self.event_of({"message": {"call": call}}))
+            else:
+                running.append(iso_or_none(text_of(call.get("createdAt"))))
+        return PulledPage(events, min(filter(None, running), default=None))
 
     def sample(
         self, *, call_id: str, secret: str, url: str, options: Mapping[str, str], now: datetime

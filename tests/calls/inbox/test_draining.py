@@ -167,6 +167,30 @@ def test_the_leg_of_a_transfer_is_part_of_its_call(client, professional):
     assert (call.call_id, call.usage_type, call.credits) == ("CA1", "inbound", 3)
 
 
+def test_a_status_of_twilio_that_nobody_knows_fails_until_one_that_is_known_comes(
+    client, professional
+):
+    """It may be the end of a call: passed over in silence, the call would not be charged."""
+    source = connect(professional, "twilio")
+    completed = callbacks(seconds=65)[-1]
+    send_callback(client, source, completed | {"CallStatus": "finished"})
+    drain_all()
+    (event,) = settled()
+    assert event[:3] == ("CA1", EventState.FAILED, "CallStatus")
+    assert event[3].startswith("is “finished”; known are: queued,")
+    send_callback(client, source, completed)
+    drain_all()
+    assert only_call(professional).credits == 3
+    assert {state for _, state, *_ in settled()} == {EventState.RECORDED}
+
+
+@pytest.mark.parametrize("missing", ["CallDuration", "Timestamp"])
+def test_a_completed_call_of_twilio_says_what_it_lacks(client, professional, missing):
+    send_callback(client, connect(professional, "twilio"), callbacks()[-1] | {missing: ""})
+    drain_all()
+    assert settled()[0][1:3] == (EventState.FAILED, missing)
+
+
 def test_a_callback_that_tells_no_direction_fails_with_its_field(client, professional):
     source = connect(professional, "twilio")
     send_callback(client, source, callbacks(Direction="")[-1])
