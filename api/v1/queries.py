@@ -1,7 +1,7 @@
 """What may stand in the query of an address: its shape, and how it is read.
 
 Unknown parameters are refused: a filter that is misspelt would show other calls than were meant.
-So are those without a value, which may have been meant to have one.
+So are those without a value, which may have been meant to have one, and those with several.
 """
 
 from datetime import datetime
@@ -13,6 +13,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 
 from api.problems import Problem, at_parameter
+from api.v1.paging import CURSOR_LENGTH_MAX
 from billing.models import Account, Kind
 from billing.models.ledger import AGENT_LENGTH_MAX, CALL_ID_LENGTH_MAX
 from billing.plans.granting import current_cycle
@@ -37,6 +38,8 @@ class Query(serializers.Serializer):
             if name not in query.fields:
                 known = ", ".join(query.fields) or "none"
                 raise at_parameter(name[:40], f"There is no such parameter here. Known: {known}.")
+            if len(request.query_params.getlist(name)) > 1:
+                raise at_parameter(name, "This stands here more than once. Give it one value.")
             if not request.query_params[name]:
                 raise at_parameter(name, "This has no value. Give it one, or leave it out.")
         if not query.is_valid():
@@ -109,7 +112,7 @@ class PagedQuery(Query):
         help_text="At most so many in one answer.",
     )
     cursor = serializers.CharField(
-        max_length=200,
+        max_length=CURSOR_LENGTH_MAX,
         required=False,
         help_text="From the address that the header Link calls next.",
     )

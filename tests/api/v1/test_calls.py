@@ -359,6 +359,7 @@ def test_whoever_asks_for_changes_gets_each_call_that_changed(
         ({"agent": "a\x00b"}, "agent"),
         ({"agent": ""}, "agent"),
         ({"changed_since": ""}, "changed_since"),
+        ({"status": ["busy", "failed"]}, "status"),
     ],
     ids=lambda value: str(value) if isinstance(value, dict) else None,
 )

@@ -3,6 +3,7 @@
 import logging
 import os
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
@@ -148,6 +149,19 @@ def test_what_the_client_has_already_is_not_sent_again(program: Program) -> None
     changed = program.get(CALLS, If_None_Match=first["ETag"])
     assert changed.status_code == 200
     assert changed["ETag"] != first["ETag"]
+
+
+def test_part_of_a_list_that_did_not_change_is_not_sent_again(
+    program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also a minute later: the address of the next part stays the same."""
+    program.post(CALLS, [record("c1"), record("c2")])
+    first = program.get(CALLS, {"limit": "1"})
+    assert first.has_header("Link")
+    later = time.time() + 60
+    monkeypatch.setattr(time, "time", lambda: later)
+    again = program.get(CALLS, {"limit": "1"}, If_None_Match=first["ETag"])
+    assert again.status_code == 304
 
 
 @pytest.mark.parametrize("method", ["put", "patch", "delete"])

@@ -111,6 +111,14 @@ def test_agents_are_the_parts_of_the_summary(
             assert (one["calls"], one["credits_used"]) == (shown.total_calls, shown.credits_used)
 
 
+@pytest.mark.parametrize("letter", ["a", "आ", "🙂"])
+def test_agents_with_long_names_are_listed_in_parts_too(program: Program, letter: str) -> None:
+    names = sorted(f"{letter * 99}{number}" for number in range(3))
+    program.post(CALLS, [record(name[-1], agent=name) for name in names])
+    agents = program.all(f"{V1}usage/agents/", "agents", {"limit": 1})
+    assert [one["agent"] for one in agents] == names
+
+
 @pytest.mark.usefixtures("busy")
 def test_calls_of_days_are_as_many_as_the_page_counts(program: Program, person: Client) -> None:
     query = {"period": "last_7_days"}

@@ -120,9 +120,7 @@ def test_a_call_under_way_is_asked_for_until_it_has_ended(platform, vapi, profes
     assert pulled(vapi, NOW + 3 * timedelta(hours=1)) == 1
 
 
-def test_a_call_of_an_unknown_status_has_ended_if_it_has_an_end(
-    platform, vapi
-):
+def test_a_call_of_an_unknown_status_has_ended_if_it_has_an_end(platform, vapi):
     platform.calls = [listed_by_vapi(recent("v1", 30), status="archived")]
     assert pulled(vapi) == 1
     drain_all()
