@@ -6,7 +6,7 @@ pages count. Filters of usage type and agent are those of the log too; a status 
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from billing.ledger import references
 from billing.ledger.balances import CLOCKS_APART_MAX, last_seq_by
@@ -21,6 +21,9 @@ from calls.usage.places import Place
 # What one part of a list may read to find calls with a status.
 ROWS_READ_MAX = 10_000
 ROWS_PER_READ = 500
+# An entry says when its booking began, and is seen once that is committed: whoever asked meanwhile,
+# and asks again for what changed since then, must not miss it.
+BOOKED_WITHIN = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +88,10 @@ def changed_calls(
 ) -> CallsPart:
     """At most ``limit`` calls that were booked, corrected or withdrawn ``since``, as they are now.
 
-    The earliest change first. A position is the number of an entry. ``filters`` and ``status`` are
-    those of the call as it is now.
+    The earliest change first; those of `BOOKED_WITHIN` before ``since`` come too. A position is the
+    number of an entry. ``filters`` and ``status`` are those of the call as it is now.
     """
+    since -= BOOKED_WITHIN
     last_seq = after[0] if after else last_seq_by(account=account, at=since - CLOCKS_APART_MAX)
     found: dict[str, Call] = {}
     read = 0

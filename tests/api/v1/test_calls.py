@@ -340,6 +340,19 @@ def test_whoever_asks_for_changes_gets_each_call_that_changed(
     assert found["new"]["withdrawn_at"] == later.isoformat().replace("+00:00", "Z")
 
 
+def test_a_call_that_was_being_recorded_when_somebody_asked_is_told_the_next_time(
+    program: Program, stop_clock: StopClock
+) -> None:
+    """Its entry says when its booking began; the one who asked did not see it yet."""
+    program.post(CALLS, record("slow"))
+    asked_at = NOW + timedelta(seconds=30)
+    stop_clock(NOW + timedelta(minutes=30))
+    found = program.all(CALLS, "calls", {"changed_since": asked_at.isoformat()})
+    assert [one["call_id"] for one in found] == ["slow"]
+    asked_at += timedelta(minutes=5)
+    assert program.all(CALLS, "calls", {"changed_since": asked_at.isoformat()}) == []
+
+
 @pytest.mark.parametrize(
     ("query", "parameter"),
     [
