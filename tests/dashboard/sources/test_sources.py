@@ -198,6 +198,21 @@ def test_a_refused_key_is_seen_in_the_list_and_on_the_page(manager, vapi):
 
 
 # ── Changes ───────────────────────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize(("hours", "is_told"), [(0, False), (20, True)])
+def test_a_call_under_way_does_not_look_as_if_newer_ones_were_not_found(
+    manager, vapi, hours, is_told
+):
+    sources.set_api_key(source=vapi, api_key="key", now=now())
+    CallSource.objects.update(
+        pull_state=PullState.FINE,
+        last_pull_at=now(),
+        pulled_until=now() - timedelta(hours=hours, seconds=-1),
+    )
+    page = manager.get(page_of(vapi)).text
+    assert "is known" in page
+    assert ("and what has ended since" in page) is is_told
+
+
 def test_a_source_is_renamed_paused_and_let_go_on(manager, vapi):
     press(manager, vapi, "rename", name="Vapi  India")
     press(manager, vapi, "pause")
