@@ -46,6 +46,14 @@ def since_epoch(text: str, *, unit: timedelta) -> datetime | None:
         return None
 
 
+def earlier(field: str, time: datetime, *, seconds: int) -> datetime:
+    """So many seconds before ``time``. Raises Rejected where no calendar has that moment."""
+    try:
+        return time - timedelta(seconds=seconds)
+    except OverflowError:
+        raise Rejected(field, f"is {seconds:,} seconds, longer than all time before.") from None
+
+
 def is_recent(at_ms: int, now: datetime, *, past: timedelta, ahead: timedelta) -> bool:
     """Whether a time in milliseconds since 1970 is so near to ``now``. Both ends count as near."""
     now_ms = (now - EPOCH) // timedelta(milliseconds=1)

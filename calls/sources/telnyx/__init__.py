@@ -32,7 +32,7 @@ from calls.platforms import (
 from calls.platforms.asking import Asker, AskingError, NoEndError
 from calls.platforms.events import EventPlatform
 from calls.platforms.payloads import picked, text_at, text_of
-from calls.platforms.times import is_recent, iso_or_none, iso_time, whole_number
+from calls.platforms.times import earlier, is_recent, iso_or_none, iso_time, whole_number
 from calls.records import CallRecord, Rejected, validate
 
 TOLERANCE: Final = timedelta(minutes=5)
@@ -298,7 +298,7 @@ def _of_list(fields: Fields, call_id: str, account_id: int, now: datetime) -> Ca
     started_at = iso_time("started_at", fields.get("started_at", ""))
     connected_at = None
     if talk and ended_at is not None:
-        connected_at = ended_at - timedelta(seconds=talk)
+        connected_at = earlier("call_sec", ended_at, seconds=talk)
         started_at = min(started_at or connected_at, connected_at)
     return validate(
         account_id=account_id,

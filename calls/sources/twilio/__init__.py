@@ -36,6 +36,7 @@ from calls.platforms import (
 from calls.platforms.asking import Asker, AskingError, NoEndError
 from calls.platforms.payloads import Form, form_of, picked, text_of
 from calls.platforms.signatures import is_base64_of, same
+from calls.platforms.times import earlier
 from calls.records import CallRecord, Rejected, validate
 
 STATUSES: Final = {
@@ -347,7 +348,7 @@ def _record(leg: _Leg, *, call_id: str, account_id: int, now: datetime) -> CallR
     if leg.status is Status.COMPLETED:
         connected_at = leg.answered_at or leg.listed_from
         if connected_at is None and leg.ended_at is not None and leg.seconds is not None:
-            connected_at = leg.ended_at - timedelta(seconds=leg.seconds)
+            connected_at = earlier("CallDuration", leg.ended_at, seconds=leg.seconds)
         if connected_at is None:
             missing = "CallDuration" if leg.ended_at is not None else "Timestamp"
             raise Rejected(missing, "is missing, and nothing else tells when it was answered.")

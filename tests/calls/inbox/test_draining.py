@@ -14,6 +14,9 @@ from calls.inbox.draining import drain, retry_failed
 from calls.inbox.forgetting import KEPT_FOR, forget_old
 from calls.models import Call, EventState, InboxEvent
 from calls.models.call_source import REASON_LENGTH_MAX
+from calls.platforms import StoredEvent
+from calls.records import Rejected
+from calls.sources.registry import platforms
 from tests.calls.inbox.sending import (
     AT,
     NOW,
@@ -189,6 +192,34 @@ def test_a_completed_call_of_twilio_says_what_it_lacks(client, professional, mis
     send_callback(client, connect(professional, "twilio"), callbacks()[-1] | {missing: ""})
     drain_all()
     assert settled()[0][1:3] == (EventState.FAILED, missing)
+
+
+def test_a_length_of_twilio_that_no_calendar_has_fails_with_its_field(client, professional):
+    told = callbacks()[-1] | {"CallDuration": "9999999999999999"}
+    send_callback(client, connect(professional, "twilio"), told)
+    drain_all()
+    assert settled()[0][1:3] == (EventState.FAILED, "CallDuration")
+
+
+@pytest.mark.parametrize("wrong", [{"finished_at": "0001-01-01T00:00:00Z"}, {"call_sec": "9" * 16}])
+def test_an_answer_of_telnyx_that_no_calendar_has_is_rejected_with_its_field(professional, wrong):
+    fields = {
+        "direction": "outbound",
+        "started_at": "2026-11-20T10:05:33Z",
+        "finished_at": "2026-11-20T10:06:38Z",
+        "call_sec": "65",
+        **wrong,
+    }
+    with pytest.raises(Rejected) as rejected:
+        platforms()["telnyx"].record(
+            [StoredEvent(fields, True, b"")],
+            call_id="t1",
+            account_id=professional.pk,
+            zone=professional.zone,
+            options={},
+            now=AT,
+        )
+    assert rejected.value.field == "call_sec"
 
 
 def test_a_callback_that_tells_no_direction_fails_with_its_field(client, professional):
