@@ -75,6 +75,22 @@ def test_the_reason_alone_tells_that_nobody_answered(client, professional, reaso
     assert (call.status, call.connected_at, call.credits) == (status, None, 0)
 
 
+def test_a_conversation_without_its_start_waits_for_it(client, professional):
+    """What is not known is not nothing: the reason tells that there was something to charge."""
+    source = connect(professional)
+    told, without = report(), report(startedAt=None)
+    without["message"]["call"]["createdAt"] = told["message"]["startedAt"]
+    send_report(client, source, without)
+    drain_all()
+    [(_, state, field, reason)] = settled()
+    assert (state, field) == (EventState.FAILED, "message.startedAt"), reason
+    assert not Call.objects.exists()
+    send_report(client, source, told)
+    drain_all()
+    assert only_call(professional).credits == 3
+    assert {state for _, state, *_ in settled()} == {EventState.RECORDED}
+
+
 def test_a_report_without_a_type_is_the_same_call_by_file_and_by_webhook(
     client, professional, importing_file
 ):
