@@ -76,7 +76,7 @@ def usage(request: AccountRequest) -> HttpResponse:
         "chart": chart,
         "chart_json": json.dumps(chart),
         "expiring": expiring_soon(left=request.frame.grants_left, now=now),
-        "compared": compared(report),
+        "compared": compared(report, is_over=period.last_day < today),
         "by_agent": by_agent,
         "as_of": shown_as_of,
     }

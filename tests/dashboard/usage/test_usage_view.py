@@ -451,3 +451,22 @@ def test_an_account_without_calls_says_how_calls_get_here_to_those_who_may_bring
     page = client.get(USAGE).text
     assert "No calls yet" in page
     assert "Connect a source" not in page
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("period=last_7_days", "so far ▼down 50 % on 10–16 November 2026"),
+        ("period=custom&from=2026-11-16&to=2026-11-22", "▼down 50 % on 9–15 November 2026"),
+    ],
+)
+def test_a_comparison_says_when_the_period_is_not_over(
+    visitor: Client, account: Account, query: str, said: str
+) -> None:
+    post(
+        call(account, "now", 1, NOW - timedelta(days=1)),
+        *(call(account, f"before-{number}", 1, NOW - timedelta(days=9)) for number in range(2)),
+    )
+    tiles = re.sub(r"<[^>]+>", "", visitor.get(f"{USAGE}?{query}").content.decode())
+    assert tiles.count(said) == 2
+    assert ("so far" in tiles) is said.startswith("so far")
