@@ -14,7 +14,7 @@ import dj_database_url
 from django.templatetags.static import static
 from django.urls import reverse_lazy
 
-from config import addresses
+from config import addresses, static_headers
 from config.environment import Environment, one_of
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -308,6 +308,7 @@ STORAGES = {
 WHITENOISE_USE_FINDERS = DEBUG
 WHITENOISE_AUTOREFRESH = DEBUG
 WHITENOISE_ALLOW_ALL_ORIGINS = False
+WHITENOISE_ADD_HEADERS_FUNCTION = static_headers.add_headers
 
 # ── Security ──────────────────────────────────────────────────────────────────────────────────
 SESSION_ENGINE = "django.contrib.sessions.backends.db"
