@@ -42,7 +42,9 @@ PAGES = (
 )
 ADMIN_PAGES = ("/admin/billing/account/", "/admin/billing/ledgerentry/", "/admin/calls/call/")
 # What differs between two answers with the same words.
-PASSING = re.compile(r'csrfmiddlewaretoken" value="\w+"|"csrfToken": "\w+"|X-CSRFToken": "\w+"')
+PASSING = re.compile(
+    r'csrfmiddlewaretoken" value="\w+"|"csrfToken": "\w+"|X-CSRFToken": "\w+"|as_of=\d+-\d+'
+)
 
 
 def fill(folder: Path) -> None:
