@@ -246,7 +246,8 @@ def test_a_copy_of_a_running_directory_leaves_the_original_alone(
     for name in ("processes.json", "sockets", "environment.json", "secret_key"):
         shutil.copy(running.state / name, copy.state)
     done = copy.once("reset")
-    assert (done.returncode, running.is_healthy()) == (0, True)
+    assert done.returncode == 0
+    running.wait_for(running.is_healthy)  # a busy machine may take a moment to answer
     assert {name: running.pid(name) for name in before} == before
     assert "was copied from another directory, and is ignored" in done.stdout
 
