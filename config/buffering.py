@@ -23,7 +23,7 @@ from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser
 from waitress.server import create_server
 from waitress.task import WSGITask
-from waitress.utilities import RequestEntityTooLarge
+from waitress.utilities import BadRequest, RequestEntityTooLarge, ServerNotImplemented
 
 CONNECTIONS_MAX = 1_000
 HEADER_BYTES_MAX = 32 * 1024
@@ -123,6 +123,7 @@ class DroppingParser(HTTPRequestParser):
     """
 
     expect_continue: bool
+    error: Any
     left = 0
 
     def received(self, data: bytes) -> int:
@@ -130,6 +131,10 @@ class DroppingParser(HTTPRequestParser):
         taken: int = super().received(data)
         if isinstance(self.error, RequestEntityTooLarge):
             taken += self._drop(data[taken:])
+        if isinstance(self.error, ServerNotImplemented):
+            # A transfer coding that nobody knows is a mistake of the client's, and an answer of 5xx
+            # would have the site looked after. RFC 9112, 6.1, leaves it open.
+            self.error = BadRequest(self.error.body)
         return taken
 
     def _drop(self, rest: bytes) -> int:

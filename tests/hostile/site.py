@@ -27,8 +27,6 @@ from tests.hostile.world import NOBODY, World
 SENDERS = 4
 PATIENCE_SECONDS = 30
 TOKEN = "t" * 32
-# Says that the server does not know how to do this, and that the request is at fault for it.
-NOT_IMPLEMENTED = 501
 # What a request may write however little it asks for: the session of whoever sends it.
 OF_SESSIONS = {"django_session", "usersessions_usersession"}
 READING = ("GET", "HEAD", "OPTIONS", "TRACE")
@@ -77,7 +75,7 @@ class Verdict:
         """Count an answer; None: there was none."""
         status = answer.status if answer is not None else 0
         self.statuses[status] += 1
-        if status == 0 or (status >= 500 and status != NOT_IMPLEMENTED):
+        if status == 0 or status >= 500:
             self.faults.append(f"{status}: {shot}")
         if answer is not None:
             for secret in secrets:
