@@ -18,18 +18,13 @@ from django.utils import timezone
 
 from billing.payments.events import oldest_unprocessed
 from calls.inbox.draining import oldest_waiting
+from config import no_page
 
 PATH = "/health/"
 LIVE_PATH = "/health/live/"
 TIMEOUT_SECONDS = 3
 
 OK, DOWN, FULL = "ok", "down", "full"
-# No middleware adds any.
-HEADERS = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-}
 
 
 @cache
@@ -77,7 +72,7 @@ def health() -> JsonResponse:
     return JsonResponse(
         {**parts, "oldest_unprocessed_seconds": age},
         status=200 if set(parts.values()) == {OK} else 503,
-        headers=HEADERS,
+        headers=no_page.OF_PROBES,
     )
 
 
@@ -90,7 +85,7 @@ class HealthMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Answer a probe, pass everything else on."""
         if request.path_info == LIVE_PATH:
-            return JsonResponse({"process": OK}, headers=HEADERS)
+            return JsonResponse({"process": OK}, headers=no_page.OF_PROBES)
         if request.path_info == PATH:
             return health()
         return self.get_response(request)

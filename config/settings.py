@@ -14,7 +14,7 @@ import dj_database_url
 from django.templatetags.static import static
 from django.urls import reverse_lazy
 
-from config import addresses, static_headers
+from config import addresses, no_page
 from config.environment import Environment, one_of
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -140,8 +140,8 @@ MIDDLEWARE = [
     # neither the host check nor the redirect to HTTPS would let pass.
     "config.health.HealthMiddleware",
     "django.middleware.security.SecurityMiddleware",
-    "config.policy.ContentSecurityPolicyMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "config.policy.ContentSecurityPolicyMiddleware",
     # It pads what it compresses by a random length, so that sizes tell nothing (BREACH).
     "django.middleware.gzip.GZipMiddleware",
     "config.privacy.PrivateMiddleware",
@@ -308,7 +308,7 @@ STORAGES = {
 WHITENOISE_USE_FINDERS = DEBUG
 WHITENOISE_AUTOREFRESH = DEBUG
 WHITENOISE_ALLOW_ALL_ORIGINS = False
-WHITENOISE_ADD_HEADERS_FUNCTION = static_headers.add_headers
+WHITENOISE_ADD_HEADERS_FUNCTION = no_page.add_to_file
 
 # ── Security ──────────────────────────────────────────────────────────────────────────────────
 SESSION_ENGINE = "django.contrib.sessions.backends.db"

@@ -10,7 +10,7 @@ from django.urls import reverse
 from playwright.sync_api import Page, expect
 
 from billing.models import Account, User
-from config import static_headers
+from config import no_page
 from config.local.state import BASE_DIR
 from config.static_storage import shorter_script, shorter_style
 from tests.browser.conftest import Open
@@ -99,7 +99,7 @@ def test_a_first_visit_to_the_usage_page_stays_below_90_kb(
     assert traffic.long_and_plain == []
     for each in files[:2]:
         headers = page.request.get(each).headers
-        assert headers["content-security-policy"] == static_headers.POLICY
+        assert headers["content-security-policy"] == no_page.POLICY
         assert headers["x-content-type-options"] == "nosniff"
     assert page.evaluate(BLOCKING_SCRIPTS) == []
     page.get_by_role("link", name="Next").click()
