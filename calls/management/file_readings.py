@@ -17,8 +17,8 @@ from calls.management.mapping_arguments import (
     lengths_without_unit,
     mapped_choices,
     mapping_of,
+    named_profile,
     names_a_mapping,
-    zone_of_profile,
 )
 from calls.management.source_arguments import chosen_options, reads_dates
 from calls.notations import BadFileError
@@ -116,11 +116,12 @@ def readable(
         file.seek(0)
         found = find_out(account=account, name=name, file=file, now=now, layout=named_so)
     reading = found.reading
-    named = options["format"] or reading.format
-    if names_a_mapping(options) or (options["dates"] and not _takes_dates(named)):
-        if not options["profile"]:  # which says itself how dates are written
+    format_named = options["format"] or reading.format
+    named = named_profile(options, account)
+    if names_a_mapping(options) or (options["dates"] and not _takes_dates(format_named)):
+        if named is None:  # which says itself how dates are written
             _require_answers(found, options)
-        profile = mapping_of(options, account=account, proposed=reading.profile)
+        profile = mapping_of(options, reading.profile if named is None else named.profile)
         profile = _with_words(profile, found, found.unpacked or file, options)
         reading = replace(reading, format=MAPPED, options={}, profile=profile)
         reading = replace(reading, profile=_with_units(reading, found, options, account, now))
@@ -131,11 +132,11 @@ def readable(
         reading = _known(found, options, proposes=proposes)
         given = chosen_options(options, reading.format)
         reading = replace(reading, options={**reading.options, **given})
-    zone = options["time_zone"] or zone_of_profile(options, account) or reading.zone
+    zone = options["time_zone"] or (named.zone if named else "") or reading.zone
     reading = replace(reading, zone=zone, revise=options["revise"])
     plain = found.unpacked or file
     asked = found.questions
-    if options["profile"]:
+    if named is not None:
         asked = _asked_against(reading, plain, name, options, account, now)
     if options["time_zone"] and any(question.topic == "zone" for question in asked):
         reading = _in_zone(reading, zone)

@@ -2,9 +2,7 @@
 
 import gc
 import os
-import shutil
 import sys
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
@@ -22,6 +20,11 @@ from calls.imports.rejects import RejectsWriter, header_of
 from calls.imports.summaries import Summary
 from calls.management.file_readings import ReadableFile, likely_format, readable
 from calls.management.folders import REJECTS_SUFFIX, named_files
+from calls.management.opened_files import (
+    STANDARD_INPUT,
+    opened,
+    size_of,
+)
 from calls.management.progress import ProgressBar
 from calls.management.rejects import RejectsError, RejectsFile
 from calls.management.source_arguments import REFUSED
@@ -31,7 +34,6 @@ from calls.sources import Source
 
 INCOMPLETE = 1  # exit code: some lines were not recorded
 INTERRUPTED = 130  # exit code of a program that Ctrl-C ended
-STANDARD_INPUT = "-"
 STANDARD_INPUT_REJECTS = "standard-input.rejects.csv"
 
 
@@ -135,7 +137,7 @@ class FileRun:
         end, and CommandError with what is recorded where something else fails.
         """
         try:
-            with _opened(self.path) as file:
+            with opened(self.path) as file:
                 if self.options["dry_run"]:
                     self._try(file)
                 else:
@@ -163,7 +165,7 @@ class FileRun:
             revise=self.options["revise"],
         )
         try:
-            for step in self._shown(steps, "Trying   ", _size(found.file)):
+            for step in self._shown(steps, "Trying   ", size_of(found.file)):
                 trial = step.trial
         except BadFileError as error:
             self._refuse(file, error)
@@ -187,7 +189,7 @@ class FileRun:
                 command_imports.kept(
                     account=self.runs.account,
                     file_name=os.path.basename(self.name),
-                    size=_size(found.file),
+                    size=size_of(found.file),
                     reading=found.reading,
                     waits=self._wait,
                 )
@@ -202,7 +204,7 @@ class FileRun:
                 keep=kept.keep,
             )
             try:
-                for step in self._shown(steps, "Recording", _size(found.file)):
+                for step in self._shown(steps, "Recording", size_of(found.file)):
                     self.summary = step.summary
                     rejects.write(step.rejected)
                     self._note_reasons(one.reason for one in step.rejected)
@@ -349,24 +351,3 @@ def _loaded_code_is_no_garbage() -> Iterator[None]:
         yield
     finally:
         gc.unfreeze()
-
-
-@contextmanager
-def _opened(name: str) -> Iterator[BinaryIO]:
-    """Open a file to be read from any place in it: a pipe is kept in a temporary file."""
-    is_standard = name == STANDARD_INPUT
-    with open(0 if is_standard else name, "rb", closefd=not is_standard) as given:
-        if given.seekable():
-            yield given
-            return
-        with tempfile.TemporaryFile() as kept:
-            shutil.copyfileobj(given, kept)
-            kept.seek(0)
-            yield kept
-
-
-def _size(file: BinaryIO) -> int:
-    at = file.tell()
-    size = file.seek(0, os.SEEK_END)
-    file.seek(at)
-    return size

@@ -24,8 +24,8 @@ MAPPABLE = ("call_id", "group", "carrier_id", *CHOICES, *TIMES, *AMOUNTS, *TEXTS
 CONSTANT = (*CHOICES, *TEXTS)
 
 
-class _Named(NamedTuple):
-    """A profile with the zone that was kept with it; empty where none was."""
+class NamedProfile(NamedTuple):
+    """A profile, with the zone that was kept with it; empty where none was that is known."""
 
     profile: Mapping[str, Any]
     zone: str
@@ -68,18 +68,9 @@ def names_a_mapping(options: Mapping[str, Any]) -> bool:
     return any(options[name] for name in ("profile", "map", "set", "unit"))
 
 
-def mapping_of(
-    options: Mapping[str, Any],
-    *,
-    account: Account,
-    proposed: Mapping[str, Any] | None,
-) -> dict[str, Any]:
-    """Return the profile that the arguments make of the one they name, or of the ``proposed`` one.
-
-    Raises CommandError.
-    """
-    named = options["profile"]
-    profile = copy.deepcopy(dict(_named(named, account).profile if named else proposed or {}))
+def mapping_of(options: Mapping[str, Any], begun: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return the profile that the arguments make of the one ``begun`` with. Raises CommandError."""
+    profile = copy.deepcopy(dict(begun or {}))
     for field, value in _pairs("--map", options["map"], MAPPABLE):
         _map(profile, field, [column.strip() for column in value.split("+")])
     for field, value in _pairs("--set", options["set"], CONSTANT):
@@ -105,13 +96,12 @@ def mapping_of(
     return profile
 
 
-def zone_of_profile(options: Mapping[str, Any], account: Account) -> str:
-    """The zone that is kept with the profile which the arguments name; empty where none is.
-
-    Raises CommandError.
-    """
-    zone = _named(options["profile"], account).zone if options["profile"] else ""
-    return zone if is_known(zone) else ""
+def named_profile(options: Mapping[str, Any], account: Account) -> NamedProfile | None:
+    """The profile that the arguments name; None where they name none. Raises CommandError."""
+    if not options["profile"]:
+        return None
+    named = _named(options["profile"], account)
+    return named if is_known(named.zone) else named._replace(zone="")
 
 
 def lengths_without_unit(options: Mapping[str, Any]) -> set[str]:
@@ -135,13 +125,13 @@ def _map(profile: dict[str, Any], field: str, columns: list[str]) -> None:
         profile[field] = {**profile.get(field, {}), "column": columns[0]}
 
 
-def _named(name: str, account: Account) -> _Named:
-    own = {kept.name: _Named(kept.profile, kept.zone) for kept in profiles_of(account)}
+def _named(name: str, account: Account) -> NamedProfile:
+    own = {kept.name: NamedProfile(kept.profile, kept.zone) for kept in profiles_of(account)}
     if name in own:
         return own[name]
     shipped = shipped_profiles()
     if name in shipped:
-        return _Named(shipped[name].as_json(), "")
+        return NamedProfile(shipped[name].as_json(), "")
     path = Path(name)
     if path.is_file():
         try:
@@ -152,8 +142,8 @@ def _named(name: str, account: Account) -> _Named:
             raise CommandError(f"{name}: {error.strerror}.", returncode=REFUSED) from None
         inner = told.get("profile")
         if not isinstance(inner, Mapping):
-            return _Named(told, "")
-        return _Named(inner, str(told.get("zone") or ""))
+            return NamedProfile(told, "")
+        return NamedProfile(inner, str(told.get("zone") or ""))
     hint = did_you_mean(name, [*own, *shipped])
     raise CommandError(f"There is neither a file nor a mapping “{name}”.{hint}", returncode=REFUSED)
 

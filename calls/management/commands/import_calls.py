@@ -14,8 +14,9 @@ from billing.models import Account
 from billing.plans.tariffs import NoTariffError, agreement_at
 from billing.zones import place_names
 from calls.imports.importing import BATCH_SIZE
-from calls.management.file_runs import STANDARD_INPUT, STANDARD_INPUT_REJECTS, FileRuns
+from calls.management.file_runs import STANDARD_INPUT_REJECTS, FileRuns
 from calls.management.mapping_arguments import add_mapping_arguments
+from calls.management.opened_files import STANDARD_INPUT
 from calls.management.source_arguments import (
     REFUSED,
     add_source_arguments,
@@ -91,7 +92,7 @@ class Command(ActingCommand):
         parser.add_argument(
             "--sheet",
             metavar="NAME",
-            help="The sheet of an Excel file that is read (the one with the most rows).",
+            help="Which sheet of an Excel file to read (the one with the most rows).",
         )
         parser.add_argument(
             "--rejects",
