@@ -127,23 +127,22 @@ def assigned(columns: Sequence[Column]) -> dict[str, tuple[Column, ...]]:
 
 
 def _take_by_values(taken: dict[str, tuple[Column, ...]], free: list[Column]) -> None:
-    """Take what only one column can tell, though its name says nothing that is known here."""
+    """Take a column by what stands in it, where no name told and there is just one such column."""
     if not any(part in taken for part in TIMES):
-        full = [column for column in free if column.forms and not column.is_clock]
         dates = [column for column in free if column.date_forms]
         clocks = [column for column in free if column.is_clock]
-        if len(full) == 1:
-            taken["started_at"] = (full[0],)
-        elif not full and len(dates) == 1 and len(clocks) == 1:
-            taken["started_at"] = (dates[0], clocks[0])
+        if full := [column for column in free if column.forms]:
+            found = full
+        else:
+            found = [*dates, *clocks] if len(dates) == len(clocks) == 1 else []
+        if len(full) < 2 and found:
+            taken["started_at"] = tuple(found)
     for part, tells in (("status", tells_status), ("usage_type", tells_usage)):
         if part not in taken:
             told = [column for column in free if column.has_few_words and tells(column.distinct)]
             if len(told) == 1:
                 taken[part] = (told[0],)
-    for column in {id(one): one for own in taken.values() for one in own}.values():
-        if column in free:
-            free.remove(column)
+                free.remove(told[0])
 
 
 def _best(part: str, free: Sequence[Column], only_synonyms: bool) -> Column | None:
