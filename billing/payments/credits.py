@@ -86,8 +86,7 @@ class _Book:
         self._moved = [entry for entry in entries if entry.reference != bought]
         self.taken = -sum(entry.credits for entry in self._moved)
         self.expired = sum(grant.expired or 0 for grant in self._grants.values())
-        self._own_grants = set(opened) - {entry.seq for entry in self._moved}
-        self._takings = self._taken_and_not_returned()
+        self._takings, self._own_grants = self._replayed()
 
     @property
     def own(self) -> int:
@@ -152,13 +151,14 @@ class _Book:
                 ),
             )
 
-    def _taken_and_not_returned(self) -> list[_Taking]:
-        """First to last. Finds, too, which grants are of the top-up's own credits that returned."""
+    def _replayed(self) -> tuple[list[_Taking], set[int]]:
+        """What was taken and not given back, first to last; and which grants hold own credits."""
         takings: list[_Taking] = []
+        own_grants = set(self._grants) - {entry.seq for entry in self._moved}
         uses = self._uses()
         for entry in self._moved:
             if entry.credits < 0:
-                own = sum(uses[entry.seq, grant] for grant in self._own_grants)
+                own = sum(uses[entry.seq, grant] for grant in own_grants)
                 takings.append(_Taking(-entry.credits, own, entry))
                 continue
             returned = entry.credits
@@ -168,10 +168,10 @@ class _Book:
                 returned -= part
                 left = last.credits - part
                 if last.own > left:  # own credits are taken first and return last
-                    self._own_grants.add(entry.seq)
+                    own_grants.add(entry.seq)
                 if left:
                     takings.append(_Taking(left, min(last.own, left), last.entry))
-        return takings
+        return takings, own_grants
 
     def _uses(self) -> Counter[tuple[int, int]]:
         """What of an entry that takes credits one of the top-up's grants has paid, by the numbers
