@@ -15,6 +15,7 @@ from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 from unfold import paginator as unfold_paginator
 from unfold.admin import ModelAdmin
+from unfold.dataclasses import UnfoldAction
 
 from billing.activity import ActivityKind, Changes, Facts, changed, note
 from billing.models import Account
@@ -79,6 +80,13 @@ class OperatorAdmin(StaffPermissions, ModelAdmin):
                 self._show(field, f"{field.name}_local", self._local_column(field))
             elif isinstance(field, IntegerField) and not field.primary_key:
                 self._show(field, f"{field.name}_grouped", _grouped_column(field))
+
+    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[UnfoldAction]:
+        """The actions that the record still offers."""
+        found: list[UnfoldAction] = super().get_actions_detail(request, object_id)
+        record = self.get_object(request, object_id)
+        over = {each.path for each in self.record_actions if record and not each.is_offered(record)}
+        return [each for each in found if each.path not in over]
 
     def get_urls(self) -> list[URLPattern]:
         """The addresses of the record actions too. Unfold itself makes those of labelled ones."""

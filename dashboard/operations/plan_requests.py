@@ -21,6 +21,10 @@ from dashboard.plans.change_words import change_in_words
 class PlanRequestAction(RecordAction[PlanRequest]):
     """An action whose page names the account, the plan and who asked, and what would happen."""
 
+    @classmethod
+    def is_offered(cls, record: PlanRequest) -> bool:
+        return record.state == PlanRequestState.OPEN
+
     def instead(self) -> HttpResponse | None:
         """Lead back where it is decided, or was withdrawn."""
         if self.request.method == "GET" and self.record.state != PlanRequestState.OPEN:

@@ -119,6 +119,11 @@ class RecordAction(ABC, Generic[AnyRecord]):
 
     # What an action says of itself.
 
+    @classmethod
+    def is_offered(cls, record: AnyRecord) -> bool:
+        """Whether the page of ``record`` leads to it; whoever has an old page is told `instead`."""
+        return True
+
     def instead(self) -> HttpResponse | None:
         """Lead the operator elsewhere where this can't be asked for; None where it can."""
         return None

@@ -64,6 +64,15 @@ def test_an_operator_declines_with_a_reason(staff: Client, asked: PlanRequest) -
     assert "This request is declined already." in staff.get(address, follow=True).text
 
 
+def test_a_decided_request_offers_no_decision(staff: Client, asked: PlanRequest) -> None:
+    addresses = {page(asked, name) for name in ("approve", "decline")}
+    offered = staff.get(page(asked, "change")).text
+    assert all(address in offered for address in addresses)
+    requests.withdraw(request=asked, now=timezone.now())
+    over = staff.get(page(asked, "change")).text
+    assert not any(address in over for address in addresses)
+
+
 def test_what_can_not_be_approved_any_more_says_why(
     staff: Client, asked: PlanRequest, professional: Plan
 ) -> None:
