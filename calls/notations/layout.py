@@ -48,8 +48,9 @@ class Layout:
 
     ``notation`` is "delimited" or "json". ``skipped_lines`` stand above the header. ``columns`` are
     the names that the header gives (a name that stands twice gets " (2)" the second time), "1",
-    "2" … without a header, or the dotted paths in a JSON document. ``records_at`` names the list in
-    a JSON document; it is empty for an array, for one document, and for one document a line.
+    "2" … without a header, or the dotted paths in a JSON document. ``records_at`` is the
+    dotted path of the list in a JSON document; it is empty for an array, for one document, and for
+    one document a line.
     ``encoding_is_guessed`` until a person names one, where the file does not tell.
     """
 

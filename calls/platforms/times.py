@@ -51,7 +51,9 @@ def earlier(field: str, time: datetime, *, seconds: int) -> datetime:
     try:
         return time - timedelta(seconds=seconds)
     except OverflowError:
-        raise Rejected(field, f"is {seconds:,} seconds, longer than all time before.") from None
+        raise Rejected(
+            field, f"is {seconds:,} seconds: such a call began before any date."
+        ) from None
 
 
 def is_recent(at_ms: int, now: datetime, *, past: timedelta, ahead: timedelta) -> bool:

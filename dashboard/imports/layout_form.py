@@ -103,6 +103,7 @@ class LayoutForm(forms.Form):
         if layout.notation == JSON:
             self.fields["records_at"] = forms.CharField(
                 label="Name of the list of calls, if it has one",
+                help_text="Inside another object: outer.inner",
                 initial=layout.records_at,
                 required=False,
                 max_length=200,

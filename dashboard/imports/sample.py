@@ -40,6 +40,8 @@ class Sample:
         if not self.rows:
             return ""
         calls = sum(row.call is not None for row in self.rows)
+        if len(self.rows) == 1:
+            return f"The first line is {'a call' if calls else 'no call'}"
         return f"{calls} of the first {len(self.rows)} lines are calls"
 
 

@@ -104,7 +104,7 @@ class EndSessions(RecordAction[User]):
         return Preview(
             title="Sign out everywhere",
             subject=self.record.email,
-            about=["Where they are signed in now, they sign in anew. Their password goes on."],
+            about=["They have to sign in again everywhere. Their password stays the same."],
             button="Sign out everywhere",
         )
 

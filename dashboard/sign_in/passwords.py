@@ -38,10 +38,10 @@ class OwnWordsValidator:
             left = left.replace(word, "")
         if left != password.lower() and len(left) < LENGTH_MIN:
             raise ValidationError(
-                "This is little more than words of this site, which is what others try first.",
+                "This is little more than words from this site, which anyone would try first.",
                 code="own_words",
             )
 
     def get_help_text(self) -> str:
         """Say it beforehand."""
-        return "Your password can’t be made of words of this site, such as “credit”, alone."
+        return "Your password can’t be little more than words from this site, such as “credit”."

@@ -32,8 +32,7 @@ from dashboard.team.listing import MemberRow, member_rows, members_of
 MEMBERS_PER_PAGE = 25
 # Nobody of the team may see the link: it lets in whoever has it.
 NO_MAIL = (
-    "This installation sends no mails: ask the people who look after your account here how they "
-    "get in."
+    "This installation sends no e-mail, so ask the people who run it how the new person signs in."
 )
 
 

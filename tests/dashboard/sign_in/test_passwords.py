@@ -12,7 +12,7 @@ from django.core.exceptions import ValidationError
 )
 def test_words_of_this_site_alone_are_refused(password: str, settings: Any) -> None:
     settings.SITE_URL, settings.SELLER_NAME = "https://credits.example.com", "Acme Voice Ltd"
-    with pytest.raises(ValidationError, match="words of this site"):
+    with pytest.raises(ValidationError, match="words from this site"):
         validate_password(password)
 
 

@@ -157,7 +157,7 @@ def test_where_no_mail_leaves_the_server_nobody_is_told_that_one_does(
 ) -> None:
     monkeypatch.setattr("dashboard.team.views.mails_go_out", lambda: False)
     page = invited(manager)
-    assert "new@example.com is in the team. This installation sends no mails" in page.text
+    assert "new@example.com is in the team. This installation sends no e-mail" in page.text
     assert "on its way" not in page.text
     assert "/reset/key/" not in page.text
 
