@@ -76,6 +76,26 @@ def test_the_log_can_be_paged_with_keys_alone(open_page: Open, company: Account,
     expect(page.locator("#page-field")).to_be_focused()
 
 
+def test_what_is_sent_the_moment_a_page_is_there_keeps_the_focus(
+    open_page: Open, company: Account, owner: User
+):
+    page = open_page(user=owner)
+    page.goto(usage_url(company))
+    page.get_by_role("link", name="Next").click()
+    expect(page.locator(".log-count")).to_have_text(re.compile("^11–20 of"))
+    page.evaluate(
+        """addEventListener("htmx:afterSwap", () => queueMicrotask(() => {
+            const field = document.getElementById("page-field");
+            field.focus();
+            field.value = "3";
+            field.form.requestSubmit();
+        }), { once: true })"""
+    )
+    page.get_by_role("link", name="Previous").click()
+    expect(page.locator(".log-count")).to_have_text(re.compile("^21–30 of"))
+    expect(page.locator("#page-field")).to_be_focused()
+
+
 def test_what_changed_is_said_to_those_who_do_not_see_it(
     open_page: Open, company: Account, owner: User
 ):
