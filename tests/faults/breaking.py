@@ -33,7 +33,7 @@ class Breaker:
             "kill -9 of beat": lambda: self._kill("beat"),
             "kill -9 of web": lambda: self._kill("web"),
             "kill -9 of a web child": lambda: self._stack.kill_child("web", chance),
-            "broker flushed": self._stack.flush_broker,
+            "broker flushed": self._flush_broker,
             "broker killed and started": lambda: self._kill("valkey"),
             "PostgreSQL crashed and recovered": lambda: self._restart_database(crash=True),
             "PostgreSQL restarted": lambda: self._restart_database(crash=False),
@@ -107,6 +107,10 @@ class Breaker:
         with self._stack.full_disk():
             time.sleep(self._chance.uniform(0.5, 1) * self._hanging_seconds)
 
+    def _flush_broker(self) -> None:
+        self.mend()  # a full disk may have ended it a moment ago
+        self._stack.flush_broker()
+
     def _kill(self, name: str) -> None:
         self._stack.kill(name)
         self._start_again(name)
@@ -116,6 +120,7 @@ class Breaker:
         self._start_again("postgres")
 
     def _break_everything(self) -> None:
+        self.mend()
         names = ["worker", "beat", "web"]
         for name in names:
             self._stack.kill(name)
