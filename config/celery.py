@@ -9,7 +9,7 @@ from typing import Any
 
 from celery import Celery
 from celery.schedules import crontab
-from celery.signals import setup_logging
+from celery.signals import setup_logging, worker_ready
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
@@ -72,3 +72,11 @@ app.conf.beat_schedule = BEAT_SCHEDULE
 @setup_logging.connect
 def leave_logging_to_django(**_: object) -> None:
     """Keep Celery from setting up a second logging beside the one in settings.LOGGING."""
+
+
+@worker_ready.connect
+def watch_over_the_worker(**_: object) -> None:
+    """Have it end when it hangs. Told again each time that it has found its broker back."""
+    from config import watchdog  # noqa: PLC0415  (beside settings that are read; for workers only)
+
+    watchdog.watch()
