@@ -33,10 +33,11 @@ if __name__ == "__main__":
     if on_interrupt is signal.default_int_handler:
         signal.signal(signal.SIGINT, lambda *_: os._exit(INTERRUPTED))
 
-    import django
     from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
     from django.db import Error as DatabaseError
+
+    from config.loading import load
 
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     try:
@@ -46,7 +47,7 @@ if __name__ == "__main__":
 
             borrow(state_dir())
         with contextlib.suppress(ImproperlyConfigured):  # `help` does without the settings
-            django.setup()
+            load()
         signal.signal(signal.SIGINT, on_interrupt)
         execute_from_command_line(sys.argv)
     except KeyboardInterrupt:

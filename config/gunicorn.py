@@ -7,6 +7,7 @@ from config.settings import HOST, PORT, WEB_CONCURRENCY
 
 bind = f"{HOST}:{PORT}"
 workers = WEB_CONCURRENCY
+preload_app = True  # what is loaded once is there at once in each process, also in a new one
 worker_class = "config.buffering.BufferingWorker"
 threads = 4
 timeout = 30

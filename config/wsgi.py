@@ -4,6 +4,9 @@ import os
 
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application
+from django.urls import get_resolver
+
+from config.loading import load
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
@@ -17,4 +20,6 @@ options.setdefault("connect_timeout", 2)
 options["wait_seconds"] = 4
 options["options"] = f"{LIMITS} {options.get('options', '')}".rstrip()
 
+load()
 application = get_wsgi_application()
+get_resolver().url_patterns  # noqa: B018  (loads all views now, not while somebody waits)

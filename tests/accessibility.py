@@ -5,7 +5,7 @@ from playwright.sync_api import Page
 
 # To read styles that import others, axe puts them into the page, which its policy forbids. The one
 # rule that reads them is experimental, and not run.
-# Without an account of all that it found in order, which nobody reads, it takes a fifth of the time.
+# Without its account of all that is in order, which nobody reads, it takes a fifth of the time.
 OPTIONS = {"preload": {"assets": ["media"]}, "resultTypes": ["violations"]}
 
 
