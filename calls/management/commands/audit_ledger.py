@@ -16,7 +16,7 @@ from billing.payments import audit as payments_audit
 from billing.plans import audit as plans_audit
 from billing.snapshot import snapshot
 from calls import audit as calls_audit
-from calls import audit_reports
+from calls import audit_reports, audit_stored
 
 AT_ONCE = 2
 INVARIANTS = (
@@ -24,6 +24,7 @@ INVARIANTS = (
     *plans_audit.INVARIANTS,
     *payments_audit.INVARIANTS,
     *calls_audit.INVARIANTS,
+    *audit_stored.INVARIANTS,
     *audit_reports.INVARIANTS,
 )
 
