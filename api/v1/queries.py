@@ -20,7 +20,7 @@ from billing.plans.granting import current_cycle
 from billing.plans.rating import UsageType
 from calls.limits import FIRST_INSTANT
 from calls.models import Status
-from calls.usage.filters import UsageFilters
+from calls.usage.filters import NO_AGENT, UsageFilters
 from calls.usage.periods import Period, PeriodError, Preset, read_period
 
 LIMIT_DEFAULT = 50
@@ -100,6 +100,11 @@ class FilteredQuery(DaysQuery):
         choices=[usage.value for usage in UsageType], required=False
     )
     agent = serializers.CharField(max_length=AGENT_LENGTH_MAX, required=False)
+    no_agent = serializers.BooleanField(
+        required=False,
+        error_messages={"invalid": "Write true or false."},
+        help_text="`true`: only calls that name no agent. Not together with `agent`.",
+    )
 
 
 class PagedQuery(Query):
@@ -188,8 +193,13 @@ def asked_for_days(query: dict[str, Any]) -> bool:
 
 
 def filters_in(query: dict[str, Any]) -> UsageFilters:
-    """The filters that the pages have too."""
-    return UsageFilters(usage_type=query.get("usage_type", ""), agent=query.get("agent", ""))
+    """The filters that the pages have too. Raises Problem where they contradict each other."""
+    agent = query.get("agent", "")
+    if query.get("no_agent"):
+        if agent:
+            raise at_parameter("no_agent", "Ask for an agent, or for calls without one: not both.")
+        agent = NO_AGENT
+    return UsageFilters(usage_type=query.get("usage_type", ""), agent=agent)
 
 
 def instant_in(query: dict[str, Any], name: str) -> datetime | None:

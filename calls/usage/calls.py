@@ -148,6 +148,6 @@ def passes(call: Call, filters: UsageFilters, status: str, period: Period | None
     return (
         is_inside
         and filters.usage_type in ("", call.usage_type)
-        and filters.agent in ("", call.agent)
+        and filters.takes_agent(call.agent)
         and status in ("", call.status)
     )

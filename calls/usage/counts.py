@@ -173,12 +173,14 @@ class Past:
 
     ``with_calls``: the days from the first call to the latest; None where there never was one.
     ``has_withdrawals``: whether anything was ever withdrawn.
-    ``agents``: the names of the agents that ever had a call, at most `AGENTS_MAX`.
+    ``agents``: the names of the agents that ever had a call, the first `AGENTS_MAX` of them, and
+    whether there are ``more_agents``.
     """
 
     with_calls: Days | None
     has_withdrawals: bool
     agents: list[str]
+    more_agents: bool
 
 
 def past_of(*, account: Account) -> Past:
@@ -214,14 +216,15 @@ def past_of(*, account: Account) -> Past:
                 "account": account.pk,
                 "call": Kind.CALL.value,
                 "withdrawal": Kind.WITHDRAWAL.value,
-                "names_max": AGENTS_MAX,
+                "names_max": AGENTS_MAX + 1,
             },
         )
         first_day, last_day, has_withdrawals, agents = cursor.fetchone()
     return Past(
         with_calls=Days(first_day, last_day) if first_day is not None else None,
         has_withdrawals=has_withdrawals,
-        agents=agents,
+        agents=agents[:AGENTS_MAX],
+        more_agents=len(agents) > AGENTS_MAX,
     )
 
 

@@ -1,18 +1,32 @@
 """What a page is narrowed to, beside its period. All filters hold together."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db.models import QuerySet
 
 from billing.models import Account, DailyUsage, LedgerEntry
+from billing.models.ledger import USAGE_KINDS
 from billing.prepared import Parameter
+
+# The filter for calls that name no agent. Names are stored without blanks around them, so no agent
+# is called this.
+NO_AGENT = " none"
+NO_AGENT_WORDS = "No agent named"
+
+Rows = TypeVar("Rows", QuerySet[LedgerEntry], QuerySet[DailyUsage])
+
+
+def agent_in_words(agent: str) -> str:
+    """Say what the filter ``agent`` leaves: "Agent: Asha"."""
+    return NO_AGENT_WORDS if agent == NO_AGENT else f"Agent: {agent}"
 
 
 @dataclass(frozen=True, slots=True)
 class UsageFilters:
     """Usage type, kind of row, agent, and the beginning of a call ID; empty means all.
 
+    The agent may be `NO_AGENT`: calls that name none, with their corrections and withdrawals.
     ``import_id``: the number of an import, whose rows are then shown: what it charged and
     corrected, and what of that was withdrawn. ``until_seq`` is no filter but the state of the
     account that is shown: what was booked after the entry of that number is left out.
@@ -39,30 +53,45 @@ class UsageFilters:
         """The `columns` that are asked for, with parameters for values: of so many kinds queries
         are prepared."""
         parameters: dict[str, Any] = {name: Parameter(name) for name in self.columns}
+        if self.agent == NO_AGENT:
+            parameters["agent"] = NO_AGENT
         return UsageFilters(**parameters)
 
     @property
     def columns(self) -> dict[str, str]:
-        """The filters that daily counts know too, as lookups: not the call ID and the import."""
-        lookups = {"usage_type": self.usage_type, "kind": self.kind, "agent": self.agent}
+        """The filters that daily counts know too, as lookups: not the call ID and the import, nor
+        `NO_AGENT`, which is more than a lookup."""
+        agent = "" if self.agent == NO_AGENT else self.agent
+        lookups = {"usage_type": self.usage_type, "kind": self.kind, "agent": agent}
         return {column: value for column, value in lookups.items() if value}
 
     @property
     def entry_columns(self) -> dict[str, Any]:
-        """All filters but the call ID, as lookups."""
+        """The filters of entries as lookups: all but the call ID and `NO_AGENT`."""
         own = {} if self.import_id is None else {"import_id": self.import_id}
         return {**self.columns, **own}
 
     def entries(self, account: Account) -> QuerySet[LedgerEntry]:
         """The account's entries that pass, the call ID left aside."""
-        entries = LedgerEntry.objects.filter(account=account, **self.entry_columns)
+        entries = self._entries(account)
         return entries if self.until_seq is None else entries.filter(seq__lte=self.until_seq)
 
     def newer_entries(self, account: Account) -> QuerySet[LedgerEntry]:
         """The account's entries that would pass, but were booked after the state that is shown."""
-        entries = LedgerEntry.objects.filter(account=account, **self.entry_columns)
+        entries = self._entries(account)
         return entries.none() if self.until_seq is None else entries.filter(seq__gt=self.until_seq)
 
     def daily_usage(self, account: Account | Parameter) -> QuerySet[DailyUsage]:
         """The account's daily counts that pass, the call ID and the import left aside."""
-        return DailyUsage.objects.filter(account=account, **self.columns)
+        return self._of_agent(DailyUsage.objects.filter(account=account, **self.columns))
+
+    def takes_agent(self, agent: str) -> bool:
+        """Whether calls of ``agent`` (empty: of none) pass."""
+        return self.agent in ("", agent or NO_AGENT)
+
+    def _entries(self, account: Account) -> QuerySet[LedgerEntry]:
+        return self._of_agent(LedgerEntry.objects.filter(account=account, **self.entry_columns))
+
+    def _of_agent(self, rows: Rows) -> Rows:
+        """Where no agent is asked for, leave usage alone: other rows have none either."""
+        return rows.filter(agent="", kind__in=USAGE_KINDS) if self.agent == NO_AGENT else rows

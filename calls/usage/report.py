@@ -67,6 +67,7 @@ class UsageReport:
     ``last_seq`` names the state of the account that is shown: rows booked later have a higher one,
     and ``newer_rows`` of them would be shown, had the newest state been asked for.
     ``before`` are the days before the period that its totals are compared with.
+    ``agents`` and ``more_agents`` are those of `Past`.
     ``with_calls``: the days from the first call that there ever was to the latest.
     ``elsewhere``: those of them that one period can show, if there are no calls in this one.
     """
@@ -76,6 +77,7 @@ class UsageReport:
     counted: Sequence[Counted]
     rows: Page[LogRow]
     agents: Sequence[str]
+    more_agents: bool
     search: Search | None
     with_calls: Days | None
     elsewhere: Days | None
@@ -163,6 +165,7 @@ def usage_report(
         counted=counted,
         rows=rows,
         agents=past.agents,
+        more_agents=past.more_agents,
         search=search,
         with_calls=past.with_calls,
         elsewhere=_elsewhere(past.with_calls, bars, filters),

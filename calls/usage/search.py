@@ -100,7 +100,8 @@ def search_calls(*, account: Account, filters: UsageFilters, period: Period) -> 
         (
             row
             for row in rows
-            if all(getattr(row, name) == value for name, value in filters.entry_columns.items())
+            if filters.takes_agent(row.agent)
+            and all(getattr(row, name) == value for name, value in filters.entry_columns.items())
         ),
         reverse=True,
     )

@@ -12,6 +12,7 @@ from billing.models.ledger import USAGE_TYPES
 from billing.texts import grouped
 from calls.exports import files, limits
 from calls.models import Export, ExportState, FileImport
+from calls.usage.filters import agent_in_words
 from calls.usage.periods import days_in_words
 
 S = ExportState
@@ -79,7 +80,7 @@ class ExportPage:
         if export.kind:
             said.append(f"Kind of row: {Kind(export.kind).label}")
         if export.agent:
-            said.append(f"Agent: {export.agent}")
+            said.append(agent_in_words(export.agent))
         return said
 
     @property

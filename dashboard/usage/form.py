@@ -1,7 +1,7 @@
 """The form above the page: period and filters, read from the address."""
 
 from datetime import date, datetime
-from typing import Any
+from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
 from django import forms
@@ -12,7 +12,7 @@ from django.utils.functional import cached_property
 from billing.models import Kind
 from billing.models.ledger import AGENT_LENGTH_MAX, CALL_ID_LENGTH_MAX, USAGE_TYPES
 from calls.models import FileImport
-from calls.usage.filters import UsageFilters
+from calls.usage.filters import NO_AGENT, NO_AGENT_WORDS, UsageFilters, agent_in_words
 from calls.usage.periods import LABELS, SAID_MAX, Period, Preset, choose_period
 
 NO_SUCH_IMPORT = "This import does not exist, so the calls of all are shown."
@@ -46,6 +46,9 @@ class UsageForm(forms.Form):
     public ID, and is then the `shown_import`.
     """
 
+    # The choice of calls that name no agent.
+    no_agent: ClassVar = {"value": NO_AGENT, "name": NO_AGENT_WORDS}
+
     period = forms.ChoiceField(
         choices=[(preset.value, label) for preset, label in LABELS.items()], required=False
     )
@@ -63,6 +66,7 @@ class UsageForm(forms.Form):
     )
     agent = forms.CharField(
         max_length=AGENT_LENGTH_MAX,
+        strip=False,  # see clean_agent
         required=False,
         error_messages=_unreadable("An agent’s name", AGENT_LENGTH_MAX, "all agents are shown"),
     )
@@ -112,6 +116,11 @@ class UsageForm(forms.Form):
         self.fields["import"] = forms.UUIDField(
             label="Import", required=False, error_messages={"invalid": NO_SUCH_IMPORT}
         )
+
+    def clean_agent(self) -> str:
+        """Take the blanks around a name away, which make out `NO_AGENT`."""
+        agent: str = self.cleaned_data["agent"]
+        return agent if agent == NO_AGENT else agent.strip()
 
     def clean(self) -> dict[str, Any]:
         """Put what is wrong with the period beside its fields."""
@@ -176,6 +185,8 @@ class UsageForm(forms.Form):
             field = self.fields[name]
             if value and isinstance(field, forms.ChoiceField):
                 value = dict(field.widget.choices)[value]
-            if value:
+            if value and name == "agent":
+                said.append(agent_in_words(value))
+            elif value:
                 said.append(f"{self[name].label}: {value}")
         return said

@@ -55,7 +55,8 @@ class Daily(serializers.Serializer):
 
 
 class Agent(serializers.Serializer):
-    """What one agent used; an empty name stands for the calls that name none."""
+    """What one agent used; an empty name stands for the calls that name none, which `no_agent`
+    asks for."""
 
     agent = serializers.CharField()
     calls = serializers.IntegerField()

@@ -111,6 +111,31 @@ def test_agents_are_the_parts_of_the_summary(
             assert (one["calls"], one["credits_used"]) == (shown.total_calls, shown.credits_used)
 
 
+@pytest.mark.usefixtures("busy")
+def test_calls_without_an_agent_can_be_asked_for(program: Program) -> None:
+    program.post(CALLS, [record("named", agent="none")])
+    query = {"from": "2026-11-01", "to": "2026-11-23"}
+    unnamed = [one for one in program.all(CALLS, "calls", query) if not one["agent"]]
+    asked = {**query, "no_agent": "true"}
+    assert program.all(CALLS, "calls", {**asked, "limit": 1}) == unnamed
+    since = {"changed_since": NOW.isoformat(), "no_agent": "true"}
+    assert sorted(one["call_id"] for one in program.all(CALLS, "calls", since)) == sorted(
+        one["call_id"] for one in unnamed
+    )
+    [agent] = program.all(f"{V1}usage/agents/", "agents", asked)
+    summary = program.get(f"{V1}usage/summary/", asked).json()
+    assert agent["agent"] == ""
+    assert (agent["calls"], agent["credits_used"]) == (
+        summary["total_calls"],
+        summary["credits_used"],
+    )
+    assert program.all(CALLS, "calls", {**query, "no_agent": "false"}) == program.all(
+        CALLS, "calls", query
+    )
+    refused = program.get(CALLS, {"no_agent": "true", "agent": "Asha"})
+    assert (refused.status_code, pointers(refused)) == (400, ["no_agent"])
+
+
 @pytest.mark.parametrize("letter", ["a", "आ", "🙂"])
 def test_agents_with_long_names_are_listed_in_parts_too(program: Program, letter: str) -> None:
     names = sorted(f"{letter * 99}{number}" for number in range(3))

@@ -9,7 +9,7 @@ import pytest
 from billing.ledger.balances import balance_of
 from billing.models import Account
 from calls.usage.by_agent import AgentOrder, AgentUsage, sorted_agents
-from calls.usage.filters import UsageFilters
+from calls.usage.filters import NO_AGENT, UsageFilters
 from calls.usage.report import UsageReport, usage_report
 from tests.calls.usage.test_report import period_of
 from tests.dashboard.conftest import NOW, call, correction, post, top_up
@@ -57,10 +57,11 @@ def busy(account: Account) -> Account:
         {},
         {"usage_type": "inbound"},
         {"agent": "Ravi"},
+        {"agent": NO_AGENT},
         {"kind": "correction"},
         {"call_id": "CALL-1"},
     ],
-    ids=["all", "type", "agent", "kind", "search"],
+    ids=["all", "type", "agent", "no agent", "kind", "search"],
 )
 def test_together_they_are_the_tiles(busy: Account, filters: dict[str, str]):
     report = read(busy, **filters)
@@ -71,6 +72,15 @@ def test_together_they_are_the_tiles(busy: Account, filters: dict[str, str]):
     minutes = sum(row.billed_seconds for row in report.by_agent)
     assert minutes == sum(bar.billed_seconds for bar in report.bars)
     assert sum(row.share or 0 for row in report.by_agent) == 1
+
+
+def test_each_is_what_its_filter_shows(busy: Account):
+    of_all = used(read(busy))
+    assert set(of_all) == {"Asha", "Ravi", ""}
+    for agent, numbers in of_all.items():
+        filtered = read(busy, agent=agent or NO_AGENT)
+        assert used(filtered) == {agent: numbers}
+        assert (filtered.totals.total_calls, filtered.totals.credits_used) == numbers
 
 
 def test_they_are_of_the_state_that_is_shown(busy: Account):

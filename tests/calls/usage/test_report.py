@@ -9,7 +9,8 @@ import pytest
 
 from billing.models import Account, CustomTerms, Plan
 from billing.plans.subscriptions import subscribe
-from calls.usage.filters import UsageFilters
+from calls.usage.counts import AGENTS_MAX
+from calls.usage.filters import NO_AGENT, UsageFilters
 from calls.usage.log import LogRow
 from calls.usage.periods import DEFAULT_PRESET, Period, Preset, choose_period
 from calls.usage.report import UsageReport, usage_report
@@ -124,7 +125,9 @@ def test_days_without_calls_are_zero(account: Account) -> None:
 FILTERS = [
     {"kind": kind, "usage_type": usage_type, "agent": agent}
     for kind, usage_type, agent in product(
-        ("", "call", "correction", "top_up", "expiry"), ("", "inbound"), ("", "Asha", "nobody")
+        ("", "call", "correction", "top_up", "expiry"),
+        ("", "inbound"),
+        ("", "Asha", "nobody", NO_AGENT),
     )
 ]
 
@@ -159,6 +162,9 @@ def test_tiles_graph_and_log_agree(busy: Account, filters: dict[str, str]) -> No
 def test_filters_let_through_what_they_say(busy: Account, filters: dict[str, str]) -> None:
     everything = all_rows(busy, WEEK)
     asked = {name: value for name, value in filters.items() if value}
+    if asked.get("agent") == NO_AGENT:
+        asked["agent"] = ""
+        everything = [row for row in everything if row.usage_type]
     expected = [
         row
         for row in everything
@@ -306,6 +312,24 @@ def test_an_account_sees_nothing_of_another(busy: Account, other_account: Accoun
     page = read(other_account, period_of("2026-01-01", "2026-12-31"))
     assert page.is_new_account
     assert (list(page.rows), page.agents) == ([], [])
+
+
+@pytest.mark.parametrize("text", ["", "call-0"])
+def test_without_an_agent_are_calls_and_their_corrections_that_name_none(
+    busy: Account, text: str
+) -> None:
+    every = all_rows(busy, WEEK, call_id=text)
+    unnamed = [row for row in every if row.usage_type and not row.agent]
+    assert {row.kind for row in unnamed} == {"call", "correction"}
+    assert all_rows(busy, WEEK, call_id=text, agent=NO_AGENT) == unnamed
+
+
+def test_more_agents_than_are_listed_are_told(account: Account) -> None:
+    names = [f"Agent {number:03}" for number in range(AGENTS_MAX + 1)]
+    post(*(call(account, name, 1, NOW, agent=name) for name in names[:-1]))
+    assert (read(account).agents, read(account).more_agents) == (names[:-1], False)
+    post(call(account, "one more", 1, NOW, agent=names[-1]))
+    assert (read(account).agents, read(account).more_agents) == (names[:-1], True)
 
 
 def test_agents_are_named_once_in_order_whatever_the_period(busy: Account) -> None:

@@ -44,16 +44,16 @@ def long(account: Account, monkeypatch: pytest.MonkeyPatch) -> Account:
     return account
 
 
-def pressed(visitor: Client) -> str:
+def pressed(visitor: Client, query: str = "") -> str:
     """The address to which the button of the usage page sends."""
-    page = visitor.get(USAGE).text
+    page = visitor.get(f"{USAGE}?{query}").text
     found = re.search(r'method="post" action="([^"]*exports/new/[^"]*)"', page)
     assert found is not None
     return found[1].replace("&amp;", "&")
 
 
-def begun(visitor: Client) -> Export:
-    response = visitor.post(pressed(visitor))
+def begun(visitor: Client, query: str = "") -> Export:
+    response = visitor.post(pressed(visitor, query))
     export = Export.objects.latest("pk")
     assert response["Location"] == f"{EXPORTS}{export.public_id}/"
     return export
@@ -108,6 +108,17 @@ def test_the_file_has_the_filters_of_the_page(
     monkeypatch.setattr(download, "STREAMED_ROWS_MAX", 1_000)
     at_once = visitor.get(f"{USAGE}export.csv?{DAYS}&usage_type=inbound&agent=Asha&kind=call")
     assert own == at_once.getvalue().decode()
+
+
+def test_the_file_of_calls_without_an_agent_says_so(
+    visitor: Client, long: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(download, "STREAMED_ROWS_MAX", 2)
+    begun(visitor, "agent=+none")
+    export = worked(Export.objects.get())
+    assert export.rows == 9
+    page = visitor.get(page_of(export)).text
+    assert "No agent named" in page
 
 
 def test_the_old_address_of_a_long_file_leads_to_where_it_is_made(

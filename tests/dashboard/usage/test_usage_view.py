@@ -1,8 +1,10 @@
 """The page's view: what it takes from the address, whatever stands there, and what it answers."""
 
+import csv
 import json
 import re
 from datetime import timedelta
+from io import StringIO
 from urllib.parse import quote
 
 import pytest
@@ -407,6 +409,41 @@ def test_agents_stand_in_place_of_the_log_sorted_and_as_a_file(
     assert lines[0] == "Agent,Calls,Minutes,Credits Used,Credits a Call,Trend,Share"
     assert lines[1].startswith("'=Agent 00,1,")
     assert len(lines) == 13
+
+
+def test_calls_without_an_agent_are_filtered_like_those_of_any_other(
+    visitor: Client, account: Account
+) -> None:
+    post(
+        top_up(account, 90, NOW),
+        call(account, "unnamed", 1, NOW),
+        *(call(account, name, 1, NOW, agent=name) for name in ("none", "No agent named")),
+    )
+    table = visitor.get(f"{USAGE}?view=agents&sort=agent").text
+    link = re.search(r'href="(\?agent=[^"]+)"[^>]*>No agent named</a>', table)
+    assert link is not None
+    page = visitor.get(f"{USAGE}{link[1]}")
+    assert [row.call_id for row in page.context["usage"].rows] == ["unnamed"]
+    assert "Filters: No agent named</button>" in page.text
+    assert '<option value=" none" selected>No agent named</option>' in page.text
+    assert '<input type="hidden" name="agent" value=" none">' in page.text
+    file = visitor.get(f"{USAGE}export.csv{link[1]}").getvalue().decode("utf-8-sig")
+    assert [row["Call ID"] for row in csv.DictReader(StringIO(file))] == ["unnamed"]
+    named = visitor.get(f"{USAGE}?agent=+No+agent+named")
+    assert [row.call_id for row in named.context["usage"].rows] == ["No agent named"]
+
+
+def test_whoever_has_more_agents_than_the_menu_lists_is_told_where_the_others_are(
+    visitor: Client, account: Account
+) -> None:
+    names = [f"Agent {number:03}" for number in range(501)]
+    post(*(call(account, name, 1, NOW, agent=name) for name in names))
+    page = visitor.get(f"{USAGE}?agent=Agent+500").text
+    assert '<option value="Agent 500" selected>Agent 500</option>' in page
+    assert "<option disabled>For more agents, use “Show by agent”</option>" in page
+    last = visitor.get(f"{USAGE}?view=agents&sort=agent&page=51").text
+    assert "Agents 501 to 501 of 501" in last
+    assert 'href="?agent=Agent+500"' in last
 
 
 def test_paging_keeps_to_the_state_that_it_began_with(visitor: Client, account: Account) -> None:
