@@ -42,6 +42,8 @@ LONG = Note(
     "counts in full, but check that it is true.",
 )
 
+OUTDONE = Note("call_id", "is that of a later record too, which counts instead.")
+
 
 def record_calls(
     *,
@@ -55,7 +57,8 @@ def record_calls(
     """Record validated ``records`` of any accounts at ``now``; one outcome each, in their order.
 
     One transaction. Of several records of one call the last one counts, unless its ``revised_at``
-    is older than what is known already; one that changes nothing, or comes too late, is unchanged.
+    is older than what is known already; one that changes nothing, or comes too late, is unchanged,
+    and so is one that a later one replaces, which a note says.
     A changed one is corrected: the difference is posted as a new entry at the call's own time.
     With ``are_legs`` a record does not replace what is known of its call but adds to it
     (`calls.legs`). A record that is of another call with the same ID is rejected by itself
@@ -147,6 +150,7 @@ class _Batch:
             self.records = [
                 record._replace(notes=()) if record.notes else record for record in records
             ]
+        self._are_legs = are_legs
         self._has_rare_values = any(one.carrier_id or one.reporter for one in self.records)
         self._notes = {
             position: notes
@@ -179,7 +183,23 @@ class _Batch:
             self.outcomes[position] = self.outcomes[position]._replace(notes=notes)
         for position, rejected in self._rejected.items():
             self.outcomes[position] = rejected
+        if len(self.every) < len(self.records) and not self._are_legs:
+            self._note_outdone()
         return self.outcomes
+
+    def _note_outdone(self) -> None:
+        """Note which records made no difference because a later one of their reporter did."""
+        for positions in self.every.values():
+            made_a_difference: set[str] = set()
+            for position in reversed(positions):
+                own_door = door(self.records[position].reporter)
+                outcome = self.outcomes[position]
+                if outcome.result is Result.UNCHANGED:
+                    if own_door in made_a_difference:
+                        notes = (*outcome.notes, OUTDONE)
+                        self.outcomes[position] = outcome._replace(notes=notes)
+                elif outcome.result is not Result.REJECTED:
+                    made_a_difference.add(own_door)
 
     def insert_new(self) -> None:
         """Insert the calls that are not known yet, and learn the records of those that are.

@@ -17,8 +17,9 @@ from billing.models import (
 from billing.plans.cycles import add_months
 from billing.plans.movements import adjust
 from billing.plans.subscriptions import subscribe
-from calls.charging import Outcome, Result, record_calls
+from calls.charging import OUTDONE, Outcome, Result, record_calls
 from calls.models import Call
+from calls.reporters import API, of_file
 from tests.calls.calling import (
     NOW,
     STARTED_AT,
@@ -201,8 +202,16 @@ def test_of_two_records_of_a_call_in_one_batch_the_last_counts(professional):
     outcomes = record_calls(
         records=[record(professional, seconds=20), record(professional, seconds=65)], now=NOW
     )
-    assert outcomes == [Outcome(Result.UNCHANGED), Outcome(Result.CREATED, 3)]
+    outdone = Outcome(Result.UNCHANGED, notes=(OUTDONE,))
+    assert outcomes == [outdone, Outcome(Result.CREATED, 3)]
     assert Call.objects.get().corrections == 0
+
+
+def test_a_record_is_not_replaced_by_that_of_another_reporter(professional):
+    ours, theirs = (record(professional)._replace(reporter=one) for one in (API, of_file("vapi")))
+    record_one(ours)
+    outcomes = record_calls(records=[ours, theirs], now=NOW)
+    assert outcomes == [Outcome(Result.UNCHANGED), Outcome(Result.LINKED)]
 
 
 def test_of_two_records_in_one_batch_an_older_revision_does_not_count(professional):

@@ -86,6 +86,25 @@ def test_each_record_of_a_batch_has_its_own_outcome(program: Program) -> None:
     }
 
 
+def test_a_record_is_told_that_a_later_one_of_the_same_body_counts(program: Program) -> None:
+    longer = record(ended_at="2026-11-23T09:32:10Z")
+    body = [record(), record("other"), longer, record("other"), longer]
+    response = program.post(CALLS, body)
+    assert outcomes(response) == [
+        ("unchanged", 0),
+        ("created", 3),
+        ("created", 5),
+        ("unchanged", 0),
+        ("unchanged", 0),
+    ]
+    outdone = {"field": "call_id", "said": "is that of a later record too, which counts instead."}
+    assert [one["notes"] for one in response.json()["results"]] == [[outdone], [], [], [], []]
+    again = program.post(CALLS, body)
+    assert outcomes(again) == [("unchanged", 0)] * len(body)
+    corrected = program.post(CALLS, [longer, record()]).json()["results"]
+    assert [one["notes"] for one in corrected] == [[outdone], []]
+
+
 @pytest.mark.parametrize(
     ("changes", "field", "said"),
     [
