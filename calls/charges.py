@@ -5,7 +5,7 @@ how the ledger says it, is decided here.
 """
 
 from collections.abc import Collection
-from datetime import UTC
+from datetime import UTC, datetime
 from functools import cached_property
 
 from billing.bulk import among
@@ -62,15 +62,20 @@ class Charges:
         return again, posting._replace(reference=reference)
 
     def corrected(
-        self, call: StoredCall, record: CallRecord, import_id: int | None
+        self, call: StoredCall, record: CallRecord, import_id: int | None, *, now: datetime
     ) -> tuple[StoredCall, Posting | None]:
-        """``call`` as ``record`` has it now, and the difference; None where no fact differs.
+        """``call`` as ``record`` has it at ``now``, and the difference; None where no fact differs.
 
         Raises Rejected.
         """
-        if record.facts == call.record.facts:
-            same = call.rated._replace(record=record)
-            return call._replace(rated=same, import_id=import_id), None
+        known = call.record
+        if record.facts == known.facts:
+            is_retold = (record.carrier_id, record.revised_at) != (
+                known.carrier_id,
+                known.revised_at,
+            )
+            same = call._replace(rated=call.rated._replace(record=record), import_id=import_id)
+            return (same._replace(retold_at=now) if is_retold else same), None
         corrected = call._replace(
             corrections=call.corrections + 1,
             rated=self._rate_again(call.rated, record),

@@ -349,8 +349,10 @@ class _Batch:
 
     def _corrected(self, call: StoredCall, winner: Numbered) -> StoredCall:
         """``call`` with what is known of it now. Raises Rejected."""
-        corrected, posting = self.charges.corrected(call, winner.record, self.import_id)
-        if posting is not None:  # else only its revision is newer
+        corrected, posting = self.charges.corrected(
+            call, winner.record, self.import_id, now=self.now
+        )
+        if posting is not None:  # else only its revision is newer, or the carrier's ID is
             self._post(winner, posting, Result.CORRECTED)
         return corrected
 

@@ -262,6 +262,7 @@ class Reconciliation:
                 withdrawn_at=None,
                 times_withdrawn=0,
                 has_reports=False,
+                retold_at=None,
                 rated=rated,
             )
             posting = charge_posting(rated, winner.import_id)
@@ -271,7 +272,9 @@ class Reconciliation:
             record = record._replace(call_id=call.record.call_id)
             after, posting = call, None
             if record != call.record:
-                after, posting = self._charges.corrected(call, record, winner.import_id)
+                after, posting = self._charges.corrected(
+                    call, record, winner.import_id, now=self._now
+                )
         call_id = after.record.call_id
         has_reports = len(group.reports) > 1 or winner.record.call_id != call_id
         if has_reports:

@@ -34,7 +34,8 @@ class StoredCall(NamedTuple):
 
     ``corrections``: how often a later record changed the call, in all of its lives, of which a
     withdrawal ends one. ``import_id``: the import that last changed it, None where a source did.
-    ``has_reports``: `calls.reports` has rows that are linked to it.
+    ``has_reports``: `calls.reports` has rows that are linked to it. ``retold_at``: when it changed
+    last without an entry.
     """
 
     id: int
@@ -44,6 +45,7 @@ class StoredCall(NamedTuple):
     withdrawn_at: datetime | None
     times_withdrawn: int
     has_reports: bool
+    retold_at: datetime | None
     rated: RatedCall
 
     @property
@@ -78,7 +80,7 @@ NEW_COLUMNS = (*COMMON, "recorded_at", "corrections", "import_id")
 _values_of = attrgetter(*COMMON.values())
 _rare_values_of = attrgetter(*(RATED[name] for name in RARE))
 
-OWN = ("corrections", "import_id", "withdrawn_at", "times_withdrawn", "has_reports")
+OWN = ("corrections", "import_id", "withdrawn_at", "times_withdrawn", "has_reports", "retold_at")
 CHANGED = {name: name for name in OWN} | {name: f"rated.{path}" for name, path in RATED.items()}
 
 # Django's queries can't ask for many pairs at once, nor give many rows a value each.

@@ -137,8 +137,9 @@ class CallsQuery(FilteredQuery, PagedQuery):
     changed_since = InstantField(
         required=False,
         help_text="Calls that were recorded, corrected or withdrawn since then, or up to five "
-        "minutes before, so that none is missed; the earliest change first. Not together with "
-        "days. With a time zone: `2026-11-23T14:05:09Z`.",
+        "minutes before, so that none is missed; the earliest change first. After them come those "
+        "of which only `carrier_id` or `revised_at` changed. Not together with days. With a time "
+        "zone: `2026-11-23T14:05:09Z`.",
     )
 
 

@@ -117,6 +117,13 @@ class Call(models.Model):
     withdrawn_at = models.DateTimeField("withdrawn", null=True, blank=True)
     # The database's default, so that recording a call does not write it.
     times_withdrawn = models.PositiveIntegerField(default=0, db_default=0)
+    retold_at = models.DateTimeField(
+        "told anew",
+        null=True,
+        blank=True,
+        help_text="When its carrier's ID or its revision changed last while its facts stayed the "
+        "same: no entry says so.",
+    )
 
     class Meta:
         ordering = ["-id"]
@@ -166,6 +173,11 @@ class Call(models.Model):
                 fields=["account", "carrier_id"],
                 name="call_carrier",
                 condition=~Q(carrier_id=""),
+            ),
+            models.Index(
+                fields=["account", "retold_at", "id"],
+                name="call_retold",
+                condition=Q(retold_at__isnull=False),
             ),
             models.Index(
                 fields=["id"], name="call_withdrawn", condition=Q(withdrawn_at__isnull=False)

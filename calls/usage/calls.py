@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.db.models import Q
+
 from billing.ledger import references
 from billing.ledger.balances import CLOCKS_APART_MAX, last_seq_by
 from billing.models import Account, Kind, LedgerEntry
@@ -86,13 +88,19 @@ def changed_calls(
     after: Sequence[int] | None,
     limit: int,
 ) -> CallsPart:
-    """At most ``limit`` calls that were booked, corrected or withdrawn ``since``, as they are now.
+    """At most ``limit`` calls that changed ``since``, as they are now.
 
-    The earliest change first; those of `BOOKED_WITHIN` before ``since`` come too. A position is the
-    number of an entry. ``filters`` and ``status`` are those of the call as it is now.
+    First those that were booked, corrected or withdrawn, then those that changed without an entry:
+    of both the earliest change first. Those of `BOOKED_WITHIN` before ``since`` come too. A
+    position is the number of an entry, then the place of a call by when it was told anew.
+    ``filters`` and ``status`` are those of the call as it is now.
     """
     since -= BOOKED_WITHIN
-    last_seq = after[0] if after else last_seq_by(account=account, at=since - CLOCKS_APART_MAX)
+    if after:
+        last_seq, place = after[0], Place.of_numbers(after[1:])
+    else:
+        last_seq = last_seq_by(account=account, at=since - CLOCKS_APART_MAX)
+        place = Place(since, 0)
     found: dict[str, Call] = {}
     read = 0
     while read < ROWS_READ_MAX:
@@ -106,13 +114,30 @@ def changed_calls(
             call = calls.get(call_id)
             if call is not None and call_id not in found and passes(call, filters, status):
                 if len(found) == limit:
-                    return CallsPart(list(found.values()), [last_seq])
+                    return CallsPart(list(found.values()), [last_seq, *place.as_numbers])
                 found[call_id] = call
             last_seq = seq
         if len(rows) < ROWS_PER_READ:
+            break
+    while read < ROWS_READ_MAX:
+        later = Q(retold_at__gt=place.occurred_at) | Q(id__gt=place.id)
+        retold = list(
+            Call.objects.filter(later, account=account, retold_at__gte=place.occurred_at).order_by(
+                "retold_at", "id"
+            )[:ROWS_PER_READ]
+        )
+        read += len(retold)
+        for call in retold:
+            if call.call_id not in found and passes(call, filters, status):
+                if len(found) == limit:
+                    return CallsPart(list(found.values()), [last_seq, *place.as_numbers])
+                found[call.call_id] = call
+            assert call.retold_at is not None
+            place = Place(call.retold_at, call.id)
+        if len(retold) < ROWS_PER_READ:
             # Whoever asks again from here gets what changes from now on.
             return CallsPart(list(found.values()), None)
-    return CallsPart(list(found.values()), [last_seq])
+    return CallsPart(list(found.values()), [last_seq, *place.as_numbers])
 
 
 def call_named(*, account: Account, call_id: str) -> Call | None:

@@ -89,6 +89,7 @@ def test_a_call_keeps_all_its_facts_and_what_its_charge_was_computed_from(profes
         "reporter": "",
         "has_reports": "False",
         "numbers_deleted": "False",
+        "retold_at": "None",
     }
 
 

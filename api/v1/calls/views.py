@@ -81,7 +81,7 @@ class CallsView(ApiView):
                 filters=filters,
                 since=since,
                 status=status,
-                after=_numbers(after, 1),
+                after=_numbers(after, 3),
                 limit=limit,
             )
         return newest_calls(

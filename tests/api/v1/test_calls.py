@@ -359,6 +359,38 @@ def test_whoever_asks_for_changes_gets_each_call_that_changed(
     assert found["new"]["withdrawn_at"] == later.isoformat().replace("+00:00", "Z")
 
 
+def test_a_call_that_learns_its_carriers_id_has_changed(
+    program: Program, stop_clock: StopClock
+) -> None:
+    program.post(CALLS, [record(f"c{number}") for number in range(4)])
+    before = program.get(f"{CALLS}c1/")
+    later = NOW + timedelta(hours=1)
+    stop_clock(later)
+    query = {"changed_since": later.isoformat(), "limit": 1}
+    assert program.all(CALLS, "calls", query) == []
+    told_anew = [
+        record("c1", carrier_id="CA1"),
+        record("c2", carrier_id="CA2"),
+        record("c3", revised_at="2026-11-23T10:00:00Z"),
+    ]
+    assert outcomes(program.post(CALLS, told_anew)) == [("unchanged", 0)] * 3
+    program.post(CALLS, record("new"))
+    found = program.all(CALLS, "calls", query)
+    assert [(one["call_id"], one["carrier_id"]) for one in found] == [
+        ("new", ""),
+        ("c1", "CA1"),
+        ("c2", "CA2"),
+        ("c3", ""),
+    ]
+    assert program.get(f"{CALLS}c1/", If_None_Match=before["ETag"]).status_code == 200
+    program.post(CALLS, told_anew)
+    assert program.all(CALLS, "calls", {**query, "agent": "Ravi"}) == []
+    later += timedelta(hours=1)
+    stop_clock(later)
+    assert outcomes(program.post(CALLS, told_anew)) == [("unchanged", 0)] * 3
+    assert program.all(CALLS, "calls", {"changed_since": later.isoformat()}) == []
+
+
 def test_a_call_that_was_being_recorded_when_somebody_asked_is_told_the_next_time(
     program: Program, stop_clock: StopClock
 ) -> None:
