@@ -202,9 +202,14 @@ class Telnyx(EventPlatform):
         since: datetime,
         until: datetime,
     ) -> Iterator[PulledPage]:
-        """Ask by days, as Telnyx filters; what started outside of the window is left out."""
+        """Ask by days, as Telnyx filters; what started outside of the window is left out.
+
+        The number of pages may be told too low. So the list ends where they are through and one
+        was not full.
+        """
         # A day more than our clock says: the days are those of Telnyx’ clock.
         days = (datetime.now(UTC).date() - since.astimezone(UTC).date()).days + 2
+        before = None
         for number in range(1, PAGES_MAX + 1):
             answer = asker.get(
                 "/v2/detail_records",
@@ -219,12 +224,17 @@ class Telnyx(EventPlatform):
             listed = answer.get("data") if isinstance(answer, dict) else None
             if not isinstance(listed, list):
                 raise AskingError("Its answer is no list of records.")
+            if listed and listed == before:
+                break
             yield _page([one for one in listed if isinstance(one, dict)], since, until)
             pages = whole_number(text_at(answer, "meta.total_pages"))
             if pages is None:
                 break
-            if number >= pages:
+            # It may give fewer at a time than it is asked for.
+            size = whole_number(text_at(answer, "meta.page_size")) or PAGE
+            if number >= pages and len(listed) < min(size, PAGE):
                 return
+            before = listed
         raise NoEndError
 
     def sample(self, **told: Any) -> None:

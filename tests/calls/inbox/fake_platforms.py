@@ -27,6 +27,7 @@ class FakePlatforms:
         self.break_after = None
         self.requests = []
         self.page_size = 100
+        self.pages_told = None  # where it tells another number than there are
         self.base = ""
 
     def answer(self, method, path, query, headers, body):
@@ -77,8 +78,9 @@ class FakePlatforms:
             return 403, {}, {}
         page = int(query["page[number]"][0])
         listed = self.calls[(page - 1) * self.page_size : page * self.page_size]
-        pages = -(-len(self.calls) // self.page_size)
-        return 200, {}, {"data": listed, "meta": {"total_pages": pages}}
+        pages = self.pages_told or -(-len(self.calls) // self.page_size)
+        meta = {"total_pages": pages, "page_size": self.page_size}
+        return 200, {}, {"data": listed, "meta": meta}
 
     def _vapi(self, query, headers):
         if headers.get("Authorization") != f"Bearer {self.key}":

@@ -100,6 +100,27 @@ def test_a_list_that_breaks_off_is_asked_again_from_where_it_was(
     assert "breaks off" in source.pull_said
 
 
+@pytest.mark.parametrize("kind", ["telnyx"], indirect=True)
+@pytest.mark.parametrize(("number", "requests"), [(8, 3), (9, 4)])
+def test_a_list_is_followed_to_its_end_where_too_few_parts_are_told(
+    platform, pulled, number, requests
+):
+    platform.page_size, platform.pages_told = 3, 1
+    platform.calls = [listed("telnyx", f"c{count}", 50 - count) for count in range(number)]
+    assert pulled().pull_state == PullState.FINE
+    drain_all()
+    assert (Call.objects.count(), len(platform.requests)) == (number, requests)
+
+
+@pytest.mark.parametrize("kind", ["telnyx"], indirect=True)
+def test_a_list_that_gives_the_same_full_part_again_breaks_off(platform, pulled):
+    calls = [listed("telnyx", f"c{number}", 50 - number) for number in range(3)]
+    answer: dict[str, Any] = {"data": calls, "meta": {"total_pages": 1, "page_size": 3}}
+    platform.faults = [(200, {}, answer)] * 5
+    assert "breaks off" in pulled().pull_said
+    assert len(platform.requests) == 2
+
+
 def test_a_platform_that_asks_to_wait_is_not_asked_before(platform, pulled):
     platform.faults = [(429, {"Retry-After": "120"}, {})]
     source = pulled()
