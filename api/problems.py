@@ -8,16 +8,24 @@ import json
 import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
+from uuid import uuid4
 
 from django.conf import settings
-from django.core.exceptions import PermissionDenied
-from django.db import InterfaceError, OperationalError
-from django.http import Http404, HttpResponse
+from django.core.exceptions import (
+    DisallowedHost,
+    PermissionDenied,
+    SuspiciousOperation,
+    TooManyFieldsSent,
+)
+from django.http import Http404, HttpRequest, HttpResponse
 from rest_framework import exceptions
 from rest_framework.views import set_rollback
 
+from billing.outage import is_outage
+
 CONTENT_TYPE = "application/problem+json"
 REFERENCE = "/help/api/"
+ADDRESSES = "/api/"
 RETRY_AFTER_SECONDS = 10
 
 TITLES = {
@@ -114,6 +122,19 @@ def answer(error: Exception, context: Mapping[str, Any]) -> HttpResponse:
     return problem_of(error, request_id).response(request_id)
 
 
+def is_of_api(request: HttpRequest) -> bool:
+    """Whether a program asked by an address of the API, whatever else is wrong with it."""
+    return request.path_info.startswith(ADDRESSES)
+
+
+def answer_outside_views(error: Exception) -> HttpResponse:
+    """Answer a request that failed before a view of the API had it, or has no view there."""
+    request_id = uuid4().hex
+    response = problem_of(error, request_id).response(request_id)
+    response["X-Request-Id"] = request_id
+    return response
+
+
 def problem_of(error: Exception, request_id: str) -> Problem:
     """The problem that an exception is; one of ours by accident is logged with the request."""
     match error:
@@ -131,7 +152,14 @@ def problem_of(error: Exception, request_id: str) -> Problem:
             )
         case exceptions.ParseError():
             return at_pointer("", str(error.detail), code="bad-request")
-        case OperationalError() | InterfaceError():
+        case DisallowedHost():
+            detail = f"The API is not at this host. Send requests to {settings.SITE_URL}."
+            return Problem("bad-request", detail, errors=[{"header": "Host", "detail": detail}])
+        case TooManyFieldsSent():
+            return Problem("bad-request", "The address has too many parameters.")
+        case SuspiciousOperation():
+            return Problem("bad-request", "The request makes no sense. Send it anew.")
+        case _ if is_outage(error):
             logger.warning("Request %s: the database is away: %s", request_id, error)
             return Problem(
                 "unavailable",

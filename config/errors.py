@@ -1,6 +1,7 @@
-"""Answers to requests that fail: they read nothing of the request, which may be what is wrong.
+"""Answers to requests that fail: they read no more of the request than its path.
 
-Django's own handlers look for a CSRF token in the form, and fail again where it can't be read.
+Anything else may be what is wrong. Django's own handlers look for a CSRF token in the form, and
+fail again where it can't be read. To programs the API's own notation is spoken.
 """
 
 import sys
@@ -8,6 +9,7 @@ import sys
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 
+from api.problems import answer_outside_views, is_of_api
 from billing.outage import is_outage
 
 RETRY_AFTER_SECONDS = 10
@@ -15,12 +17,17 @@ RETRY_AFTER_SECONDS = 10
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer 400."""
+    if is_of_api(request):
+        return answer_outside_views(exception)
     return HttpResponse(render_to_string("400.html"), status=400)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """Answer 503 where the database is away or hangs, else 500."""
-    if is_outage(sys.exc_info()[1]):
+    error = sys.exc_info()[1]
+    if isinstance(error, Exception) and is_of_api(request):
+        return answer_outside_views(error)
+    if is_outage(error):
         return HttpResponse(
             render_to_string("503.html"),
             status=503,

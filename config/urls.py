@@ -3,11 +3,12 @@
 from allauth.account.urls import urlpatterns as sign_in_pages
 from django.conf import settings
 from django.contrib import admin
-from django.urls import include, path
+from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 
 from api.calls import calls_webhook
 from api.payments import webhook
+from api.v1.document import no_such_address
 from dashboard.operations.front.page import first_steps_page
 from dashboard.sign_in.views import (
     ResetPasswordView,
@@ -35,6 +36,7 @@ urlpatterns = [
     path("accounts/2fa/", include("allauth.mfa.urls")),
     path("webhooks/<slug:gateway>/", webhook, name="webhook"),
     path("api/v1/", include("api.v1.urls")),
+    re_path(r"^api(?:/[\s\S]*)?$", no_such_address),
     path("webhooks/calls/<slug:kind>/<uuid:public_id>/", calls_webhook, name="calls_webhook"),
     *([path("sandbox/", include("dashboard.sandbox.urls"))] if settings.HAS_SANDBOX else []),
     path("", include("dashboard.urls")),

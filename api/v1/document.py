@@ -1,13 +1,12 @@
 """The schema as a file, and what is said of addresses that do not exist. Both need no key."""
 
 from functools import cache
-from uuid import uuid4
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
-from api.problems import OTHER_METHOD, Problem
+from api.problems import OTHER_METHOD, Problem, answer_outside_views
 
 READING = ("GET", "HEAD")
 
@@ -17,17 +16,16 @@ def openapi(request: HttpRequest) -> HttpResponse:
     """Answer with the schema."""
     if request.method not in READING:
         problem = Problem("method-not-allowed", OTHER_METHOD, headers={"Allow": ", ".join(READING)})
-        return problem.response(uuid4().hex)
+        return answer_outside_views(problem)
     return HttpResponse(_text(), content_type="application/yaml")
 
 
 @csrf_exempt
 def no_such_address(request: HttpRequest) -> HttpResponse:
     """Answer 404 as the API does, and not with a page."""
-    problem = Problem(
-        "not-found", "There is no such address. All addresses of the API end with a slash."
+    return answer_outside_views(
+        Problem("not-found", "There is no such address. All addresses of the API end with a slash.")
     )
-    return problem.response(uuid4().hex)
 
 
 @cache
