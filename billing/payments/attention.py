@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from django.db.models import F, Q, QuerySet, TextChoices
+from django.db.models import Count, F, Max, Min, Q, QuerySet, Sum, TextChoices
 
 from billing.models import Dispute, Payment, Refund, TopUp
 
@@ -36,7 +36,17 @@ def needing(attention: Attention) -> QuerySet[TopUp]:
     return TopUp.objects.filter(pk__in=found.values("pk"))
 
 
-def open_disputes() -> QuerySet[Dispute]:
-    """The disputes that nobody has decided, the one to be answered first before all others."""
-    undecided = Dispute.objects.filter(status__in=Dispute.UNDECIDED)
-    return undecided.order_by(F("due_by").asc(nulls_last=True), "pk")
+def disputed() -> QuerySet[TopUp]:
+    """The top-ups in dispute, the one to be answered first before all others.
+
+    Each has the sum of its disputes that nobody has decided, ``disputed_minor``, in the currency
+    that was paid in, ``disputed_in``; how many these are, ``open_disputes``; and the earliest
+    ``due_by``, None where none is known.
+    """
+    found = TopUp.objects.filter(_CONDITIONS[Attention.DISPUTE]).annotate(
+        disputed_minor=Sum("payments__disputes__amount_minor"),
+        disputed_in=Max("payments__currency"),
+        open_disputes=Count("payments__disputes"),
+        due_by=Min("payments__disputes__due_by"),
+    )
+    return found.order_by(F("due_by").asc(nulls_last=True), "pk")

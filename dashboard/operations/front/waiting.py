@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.conf import settings
 from django.urls import reverse
 
-from billing.models import Dispute
 from billing.money import format_money
 from billing.notices.levels import CreditState
-from billing.payments.attention import Attention, open_disputes
+from billing.payments.attention import Attention, disputed
 from billing.plans.requests import open_requests
 from billing.texts import grouped
 from billing.zones import local
@@ -103,32 +103,33 @@ def _requests(now: datetime) -> Row:
 
 def _reviews(now: datetime) -> Row:
     return Row(
-        "Payments to review",
+        "Top-ups to review",
         "What was paid does not fit what was ordered. Nothing is credited before you decide.",
         listed("billing_topup", records.AttentionFilter, Attention.REVIEW, now=now),
     )
 
 
 def _disputes(now: datetime) -> Row:
-    found = open_disputes().select_related("payment__top_up__account")[:DETAILS_SHOWN]
+    found = disputed().select_related("account")[:DETAILS_SHOWN]
     all_of_them = listed("billing_topup", records.AttentionFilter, Attention.DISPUTE, now=now)
     return Row(
-        "Open disputes",
-        "Answer them at the payment provider before the deadline.",
+        "Top-ups in dispute",
+        "Answer the disputes at the payment provider before their deadlines.",
         all_of_them,
-        [_dispute(dispute, now) for dispute in found],
+        [_disputed(top_up, now) for top_up in found],
         more=max(0, all_of_them.count - DETAILS_SHOWN),
     )
 
 
-def _dispute(dispute: Dispute, now: datetime) -> Detail:
-    payment = dispute.payment
-    top_up = payment.top_up
-    amount = format_money(dispute.amount_minor, payment.currency or top_up.currency)
+def _disputed(top_up: Any, now: datetime) -> Detail:
+    """One that `disputed` found, with what is annotated there."""
+    amount = format_money(top_up.disputed_minor, top_up.disputed_in or top_up.currency)
     note = "no deadline known"
-    if dispute.due_by is not None:
-        by = local(dispute.due_by, top_up.account.zone)
-        note = f"answer by {by}" if dispute.due_by > now else f"the deadline was {by}"
+    if top_up.due_by is not None:
+        by = local(top_up.due_by, top_up.account.zone)
+        note = f"answer by {by}" if top_up.due_by > now else f"the deadline was {by}"
+    if top_up.open_disputes > 1:
+        note = f"{top_up.open_disputes} disputes, {note}"
     return Detail(
         f"{top_up.account}: {amount}, {top_up.receipt_number}",
         reverse("admin:billing_topup_change", args=[top_up.pk]),

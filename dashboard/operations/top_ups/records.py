@@ -242,6 +242,9 @@ class TopUpAdmin(RecordAdmin):
         payment = standing.payment
         if payment is not None and not payment.checkout_id and payment.failure_reason:
             return f"No payment page: {payment.failure_reason}"
+        disputes = [each for one in top_up.payments.all() for each in one.disputes.all()]
+        if any(each.status in Dispute.UNDECIDED for each in disputes):
+            return Attention.DISPUTE.label
         return standing.refund_failure or "–"
 
 

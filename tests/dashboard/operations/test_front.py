@@ -13,6 +13,8 @@ from django.urls import reverse
 from billing.models import Account, Plan, PlanRequest, Review
 from billing.notices import warnings
 from billing.notices.levels import CreditState, in_state
+from billing.payments import settling
+from billing.payments.gateways.base import DisputeStatus
 from billing.plans.subscriptions import subscribe
 from calls.inbox import silence
 from calls.models import CallSource, FileImport
@@ -20,6 +22,7 @@ from dashboard.operations.accounts.standing import standings
 from dashboard.operations.front.month import MonthSoFar
 from dashboard.operations.front.waiting import Row
 from dashboard.operations.months import Month
+from tests.billing.payments.purchases import dispute_facts
 from tests.dashboard.bulk import insert_calls
 from tests.dashboard.conftest import NOW
 from tests.dashboard.operations import waiting
@@ -32,8 +35,8 @@ FRONT = "/admin/"
 DAY = timedelta(days=1)
 KINDS = (
     "Requests for plans",
-    "Payments to review",
-    "Open disputes",
+    "Top-ups to review",
+    "Top-ups in dispute",
     "Accounts below zero",
     "Accounts without credits",
     "Accounts with low credits",
@@ -99,7 +102,7 @@ def test_requests_and_disputes_are_named_with_since_when_and_until_when(
         "admin:billing_planrequest_change", args=[PlanRequest.objects.get().pk]
     )
     assert "Approve" in staff.get(request.url).text
-    (dispute,) = found["Open disputes"].details
+    (dispute,) = found["Top-ups in dispute"].details
     assert dispute.words.startswith("Acme Voice: INR 5,999, TU-")
     assert dispute.note == "answer by 26 Nov 2026, 18:00 Asia/Kolkata"
     assert staff.get(dispute.url).status_code == 200
@@ -109,7 +112,7 @@ def test_disputes_stand_in_the_order_of_their_deadlines(staff: Client, customer:
     for days in (9, None, -1, 2):
         due_by = NOW + days * DAY if days is not None else None
         waiting.dispute(customer, NOW, due_by=due_by)
-    assert [each.note for each in rows(staff)["Open disputes"].details] == [
+    assert [each.note for each in rows(staff)["Top-ups in dispute"].details] == [
         "the deadline was 22 Nov 2026, 18:00 Asia/Kolkata",
         "answer by 25 Nov 2026, 18:00 Asia/Kolkata",
         "answer by 2 Dec 2026, 18:00 Asia/Kolkata",
@@ -117,12 +120,27 @@ def test_disputes_stand_in_the_order_of_their_deadlines(staff: Client, customer:
     ]
 
 
+def test_a_top_up_with_several_disputes_is_one(staff: Client, customer: Account) -> None:
+    paid = waiting.dispute(customer, NOW, due_by=NOW + 9 * DAY)
+    for number, status in ((1, DisputeStatus.INQUIRY), (2, DisputeStatus.WON)):
+        facts = dispute_facts(
+            paid, 100, dispute_id=f"more_{number}", due_by=NOW + number * DAY, status=status
+        )
+        settling.settle(payment_pk=paid.pk, facts=facts, now=NOW)
+    row = rows(staff)["Top-ups in dispute"]
+    assert (row.listed.count, len(row.details), row.more) == (1, 1, 0)
+    assert row.details[0].words.startswith("Acme Voice: INR 6,000, TU-")
+    assert row.details[0].note == "2 disputes, answer by 24 Nov 2026, 18:00 Asia/Kolkata"
+    assert listed(staff, row.listed.url) == 1
+    assert "A dispute or inquiry is open" in staff.get(row.listed.url).text
+
+
 def test_of_many_the_first_five_are_named_and_the_others_counted(
     staff: Client, customer: Account
 ) -> None:
     for _ in range(7):
         waiting.dispute(customer, NOW, due_by=NOW + DAY)
-    row = rows(staff)["Open disputes"]
+    row = rows(staff)["Top-ups in dispute"]
     assert (row.listed.count, len(row.details), row.more) == (7, 5, 2)
     assert "and 2 more" in staff.get(FRONT).text
 
@@ -132,7 +150,7 @@ def test_what_is_done_waits_no_more(staff: Client, acme: Account) -> None:
     FileImport.objects.update(file_deleted_at=NOW)
     CallSource.objects.update(paused_at=NOW)
     found = rows(staff)
-    for kind in ("Payments to review", "Failed imports", "Sources that fell silent"):
+    for kind in ("Top-ups to review", "Failed imports", "Sources that fell silent"):
         assert found[kind].listed.count == 0
 
 
