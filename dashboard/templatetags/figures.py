@@ -24,6 +24,8 @@ TAIL_LENGTH = 6
 
 UNCOUNTED = mark_safe('<span aria-hidden="true">–</span><span class="spoken">not counted</span>')
 NO_BREAK = "\u00a0"
+FITS_ANYWHERE = len("+9,999,999")
+_DIGITS = re.compile(r"[+−]?[\d,.]+", re.ASCII)
 # As `calls.usage.words` writes it.
 _ARITHMETIC = re.compile(r"(?:[\d,]+ × )?[\d,.]+ s\b")
 
@@ -108,9 +110,20 @@ def sum_of(things: Iterable[object], attribute: str) -> int:
     return sum(int(getattr(thing, attribute)) for thing in things)
 
 
+@register.filter
+def foldable(written: str) -> str | SafeString:
+    """A number as it is written, which may fold at its commas where it is too long for its place.
+
+    What fits anywhere stays as it is.
+    """
+    if len(written) <= FITS_ANYWHERE or not _DIGITS.fullmatch(written):
+        return written
+    return SafeString(written.replace(",", ",<wbr>"))  # of digits and signs alone
+
+
 def used(credits: int) -> str:
     """A cell of the column Credits Used: no sign, a dash for 0, a minus where some came back."""
-    return grouped(credits) if credits else NOTHING
+    return foldable(grouped(credits)) if credits else NOTHING
 
 
 def added(credits: int) -> SafeString:
@@ -118,7 +131,9 @@ def added(credits: int) -> SafeString:
     if not credits:
         return NOTHING
     return format_html(
-        '<span class="{}">{}</span>', "positive" if credits > 0 else "removed", signed(credits)
+        '<span class="{}">{}</span>',
+        "positive" if credits > 0 else "removed",
+        foldable(signed(credits)),
     )
 
 

@@ -6,6 +6,14 @@ import { leaveIfSignedOut } from "./signed-out.js";
 
 const EVERY_MS = 10_000;
 const numbers = new Intl.NumberFormat("en-GB");
+const FITS_ANYWHERE = 10; // as the filter `foldable` of the templates has it
+
+// A number as it is written, which may fold at its commas where it is long.
+const folded = (text) => {
+  const written = text.replace("-", "−");
+  if (written.length <= FITS_ANYWHERE) return [written];
+  return written.split(/(?<=,)/).flatMap((part, at) => (at ? [document.createElement("wbr"), part] : [part]));
+};
 
 const ask = async () => {
   const place = document.getElementById("live-rows");
@@ -20,7 +28,7 @@ const ask = async () => {
     for (const figure of document.querySelectorAll("[data-live-balance]")) {
       // Where no words beside it say that it is owed, the sign does.
       const isSigned = figure.dataset.liveBalance === "signed";
-      figure.textContent = numbers.format(isSigned || balance >= 0n ? balance : -balance).replace("-", "−");
+      figure.replaceChildren(...folded(numbers.format(isSigned || balance >= 0n ? balance : -balance)));
     }
     for (const words of document.querySelectorAll("[data-live-words]")) {
       words.textContent = words.dataset.liveWords.split("|")[balance < 0n ? 1 : 0];

@@ -58,6 +58,42 @@ def test_a_search_is_made_when_its_field_is_left(open_page: Open, company: Accou
     expect(page.get_by_role("heading", name="No rows for these filters")).to_be_visible()
 
 
+# Long numbers that leave the box in which they stand, or lie on another text.
+COLLISIONS = """() => {
+  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  const found = [];
+  for (let text = texts.nextNode(); text; text = texts.nextNode()) {
+    const place = text.parentElement;
+    if (!text.data.trim() || place.closest(".spoken, thead, details, script")) continue;
+    if (!place.checkVisibility({ visibilityProperty: true })) continue;
+    const range = document.createRange();
+    range.selectNodeContents(text);
+    const block = place.closest("td, dd, strong, .balance-figure") ?? place;
+    for (const box of range.getClientRects()) found.push({ text, box, block });
+  }
+  const meet = (a, b) => Math.min(a.right, b.right) - Math.max(a.left, b.left) > 1
+    && Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 5;
+  return found.filter(({ text, box, block }) => /\\d,/.test(text.data)
+    && (box.right > block.getBoundingClientRect().right + 1
+      || found.some((other) => other.text !== text && meet(box, other.box))))
+    .map(({ text, block }) => `${text.data} in ${block.textContent}`);
+}"""
+
+
+@pytest.mark.parametrize("width", [320, 390, 768, 1024, 1440])
+@pytest.mark.parametrize("page_name", ["usage", "home", "subscription"])
+def test_numbers_of_sixteen_digits_lie_on_nothing(
+    open_page: Open, default_plans: None, account: Account, owner: User, width: int, page_name: str
+):
+    now = timezone.now()
+    for number, credits in enumerate((9_007_199_254_740_993, -1_007_199_254_740_993)):
+        adjust(account=account, credits=credits, reason="Large", reference=str(number), at=now)
+    page = open_page(user=owner, viewport={"width": width, "height": 900})
+    page.goto(reverse(f"dashboard:{page_name}", args=[account.slug]))
+    assert "8,000,000,000,000,000" in page.locator("main").inner_text()
+    assert page.evaluate(COLLISIONS) == []
+
+
 @pytest.mark.parametrize("width", [390, 768, 1024])
 def test_no_line_breaks_the_arithmetic_of_a_charge(
     open_page: Open, company: Account, owner: User, width: int

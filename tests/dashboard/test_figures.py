@@ -5,6 +5,7 @@ import pytest
 from dashboard.templatetags.figures import (
     added,
     balance_in_words,
+    foldable,
     grouped,
     in_credits,
     largest,
@@ -54,6 +55,21 @@ def test_zero_is_a_dash_for_the_eye_and_none_for_the_ear(cell):
 def test_added_credits_have_a_plus_and_expired_ones_a_minus():
     assert added(500) == '<span class="positive">+500</span>'
     assert added(-80) == '<span class="removed">−80</span>'
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("−9,999,999", "−9,999,999"),
+        ("12,345,678", "12,345,678"),
+        ("+12,345,678", "+12,<wbr>345,<wbr>678"),
+        ("428,400,000.5", "428,<wbr>400,<wbr>000.5"),
+        ("<b>1,234,567</b>", "<b>1,234,567</b>"),
+    ],
+)
+def test_numbers_that_do_not_fit_anywhere_may_fold_at_their_commas(written, shown):
+    assert foldable(written) == shown
+    assert hasattr(foldable(written), "__html__") == ("<wbr>" in shown)
 
 
 def test_a_long_word_stays_whole_in_the_page():
