@@ -47,6 +47,13 @@ class Prepared(Generic[Row]):
 
     def __call__(self, **values: Any) -> list[Row]:
         """Ask with these values of its parameters; return all rows. One query."""
+        return self._ask(values)
+
+    def between(self, first: int, end: int, **values: Any) -> list[Row]:
+        """The same; return the rows from the one at offset ``first`` to before ``end``."""
+        return self._ask(values, limits=(end - first, first))
+
+    def _ask(self, values: Mapping[str, Any], limits: tuple[int, ...] = ()) -> list[Row]:
         connection = connections[DEFAULT_DB_ALIAS]
         compiler: _Compiler | None = getattr(self._own, "compiler", None)
         if compiler is None or compiler.connection is not connection:
@@ -55,7 +62,7 @@ class Prepared(Generic[Row]):
             compiler.plan_is_kept = self._plan_is_kept
             queryset._query = _Query.of(queryset.query, compiler)  # type: ignore[attr-defined]
             self._own.queryset = queryset
-        compiler.values = values
+        compiler.values, compiler.limits = values, limits
         return list(self._own.queryset.all())
 
 
@@ -63,6 +70,7 @@ class _Compiler(SQLCompiler):
     """Remembers the statement, and fills in the values."""
 
     values: Mapping[str, Any]
+    limits: tuple[int, ...] = ()
     plan_is_kept = False
     _made: tuple[str, Sequence[Any]] | None = None
 
@@ -74,9 +82,12 @@ class _Compiler(SQLCompiler):
             if self.plan_is_kept:
                 self._made = self._with_constants_in_text(*self._made)
         sql, parameters = self._made
-        return sql, tuple(
+        given = [
             self.values[one.value] if isinstance(one, Parameter) else one for one in parameters
-        )
+        ]
+        if self.limits:
+            sql += " LIMIT %s OFFSET %s"
+        return sql, (*given, *self.limits)
 
     def _with_constants_in_text(
         self, sql: str, parameters: Sequence[Any]

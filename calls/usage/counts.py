@@ -25,6 +25,7 @@ from django.db.models import (
 from django.db.models.functions import Cast
 
 from billing.bulk import as_array
+from billing.kept_plans import kept
 from billing.ledger import references
 from billing.models import Account, Balance, DailyUsage, Kind
 from billing.prepared import Parameter, Prepared
@@ -109,7 +110,8 @@ def _counted(shape: UsageFilters) -> Prepared[Any]:
                 sum_of_credits_added=_whole_sum("credits_added"),
                 sum_of_billed_seconds=_whole_sum("billed_seconds"),
             )
-        )
+        ),
+        plan_is_kept=True,
     )
 
 
@@ -183,42 +185,39 @@ class Past:
     more_agents: bool
 
 
+_PAST = kept(
+    f"""
+    SELECT (SELECT day FROM billing_dailyusage
+             WHERE account_id = %s AND kind = '{Kind.CALL}' ORDER BY day LIMIT 1),
+           (SELECT day FROM billing_dailyusage
+             WHERE account_id = %s AND kind = '{Kind.CALL}' ORDER BY day DESC LIMIT 1),
+           EXISTS (SELECT FROM billing_ledgerentry
+                    WHERE account_id = %s AND kind = '{Kind.WITHDRAWAL}'
+                      AND kind <> '{Kind.CALL}'),  -- as the index of the few such rows says
+           ARRAY (
+              WITH RECURSIVE name (agent) AS (
+                 (SELECT agent FROM billing_ledgerentry
+                   WHERE account_id = %s AND agent <> '' ORDER BY agent LIMIT 1)
+                 UNION ALL
+                 SELECT (SELECT entry.agent FROM billing_ledgerentry entry
+                          WHERE entry.account_id = %s AND entry.agent <> ''
+                            AND entry.agent > name.agent
+                          ORDER BY entry.agent LIMIT 1)
+                   FROM name WHERE name.agent IS NOT NULL
+              )
+              SELECT agent FROM name WHERE agent IS NOT NULL LIMIT {AGENTS_MAX + 1}
+           )
+    """
+)
+
+
 def past_of(*, account: Account) -> Past:
     """Read what there ever was in ``account``, by single steps into indexes; one query.
 
     From one agent's name it steps to the next, so it costs as many look-ups as there are names.
     """
     with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            SELECT (SELECT day FROM billing_dailyusage
-                     WHERE account_id = %(account)s AND kind = %(call)s ORDER BY day LIMIT 1),
-                   (SELECT day FROM billing_dailyusage
-                     WHERE account_id = %(account)s AND kind = %(call)s ORDER BY day DESC LIMIT 1),
-                   EXISTS (SELECT FROM billing_ledgerentry
-                            WHERE account_id = %(account)s AND kind = %(withdrawal)s
-                              AND kind <> %(call)s),  -- as the index of the few such rows says
-                   ARRAY (
-                      WITH RECURSIVE name (agent) AS (
-                         (SELECT agent FROM billing_ledgerentry
-                           WHERE account_id = %(account)s AND agent <> '' ORDER BY agent LIMIT 1)
-                         UNION ALL
-                         SELECT (SELECT entry.agent FROM billing_ledgerentry entry
-                                  WHERE entry.account_id = %(account)s AND entry.agent <> ''
-                                    AND entry.agent > name.agent
-                                  ORDER BY entry.agent LIMIT 1)
-                           FROM name WHERE name.agent IS NOT NULL
-                      )
-                      SELECT agent FROM name WHERE agent IS NOT NULL LIMIT %(names_max)s
-                   )
-            """,
-            {
-                "account": account.pk,
-                "call": Kind.CALL.value,
-                "withdrawal": Kind.WITHDRAWAL.value,
-                "names_max": AGENTS_MAX + 1,
-            },
-        )
+        cursor.execute(_PAST, [account.pk] * _PAST.count("%s"))
         first_day, last_day, has_withdrawals, agents = cursor.fetchone()
     return Past(
         with_calls=Days(first_day, last_day) if first_day is not None else None,

@@ -105,7 +105,8 @@ def _newest_first(*, has_state: bool, may_be_withdrawn: bool) -> Prepared[tuple[
             LedgerEntry.objects.filter(id__in=wanted).order_by("-occurred_at", "-id"),
             Parameter("last_seq") if has_state else None,
             may_be_withdrawn,
-        )
+        ),
+        plan_is_kept=True,
     )
 
 

@@ -1,5 +1,6 @@
 """What a page is narrowed to, beside its period. All filters hold together."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -52,10 +53,12 @@ class UsageFilters:
     def shape(self) -> "UsageFilters":
         """The `columns` that are asked for, with parameters for values: of so many kinds queries
         are prepared."""
-        parameters: dict[str, Any] = {name: Parameter(name) for name in self.columns}
-        if self.agent == NO_AGENT:
-            parameters["agent"] = NO_AGENT
-        return UsageFilters(**parameters)
+        return self._with_parameters(self.columns)
+
+    @property
+    def entry_shape(self) -> "UsageFilters":
+        """The same of `entry_values`, for queries of entries."""
+        return self._with_parameters(self.entry_values)
 
     @property
     def columns(self) -> dict[str, str]:
@@ -71,7 +74,13 @@ class UsageFilters:
         own = {} if self.import_id is None else {"import_id": self.import_id}
         return {**self.columns, **own}
 
-    def entries(self, account: Account) -> QuerySet[LedgerEntry]:
+    @property
+    def entry_values(self) -> dict[str, Any]:
+        """What `entries` asks for, by name: the columns, and the state."""
+        state = {} if self.until_seq is None else {"until_seq": self.until_seq}
+        return {**self.entry_columns, **state}
+
+    def entries(self, account: Account | Parameter) -> QuerySet[LedgerEntry]:
         """The account's entries that pass, the call ID left aside."""
         entries = self._entries(account)
         return entries if self.until_seq is None else entries.filter(seq__lte=self.until_seq)
@@ -89,7 +98,13 @@ class UsageFilters:
         """Whether calls of ``agent`` (empty: of none) pass."""
         return self.agent in ("", agent or NO_AGENT)
 
-    def _entries(self, account: Account) -> QuerySet[LedgerEntry]:
+    def _with_parameters(self, names: Iterable[str]) -> "UsageFilters":
+        parameters: dict[str, Any] = {name: Parameter(name) for name in names}
+        if self.agent == NO_AGENT:
+            parameters["agent"] = NO_AGENT
+        return UsageFilters(**parameters)
+
+    def _entries(self, account: Account | Parameter) -> QuerySet[LedgerEntry]:
         return self._of_agent(LedgerEntry.objects.filter(account=account, **self.entry_columns))
 
     def _of_agent(self, rows: Rows) -> Rows:

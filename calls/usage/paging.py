@@ -14,9 +14,8 @@ from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from django.core.paginator import Page, Paginator
-from django.db.models import QuerySet
 
-from billing.models import Account, LedgerEntry
+from billing.models import Account
 from billing.prepared import Parameter, Prepared
 from calls.usage.counts import Counted, Past
 from calls.usage.filters import UsageFilters
@@ -90,18 +89,22 @@ def pages_of_log(
         )
         newest_hours, from_newest = _locate(reversed(rows_by_hours[newest_day]), from_newest)
         oldest_hours, from_oldest = _locate(rows_by_hours[oldest_day], from_oldest)
-        entries = filters.entries(account)
-        if from_newest <= from_oldest:
-            ids = entries.filter(
-                occurred_at__gte=period.starts_at,
-                occurred_at__lt=hour_starts_at(newest_day, newest_hours.stop, period.zone),
-            ).order_by("-occurred_at", "-id")[from_newest : from_newest + end - first]
+        since, until = period.starts_at, period.ends_at
+        is_nearer_newest = from_newest <= from_oldest
+        if is_nearer_newest:
+            until = hour_starts_at(newest_day, newest_hours.stop, period.zone)
         else:
-            ids = entries.filter(
-                occurred_at__gte=hour_starts_at(oldest_day, oldest_hours.start, period.zone),
-                occurred_at__lt=period.ends_at,
-            ).order_by("occurred_at", "id")[from_oldest : from_oldest + end - first]
-        return _rows_of(account, ids, past, filters.until_seq)
+            since = hour_starts_at(oldest_day, oldest_hours.start, period.zone)
+        return _rows_of(
+            account,
+            filters,
+            past,
+            since=since,
+            until=until,
+            newest_first=is_nearer_newest,
+            skipped=min(from_newest, from_oldest),
+            rows=end - first,
+        )
 
     return LogPaginator(count=count, read=read)
 
@@ -110,28 +113,61 @@ def _pages_of_import(
     account: Account, period: Period, filters: UsageFilters, count: int, past: Past
 ) -> LogPaginator:
     """Pages of the rows of one import, which has an index of its own; each takes two queries."""
-    entries = filters.entries(account).filter(
-        occurred_at__gte=period.starts_at, occurred_at__lt=period.ends_at
-    )
 
     def read(first: int, end: int) -> list[LogRow]:
-        if first <= count - end:
-            ids = entries.order_by("-occurred_at", "-id")[first:end]
-        else:
-            ids = entries.order_by("occurred_at", "id")[count - end : count - first]
-        return _rows_of(account, ids, past, filters.until_seq)
+        return _rows_of(
+            account,
+            filters,
+            past,
+            since=period.starts_at,
+            until=period.ends_at,
+            newest_first=first <= count - end,
+            skipped=min(first, count - end),
+            rows=end - first,
+        )
 
     return LogPaginator(count=count, read=read)
 
 
 def _rows_of(
-    account: Account, ids: QuerySet[LedgerEntry], past: Past, until_seq: int | None
+    account: Account,
+    filters: UsageFilters,
+    past: Past,
+    *,
+    since: datetime,
+    until: datetime,
+    newest_first: bool,
+    skipped: int,
+    rows: int,
 ) -> list[LogRow]:
+    """Read ``rows`` of those between two instants, after ``skipped`` from one end of them."""
+    ids = _ids_of(filters.entry_shape, newest_first=newest_first).between(
+        skipped,
+        skipped + rows,
+        account_id=account.pk,
+        since=since,
+        until=until,
+        **filters.entry_values,
+    )
     return read_newest_first(
         account=account,
-        ids=ids.values_list("id", flat=True),
-        last_seq=until_seq,
+        ids=ids,
+        last_seq=filters.until_seq,
         may_be_withdrawn=past.has_withdrawals,
+    )
+
+
+@cache
+def _ids_of(shape: UsageFilters, *, newest_first: bool) -> Prepared[int]:
+    """The entries between two instants under filters of this `UsageFilters.entry_shape`."""
+    order = ("-occurred_at", "-id") if newest_first else ("occurred_at", "id")
+    return Prepared(
+        lambda: (
+            shape.entries(Parameter("account_id"))
+            .filter(occurred_at__gte=Parameter("since"), occurred_at__lt=Parameter("until"))
+            .order_by(*order)
+            .values_list("id", flat=True)
+        )
     )
 
 
@@ -153,7 +189,8 @@ def _hours_of(shape: UsageFilters) -> Prepared[tuple[date, list[int]]]:
             .filter(day__in=days)
             .order_by()
             .values_list("day", "entries_by_hour")
-        )
+        ),
+        plan_is_kept=True,
     )
 
 

@@ -32,6 +32,14 @@ def test_values_are_given_each_time(plan_is_kept):
     assert prepared(name="It's %s no name", zone="Europe/London") == []
 
 
+def test_rows_between_two_offsets_are_those_of_the_slice():
+    names = [AccountFactory(name=name).name for name in "ABCDE"]
+    prepared = Prepared(lambda: Account.objects.filter(name__gt=Parameter("name")).order_by("name"))
+    assert [one.name for one in prepared.between(1, 3, name="A")] == ["C", "D"]
+    assert [one.name for one in prepared.between(0, 9, name="B")] == ["C", "D", "E"]
+    assert [one.name for one in prepared(name="")] == names
+
+
 def test_related_rows_come_along_in_one_query():
     member = MembershipFactory()
     prepared = Prepared(
