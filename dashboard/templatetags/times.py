@@ -16,20 +16,20 @@ register = template.Library()
 
 SECONDS_PER_MINUTE = 60
 SECONDS_PER_HOUR = 3600
-DAY = "{0.day} {0:%b %Y}"
+DAY = "{day} %b %Y"
 MICROSECOND = timedelta(microseconds=1)
 
 
 @register.filter
 def at(instant: datetime, zone: tzinfo | None = None) -> SafeString:
     """An instant as "23 Nov 2026, 14:05", with the exact one in ``datetime`` and ``title``."""
-    return _time(instant, zone, f"{DAY}, {{0:%H:%M}}")
+    return _time(instant, zone, f"{DAY}, %H:%M")
 
 
 @register.filter
 def at_second(instant: datetime, zone: tzinfo | None = None) -> SafeString:
     """An instant as "23 Nov 2026, 14:05:09"."""
-    return _time(instant, zone, f"{DAY}, {{0:%H:%M:%S}}")
+    return _time(instant, zone, f"{DAY}, %H:%M:%S")
 
 
 @register.filter
@@ -70,16 +70,20 @@ def in_seconds(length: int | Decimal) -> str:
 
 def _time(instant: datetime, zone: tzinfo | None, pattern: str) -> SafeString:
     local = instant.astimezone(zone) if zone else instant
-    offset = f"{local:%z}"
     if pattern != DAY and local.utcoffset() != local.replace(fold=1 - local.fold).utcoffset():
-        pattern += " {0:%Z}"
+        pattern += " %Z"
+    offset = local.isoformat(timespec="minutes")[16:22]  # of "2026-11-23T14:05+05:30"
     return format_html(
         '<time datetime="{}" title="{}">{}</time>',
         local.astimezone(UTC).isoformat().replace("+00:00", "Z"),
-        f"{local:%A} {local.day} {local:%B %Y, %H:%M:%S}, {_zone_name(local)} "
-        f"(UTC{offset[:3]}:{offset[3:5]})",
-        pattern.format(local),
+        f"{_written(local, '%A {day} %B %Y, %H:%M:%S')}, {_zone_name(local)} (UTC{offset})",
+        _written(local, pattern),
     )
+
+
+def _written(local: datetime, pattern: str) -> str:
+    """``local`` by a pattern of `strftime`, which has no day of the month without a zero."""
+    return local.strftime(pattern.format(day=local.day))
 
 
 def _zone_name(local: datetime) -> str:

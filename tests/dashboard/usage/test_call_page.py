@@ -147,6 +147,7 @@ def test_a_call_that_only_the_log_knows_has_a_page_too(account: Account) -> None
         "a+b",
         "-",
         "%2F",
+        "a&b=c;d,(e)!*'$~:@",
     ],
 )
 def test_every_call_id_leads_to_its_page(
@@ -155,6 +156,7 @@ def test_every_call_id_leads_to_its_page(
     post(call(account, call_id, 1, NOW))
     client.force_login(member)
     (row,) = client.get("/a/acme/billing/usage/").context["usage"].rows
+    assert row_url(row) == reverse("dashboard:call", args=["acme", call_id])
     response = client.get(row_url(row))
     assert response.status_code == 200
     assert response.context["page"].call_id == call_id
