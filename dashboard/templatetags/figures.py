@@ -121,9 +121,9 @@ def foldable(written: str) -> str | SafeString:
     return SafeString(written.replace(",", ",<wbr>"))  # of digits and signs alone
 
 
-def used(credits: int) -> str:
+def used(credits: int) -> SafeString:
     """A cell of the column Credits Used: no sign, a dash for 0, a minus where some came back."""
-    return foldable(grouped(credits)) if credits else NOTHING
+    return SafeString(foldable(grouped(credits))) if credits else NOTHING  # safe as it is, or digits
 
 
 def added(credits: int) -> SafeString:

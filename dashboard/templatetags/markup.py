@@ -3,7 +3,7 @@
 They are put together here, because a template takes three times as long for each.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any, cast
 
@@ -13,7 +13,9 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
 from calls.usage.bars import Bar
+from calls.usage.filters import NO_AGENT, NO_AGENT_WORDS
 from calls.usage.log import LogRow
+from calls.usage.periods import Preset
 from dashboard.templatetags.figures import added, grouped, middle, unbroken, used
 from dashboard.templatetags.links import row_url
 from dashboard.templatetags.times import at
@@ -28,6 +30,7 @@ LOG_ROW = """
 <td class="log-credits number{not_added}" role="cell" data-unit="credits">{added}</td>
 <td class="log-remarks" role="cell">{words}</td>
 </tr>"""
+NO_MORE = mark_safe("")  # escaping an empty text takes as long as any other
 OF_OTHERS = mark_safe(' class="log-other"')
 NOTHING_HERE = mark_safe(" log-nothing")
 BOOKED = '<span class="log-booked">Booked {}</span>'
@@ -35,7 +38,13 @@ BOOKED = '<span class="log-booked">Booked {}</span>'
 BAR_ROW = '<tr><th scope="row">{}{}</th>{}</tr>'
 HIGH = mark_safe(' <span class="tag tag-danger">High usage</span>')
 
+PERIOD_LINK = """
+<li><a href="{query}" hx-get="{url}{query}" hx-target="#usage" hx-push-url="true" \
+hx-indicator="#usage, #loading"{current}>{label}</a></li>"""
+CURRENT = mark_safe(' aria-current="true"')
+
 CHOSEN = mark_safe(" selected")
+MORE_AGENTS = mark_safe("<option disabled>For more agents, use “Show by agent”</option>")
 
 
 @register.simple_tag
@@ -46,15 +55,15 @@ def log_rows(rows: Iterable[LogRow], booked: bool = False) -> SafeString:
 
 def _cells_of(row: LogRow, booked: bool) -> dict[str, str]:
     return {
-        "other": "" if row.is_call else OF_OTHERS,
+        "other": NO_MORE if row.is_call else OF_OTHERS,
         "time": at(row.occurred_at),
-        "booked": format_html(BOOKED, at(row.posted_at)) if booked else "",
+        "booked": format_html(BOOKED, at(row.posted_at)) if booked else NO_MORE,
         "url": row_url(row),
-        "spoken": format_html(' aria-label="{}"', row.call_id) if row.call_id else "",
+        "spoken": format_html(' aria-label="{}"', row.call_id) if row.call_id else NO_MORE,
         "name": middle(row.call_id) if row.call_id else row.kind_label,
-        "not_used": NOTHING_HERE if row.credits_added else "",
+        "not_used": NOTHING_HERE if row.credits_added else NO_MORE,
         "used": used(row.credits_used),
-        "not_added": "" if row.credits_added else NOTHING_HERE,
+        "not_added": NO_MORE if row.credits_added else NOTHING_HERE,
         "added": added(row.credits_added),
         "words": unbroken(row.words),
     }
@@ -66,7 +75,7 @@ def bar_rows(bars: Iterable[Bar]) -> SafeString:
     return format_html_join(
         "",
         BAR_ROW,
-        ((bar.label, HIGH if bar.is_high else "", _numbers_of(bar)) for bar in bars),
+        ((bar.label, HIGH if bar.is_high else NO_MORE, _numbers_of(bar)) for bar in bars),
     )
 
 
@@ -84,14 +93,52 @@ def _numbers_of(bar: Bar) -> SafeString:
 
 
 @register.simple_tag
+def period_links(
+    presets: Iterable[tuple[Preset, str, str]], usage_url: str, chosen: Preset
+) -> SafeString:
+    """The periods that are offered, as `UsageForm.presets` says, each a link to the page of it."""
+    return format_html_join(
+        "",
+        PERIOD_LINK,
+        (
+            {
+                "query": query,
+                "url": usage_url,
+                "current": CURRENT if preset is chosen else NO_MORE,
+                "label": label,
+            }
+            for preset, label, query in presets
+        ),
+    )
+
+
+@register.simple_tag
 def choice(field: BoundField) -> SafeString:
-    """A field of a form to choose from, as Django's own widget would have it."""
+    """A field of a form to choose from, as Django's own widget would have it, with its label."""
+    return _select(field, tuple(cast(Any, field.field).choices))
+
+
+@register.simple_tag
+def choice_of_agent(field: BoundField, agents: Sequence[str], more_agents: bool) -> SafeString:
+    """The same of the ``agents``, with one that isn't among them where it was asked for."""
+    chosen = field.value()
+    other = chosen if chosen and chosen != NO_AGENT and chosen not in agents else None
+    named = agents if other is None else [other, *agents]
+    choices = (("", "All agents"), (NO_AGENT, NO_AGENT_WORDS), *((name, name) for name in named))
+    return _select(field, choices, MORE_AGENTS if more_agents else NO_MORE)
+
+
+def _select(
+    field: BoundField, choices: tuple[tuple[str, str], ...], last: SafeString = NO_MORE
+) -> SafeString:
     return format_html(
-        '<select name="{}"{} id="{}">{}</select>',
+        '{}<select name="{}"{} id="{}">{}{}</select>',
+        _label(field),
         field.html_name,
         _faults(field),
         field.id_for_label,
-        _options(tuple(cast(Any, field.field).choices), field.value()),
+        _options(choices, field.value()),
+        last,
     )
 
 
@@ -100,20 +147,25 @@ def _options(choices: tuple[tuple[str, str], ...], chosen: str) -> SafeString:
     return format_html_join(
         "",
         '<option value="{}"{}>{}</option>',
-        ((value, CHOSEN if value == chosen else "", label) for value, label in choices),
+        ((value, CHOSEN if value == chosen else NO_MORE, label) for value, label in choices),
     )
 
 
 @register.simple_tag
 def day_input(field: BoundField) -> SafeString:
-    """A field of a form that takes a day, as Django's own widget would have it."""
+    """A field of a form that takes a day, as Django's own widget would have it, with its label."""
     return format_html(
-        '<input type="date" name="{}" value="{}"{} id="{}">',
+        '{}<input type="date" name="{}" value="{}"{} id="{}">',
+        _label(field),
         field.html_name,
         field.value(),
         _faults(field),
         field.id_for_label,
     )
+
+
+def _label(field: BoundField) -> SafeString:
+    return format_html('<label for="{}">{}</label>', field.id_for_label, field.label)
 
 
 def _faults(field: BoundField) -> SafeString | str:

@@ -152,15 +152,15 @@ class UsageForm(forms.Form):
     @property
     def presets(self) -> list[tuple[Preset, str, str]]:
         """The periods that are offered, with their names and the parameters that choose each."""
-        query = self._query.copy()
-        for name in ("from", "to", "page", "as_of"):
-            query.pop(name, None)
-        found: list[tuple[Preset, str, str]] = []
-        for preset, label in LABELS.items():
-            if preset is not Preset.CUSTOM:
-                query["period"] = preset.value
-                found.append((preset, label, f"?{query.urlencode()}"))
-        return found
+        kept = self._query.copy()
+        for name in ("period", "from", "to", "page", "as_of"):
+            kept.pop(name, None)
+        others = f"&{kept.urlencode()}" if kept else ""
+        return [
+            (preset, label, f"?period={preset}{others}")
+            for preset, label in LABELS.items()
+            if preset is not Preset.CUSTOM
+        ]
 
     @property
     def kept_with_days(self) -> list[tuple[str, str]]:
@@ -175,7 +175,7 @@ class UsageForm(forms.Form):
     def _kept(self, *names: str) -> list[tuple[str, str]]:
         return [(name, value) for name in names if (value := self._query.get(name))]
 
-    @property
+    @cached_property
     def narrowed_to(self) -> list[str]:
         """What the filters leave, in words: "Usage type: Outbound"."""
         said = []
