@@ -98,24 +98,14 @@ class UsageForm(forms.Form):
             zone=zone,
             cycle=cycle,
         )
-        shown: dict[str, Any] = {
-            name: query.get(name, "") for name in (*self.base_fields, "import")
-        }
-        if self._chosen.errors:
-            shown |= {"from": first, "to": last}
-        else:
+        shown: dict[str, Any] = {name: query.get(name, "") for name in self.base_fields}
+        if not self._chosen.errors:
             shown |= {
                 "period": self.chosen_period.preset.value,
                 "from": self.chosen_period.first_day.isoformat(),
                 "to": self.chosen_period.last_day.isoformat(),
             }
         super().__init__(shown)
-        # Named after the parameters, which Python's grammar does not allow for attributes.
-        self.fields["from"] = _day_field("First day")
-        self.fields["to"] = _day_field("Last day")
-        self.fields["import"] = forms.UUIDField(
-            label="Import", required=False, error_messages={"invalid": NO_SUCH_IMPORT}
-        )
 
     def clean_agent(self) -> str:
         """Take the blanks around a name away, which make out `NO_AGENT`."""
@@ -190,3 +180,13 @@ class UsageForm(forms.Form):
             elif value:
                 said.append(f"{self[name].label}: {value}")
         return said
+
+
+# Named after the parameters, which Python's grammar does not allow for attributes.
+UsageForm.base_fields |= {
+    "from": _day_field("First day"),
+    "to": _day_field("Last day"),
+    "import": forms.UUIDField(
+        label="Import", required=False, error_messages={"invalid": NO_SUCH_IMPORT}
+    ),
+}
