@@ -176,8 +176,12 @@ def trend(change: Fraction | None) -> SafeString:
     if change is None:
         return mark_safe("–")
     percent = round(100 * change)
-    if percent == 0:
-        return mark_safe("0 %")
+    return up_or_down(percent) if percent else mark_safe("0 %")
+
+
+@register.filter
+def up_or_down(percent: int) -> SafeString:
+    """A change that is some: "▲ 12 %", spoken "up 12 %"."""
     sign, word = ("▲", "up") if percent > 0 else ("▼", "down")
     return format_html(
         '<span aria-hidden="true">{}</span><span class="spoken">{}</span> {} %',

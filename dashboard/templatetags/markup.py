@@ -6,19 +6,21 @@ They are put together here, because a template takes three times as long for eac
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any, cast
+from zoneinfo import ZoneInfo
 
 from django import template
 from django.forms import BoundField
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
+from billing.models import CreditGrant
 from calls.usage.bars import Bar
 from calls.usage.filters import NO_AGENT, NO_AGENT_WORDS
 from calls.usage.log import LogRow
 from calls.usage.periods import Preset
 from dashboard.templatetags.figures import added, grouped, middle, unbroken, used
 from dashboard.templatetags.links import row_url
-from dashboard.templatetags.times import at
+from dashboard.templatetags.times import at, on_day
 
 register = template.Library()
 
@@ -34,6 +36,9 @@ NO_MORE = mark_safe("")  # escaping an empty text takes as long as any other
 OF_OTHERS = mark_safe(' class="log-other"')
 NOTHING_HERE = mark_safe(" log-nothing")
 BOOKED = '<span class="log-booked">Booked {}</span>'
+
+GRANT_FACT = '<dt>{}</dt><dd>{} of {}<span class="soft">{}</span></dd>'
+UNTIL = " until {}"
 
 BAR_ROW = '<tr><th scope="row">{}{}</th>{}</tr>'
 HIGH = mark_safe(' <span class="tag tag-danger">High usage</span>')
@@ -67,6 +72,24 @@ def _cells_of(row: LogRow, booked: bool) -> dict[str, str]:
         "added": added(row.credits_added),
         "words": unbroken(row.words),
     }
+
+
+@register.simple_tag
+def grant_facts(grants: Iterable[CreditGrant], zone: ZoneInfo) -> SafeString:
+    """What is left of each grant, and until when, for a list of facts."""
+    return format_html_join(
+        "",
+        GRANT_FACT,
+        (
+            (
+                grant.get_source_display(),
+                grouped(grant.remaining),
+                grouped(grant.credits),
+                format_html(UNTIL, on_day(grant.expires_at, zone)) if grant.expires_at else NO_MORE,
+            )
+            for grant in grants
+        ),
+    )
 
 
 @register.simple_tag
