@@ -17,8 +17,8 @@ def snapshot(exported: str = "") -> Iterator[None]:
         yield
         return
     with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-            if exported:
+        connection.connection.read_snapshot()
+        if exported:
+            with connection.cursor() as cursor:
                 cursor.execute("SET TRANSACTION SNAPSHOT %s", [exported])
         yield

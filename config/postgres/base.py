@@ -3,7 +3,8 @@
 Sites set it to a few seconds (`config.wsgi`), so that a database that hangs costs a visitor a page
 that says so. Without it, in commands and workers, no wait ends.
 
-And it has the server keep the plans of statements that are marked for it (`billing.kept_plans`).
+And it has the server keep the plans of statements that are marked for it (`billing.kept_plans`),
+and begins transactions that read one snapshot (`billing.snapshot`).
 """
 
 import time
@@ -32,6 +33,7 @@ class PatientConnection(psycopg2.extensions.connection):
         super().__init__(*args, **options)
         # By their text: names of the statements that the server has planned, and when it did.
         self._kept: dict[str, tuple[str, float]] = {}
+        self._reads_snapshot = False
         self._names = (f"kept_{number}" for number in count(1))
 
     def wait(self) -> AbstractContextManager[None]:
@@ -56,15 +58,30 @@ class PatientConnection(psycopg2.extensions.connection):
             self._kept[sql] = name, now
         return f"EXECUTE {name} ({', '.join(['%s'] * len(parameters))})", parameters
 
+    def read_snapshot(self) -> None:
+        """Have the transaction that begins next read one snapshot and write nothing.
+
+        It says so as it begins: a statement of its own would be one more way to the server.
+        """
+        self.set_session(isolation_level="repeatable read", readonly=True)
+        self._reads_snapshot = True
+
     def commit(self) -> None:
         """Commit."""
         with self.wait():
             super().commit()
+        self._end_snapshot()
 
     def rollback(self) -> None:
         """Roll back."""
         with self.wait():
             super().rollback()
+        self._end_snapshot()
+
+    def _end_snapshot(self) -> None:
+        if self._reads_snapshot:
+            self.set_session(isolation_level="default", readonly="default")
+            self._reads_snapshot = False
 
 
 class PatientCursor(psycopg2.extensions.cursor):
