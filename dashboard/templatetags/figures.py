@@ -181,7 +181,7 @@ def trend(change: Fraction | None) -> SafeString:
 
 @register.filter
 def up_or_down(percent: int) -> SafeString:
-    """A change that is some: "▲ 12 %", spoken "up 12 %"."""
+    """A change, which is not zero, as "▲ 12 %", spoken "up 12 %"."""
     sign, word = ("▲", "up") if percent > 0 else ("▼", "down")
     return format_html(
         '<span aria-hidden="true">{}</span><span class="spoken">{}</span> {} %',

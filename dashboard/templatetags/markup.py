@@ -1,4 +1,4 @@
-"""What a page has many of, and many parts in each: rows of tables, options of a choice.
+"""What a page has many of, and many parts in each: rows of tables, links, options of a choice.
 
 They are put together here, because a template takes three times as long for each.
 """
@@ -32,7 +32,7 @@ LOG_ROW = """
 <td class="log-credits number{not_added}" role="cell" data-unit="credits">{added}</td>
 <td class="log-remarks" role="cell">{words}</td>
 </tr>"""
-NO_MORE = mark_safe("")  # escaping an empty text takes as long as any other
+EMPTY = mark_safe("")  # an unmarked text is escaped, even an empty one
 OF_OTHERS = mark_safe(' class="log-other"')
 NOTHING_HERE = mark_safe(" log-nothing")
 BOOKED = '<span class="log-booked">Booked {}</span>'
@@ -60,15 +60,15 @@ def log_rows(rows: Iterable[LogRow], booked: bool = False) -> SafeString:
 
 def _cells_of(row: LogRow, booked: bool) -> dict[str, str]:
     return {
-        "other": NO_MORE if row.is_call else OF_OTHERS,
+        "other": EMPTY if row.is_call else OF_OTHERS,
         "time": at(row.occurred_at),
-        "booked": format_html(BOOKED, at(row.posted_at)) if booked else NO_MORE,
+        "booked": format_html(BOOKED, at(row.posted_at)) if booked else EMPTY,
         "url": row_url(row),
-        "spoken": format_html(' aria-label="{}"', row.call_id) if row.call_id else NO_MORE,
+        "spoken": format_html(' aria-label="{}"', row.call_id) if row.call_id else EMPTY,
         "name": middle(row.call_id) if row.call_id else row.kind_label,
-        "not_used": NOTHING_HERE if row.credits_added else NO_MORE,
+        "not_used": NOTHING_HERE if row.credits_added else EMPTY,
         "used": used(row.credits_used),
-        "not_added": NO_MORE if row.credits_added else NOTHING_HERE,
+        "not_added": EMPTY if row.credits_added else NOTHING_HERE,
         "added": added(row.credits_added),
         "words": unbroken(row.words),
     }
@@ -76,7 +76,7 @@ def _cells_of(row: LogRow, booked: bool) -> dict[str, str]:
 
 @register.simple_tag
 def grant_facts(grants: Iterable[CreditGrant], zone: ZoneInfo) -> SafeString:
-    """What is left of each grant, and until when, for a list of facts."""
+    """What is left of each grant and until when, for a list of facts."""
     return format_html_join(
         "",
         GRANT_FACT,
@@ -85,7 +85,7 @@ def grant_facts(grants: Iterable[CreditGrant], zone: ZoneInfo) -> SafeString:
                 grant.get_source_display(),
                 grouped(grant.remaining),
                 grouped(grant.credits),
-                format_html(UNTIL, on_day(grant.expires_at, zone)) if grant.expires_at else NO_MORE,
+                format_html(UNTIL, on_day(grant.expires_at, zone)) if grant.expires_at else EMPTY,
             )
             for grant in grants
         ),
@@ -98,7 +98,7 @@ def bar_rows(bars: Iterable[Bar]) -> SafeString:
     return format_html_join(
         "",
         BAR_ROW,
-        ((bar.label, HIGH if bar.is_high else NO_MORE, _numbers_of(bar)) for bar in bars),
+        ((bar.label, HIGH if bar.is_high else EMPTY, _numbers_of(bar)) for bar in bars),
     )
 
 
@@ -119,7 +119,7 @@ def _numbers_of(bar: Bar) -> SafeString:
 def period_links(
     presets: Iterable[tuple[Preset, str, str]], usage_url: str, chosen: Preset
 ) -> SafeString:
-    """The periods that are offered, as `UsageForm.presets` says, each a link to the page of it."""
+    """Links to the periods that are offered, which are `UsageForm.presets`."""
     return format_html_join(
         "",
         PERIOD_LINK,
@@ -127,7 +127,7 @@ def period_links(
             {
                 "query": query,
                 "url": usage_url,
-                "current": CURRENT if preset is chosen else NO_MORE,
+                "current": CURRENT if preset is chosen else EMPTY,
                 "label": label,
             }
             for preset, label, query in presets
@@ -143,7 +143,7 @@ def choice(field: BoundField) -> SafeString:
 
 @register.simple_tag
 def choice_of_agent(field: BoundField, agents: Sequence[str], more_agents: bool) -> SafeString:
-    """The same of the ``agents``, with one that isn't among them where it was asked for."""
+    """The same for the ``agents``; another that the field holds is offered beside them."""
     chosen = field.value()
     other = chosen if chosen and chosen != NO_AGENT and chosen not in agents else None
     named = agents if other is None else [other, *agents]
@@ -170,7 +170,7 @@ def _options(choices: tuple[tuple[str, str], ...], chosen: str) -> SafeString:
     return format_html_join(
         "",
         '<option value="{}"{}>{}</option>',
-        ((value, CHOSEN if value == chosen else NO_MORE, label) for value, label in choices),
+        ((value, CHOSEN if value == chosen else EMPTY, label) for value, label in choices),
     )
 
 
