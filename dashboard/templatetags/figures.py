@@ -123,7 +123,9 @@ def foldable(written: str) -> str | SafeString:
 
 def used(credits: int) -> SafeString:
     """A cell of the column Credits Used: no sign, a dash for 0, a minus where some came back."""
-    return SafeString(foldable(grouped(credits))) if credits else NOTHING  # safe as it is, or digits
+    return (
+        SafeString(foldable(grouped(credits))) if credits else NOTHING
+    )  # safe as it is, or digits
 
 
 def added(credits: int) -> SafeString:

@@ -148,11 +148,11 @@ def choice_of_agent(field: BoundField, agents: Sequence[str], more_agents: bool)
     other = chosen if chosen and chosen != NO_AGENT and chosen not in agents else None
     named = agents if other is None else [other, *agents]
     choices = (("", "All agents"), (NO_AGENT, NO_AGENT_WORDS), *((name, name) for name in named))
-    return _select(field, choices, MORE_AGENTS if more_agents else NO_MORE)
+    return _select(field, choices, MORE_AGENTS if more_agents else EMPTY)
 
 
 def _select(
-    field: BoundField, choices: tuple[tuple[str, str], ...], last: SafeString = NO_MORE
+    field: BoundField, choices: tuple[tuple[str, str], ...], last: SafeString = EMPTY
 ) -> SafeString:
     return format_html(
         '{}<select name="{}"{} id="{}">{}{}</select>',
