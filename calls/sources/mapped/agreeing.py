@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from calls.models import Status
 from calls.notations.times import date_with_time, time_reader
-from calls.records import Rejected
+from calls.records import CallRecord, Rejected
 from calls.sources.mapped.columns import ANY_ZONE, Column
 from calls.sources.mapped.profile import Moment, Profile
 from calls.sources.mapped.reading import ReadRecord, RecordReader
@@ -57,6 +57,14 @@ def agreement(profile: Profile, rows: Rows, *, zone: ZoneInfo, now: datetime) ->
     read = _read(profile, rows, zone=zone, now=now)
     agreeing = [told.agrees for told in read if told is not None and told.agrees is not None]
     return sum(agreeing) / len(agreeing) if agreeing else None
+
+
+def records(
+    profile: Profile, rows: Rows, *, zone: ZoneInfo, now: datetime
+) -> list[CallRecord | None]:
+    """What each record tells; None where it can't be read."""
+    read = _read(profile, rows, zone=zone, now=now)
+    return [None if told is None else told.record for told in read]
 
 
 def statuses(profile: Profile, rows: Rows, *, zone: ZoneInfo, now: datetime) -> list[Status | None]:

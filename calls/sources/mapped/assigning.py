@@ -126,6 +126,24 @@ def assigned(columns: Sequence[Column]) -> dict[str, tuple[Column, ...]]:
     return taken
 
 
+def repeated_id(columns: Sequence[Column], parts: Parts) -> Column | None:
+    """The column that is, or by its name might be, an ID which several records have."""
+    if "call_id" in parts:
+        (column,) = parts["call_id"]
+        return column if len(column.distinct) < len(column.values) else None
+    used = {column.title for own in parts.values() for column in own}
+    named = [
+        (place, column.place, column)
+        for column in columns
+        if column.title not in used
+        and (place := rank("call_id", column.name.words)) is not None
+        and _is_in_each(column)
+        and not column.forms
+        and len(column.distinct) > 1
+    ]
+    return min(named, key=lambda one: one[:2])[2] if named else None
+
+
 def _take_by_values(taken: dict[str, tuple[Column, ...]], free: list[Column]) -> None:
     """Take a column by what stands in it, where no name told and there is just one such column."""
     if not any(part in taken for part in TIMES):

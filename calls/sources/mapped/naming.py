@@ -165,6 +165,9 @@ SYNONYMS: Final[Mapping[str, str]] = {
 
 # What a name may have in it where it is none of these.
 PATTERNS: Final[Mapping[str, re.Pattern[str]]] = {
+    "call_id": re.compile(
+        r"\b(ref|reference|uuid|guid)\b|\b(call|conversation|session|interaction)\b.*\b(id|key|sid)\b"
+    ),
     "connected_at": re.compile(r"\b(answer|connect|pick(ed)? ?up)"),
     "ended_at": re.compile(r"\b(end(ed)?|hang ?up|hung up|disconnect|finish|stop|complet)"),
     "started_at": re.compile(r"\b(start|began|begin|initiat|date|setup|created)"),

@@ -15,6 +15,7 @@ from calls.sources.mapped.agreeing import Rows, agreement
 from calls.sources.mapped.answers import Question
 from calls.sources.mapped.assigning import LENGTHS, LONG_TEXT, TIMES, Parts, Sample, assigned
 from calls.sources.mapped.columns import Column
+from calls.sources.mapped.found_legs import with_legs
 from calls.sources.mapped.found_lengths import with_talk, with_units
 from calls.sources.mapped.found_times import FoundTimes, forms_of
 from calls.sources.mapped.found_words import status_told, usage_type_told
@@ -87,6 +88,7 @@ def propose(
     questions += asked
     profile = with_talk(profile, rows, facts, zone=zone, now=now)
     profile = with_precision(profile, whole)
+    profile = with_legs(profile, found, parts, rows, facts, zone=zone, now=now)
     share = agreement(profile, rows, zone=zone, now=now)
     if share is not None:
         said = f"{share:.0%} of the durations agree with the times of their calls within a second."

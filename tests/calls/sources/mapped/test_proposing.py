@@ -601,6 +601,61 @@ def test_a_reference_that_repeats_is_no_id_of_a_call():
     proposal = proposed(DAY.replace("Ref", "Reference").replace("r2", "r1"))
     assert proposal.profile is not None
     assert proposal.profile.call_id.columns == ()
+    made, why_not = facts(proposal, "call_id")
+    assert made.startswith("No column has an ID for each call")
+    assert why_not.startswith("“Reference” is not taken for the ID: lines that have the same")
+
+
+TRANSFERRED = """
+Ref;Start;End;From;To;Direction;Result
+k1;2026-11-20 10:00:00;2026-11-20 10:01:05;+911;+922;out;answered
+k1;2026-11-20 10:01:06;2026-11-20 10:03:00;+911;+933;out;answered
+k2;2026-11-20 11:00:00;2026-11-20 11:00:40;+911;+944;out;answered
+k3;2026-11-20 12:00:00;2026-11-20 12:00:30;+911;+955;out;answered
+k3;2026-11-20 12:00:30;2026-11-20 12:02:00;+911;+955;out;answered
+"""
+
+
+@pytest.mark.parametrize("name", ["Ref", "Conversation ref no", "Session ID", "Call ID", "GUID"])
+def test_an_id_that_repeats_on_parts_of_one_call_joins_them(name):
+    proposal = proposed(TRANSFERRED.replace("Ref", name))
+    assert proposal.profile is not None
+    assert (proposal.profile.call_id.columns, proposal.profile.group) == ((name,), name)
+    (said,) = facts(proposal, "call_id")
+    assert said.startswith(f"Lines with the same “{name}” have the same number and follow")
+
+
+@pytest.mark.parametrize(
+    ("part", "changed"),
+    [
+        ("10:01:06", "10:01:30"),
+        ("10:01:06", "10:00:30"),
+        ("10:01:06", "10:00:00"),
+        ("+911;+933", "+966;+933"),
+    ],
+    ids=["later", "meanwhile", "at once", "of others"],
+)
+def test_lines_that_are_no_parts_of_one_call_are_not_joined(part, changed):
+    proposal = proposed(TRANSFERRED.replace(part, changed))
+    assert proposal.profile is not None
+    assert (proposal.profile.call_id.columns, proposal.profile.group) == (
+        ("Start", "From", "To"),
+        "",
+    )
+    assert "“Ref” is not taken for the ID" in facts(proposal, "call_id")[1]
+
+
+def test_a_column_whose_name_sounds_like_an_id_is_taken_where_each_line_has_another():
+    proposal = proposed(DAY.replace("Ref", "Conversation ref no"))
+    assert proposal.profile is not None
+    assert proposal.profile.call_id.columns == ("Conversation ref no",)
+
+
+@pytest.mark.parametrize("name", ["Customer ID", "Agent ID", "Order no", "Recall date"])
+def test_other_ids_are_not_those_of_calls(name):
+    proposal = proposed(TRANSFERRED.replace("Ref", name))
+    assert proposal.profile is not None
+    assert proposal.profile.group == ""
 
 
 @pytest.mark.parametrize("zone", ["IST", "+05:30", "GMT+5:30", ""])
