@@ -5,6 +5,9 @@
 
 const numbers = new Intl.NumberFormat("en-GB");
 const short = new Intl.NumberFormat("en-GB", { notation: "compact", maximumFractionDigits: 1 });
+// Along an axis longer numbers would take the room of the bars.
+const shorter = new Intl.NumberFormat("en-GB", { notation: "compact", maximumFractionDigits: 2 });
+const onAxis = (value) => (value < 10_000_000 ? numbers : shorter).format(value);
 const counted = (count, one, many) => `${numbers.format(count)} ${count === 1 ? one : many}`;
 const credits = (count) => counted(count, "credit", "credits");
 
@@ -193,7 +196,7 @@ const panelScale = (colour, title, weight, values) => ({
     precision: 0,
     maxTicksLimit: weight > 2 ? 6 : 4,
     padding: 8,
-    callback: (value) => numbers.format(value),
+    callback: onAxis,
   },
 });
 

@@ -109,3 +109,16 @@ def test_the_graph_is_drawn_again_when_new_rows_are_shown(
     page.get_by_text("1 new row – show").click()
     expect(page.locator(".log-table tbody .log-id").first).to_have_text("Adjustment")
     expect_painted_bars(page)
+
+
+def test_long_numbers_on_the_axis_leave_the_bars_their_room(
+    open_page: Open, company: Account, owner: User
+):
+    page = open_page(user=owner)
+    page.goto(reverse("dashboard:usage", args=[company.slug]))
+    expect_painted_bars(page)
+    written = page.evaluate(
+        "values => values.map(Chart.getChart('usage-chart').options.scales.credits.ticks.callback)",
+        [0, 7_500_000, 12_500_000, 1_250_000_000_000],
+    )
+    assert written == ["0", "7,500,000", "12.5m", "1.25tn"]
