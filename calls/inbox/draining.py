@@ -20,6 +20,7 @@ from django.db import DatabaseError, connection, transaction
 
 from billing.backoff import due_again
 from billing.bulk import as_array, as_arrays
+from billing.garbage import no_collection
 from calls import reports
 from calls.charging import Outcome, Result, record_calls
 from calls.inbox.reading import SourceReader
@@ -36,7 +37,6 @@ SLICE_SECONDS: Final = 20
 RETRIED_AFTER: Final = timedelta(minutes=10)
 RETRIED_FOR: Final = timedelta(days=7)
 
-RECORDED: Final = EventState.RECORDED.value
 OPEN: Final = (EventState.FAILED, EventState.IRRELEVANT, EventState.WAITING)
 
 TEST_PASSED: Final = "A test: it was verified and read. Nothing is recorded."
@@ -55,7 +55,10 @@ logger = logging.getLogger(__name__)
 
 
 class _Event(NamedTuple):
-    """An event as the database gives it. ``is_asked_for``: somebody has it recorded again."""
+    """An event as the database gives it. ``is_asked_for``: somebody has it recorded again.
+
+    ``is_chosen``: it waits, and its turn has come. The others belong to the calls of those.
+    """
 
     fields: Fields
     id: int
@@ -63,22 +66,26 @@ class _Event(NamedTuple):
     call_id: str
     via: str
     sha256: memoryview
-    received_at: datetime
     state: str
     is_asked_for: bool
+    is_chosen: bool
 
     @property
     def as_stored(self) -> StoredEvent:
         return StoredEvent(self.fields, self.via == Via.PULL, bytes(self.sha256))
 
 
-class _Settled(NamedTuple):
-    """What becomes of an event."""
+class _Fate(NamedTuple):
+    """What becomes of events."""
 
-    id: int
     state: str
     field: str = ""
     reason: str = ""
+
+
+RECORDED: Final = _Fate(EventState.RECORDED.value)
+
+Settled: TypeAlias = list[tuple[_Fate, list[int]]]  # with the IDs of the events that share it
 
 
 def drain(*, clock: Clock, batch_size: int = BATCH_SIZE, seconds: float = SLICE_SECONDS) -> bool:
@@ -104,6 +111,7 @@ def drain(*, clock: Clock, batch_size: int = BATCH_SIZE, seconds: float = SLICE_
     return True
 
 
+@no_collection()
 def drain_batch(*, now: datetime, size: int = BATCH_SIZE) -> int:
     """Record at most ``size`` events that wait, in one transaction; return how many it settled."""
     with transaction.atomic():
@@ -115,8 +123,7 @@ def drain_batch(*, now: datetime, size: int = BATCH_SIZE) -> int:
             return 0
         settled = _settled(events, sources, now)
         _settle(settled, now)
-        _note_last_events(events)
-    return len(settled)
+    return sum(len(ids) for _, ids in settled)
 
 
 def retry_failed(*, now: datetime) -> int:
@@ -143,56 +150,43 @@ def oldest_waiting() -> datetime | None:
 # ── What waits ────────────────────────────────────────────────────────────────────────────────
 def _lock_sources(size: int) -> dict[int, CallSource]:
     """Lock the sources of the events that have waited longest; leave those that others work on."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"SELECT DISTINCT source_id FROM (SELECT source_id FROM {TABLE} WHERE state = 'waiting'"
-            " ORDER BY id LIMIT %s) AS first",
-            [size],
-        )
-        ids = [row[0] for row in cursor.fetchall()]
-    if not ids:
-        return {}
+    longest = InboxEvent.objects.filter(state=EventState.WAITING).order_by("id")
     locked = (
         CallSource.objects.select_for_update(no_key=True, skip_locked=True, of=("self",))
         .select_related("account")
-        .filter(pk__in=ids)
+        .filter(pk__in=longest.values("source_id")[:size])
         .order_by("pk")
     )
     return {source.pk: source for source in locked}
 
 
+_COLUMNS = (
+    "fields::text, id, source_id, call_id, via, sha256, state, attempts > 0 AND settled_at IS NULL"
+)
+# OFFSET keeps the planner at look-ups in the index, as in `calls.stored`.
+_WAITING = f"""
+    WITH chosen AS MATERIALIZED (
+         SELECT * FROM {TABLE} WHERE state = 'waiting' AND source_id = ANY (%s::bigint[])
+          ORDER BY id LIMIT %s)
+    SELECT {_COLUMNS}, true FROM chosen
+     UNION ALL
+    SELECT {_COLUMNS}, false
+      FROM (SELECT DISTINCT source_id AS of_source, call_id AS of_call
+              FROM chosen WHERE call_id <> '' AND via <> 'test') AS asked
+     CROSS JOIN LATERAL (
+           SELECT * FROM {TABLE} event
+            WHERE event.source_id = asked.of_source AND event.call_id = asked.of_call
+              AND event.call_id <> '' AND event.via <> 'test'
+              AND event.id NOT IN (SELECT id FROM chosen)
+            OFFSET 0
+           ) AS known
+"""
+
+
 def _waiting(sources: Mapping[int, CallSource], size: int) -> list[_Event]:
-    return _read(
-        "state = 'waiting' AND source_id = ANY (%s::bigint[]) ORDER BY id LIMIT %s",
-        [as_array(sources), size],
-    )
-
-
-def _siblings(events: Sequence[_Event]) -> dict[CallOfSource, list[_Event]]:
-    """The other events of the calls that ``events`` are about, settled or waiting."""
-    keys = {(event.source_id, event.call_id) for event in events if event.call_id}
-    found: dict[CallOfSource, list[_Event]] = defaultdict(list)
-    if not keys:
-        return found
-    source_ids, call_ids = as_arrays(sorted(keys))
-    own = as_array(event.id for event in events)
-    for event in _read(
-        "(source_id, call_id) IN (SELECT * FROM unnest(%s::bigint[], %s::text[]))"
-        " AND id NOT IN (SELECT unnest(%s::bigint[])) AND call_id <> '' AND via <> 'test'"
-        " ORDER BY id",
-        [source_ids, call_ids, own],
-    ):
-        found[event.source_id, event.call_id].append(event)
-    return found
-
-
-def _read(where: str, parameters: Sequence[str | int]) -> list[_Event]:
+    """The ``size`` events that have waited longest, and all others of the calls they are about."""
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT fields::text, id, source_id, call_id, via, sha256, received_at, state,"
-            f" attempts > 0 AND settled_at IS NULL FROM {TABLE} WHERE {where}",
-            parameters,
-        )
+        cursor.execute(_WAITING, [as_array(sources), size])
         rows = cursor.fetchall()
     # All at once, in half of the time that one after the other takes.
     fields = json.loads(f"[{','.join(text for text, *_ in rows)}]")
@@ -200,137 +194,122 @@ def _read(where: str, parameters: Sequence[str | int]) -> list[_Event]:
 
 
 # ── What becomes of it ────────────────────────────────────────────────────────────────────────
-def _settled(
-    events: Sequence[_Event], sources: Mapping[int, CallSource], now: datetime
-) -> list[_Settled]:
+def _settled(events: Sequence[_Event], sources: Mapping[int, CallSource], now: datetime) -> Settled:
     """Record ``events``. One that breaks the work alone is settled as failed by itself."""
     tests = [event for event in events if event.via == Via.TEST]
     told = [event for event in events if event.via != Via.TEST]
+    chosen = [event.id for event in events if event.is_chosen]
     try:
         # What one event alone breaks is undone here, and it is settled.
-        with transaction.atomic() if len(events) == 1 else nullcontext():
-            return [*_tried(tests, sources, now), *_recorded(told, _siblings(told), sources, now)]
+        with transaction.atomic() if len(chosen) == 1 else nullcontext():
+            return [*_tried(tests, sources, now), *_recorded(told, sources, now)]
     except DatabaseError:
         raise
     except Exception:
-        if len(events) > 1:
+        if len(chosen) > 1:
             raise
-        logger.exception("Event %s of the inbox could not be processed", events[0].id)
-        return _all(events, EventState.FAILED, "", BROKEN)
+        logger.exception("Event %s of the inbox could not be processed", chosen[0])
+        return [(_fate(EventState.FAILED, "", BROKEN), chosen)]
 
 
 def _recorded(
-    events: Sequence[_Event],
-    siblings: Mapping[CallOfSource, Sequence[_Event]],
-    sources: Mapping[int, CallSource],
-    now: datetime,
-) -> list[_Settled]:
-    """Record the calls that ``events`` are about, and say what becomes of each event."""
+    events: Iterable[_Event], sources: Mapping[int, CallSource], now: datetime
+) -> Settled:
+    """Record the calls that ``events`` are about, and say what becomes of each that was chosen."""
     readers = {pk: SourceReader(source, now=now) for pk, source in sources.items()}
     of_calls: dict[CallOfSource | int, list[_Event]] = defaultdict(list)
     for event in events:
         # One without an ID stands for itself: what is wrong with it is said below.
         key = (event.source_id, event.call_id) if event.call_id else event.id
         of_calls[key].append(event)
-    settled: list[_Settled] = []
+    settled: Settled = []
     told: list[tuple[CallRecord, list[_Event]]] = []  # each with the events that it settles
-    for key, own in of_calls.items():
-        known = siblings.get(key, ()) if isinstance(key, tuple) else ()
+    for every in of_calls.values():
         try:
-            record = readers[own[0].source_id].record(
-                own[0].call_id, [event.as_stored for event in (*own, *known)]
+            record = readers[every[0].source_id].record(
+                every[0].call_id, [event.as_stored for event in every]
             )
         except Rejected as rejected:
-            settled += _all(own, EventState.FAILED, rejected.field, rejected.reason)
+            fate = _fate(EventState.FAILED, rejected.field, rejected.reason)
+            settled.append((fate, [event.id for event in every if event.is_chosen]))
             continue
         if isinstance(record, Unfinished):
-            settled += _all(own, EventState.IRRELEVANT, "", record.reason)
+            fate = _fate(EventState.IRRELEVANT, "", record.reason)
+            settled.append((fate, [event.id for event in every if event.is_chosen]))
             continue
         # Steps that told no call by themselves are parts of one now.
-        told.append((record, [*own, *(event for event in known if event.state in OPEN)]))
+        told.append((record, [one for one in every if one.is_chosen or one.state in OPEN]))
     # Nobody withdraws a call between this question and its answer's use.
     reports.lock_accounts({record.account_id for record, _ in told})
     withdrawn = withdrawn_calls([record for record, _ in told])
     counting = []
     for record, own in told:
         if record.key in withdrawn and not any(event.is_asked_for for event in own):
-            settled += _all(own, EventState.FAILED, "call_id", WITHDRAWN)
+            fate = _fate(EventState.FAILED, "call_id", WITHDRAWN)
+            settled.append((fate, [event.id for event in own]))
         else:
             counting.append((record, own))
     outcomes = record_calls(records=[record for record, _ in counting], now=now)
     for (_, own), outcome in zip(counting, outcomes, strict=True):
-        settled += _of_outcome(own, outcome)
+        settled.append((_fate_by(outcome), [event.id for event in own]))
     return settled
 
 
-def _of_outcome(events: Sequence[_Event], outcome: Outcome) -> list[_Settled]:
+def _fate_by(outcome: Outcome) -> _Fate:
     if outcome.result is Result.REJECTED:
-        return _all(events, EventState.FAILED, outcome.field, outcome.reason)
+        return _fate(EventState.FAILED, outcome.field, outcome.reason)
     if outcome.result is not Result.LINKED:
-        return [_Settled(event.id, RECORDED) for event in events]
+        return RECORDED
     said = "Another source reports the same call, whose word counts."
     if outcome.linked_to:
         said = f"It is call {outcome.linked_to}, which another source reports too."
-    return _all(events, EventState.RECORDED, "", said)
+    return _fate(EventState.RECORDED, "", said)
 
 
-def _tried(
-    events: Sequence[_Event], sources: Mapping[int, CallSource], now: datetime
-) -> list[_Settled]:
+def _tried(events: Sequence[_Event], sources: Mapping[int, CallSource], now: datetime) -> Settled:
     """Read test events as if they were to be recorded."""
-    settled: list[_Settled] = []
+    settled: Settled = []
     for event in events:
         reader = SourceReader(sources[event.source_id], now=now)
         try:
             record = reader.record(event.call_id, [event.as_stored])
         except Rejected as rejected:
-            settled += _all([event], EventState.FAILED, rejected.field, rejected.reason)
-            continue
-        said = record.reason if isinstance(record, Unfinished) else TEST_PASSED
-        settled += _all([event], EventState.IRRELEVANT, "", said)
+            fate = _fate(EventState.FAILED, rejected.field, rejected.reason)
+        else:
+            said = record.reason if isinstance(record, Unfinished) else TEST_PASSED
+            fate = _fate(EventState.IRRELEVANT, "", said)
+        settled.append((fate, [event.id]))
     return settled
 
 
-def _all(events: Iterable[_Event], state: EventState, field: str, reason: str) -> list[_Settled]:
-    reason = reason[:REASON_LENGTH_MAX]
-    return [_Settled(event.id, state.value, field[:40], reason) for event in events]
+def _fate(state: EventState, field: str, reason: str) -> _Fate:
+    return _Fate(state.value, field[:40], reason[:REASON_LENGTH_MAX])
 
 
-def _settle(settled: Sequence[_Settled], now: datetime) -> None:
+# Tests are no news of a source, nor is what was asked.
+_SETTLE = f"""
+    WITH settled AS (
+         UPDATE {TABLE} event
+            SET state = fate.state, field = fate.field, reason = fate.reason,
+                attempts = least(attempts + 1, 32767), settled_at = %s
+           FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[])
+             AS fate (ids, state, field, reason)
+          WHERE event.id = ANY (fate.ids::bigint[])
+      RETURNING event.source_id, event.via, event.received_at)
+    UPDATE {CallSource._meta.db_table} source SET last_event_at = heard.at
+      FROM (SELECT source_id, max(received_at) AS at
+              FROM settled WHERE via = '{Via.WEBHOOK}' GROUP BY source_id) AS heard
+     WHERE source.id = heard.source_id
+       AND (source.last_event_at < heard.at OR source.last_event_at IS NULL)
+"""
+
+
+def _settle(settled: Settled, now: datetime) -> None:
+    """Store what becomes of the events, and when each source was last heard of."""
+    alike: dict[_Fate, list[int]] = defaultdict(list)  # nearly always one: recorded
+    for fate, ids in settled:
+        alike[fate] += ids
     with connection.cursor() as cursor:
-        alike = {one[1:] for one in settled}
-        if len(alike) == 1:  # nearly always: all recorded
-            cursor.execute(
-                f"""
-                UPDATE {TABLE}
-                   SET state = %s, field = %s, reason = %s,
-                       attempts = least(attempts + 1, 32767), settled_at = %s
-                 WHERE id = ANY (%s::bigint[])
-                """,
-                [*alike.pop(), now, as_array(one.id for one in settled)],
-            )
-            return
         cursor.execute(
-            f"""
-            UPDATE {TABLE}
-               SET state = new.state, field = new.field, reason = new.reason,
-                   attempts = least(attempts + 1, 32767), settled_at = %s
-              FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[])
-                AS new (id, state, field, reason)
-             WHERE {TABLE}.id = new.id
-            """,
-            [now, *as_arrays(settled)],
-        )
-
-
-def _note_last_events(events: Sequence[_Event]) -> None:
-    """Note when each source was last heard of. Tests are no news of it, nor is what was asked."""
-    last: dict[int, datetime] = {}
-    for event in events:
-        if event.via == Via.WEBHOOK:
-            before = last.get(event.source_id, event.received_at)
-            last[event.source_id] = max(event.received_at, before)
-    for source_id, received_at in last.items():
-        CallSource.objects.filter(pk=source_id).exclude(last_event_at__gte=received_at).update(
-            last_event_at=received_at
+            _SETTLE, [now, *as_arrays((as_array(ids), *fate) for fate, ids in alike.items())]
         )

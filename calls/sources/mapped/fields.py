@@ -166,8 +166,8 @@ def text_reader(columns: Sequence[str], constant: str, places: Places, joint: st
         return lambda row, _: said(row[place]) or constant
 
     def joined(row: Texts, _: list[Note]) -> str:
-        told = dict.fromkeys(said(row[place]) for place in own)
-        return joint.join(filter(None, told)) or constant
+        told = [text for place in own if row[place] and (text := said(row[place]))]
+        return joint.join(told if len(told) == 1 else dict.fromkeys(told)) or constant
 
     return joined
 

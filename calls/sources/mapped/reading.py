@@ -153,13 +153,12 @@ class RecordReader:
         talk = self._talk(row) if self._talk else None
         waiting = self._waiting(row) if self._waiting else None
         word = self._status.word(row)
-        every = [
-            Stated(*times, total, talk, waiting)
-            for times in product(started or UNTOLD, connected or UNTOLD, ended or UNTOLD)
-        ]
         has_seconds = self._has_seconds and not (self._clocks and self._is_cut(row))
-        if len(every) == 1:
-            return self._assembled(word, every[0], has_seconds)
+        starts, connects, ends = started or UNTOLD, connected or UNTOLD, ended or UNTOLD
+        if len(starts) == len(connects) == len(ends) == 1:  # as nearly always
+            stated = Stated(starts[0], connects[0], ends[0], total, talk, waiting)
+            return self._assembled(word, stated, has_seconds)
+        every = [Stated(*times, total, talk, waiting) for times in product(starts, connects, ends)]
         return self._likeliest(word, every, has_seconds)
 
     def _is_cut(self, row: Sequence[str]) -> bool:

@@ -132,16 +132,16 @@ def test_a_record_of_fewer_events_never_overtakes_one_of_more(professional, monk
     completed["CallDuration"] = "70"  # so that without the answer it would cost more
     send_callback(Client(), source, completed)
     has_read, may_go_on = threading.Event(), threading.Event()
-    read_siblings = draining._siblings
+    read_waiting = draining._waiting
 
-    def slow_siblings(events):
-        found = read_siblings(events)
+    def slow_waiting(sources, size):
+        found = read_waiting(sources, size)
         if threading.current_thread().name == "slow":
             has_read.set()
             may_go_on.wait(20)
         return found
 
-    monkeypatch.setattr(draining, "_siblings", slow_siblings)
+    monkeypatch.setattr(draining, "_waiting", slow_waiting)
     if not is_locked:
         monkeypatch.setattr(draining, "_lock_sources", lambda size: {source.pk: source})
 
@@ -236,17 +236,17 @@ def test_an_account_is_closed_while_a_worker_records_what_its_source_sent(
     source = connect(professional)
     send_report(Client(), source, recent(1))
     has_read = threading.Event()
-    read_siblings = draining._siblings
+    read_waiting = draining._waiting
     met = []
 
-    def slow_siblings(events):
-        found = read_siblings(events)
+    def slow_waiting(sources, size):
+        found = read_waiting(sources, size)
         if not has_read.is_set():
             has_read.set()
             time.sleep(1)  # closing gets as far as it can meanwhile
         return found
 
-    monkeypatch.setattr(draining, "_siblings", slow_siblings)
+    monkeypatch.setattr(draining, "_waiting", slow_waiting)
 
     def noting(work):
         def run():
