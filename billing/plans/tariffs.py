@@ -42,7 +42,9 @@ class ClosedError(NoTariffError):
 class EffectiveDated(Protocol):
     """A row that is in force from ``effective_from`` until the next one."""
 
-    effective_from: datetime
+    @property
+    def effective_from(self) -> datetime:
+        """Since when it is in force."""
 
 
 AnyModel = TypeVar("AnyModel", bound=Model)
@@ -83,6 +85,19 @@ class Price(NamedTuple):
     is_history: bool
 
 
+class _Subscribed(NamedTuple):
+    """The columns of a `Subscription`. A batch reads hundreds, and needs hardly any as a model."""
+
+    id: int
+    account_id: int
+    plan_id: int
+    effective_from: datetime
+    time_zone: str
+    ended_at: datetime | None
+    begun_at: datetime | None
+    due_at: datetime | None
+
+
 @dataclass(frozen=True, slots=True)
 class UpcomingAgreement:
     """Another agreement of an account, and when it comes into force."""
@@ -98,15 +113,17 @@ class TariffBook:
     """
 
     def __init__(self, account_ids: Iterable[int]) -> None:
-        self._subscriptions: dict[int, list[Subscription]] = defaultdict(list)
+        self._subscriptions: dict[int, list[_Subscribed]] = defaultdict(list)
+        self._models: dict[int, Subscription] = {}  # of those that were asked for, by their ids
         self._plan_terms: dict[int, list[PlanTerms]] = defaultdict(list)
         self._custom_terms: dict[int, list[CustomTerms]] = defaultdict(list)
+        self._plan_changes: dict[int, list[datetime]] = defaultdict(list)
         self._changes: dict[int, list[datetime]] = {}
         self._prices: dict[tuple[int, int], Price] = {}
         self._plans: dict[int, Plan] = {}
         self._ended: set[int] = set()  # the accounts that are, or were, closed
         for row in _stored_rows_of(account_ids):
-            if isinstance(row, Subscription):
+            if isinstance(row, _Subscribed):
                 self._subscriptions[row.account_id].append(row)
                 if row.ended_at is not None:
                     self._ended.add(row.account_id)
@@ -114,6 +131,7 @@ class TariffBook:
                 self._plans[row.pk] = row
             elif isinstance(row, PlanTerms):
                 self._plan_terms[row.plan_id].append(row)
+                self._plan_changes[row.plan_id].append(row.effective_from)
             else:
                 self._custom_terms[row.subscription_id].append(row)
         self.subscribed = self._subscriptions.keys()
@@ -123,9 +141,12 @@ class TariffBook:
         """The agreements of an account without a row yet, whose id is taken to be 0."""
         book = cls([])
         plan = subscription.plan
-        book._subscriptions[0] = [subscription]
+        row = _Subscribed(*(getattr(subscription, name) for name in _Subscribed._fields))
+        book._subscriptions[0] = [row]
+        book._models[row.id] = subscription
         book._plans = {plan.pk: plan}
         book._plan_terms[plan.pk] = list(plan.terms.order_by("effective_from"))
+        book._plan_changes[plan.pk] = [terms.effective_from for terms in book._plan_terms[plan.pk]]
         if custom_terms is not None:
             book._custom_terms[subscription.pk] = [custom_terms]
         return book
@@ -136,18 +157,28 @@ class TariffBook:
 
         Raises NoTariffError where the account never had a plan, or its plan has no terms.
         """
-        subscription = in_force_or_first(self._subscriptions.get(account_id, ()), at)
-        if subscription is None:
+        subscribed, terms = self._terms_at(account_id, at)
+        return Agreement(self._model(subscribed), self._plans[subscribed.plan_id], terms)
+
+    def _terms_at(self, account_id: int, at: datetime) -> tuple[_Subscribed, Terms]:
+        subscribed = in_force_or_first(self._subscriptions.get(account_id, ()), at)
+        if subscribed is None:
             raise NoTariffError("the account has no plan")
-        at = max(at, subscription.effective_from)
-        plan = self._plans[subscription.plan_id]
-        custom = in_force(self._custom_terms.get(subscription.id, ()), at)
+        at = max(at, subscribed.effective_from)
+        custom = in_force(self._custom_terms.get(subscribed.id, ()), at)
         if custom is not None:
-            return Agreement(subscription, plan, custom)
-        plan_terms = in_force_or_first(self._plan_terms.get(plan.id, ()), at)
+            return subscribed, custom
+        plan_terms = in_force_or_first(self._plan_terms.get(subscribed.plan_id, ()), at)
         if plan_terms is None:
-            raise NoTariffError(f"the plan {plan} has no terms")
-        return Agreement(subscription, plan, plan_terms)
+            raise NoTariffError(f"the plan {self._plans[subscribed.plan_id]} has no terms")
+        return subscribed, plan_terms
+
+    def _model(self, subscribed: _Subscribed) -> Subscription:
+        model = self._models.get(subscribed.id)
+        if model is None:
+            model = Subscription.from_db(DEFAULT_DB_ALIAS, _Subscribed._fields, subscribed)
+            self._models[subscribed.id] = model
+        return model
 
     def price_at(self, account_id: int, at: datetime) -> Price:
         """Return what a call of ``account_id`` that starts ``at`` is rated by.
@@ -156,8 +187,8 @@ class TariffBook:
         `at` does, and ClosedError where the account was closed then.
         """
         if account_id in self._ended:
-            subscription = self.subscription_at(account_id, at)
-            ended_at = subscription.ended_at if subscription is not None else None
+            subscribed = in_force(self._subscriptions.get(account_id, ()), at)
+            ended_at = subscribed.ended_at if subscribed is not None else None
             if ended_at is not None and at >= ended_at:
                 raise ClosedError(ended_at)
         changes = self._changes.get(account_id)
@@ -166,9 +197,11 @@ class TariffBook:
         key = (account_id, bisect_right(changes, at))
         price = self._prices.get(key)
         if price is None:
-            agreement = self.at(account_id, at)
+            subscribed, terms = self._terms_at(account_id, at)
             price = self._prices[key] = Price(
-                agreement.plan.name, agreement.tariff, self.is_history(account_id, at)
+                self._plans[subscribed.plan_id].name,
+                terms.tariff,
+                self.is_history(account_id, at),
             )
         return price
 
@@ -181,7 +214,8 @@ class TariffBook:
 
     def subscription_at(self, account_id: int, at: datetime) -> Subscription | None:
         """Return the subscription in force at ``at``; None before the account's first."""
-        return in_force(self._subscriptions.get(account_id, ()), at)
+        subscribed = in_force(self._subscriptions.get(account_id, ()), at)
+        return None if subscribed is None else self._model(subscribed)
 
     def is_history(self, account_id: int, at: datetime) -> bool:
         """Whether ``at`` is before the account's first subscription: such calls cost nothing."""
@@ -190,26 +224,22 @@ class TariffBook:
 
     def subscriptions_of(self, account_id: int) -> list[tuple[Subscription, datetime | None]]:
         """Its subscriptions, oldest first, each with when the next one begins, if any does."""
-        subscriptions = self._subscriptions.get(account_id, [])
-        begins = [subscription.effective_from for subscription in subscriptions]
+        subscribed = self._subscriptions.get(account_id, [])
+        subscriptions = [self._model(one) for one in subscribed]
+        begins = [one.effective_from for one in subscribed]
         return list(zip(subscriptions, [*begins[1:], None], strict=False))  # not where both lack
 
     def changes(
         self, account_id: int, *, after: datetime, until: datetime | None = None
     ) -> list[datetime]:
         """When other terms may have come into force ``after`` an instant and ``until`` another."""
-        return sorted(
-            {
-                row.effective_from
-                for subscription in self._subscriptions.get(account_id, ())
-                for row in (
-                    subscription,
-                    *self._plan_terms.get(subscription.plan_id, ()),
-                    *self._custom_terms.get(subscription.pk, ()),
-                )
-                if row.effective_from > after and (until is None or row.effective_from <= until)
-            }
-        )
+        changes: set[datetime] = set()
+        for subscribed in self._subscriptions.get(account_id, ()):
+            changes.add(subscribed.effective_from)
+            changes.update(self._plan_changes[subscribed.plan_id])
+            if subscribed.id in self._custom_terms:
+                changes.update(row.effective_from for row in self._custom_terms[subscribed.id])
+        return sorted(at for at in changes if at > after and (until is None or at <= until))
 
     def upcoming(self, account_id: int, *, after: datetime) -> list[UpcomingAgreement]:
         """The agreements that are to follow ``after`` an instant, as far as is known, in order."""
@@ -233,41 +263,48 @@ def agreement_at(*, account: Account, at: datetime) -> Agreement:
 # Django's queries together took longer than answering them.
 def _stored_rows_of(
     account_ids: Iterable[int],
-) -> Iterator[Subscription | Plan | PlanTerms | CustomTerms]:
+) -> Iterator[_Subscribed | Plan | PlanTerms | CustomTerms]:
     """The subscriptions of the accounts in the order in which they begin, with their plans, and all
-    terms of either, as they come into force; each row once. One query."""
+    terms of either, as they come into force; each row once. One query.
+
+    A plan, with its terms, is told beside one of its subscriptions only: it has many columns.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             kept(f"""
-            SELECT {_columns(Subscription, "own")}, {_columns(Plan, "plan")},
-                   terms.*
-              FROM billing_subscription own JOIN billing_plan plan ON plan.id = own.plan_id
+            SELECT {", ".join(f"own.{name}" for name in _Subscribed._fields)},
+                   {_columns(Plan, "plan")}, terms.*
+              FROM (SELECT *, row_number() OVER (PARTITION BY plan_id) = 1 AS tells_plan
+                      FROM billing_subscription WHERE account_id = ANY(%s::bigint[])) own
+              LEFT JOIN billing_plan plan ON plan.id = own.plan_id AND own.tells_plan
               LEFT JOIN LATERAL (
                    SELECT false AS is_custom, {_columns(PlanTerms, "terms")}
-                     FROM billing_planterms terms WHERE terms.plan_id = own.plan_id
+                     FROM billing_planterms terms
+                    WHERE terms.plan_id = own.plan_id AND own.tells_plan
                     UNION ALL
                    SELECT true, {_columns(CustomTerms, "terms")}
                      FROM billing_customterms terms WHERE terms.subscription_id = own.id
                    ) terms ON true
-             WHERE own.account_id = ANY(%s::bigint[])
              ORDER BY own.effective_from, terms.effective_from
             """),
             [as_array(account_ids)],
         )
         rows = cursor.fetchall()
-    own, plan = (len(model._meta.concrete_fields) for model in (Subscription, Plan))
-    seen: set[tuple[type[Model], int]] = set()
+    own, plan = len(_Subscribed._fields), len(Plan._meta.concrete_fields)
+    subscribed: set[int] = set()
+    plans: set[int] = set()
     for row in rows:
-        terms = CustomTerms if row[own + plan] else PlanTerms
-        parts: list[tuple[type[Subscription | Plan | PlanTerms | CustomTerms], Sequence[Any]]] = [
-            (Subscription, row[:own]),
-            (Plan, row[own : own + plan]),
-            (terms, row[own + plan + 1 :]),
-        ]
-        for model, (key, *values) in parts:
-            if key is not None and (model, key) not in seen:
-                seen.add((model, key))
-                yield _stored(model, [key, *values])
+        if row[0] not in subscribed:
+            subscribed.add(row[0])
+            yield _Subscribed(*row[:own])
+        if row[own] is not None and row[own] not in plans:
+            plans.add(row[own])
+            yield _stored(Plan, row[own : own + plan])
+        is_custom, *terms = row[own + plan :]
+        if is_custom:
+            yield _stored(CustomTerms, terms)
+        elif is_custom is not None:
+            yield _stored(PlanTerms, terms)
 
 
 @cache
