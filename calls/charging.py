@@ -17,6 +17,7 @@ from heapq import merge as merge_sorted
 
 from django.db import transaction
 
+from billing.garbage import no_collection
 from billing.ledger import Posting
 from billing.plans import movements
 from calls import reports, stored
@@ -45,6 +46,7 @@ LONG = Note(
 OUTDONE = Note("call_id", "is that of a later record too, which counts instead.")
 
 
+@no_collection()
 def record_calls(
     *,
     records: Sequence[CallRecord],
