@@ -21,6 +21,7 @@ from django.db import DatabaseError, connection, transaction
 from billing.backoff import due_again
 from billing.bulk import as_array, as_arrays
 from billing.garbage import no_collection
+from billing.prepared import Prepared
 from calls import reports
 from calls.charging import Outcome, Result, record_calls
 from calls.inbox.reading import SourceReader
@@ -115,7 +116,7 @@ def drain(*, clock: Clock, batch_size: int = BATCH_SIZE, seconds: float = SLICE_
 def drain_batch(*, now: datetime, size: int = BATCH_SIZE) -> int:
     """Record at most ``size`` events that wait, in one transaction; return how many it settled."""
     with transaction.atomic():
-        sources = _lock_sources(size)
+        sources = _lock_sources()
         if not sources:
             return 0
         events = _waiting(sources, size)
@@ -148,16 +149,24 @@ def oldest_waiting() -> datetime | None:
 
 
 # ── What waits ────────────────────────────────────────────────────────────────────────────────
-def _lock_sources(size: int) -> dict[int, CallSource]:
-    """Lock the sources of the events that have waited longest; leave those that others work on."""
-    longest = InboxEvent.objects.filter(state=EventState.WAITING).order_by("id")
-    locked = (
+# Put together once: that takes Django longer than locking takes the database.
+_SOURCES: Prepared[CallSource] = Prepared(
+    lambda: (
         CallSource.objects.select_for_update(no_key=True, skip_locked=True, of=("self",))
         .select_related("account")
-        .filter(pk__in=longest.values("source_id")[:size])
+        .filter(
+            pk__in=InboxEvent.objects.filter(state=EventState.WAITING)
+            .order_by("id")
+            .values("source_id")[:BATCH_SIZE]
+        )
         .order_by("pk")
     )
-    return {source.pk: source for source in locked}
+)
+
+
+def _lock_sources() -> dict[int, CallSource]:
+    """Lock the sources of the events that have waited longest; leave those that others work on."""
+    return {source.pk: source for source in _SOURCES()}
 
 
 _COLUMNS = (

@@ -143,7 +143,7 @@ def test_a_record_of_fewer_events_never_overtakes_one_of_more(professional, monk
 
     monkeypatch.setattr(draining, "_waiting", slow_waiting)
     if not is_locked:
-        monkeypatch.setattr(draining, "_lock_sources", lambda size: {source.pk: source})
+        monkeypatch.setattr(draining, "_lock_sources", lambda: {source.pk: source})
 
     def slow():
         drain_batch(now=timezone.now())
