@@ -30,7 +30,7 @@ MANY = 10 * BUSY_SECONDS_MAX // CHECK_SECONDS
 @pytest.mark.django_db
 def test_a_worker_that_lives_and_consumes_nothing_ends_by_itself(tmp_path: Path) -> None:
     prefix = f"test-{secrets.token_hex(6)}"
-    app = Celery(broker=settings.REDIS_URL)
+    app = Celery(broker=settings.REDIS_URL, set_as_current=False)
     app.conf.broker_transport_options = {"global_keyprefix": f"{prefix}:broker:"}
     log = tmp_path / "worker.log"
     with log.open("wb") as output:
