@@ -36,7 +36,7 @@ urlpatterns = [
     path("accounts/2fa/", include("allauth.mfa.urls")),
     path("webhooks/<slug:gateway>/", webhook, name="webhook"),
     path("api/v1/", include("api.v1.urls")),
-    re_path(r"^api(?:/[\s\S]*)?$", no_such_address),
+    re_path(r"^api(?:/(?:.|\n)*)?$", no_such_address),
     path("webhooks/calls/<slug:kind>/<uuid:public_id>/", calls_webhook, name="calls_webhook"),
     *([path("sandbox/", include("dashboard.sandbox.urls"))] if settings.HAS_SANDBOX else []),
     path("", include("dashboard.urls")),

@@ -85,6 +85,7 @@ def build() -> World:
         "[app_label]": "billing/",
         "[url]": "nothing-here",
         "[^.*$]": "nothing-here/",
+        r"[^api(?:/(?:.|\n)*)?$]": "api/v0/calls/",
     }
     return World(people, examples)
 
