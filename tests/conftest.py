@@ -7,7 +7,6 @@ or `ledger_alone`.
 """
 
 import contextlib
-import gc
 import os
 import secrets
 import signal
@@ -112,12 +111,6 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     """Say loudly what a skipped browser suite means."""
     if _browser_tests_left_out(terminalreporter):
         terminalreporter.write_sep("!", WITHOUT_BROWSER, bold=True, red=True)
-
-
-def pytest_collection_finish() -> None:
-    """Look for garbage less often: a tenth of the time of tests went into it."""
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 20)
 
 
 @pytest.hookimpl(trylast=True)
