@@ -260,7 +260,9 @@ def contents_of_others() -> dict[str, Any]:
     from django.apps import apps  # noqa: PLC0415
 
     return {
-        model._meta.label: list(model._default_manager.filter(account__slug="other").values())
+        model._meta.label: list(
+            model._default_manager.filter(account__slug="other").order_by("pk").values()
+        )
         for model in apps.get_models()
         if any(one.name == "account" for one in model._meta.concrete_fields)
     }
