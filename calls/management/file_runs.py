@@ -1,10 +1,9 @@
 """What ``import_calls`` does with each file that it is given, and what it says of it."""
 
-import gc
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
@@ -54,10 +53,6 @@ class FileRuns:
 
     def run(self, files: list[str]) -> None:
         """Take all files and folders. Raises CommandError; exits with 1 where lines are missing."""
-        with _loaded_code_is_no_garbage():
-            self._run(files)
-
-    def _run(self, files: list[str]) -> None:
         paths, passed_over = named_files(files)
         for folder in passed_over:
             self.warn(f"{folder}: passed over, a folder. Name it to import its files.")
@@ -340,14 +335,3 @@ def _writer(found: ReadableFile) -> RejectsWriter:
     header = header_of(found.file, layout)
     found.file.seek(0)
     return RejectsWriter(layout, header)
-
-
-@contextmanager
-def _loaded_code_is_no_garbage() -> Iterator[None]:
-    """Keep the collector from walking through all that was loaded, time and again: it takes a tenth
-    of the time of a large import."""
-    gc.freeze()
-    try:
-        yield
-    finally:
-        gc.unfreeze()
