@@ -158,7 +158,7 @@ def problem_of(error: Exception, request_id: str) -> Problem:
         case TooManyFieldsSent():
             return Problem("bad-request", "The address has too many parameters.")
         case SuspiciousOperation():
-            return Problem("bad-request", "The request makes no sense. Send it anew.")
+            return Problem("bad-request", "Something in the request is malformed.")
         case _ if is_outage(error):
             logger.warning("Request %s: the database is away: %s", request_id, error)
             return Problem(

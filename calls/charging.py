@@ -43,7 +43,7 @@ LONG = Note(
     "counts in full, but check that it is true.",
 )
 
-OUTDONE = Note("call_id", "is that of a later record too, which counts instead.")
+OUTDONE = Note("call_id", "is repeated by a later record, which counts instead.")
 
 
 @no_collection()

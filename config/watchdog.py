@@ -36,14 +36,14 @@ class Patience:
 
     def __init__(self) -> None:
         self._taken = 0
-        self.in_vain = 0
+        self._in_vain = 0
 
     def is_over(self, *, taken: int, waiting: int, is_busy: bool) -> bool:
         """Whether the worker hangs, which has ``taken`` so many tasks since its start."""
-        self.in_vain = self.in_vain + 1 if waiting and taken == self._taken else 0
+        self._in_vain = self._in_vain + 1 if waiting and taken == self._taken else 0
         self._taken = taken
         limit = BUSY_SECONDS_MAX if is_busy else IDLE_SECONDS_MAX
-        return self.in_vain * CHECK_SECONDS > limit
+        return self._in_vain * CHECK_SECONDS > limit
 
 
 def _watch() -> None:

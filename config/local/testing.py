@@ -15,8 +15,8 @@ from config.local.servers import servers
 from config.local.state import BASE_DIR, owned
 
 SLOTS = 16
-# Three for two cores: a third of the tests' time is waiting. In the order of pytest-django: tests
-# that commit for real empty the database, and come last.
+# Three for two cores, because some tests mostly wait. In the order of pytest-django: tests that
+# commit for real empty the database, and come last.
 IN_PARALLEL = ("-n", "3", "--dist", "loadgroup", "--no-loadscope-reorder")
 
 

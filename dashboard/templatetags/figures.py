@@ -111,21 +111,21 @@ def sum_of(things: Iterable[object], attribute: str) -> int:
 
 
 @register.filter
-def foldable(written: str) -> str | SafeString:
+def foldable(written: str) -> str:
     """A number as it is written, which may fold at its commas where it is too long for its place.
 
     What fits anywhere stays as it is.
     """
-    if len(written) <= FITS_ANYWHERE or not _DIGITS.fullmatch(written):
+    if not _DIGITS.fullmatch(written):
         return written
-    return SafeString(written.replace(",", ",<wbr>"))  # of digits and signs alone
+    if len(written) > FITS_ANYWHERE:
+        written = written.replace(",", ",<wbr>")
+    return SafeString(written)  # of digits and signs alone
 
 
-def used(credits: int) -> SafeString:
+def used(credits: int) -> str:
     """A cell of the column Credits Used: no sign, a dash for 0, a minus where some came back."""
-    return (
-        SafeString(foldable(grouped(credits))) if credits else NOTHING
-    )  # safe as it is, or digits
+    return foldable(grouped(credits)) if credits else NOTHING
 
 
 def added(credits: int) -> SafeString:

@@ -47,16 +47,16 @@ def with_legs(
     name = f"“{storable(column.title[:40])}”"
     if several and sum(map(_are_legs, several)) >= FITTING_MIN * len(several):
         said = (
-            f"Lines with the same {name} have the same number and follow each other at once, so "
-            "they are taken for parts of one call."
+            f"Lines that share a {name} have the same number and follow on directly, so they are "
+            "read as parts of one call."
         )
         facts[:] = [fact for fact in facts if fact.topic != "call_id"]
         facts.append(Fact("call_id", said))
         return replace(profile, call_id=Identity((column.title,)), group=column.title)
     if "call_id" not in parts:
         said = (
-            f"{name} is not taken for the ID: lines that have the same are no parts of one call, "
-            "which would follow each other at once with the same number."
+            f"{name} is not used as the ID: lines that share one do not look like parts of one "
+            "call, which would have the same number and follow on directly."
         )
         facts.append(Fact("call_id", said))
     return profile

@@ -97,7 +97,7 @@ def test_a_record_is_told_that_a_later_one_of_the_same_body_counts(program: Prog
         ("unchanged", 0),
         ("unchanged", 0),
     ]
-    outdone = {"field": "call_id", "said": "is that of a later record too, which counts instead."}
+    outdone = {"field": "call_id", "said": "is repeated by a later record, which counts instead."}
     assert [one["notes"] for one in response.json()["results"]] == [[outdone], [], [], [], []]
     again = program.post(CALLS, body)
     assert outcomes(again) == [("unchanged", 0)] * len(body)

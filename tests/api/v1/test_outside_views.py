@@ -75,7 +75,7 @@ def test_addresses_beside_the_api_are_none(stranger: Client, address: str, metho
 def test_what_fails_elsewhere_is_told_without_its_words(stranger: Client) -> None:
     unreadable = stranger.get("/api/suspicious/")
     assert "secret" not in unreadable.text
-    assert problem(unreadable, 400)["detail"] == "The request makes no sense. Send it anew."
+    assert problem(unreadable, 400)["detail"] == "Something in the request is malformed."
     away = stranger.get("/api/offline/")
     assert "password" not in away.text
     assert problem(away, 503)["type"].endswith("#unavailable")

@@ -603,7 +603,7 @@ def test_a_reference_that_repeats_is_no_id_of_a_call():
     assert proposal.profile.call_id.columns == ()
     made, why_not = facts(proposal, "call_id")
     assert made.startswith("No column has an ID for each call")
-    assert why_not.startswith("“Reference” is not taken for the ID: lines that have the same")
+    assert why_not.startswith("“Reference” is not used as the ID: lines that share one")
 
 
 TRANSFERRED = """
@@ -622,7 +622,7 @@ def test_an_id_that_repeats_on_parts_of_one_call_joins_them(name):
     assert proposal.profile is not None
     assert (proposal.profile.call_id.columns, proposal.profile.group) == ((name,), name)
     (said,) = facts(proposal, "call_id")
-    assert said.startswith(f"Lines with the same “{name}” have the same number and follow")
+    assert said.startswith(f"Lines that share a “{name}” have the same number and follow on")
 
 
 @pytest.mark.parametrize(
@@ -642,7 +642,7 @@ def test_lines_that_are_no_parts_of_one_call_are_not_joined(part, changed):
         ("Start", "From", "To"),
         "",
     )
-    assert "“Ref” is not taken for the ID" in facts(proposal, "call_id")[1]
+    assert "“Ref” is not used as the ID" in facts(proposal, "call_id")[1]
 
 
 def test_a_column_whose_name_sounds_like_an_id_is_taken_where_each_line_has_another():
