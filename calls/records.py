@@ -145,6 +145,7 @@ def validate(
     remarks: str = "",
     revised_at: Instant | datetime | None = None,
     carrier_id: str = "",
+    reporter: str = "",
     now: datetime,
 ) -> CallRecord:
     """Return the record, times turned to UTC and blanks around texts removed. Raises Rejected.
@@ -199,6 +200,7 @@ def validate(
         remarks=_text("remarks", remarks, REMARKS_LENGTH_MAX, notes),
         revised_at=revision and revision.at,
         carrier_id=_carrier_id(carrier_id, notes) if carrier_id else "",
+        reporter=reporter,
         notes=tuple(notes),
     )
 

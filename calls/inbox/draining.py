@@ -26,7 +26,7 @@ from calls import reports
 from calls.charging import Outcome, Result, record_calls
 from calls.inbox.reading import SourceReader
 from calls.inbox.withdrawn import withdrawn_calls
-from calls.models import CallSource, EventState, InboxEvent, Via
+from calls.models import CallSource, EventState, InboxEvent, OpenEvent, Via
 from calls.models.call_source import REASON_LENGTH_MAX
 from calls.platforms import Fields, StoredEvent, Unfinished
 from calls.records import CallRecord, Rejected
@@ -38,7 +38,8 @@ SLICE_SECONDS: Final = 20
 RETRIED_AFTER: Final = timedelta(minutes=10)
 RETRIED_FOR: Final = timedelta(days=7)
 
-OPEN: Final = (EventState.FAILED, EventState.IRRELEVANT, EventState.WAITING)
+# What a record of its call settles, besides the events whose turn it is.
+SETTLED_TOO: Final = (EventState.FAILED, EventState.IRRELEVANT, EventState.WAITING)
 
 TEST_PASSED: Final = "A test: it was verified and read. Nothing is recorded."
 WITHDRAWN: Final = (
@@ -47,7 +48,8 @@ WITHDRAWN: Final = (
 )
 BROKEN: Final = "It could not be processed; we have been told. It can be tried again."
 
-TABLE: Final = InboxEvent._meta.db_table
+EVENTS: Final = InboxEvent._meta.db_table
+OPEN: Final = OpenEvent._meta.db_table
 
 Clock: TypeAlias = Callable[[], datetime]
 CallOfSource: TypeAlias = tuple[int, str]
@@ -123,29 +125,31 @@ def drain_batch(*, now: datetime, size: int = BATCH_SIZE) -> int:
         if not events:
             return 0
         settled = _settled(events, sources, now)
-        _settle(settled, now)
+        _settle(settled, _latest_sent(events), now)
     return sum(len(ids) for _, ids in settled)
 
 
 def retry_failed(*, now: datetime) -> int:
     """Have events that failed lately tried again, ever less often; return how many."""
-    failed = InboxEvent.objects.filter(
+    failed = OpenEvent.objects.filter(
         state=EventState.FAILED,
-        received_at__gt=now - RETRIED_FOR,
+        event__received_at__gt=now - RETRIED_FOR,
         source__deleted_at=None,
         source__paused_at=None,
     )
-    due = due_again(failed, now=now, began="received_at", tried="settled_at", after=RETRIED_AFTER)
+    due = due_again(
+        failed, now=now, began="event__received_at", tried="settled_at", after=RETRIED_AFTER
+    )
     ids = list(due.values_list("pk", flat=True)[:BATCH_SIZE])
-    return InboxEvent.objects.filter(pk__in=ids, state=EventState.FAILED).update(
+    return OpenEvent.objects.filter(pk__in=ids, state=EventState.FAILED).update(
         state=EventState.WAITING
     )
 
 
 def oldest_waiting() -> datetime | None:
     """When the event arrived that has waited longest; None where none waits."""
-    waiting = InboxEvent.objects.filter(state=EventState.WAITING).order_by("id")
-    return waiting.values_list("received_at", flat=True).first()
+    waiting = OpenEvent.objects.filter(state=EventState.WAITING).order_by("pk")
+    return waiting.values_list("event__received_at", flat=True).first()
 
 
 # ── What waits ────────────────────────────────────────────────────────────────────────────────
@@ -155,8 +159,8 @@ _SOURCES: Prepared[CallSource] = Prepared(
         CallSource.objects.select_for_update(no_key=True, skip_locked=True, of=("self",))
         .select_related("account")
         .filter(
-            pk__in=InboxEvent.objects.filter(state=EventState.WAITING)
-            .order_by("id")
+            pk__in=OpenEvent.objects.filter(state=EventState.WAITING)
+            .order_by("pk")
             .values("source_id")[:BATCH_SIZE]
         )
         .order_by("pk")
@@ -169,26 +173,31 @@ def _lock_sources() -> dict[int, CallSource]:
     return {source.pk: source for source in _SOURCES()}
 
 
-_COLUMNS = (
-    "fields::text, id, source_id, call_id, via, sha256, state, attempts > 0 AND settled_at IS NULL"
-)
 # OFFSET keeps the planner at look-ups in the index, as in `calls.stored`.
 _WAITING = f"""
-    WITH chosen AS MATERIALIZED (
-         SELECT * FROM {TABLE} WHERE state = 'waiting' AND source_id = ANY (%s::bigint[])
-          ORDER BY id LIMIT %s)
-    SELECT {_COLUMNS}, true FROM chosen
+    WITH turn AS MATERIALIZED (
+         SELECT event_id, state, is_asked_for FROM {OPEN}
+          WHERE state = 'waiting' AND source_id = ANY (%s::bigint[])
+          ORDER BY event_id LIMIT %s),
+         chosen AS MATERIALIZED (
+         SELECT event.id, event.source_id, event.call_id, event.via, event.sha256, event.fields,
+                turn.state, turn.is_asked_for
+           FROM turn CROSS JOIN LATERAL (
+                SELECT * FROM {EVENTS} event WHERE event.id = turn.event_id OFFSET 0) event)
+    SELECT fields::text, id, source_id, call_id, via, sha256, state, is_asked_for, true FROM chosen
      UNION ALL
-    SELECT {_COLUMNS}, false
-      FROM (SELECT DISTINCT source_id AS of_source, call_id AS of_call
+    SELECT known.fields::text, known.id, known.source_id, known.call_id, known.via, known.sha256,
+           coalesce(open.state, 'recorded'), coalesce(open.is_asked_for, false), false
+      FROM (SELECT DISTINCT source_id, call_id
               FROM chosen WHERE call_id <> '' AND via <> 'test') AS asked
      CROSS JOIN LATERAL (
-           SELECT * FROM {TABLE} event
-            WHERE event.source_id = asked.of_source AND event.call_id = asked.of_call
+           SELECT * FROM {EVENTS} event
+            WHERE event.source_id = asked.source_id AND event.call_id = asked.call_id
               AND event.call_id <> '' AND event.via <> 'test'
-              AND event.id NOT IN (SELECT id FROM chosen)
+              AND event.id NOT IN (SELECT event_id FROM turn)
             OFFSET 0
            ) AS known
+      LEFT JOIN {OPEN} open ON open.event_id = known.id
 """
 
 
@@ -247,12 +256,12 @@ def _recorded(
             settled.append((fate, [event.id for event in every if event.is_chosen]))
             continue
         # Steps that told no call by themselves are parts of one now.
-        told.append((record, [one for one in every if one.is_chosen or one.state in OPEN]))
+        told.append((record, [one for one in every if one.is_chosen or one.state in SETTLED_TOO]))
     # Nobody withdraws a call between this question and its answer's use.
     reports.lock_accounts({record.account_id for record, _ in told})
     withdrawn = withdrawn_calls([record for record, _ in told])
-    counting = []
-    for record, own in told:
+    counting = [] if withdrawn else told
+    for record, own in told if withdrawn else ():
         if record.key in withdrawn and not any(event.is_asked_for for event in own):
             fate = _fate(EventState.FAILED, "call_id", WITHDRAWN)
             settled.append((fate, [event.id for event in own]))
@@ -267,12 +276,7 @@ def _recorded(
 def _fate_by(outcome: Outcome) -> _Fate:
     if outcome.result is Result.REJECTED:
         return _fate(EventState.FAILED, outcome.field, outcome.reason)
-    if outcome.result is not Result.LINKED:
-        return RECORDED
-    said = "Another source reports the same call, whose word counts."
-    if outcome.linked_to:
-        said = f"It is call {outcome.linked_to}, which another source reports too."
-    return _fate(EventState.RECORDED, "", said)
+    return RECORDED
 
 
 def _tried(events: Sequence[_Event], sources: Mapping[int, CallSource], now: datetime) -> Settled:
@@ -295,30 +299,37 @@ def _fate(state: EventState, field: str, reason: str) -> _Fate:
     return _Fate(state.value, field[:40], reason[:REASON_LENGTH_MAX])
 
 
-# Tests are no news of a source, nor is what was asked.
 _SETTLE = f"""
-    WITH settled AS (
-         UPDATE {TABLE} event
+    WITH recorded AS (DELETE FROM {OPEN} WHERE event_id = ANY (%s::bigint[])),
+         others AS (
+         UPDATE {OPEN} event
             SET state = fate.state, field = fate.field, reason = fate.reason,
-                attempts = least(attempts + 1, 32767), settled_at = %s
+                attempts = least(attempts + 1, 32767), settled_at = %s, is_asked_for = false
            FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[])
              AS fate (ids, state, field, reason)
-          WHERE event.id = ANY (fate.ids::bigint[])
-      RETURNING event.source_id, event.via, event.received_at)
-    UPDATE {CallSource._meta.db_table} source SET last_event_at = heard.at
-      FROM (SELECT source_id, max(received_at) AS at
-              FROM settled WHERE via = '{Via.WEBHOOK}' GROUP BY source_id) AS heard
-     WHERE source.id = heard.source_id
-       AND (source.last_event_at < heard.at OR source.last_event_at IS NULL)
+          WHERE event.event_id = ANY (fate.ids::bigint[]))
+    UPDATE {CallSource._meta.db_table} source SET last_event_at = event.received_at
+      FROM {EVENTS} event
+     WHERE event.id = ANY (%s::bigint[]) AND source.id = event.source_id
+       AND (source.last_event_at < event.received_at OR source.last_event_at IS NULL)
 """
 
 
-def _settle(settled: Settled, now: datetime) -> None:
+def _settle(settled: Settled, latest_sent: Iterable[int], now: datetime) -> None:
     """Store what becomes of the events, and when each source was last heard of."""
-    alike: dict[_Fate, list[int]] = defaultdict(list)  # nearly always one: recorded
+    alike: dict[_Fate, list[int]] = defaultdict(list)
     for fate, ids in settled:
         alike[fate] += ids
+    recorded = alike.pop(RECORDED, [])
+    others = as_arrays((as_array(ids), *fate) for fate, ids in alike.items()) or ["{}"] * 4
     with connection.cursor() as cursor:
-        cursor.execute(
-            _SETTLE, [now, *as_arrays((as_array(ids), *fate) for fate, ids in alike.items())]
-        )
+        cursor.execute(_SETTLE, [as_array(recorded), now, *others, as_array(latest_sent)])
+
+
+def _latest_sent(events: Iterable[_Event]) -> Iterable[int]:
+    """The last message that each source sent. Tests are no news of one, nor is what was asked."""
+    latest: dict[int, int] = {}
+    for event in events:
+        if event.is_chosen and event.via == Via.WEBHOOK:
+            latest[event.source_id] = max(event.id, latest.get(event.source_id, 0))
+    return latest.values()

@@ -33,6 +33,7 @@ class SourceReader:
                 now=now,
                 profile=shipped_profiles()[self._platform.profile],
                 layout=Layout(notation=JSON),
+                reporter=self._reporter,
             )
 
     def record(self, call_id: str, events: Sequence[StoredEvent]) -> CallRecord | Unfinished:
@@ -40,11 +41,11 @@ class SourceReader:
         record = self._read(call_id, events)
         if isinstance(record, Unfinished):
             return record
-        if record.carrier_id or not self._asks_for_carrier:
-            return record._replace(reporter=self._reporter)
-        if told := self._platform.carrier_id_of(call_id, events):
-            record = with_carrier_id(record, told)
-        return record._replace(reporter=self._reporter)
+        if self._asks_for_carrier and not record.carrier_id:
+            told = self._platform.carrier_id_of(call_id, events)
+            record = with_carrier_id(record, told) if told else record
+        # A profile has it said already: for most records this would be the most costly step.
+        return record if record.reporter else record._replace(reporter=self._reporter)
 
     def _read(self, call_id: str, events: Sequence[StoredEvent]) -> CallRecord | Unfinished:
         if self._mapped is None:

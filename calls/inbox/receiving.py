@@ -15,7 +15,7 @@ from django.db import connection
 
 from billing.models.ledger import CALL_ID_LENGTH_MAX
 from calls.inbox.sources import secrets_of
-from calls.models import CallSource, EventState, InboxEvent, Via
+from calls.models import CallSource, EventState, InboxEvent, OpenEvent, Via
 from calls.models.call_source import REASON_LENGTH_MAX
 from calls.platforms import Delivery, Event, Fields, ForgedError
 from calls.sources.registry import platforms
@@ -26,7 +26,8 @@ BODY_BYTES_MAX: Final = 8 * 1024 * 1024
 # for each hour, so that people see that something comes.
 IRRELEVANT_KEPT_BY: Final = "%Y-%m-%dT%H"
 
-TABLE: Final = InboxEvent._meta.db_table
+EVENTS: Final = InboxEvent._meta.db_table
+OPEN: Final = OpenEvent._meta.db_table
 
 
 class Received(StrEnum):
@@ -73,11 +74,14 @@ def store(*, source: CallSource, event: Event, digest: bytes, now: datetime, via
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
-            INSERT INTO {TABLE} (source_id, sha256, via, call_id, fields, received_at, state,
-                                 field, reason, attempts, settled_at)
-            VALUES (%s, %s, %s, %s, %s, %s, %s, '', %s, 0, %s)
-            ON CONFLICT (source_id, sha256) DO NOTHING
-            RETURNING id
+            WITH event AS (
+                 INSERT INTO {EVENTS} (source_id, sha256, via, call_id, fields, received_at)
+                 VALUES (%s, %s, %s, %s, %s, %s)
+                 ON CONFLICT (source_id, sha256) DO NOTHING
+                 RETURNING id, source_id)
+            INSERT INTO {OPEN} (event_id, source_id, state, field, reason, attempts, settled_at,
+                                is_asked_for)
+            SELECT id, source_id, %s, '', %s, 0, %s, false FROM event
             """,
             [
                 source.pk,
@@ -91,7 +95,7 @@ def store(*, source: CallSource, event: Event, digest: bytes, now: datetime, via
                 now if event.irrelevant else None,
             ],
         )
-        return cursor.fetchone() is not None
+        return bool(cursor.rowcount)
 
 
 def sha256(body: bytes) -> bytes:

@@ -10,7 +10,7 @@ from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 
 from billing.bulk import as_array
 from billing.models import Account
-from calls.models import CallSource, EventState, InboxEvent, Via
+from calls.models import CallSource, EventState, InboxEvent, OpenEvent, Via
 
 DAYS_SHOWN: Final = 14
 FAILURES_SHOWN: Final = 20
@@ -46,8 +46,8 @@ def sources_of(account: Account) -> QuerySet[CallSource]:
         .values("received_at")[:1]
     )
     failed = (
-        InboxEvent.objects.filter(source=OuterRef("pk"), state=EventState.FAILED)
-        .exclude(via=Via.TEST)
+        OpenEvent.objects.filter(source=OuterRef("pk"), state=EventState.FAILED)
+        .exclude(event__via=Via.TEST)
         .order_by()
         .values("source")
         .annotate(count=Count("pk"))
@@ -75,19 +75,22 @@ def heard_at(source: CallSource) -> datetime | None:
 
 
 def last_test(source: CallSource) -> InboxEvent | None:
-    """The last test event."""
-    return InboxEvent.objects.filter(source=source, via=Via.TEST).order_by("-id").first()
+    """The last test event, with how it stands."""
+    tests = InboxEvent.objects.filter(source=source, via=Via.TEST).select_related("open")
+    return tests.order_by("-id").first()
 
 
 def failures_of(source: CallSource) -> tuple[Sequence[InboxEvent], int]:
-    """The latest events that failed, and how many there are."""
-    failed = InboxEvent.objects.filter(source=source, state=EventState.FAILED)
-    return list(failed.order_by("-id")[:FAILURES_SHOWN]), failed.count()
+    """The latest events that failed, each with how it stands, and how many there are."""
+    failed = OpenEvent.objects.filter(source=source, state=EventState.FAILED)
+    latest = failed.order_by("-pk").values("pk")[:FAILURES_SHOWN]
+    shown = InboxEvent.objects.filter(pk__in=latest).select_related("open").order_by("-pk")
+    return list(shown), failed.count()
 
 
 def waiting_of(source: CallSource) -> int:
     """How many events wait for a worker, or are held back."""
-    return InboxEvent.objects.filter(
+    return OpenEvent.objects.filter(
         Q(state=EventState.WAITING) | Q(state=EventState.HELD), source=source
     ).count()
 
@@ -101,12 +104,14 @@ def events_by_day(source: CallSource, *, account: Account, now: datetime) -> Seq
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
-            SELECT width_bucket(received_at, %s::timestamptz[]), state, count(*)
-              FROM {InboxEvent._meta.db_table}
-             WHERE source_id = %s AND received_at >= %s AND via <> %s
+            SELECT width_bucket(event.received_at, %s::timestamptz[]),
+                   coalesce(open.state, %s) AS state, count(*)
+              FROM {InboxEvent._meta.db_table} event
+              LEFT JOIN {OpenEvent._meta.db_table} open ON open.event_id = event.id
+             WHERE event.source_id = %s AND event.received_at >= %s AND event.via <> %s
              GROUP BY 1, 2
             """,
-            [as_array(starts), source.pk, starts[0], Via.TEST],
+            [as_array(starts), EventState.RECORDED, source.pk, starts[0], Via.TEST],
         )
         found = cursor.fetchall()
     counts: dict[int, dict[str, int]] = {}

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Max
 
 from billing.accounts import encryption
@@ -14,7 +14,8 @@ from billing.models import Account, User
 from billing.plans.closed import hold_open
 from billing.refusals import Refusal
 from billing.texts import in_a_sentence
-from calls.models import CallSource, EventState, InboxEvent, PullState, Via
+from calls.inbox.forgetting import delete_events
+from calls.models import CallSource, EventState, InboxEvent, OpenEvent, PullState, Via
 from calls.models.call_source import NAME_LENGTH_MAX
 from calls.platforms import Platform, Setting
 from calls.sources.registry import platforms
@@ -24,8 +25,6 @@ SECRET_BYTES: Final = 32
 VALUE_LENGTH_MAX: Final = 2_000
 PREVIOUS_SECRET_LASTS: Final = timedelta(hours=24)
 ENCRYPTED: Final = ("secret", "previous_secret", "api_key")
-# Of an event that was settled before: `calls.inbox.draining` knows by it that somebody asked.
-ASKED_FOR: Final = None
 
 
 def platform_of(source: CallSource) -> Platform:
@@ -249,17 +248,28 @@ def delete(*, source: CallSource, now: datetime) -> CallSource:
         found.previous_secret_ends_at = found.next_pull_at = None
         found.save()
         # What came before counts; what was held back was not to count.
-        InboxEvent.objects.filter(source=found, state=EventState.HELD).delete()
+        held = OpenEvent.objects.filter(source=found, state=EventState.HELD)
+        delete_events(held.values_list("pk", flat=True))
         note(ActivityKind.SOURCE_REMOVED, account=found.account_id, subject=found.name)
     return found
 
 
 def retry(*, source: CallSource, event_id: int | None = None) -> int:
     """Have failed events tried again, one or all of ``source``; return how many."""
-    failed = InboxEvent.objects.filter(source=source, state=EventState.FAILED)
+    failed = OpenEvent.objects.filter(source=source, state=EventState.FAILED)
     if event_id is not None:
         failed = failed.filter(pk=event_id)
-    return failed.update(state=_state_of(source), settled_at=ASKED_FOR)
+    return failed.update(state=_state_of(source), is_asked_for=True)
+
+
+_REPLAY = f"""
+    INSERT INTO {OpenEvent._meta.db_table} AS known
+           (event_id, source_id, state, field, reason, attempts, is_asked_for)
+    SELECT id, source_id, %s, '', '', 0, true FROM {InboxEvent._meta.db_table}
+     WHERE source_id = %s AND id = coalesce(%s, id) AND via <> '{Via.TEST}' AND fields <> '{{}}'
+        ON CONFLICT (event_id) DO UPDATE SET state = excluded.state, is_asked_for = true
+     WHERE known.state NOT IN ('{EventState.WAITING}', '{EventState.HELD}')
+"""
 
 
 def replay(*, source: CallSource, event_id: int | None = None) -> int:
@@ -267,12 +277,10 @@ def replay(*, source: CallSource, event_id: int | None = None) -> int:
 
     Returns how many events that are. Tests, and what was about no call, are left out.
     """
-    events = InboxEvent.objects.filter(source=source).exclude(via=Via.TEST)
-    again = events.exclude(state__in=[EventState.WAITING, EventState.HELD]).exclude(fields={})
-    if event_id is not None:
-        again = again.filter(pk=event_id)
     with transaction.atomic():
-        count = again.update(state=_state_of(source), settled_at=ASKED_FOR)
+        with connection.cursor() as cursor:
+            cursor.execute(_REPLAY, [_state_of(source).value, source.pk, event_id])
+            count: int = cursor.rowcount
         if count:
             note(
                 ActivityKind.EVENTS_REPLAYED,
@@ -297,7 +305,7 @@ def _note(source: CallSource, **changes: tuple[Any, Any]) -> None:
 
 
 def _turn(source: CallSource, before: EventState, after: EventState) -> None:
-    InboxEvent.objects.filter(source=source, state=before).update(state=after)
+    OpenEvent.objects.filter(source=source, state=before).update(state=after)
 
 
 def _state_of(source: CallSource) -> EventState:

@@ -8,7 +8,7 @@ from calls.models.call import (
     Status,
 )
 from calls.models.call_report import CallReport
-from calls.models.call_source import CallSource, EventState, InboxEvent, PullState, Via
+from calls.models.call_source import CallSource, PullState
 from calls.models.export import Export, ExportPart, ExportState
 from calls.models.file_import import (
     FileImport,
@@ -18,6 +18,7 @@ from calls.models.file_import import (
     MappingProfile,
     StagedLine,
 )
+from calls.models.inbox_event import EventState, InboxEvent, OpenEvent, Via
 from calls.models.numbers_progress import NumbersProgress
 from calls.models.order_change import OrderChange
 from calls.models.overtaken import OvertakenCall
@@ -40,6 +41,7 @@ __all__ = [
     "InboxEvent",
     "MappingProfile",
     "NumbersProgress",
+    "OpenEvent",
     "OrderChange",
     "OvertakenCall",
     "PullState",

@@ -1,4 +1,4 @@
-"""Sources that report calls by themselves: platforms and switches, and what they have sent.
+"""Sources that report calls by themselves: platforms and switches.
 
 Only `calls.inbox` writes them.
 """
@@ -10,7 +10,6 @@ from django.db import models
 from django.db.models import Q
 
 from billing.models import Account
-from billing.models.ledger import CALL_ID_LENGTH_MAX
 
 NAME_LENGTH_MAX = 80
 REASON_LENGTH_MAX = 500
@@ -107,73 +106,3 @@ class CallSource(models.Model):
 
     def __str__(self) -> str:
         return self.name
-
-
-class EventState(models.TextChoices):
-    """What became of what a source has sent. What a paused source sends is held back."""
-
-    WAITING = "waiting", "Waiting"
-    HELD = "held", "Held back"
-    RECORDED = "recorded", "Recorded"
-    IRRELEVANT = "irrelevant", "Not a call to charge"
-    FAILED = "failed", "Failed"
-
-
-class Via(models.TextChoices):
-    """How an event came."""
-
-    WEBHOOK = "sent", "Webhook"
-    PULL = "pulled", "Pull"
-    TEST = "test", "Test"
-
-
-class InboxEvent(models.Model):
-    """One message of a source: the named fields that a call is made of, and no others.
-
-    ``sha256`` is that of the body as it came (of a pulled call, of its fields): the same message is
-    stored once. Transcripts, recordings and audio never get here. ``reason`` says why the event is
-    irrelevant or failed, ``field`` which field is at fault.
-    """
-
-    source = models.ForeignKey(
-        CallSource, on_delete=models.PROTECT, related_name="events", db_index=False
-    )
-    sha256 = models.BinaryField(max_length=32)
-    via = models.CharField(max_length=6, choices=Via, default=Via.WEBHOOK)
-    call_id = models.CharField(
-        "call ID", max_length=CALL_ID_LENGTH_MAX, blank=True, db_collation="C"
-    )
-    fields = models.JSONField()
-    received_at = models.DateTimeField()
-    state = models.CharField(max_length=10, choices=EventState, default=EventState.WAITING)
-    field = models.CharField(max_length=40, blank=True)
-    reason = models.CharField(max_length=REASON_LENGTH_MAX, blank=True)
-    attempts = models.PositiveSmallIntegerField(default=0)
-    settled_at = models.DateTimeField(null=True, blank=True)
-
-    class Meta:
-        ordering = ["-id"]
-        constraints = [
-            models.UniqueConstraint(fields=["source", "sha256"], name="inbox_event_once"),
-            models.CheckConstraint(
-                condition=Q(state__in=EventState.values), name="inbox_event_state_known"
-            ),
-        ]
-        indexes = [
-            models.Index(fields=["id"], name="inbox_event_waiting", condition=Q(state="waiting")),
-            models.Index(
-                fields=["source", "id"], name="inbox_event_held", condition=Q(state="held")
-            ),
-            models.Index(
-                fields=["source", "id"], name="inbox_event_failed", condition=Q(state="failed")
-            ),
-            models.Index(fields=["source", "received_at"], name="inbox_event_by_time"),
-            models.Index(
-                fields=["source", "call_id"],
-                name="inbox_event_of_call",
-                condition=~Q(call_id=""),
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"Event {self.pk} of {self.source_id}"

@@ -14,13 +14,19 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
+from unfold.admin import ModelAdmin
+from unfold.contrib.filters.admin import (
+    AutocompleteSelectFilter,
+    ChoicesDropdownFilter,
+    DropdownFilter,
+)
 
 from billing.texts import grouped
 from calls.inbox import selectors, silence, sources
-from calls.models import CallSource, EventState, InboxEvent
+from calls.models import CallSource, EventState, InboxEvent, OpenEvent
 from calls.tasks import queue_drain
-from dashboard.operations.base import RecordAdmin
+from calls.usage.call import call_id_of
+from dashboard.operations.base import RecordAdmin, local_time
 from dashboard.operations.filters import ChosenFilter
 from dashboard.operations.record_actions import Outcome, Preview, RecordAction
 from dashboard.sources.page import Standing
@@ -147,7 +153,7 @@ class CallSourceAdmin(RecordAdmin):
     @admin.display(description="Failed")
     def failed(self, source: CallSource) -> str:
         """How many of its events failed."""
-        count = InboxEvent.objects.filter(source=source, state=EventState.FAILED).count()
+        count = OpenEvent.objects.filter(source=source, state=EventState.FAILED).count()
         return grouped(count) if count else "–"
 
     @admin.display(description="Its page")
@@ -166,20 +172,37 @@ class CallSourceAdmin(RecordAdmin):
         return format_html('<a href="{}" class="text-link">Its events</a>', address)
 
 
+class StateFilter(DropdownFilter):
+    """Events by how they stand."""
+
+    title = "state"
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: ModelAdmin) -> list[tuple[str, str]]:
+        return list(EventState.choices)
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        """Keep the events that stand so."""
+        state = self.value()
+        if state == EventState.RECORDED:
+            return queryset.filter(open=None)
+        return queryset.filter(open__state=state) if state in EventState.values else queryset
+
+
 @admin.register(InboxEvent)
 class InboxEventAdmin(RecordAdmin):
     """What sources sent, and what became of it."""
 
     record_actions = (TryEventAgain,)
     shows_seconds = True
-    list_display = ("id", "source", "account", "via", "call_id", "received_at", "state", "why")
+    list_display = ("id", "source", "account", "via", "call_id", "received_at", "stands", "why")
     list_filter = (
         ("source", AutocompleteSelectFilter),
-        ("state", ChoicesDropdownFilter),
+        StateFilter,
         ("via", ChoicesDropdownFilter),
     )
     list_filter_submit = True
-    list_select_related = ("source__account",)
+    list_select_related = ("source__account", "open")
     documents = ("fields",)
     search_fields = ("call_id",)
     search_help_text = "Whole call ID"
@@ -190,9 +213,9 @@ class InboxEventAdmin(RecordAdmin):
                 "fields": (
                     ("source", "account"),
                     ("call_id", "via"),
-                    ("state", "why"),
-                    ("received_at", "settled_at"),
-                    "attempts",
+                    ("stands", "why"),
+                    ("received_at", "tried_at"),
+                    ("attempts", "recorded_as"),
                     "fields",
                 )
             },
@@ -222,7 +245,37 @@ class InboxEventAdmin(RecordAdmin):
         """Whose source it is."""
         return str(event.source.account)
 
+    @admin.display(description="State")
+    def stands(self, event: InboxEvent) -> str:
+        """How it stands."""
+        return str(event.state.label)
+
     @admin.display(description="Why")
     def why(self, event: InboxEvent) -> str:
         """Why it is irrelevant or failed."""
-        return f"{event.field} {event.reason}".strip() or "–"
+        stands = standing_of(event)
+        return f"{stands.field} {stands.reason}".strip() or "–" if stands else "–"
+
+    @admin.display(description="Last tried")
+    def tried_at(self, event: InboxEvent) -> SafeString | str:
+        """When it was last tried in vain."""
+        stands = standing_of(event)
+        return local_time(stands.settled_at if stands else None, self.zone_of(event), seconds=True)
+
+    @admin.display(description="Attempts")
+    def attempts(self, event: InboxEvent) -> str:
+        """How often it was tried in vain."""
+        stands = standing_of(event)
+        return grouped(stands.attempts) if stands else "–"
+
+    @admin.display(description="Recorded as")
+    def recorded_as(self, event: InboxEvent) -> str:
+        """The call that it is part of: another one's where another source reports it too."""
+        if event.state is not EventState.RECORDED:
+            return "–"
+        return call_id_of(account=event.source.account, call_id=event.call_id) or event.call_id
+
+
+def standing_of(event: InboxEvent) -> OpenEvent | None:
+    """How an event stands that is not recorded."""
+    return getattr(event, "open", None)

@@ -88,7 +88,7 @@ def test_authentic_but_irrelevant_is_taken_and_kept_once_an_hour(client, vapi):
         assert (answer.status_code, answer.json()) == (200, {"received": "irrelevant"})
     event = InboxEvent.objects.get()
     assert (event.state, event.fields) == (EventState.IRRELEVANT, {})
-    assert "transcript" in event.reason
+    assert "transcript" in event.open.reason
 
 
 def test_both_secrets_hold_while_they_are_rotated(client, vapi):

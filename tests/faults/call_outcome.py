@@ -8,7 +8,7 @@ from typing import Any
 from django.db.models import Sum
 
 from billing.models import Account, Balance, DailyUsage, LedgerEntry
-from calls.models import Call, CallSource, EventState, InboxEvent, PullState, Via
+from calls.models import Call, CallSource, EventState, InboxEvent, OpenEvent, PullState, Via
 from tests.faults.callers import Accepted
 from tests.faults.told_calls import Told, name_of
 
@@ -38,7 +38,7 @@ def unsettled(account: Account, *, since: datetime) -> str:
         account=account, pull_state=PullState.FINE, last_pull_at__gte=since, pulled_until__gte=since
     )
     waiting = {
-        "events not recorded": events.filter(state=EventState.WAITING).count(),
+        "events not recorded": events.filter(open__state=EventState.WAITING).count(),
         "lists not asked": CallSource.objects.filter(account=account).count() - asked.count(),
     }
     return ", ".join(f"{count} {what}" for what, count in waiting.items() if count)
@@ -69,9 +69,9 @@ def violations(told: Told, accepted: Accepted, account: Account) -> Iterator[str
             yield f"{name} is charged {charged} credits and costs {told.credits[name]}"
     for call_id in posted:
         yield f"the ledger has entries of {call_id}, which is no call"
-    failed = InboxEvent.objects.filter(source__account=account, state=EventState.FAILED)
-    for event in failed:
-        yield f"event {event.pk} of {event.call_id} failed: {event.field} {event.reason}"
+    failed = OpenEvent.objects.filter(source__account=account, state=EventState.FAILED)
+    for one in failed.select_related("event"):
+        yield f"event {one.pk} of {one.event.call_id} failed: {one.field} {one.reason}"
 
 
 def differences(account: Account, undisturbed: Account) -> Iterator[str]:

@@ -11,7 +11,7 @@ from billing.ledger import Posting
 from billing.models import Kind
 from calls.charging import record_calls
 from calls.inbox.draining import drain
-from calls.models import Call, CallSource, EventState, InboxEvent, PullState
+from calls.models import Call, CallSource, EventState, InboxEvent, OpenEvent, PullState
 from tests.calls.calling import record
 from tests.faults.call_outcome import differences, unsettled, violations
 from tests.faults.callers import Accepted, open_doors
@@ -143,7 +143,6 @@ def test_what_waits_and_lists_that_were_not_asked_are_not_settled(told, settle):
     assert unsettled(account, since=since) == "2 lists not asked"
     CallSource.objects.update(pull_state=PullState.FINE, last_pull_at=since, pulled_until=since)
     assert unsettled(account, since=since) == ""
-    InboxEvent.objects.filter(pk=InboxEvent.objects.latest("pk").pk).update(
-        state=EventState.WAITING
-    )
+    event = InboxEvent.objects.latest("pk")
+    OpenEvent.objects.create(event=event, source=event.source, state=EventState.WAITING)
     assert unsettled(account, since=since) == "1 events not recorded"

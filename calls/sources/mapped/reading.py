@@ -53,7 +53,10 @@ class _Times(NamedTuple):
 
 
 class RecordReader:
-    """Reads rows with a column at each of ``places``. ``zone`` is that of the import."""
+    """Reads rows with a column at each of ``places``. ``zone`` is that of the import.
+
+    ``reporter`` is that of the records (`calls.reporters`), where it is known.
+    """
 
     def __init__(
         self,
@@ -63,8 +66,10 @@ class RecordReader:
         account_id: int,
         zone: ZoneInfo,
         now: datetime,
+        reporter: str = "",
     ) -> None:
         self._account_id = account_id
+        self._reporter = reporter
         self._now = now
         self._is_of_legs = bool(profile.group)
 
@@ -139,6 +144,7 @@ class RecordReader:
             carrier_id=(
                 call_id.removeprefix(self._prefix) if self._is_of_carrier else self._carrier_id(row)
             ),
+            reporter=self._reporter,
             now=self._now,
         )
         if notes:

@@ -56,9 +56,19 @@ class MappedSource(Source[Record]):
     label = "By a profile"
 
     def __init__(
-        self, *, account_id: int, zone: ZoneInfo, now: datetime, profile: Profile, layout: Layout
+        self,
+        *,
+        account_id: int,
+        zone: ZoneInfo,
+        now: datetime,
+        profile: Profile,
+        layout: Layout,
+        reporter: str = "",
     ) -> None:
-        """Raises BadFileError where the file has not the columns that the profile needs."""
+        """Raises BadFileError where the file has not the columns that the profile needs.
+
+        ``reporter`` is that of the records, where it is known before they are recorded.
+        """
         super().__init__(account_id=account_id, zone=zone, now=now)
         self.profile = profile
         self.layout = layout
@@ -81,7 +91,12 @@ class MappedSource(Source[Record]):
             for skip in profile.skip
         ]
         self._reader = RecordReader(
-            profile=profile, places=self._places, account_id=account_id, zone=zone, now=now
+            profile=profile,
+            places=self._places,
+            account_id=account_id,
+            zone=zone,
+            now=now,
+            reporter=reporter,
         )
         self._field_names = _field_names(profile)
         self._told = _told_places(profile, self._places)
@@ -171,7 +186,7 @@ class MappedSource(Source[Record]):
 
     def read_one(self, values: Mapping[str, str]) -> CallRecord | Ignored:
         """Read a document by itself, where calls have no legs. Raises Rejected."""
-        told = self._read_call(RawRecord(1, "", values))
+        told = self._read_row(self._picked(values), values)
         return told if isinstance(told, Ignored) else told.record
 
     def _read(self, raw: RawRecord[Record]) -> ReadRecord | Ignored:
@@ -192,12 +207,17 @@ class MappedSource(Source[Record]):
             row: Sequence[str] = values
         else:
             row = self._picked(values)
+        return self._read_row(row, values, raw.occurrence)
+
+    def _read_row(
+        self, row: Sequence[str], values: Record, occurrence: int = 1
+    ) -> ReadRecord | Ignored:
         for column, place, words in self._skips:
             if words.meaning(row[place]):
                 return Ignored(f"“{column}” is “{storable(row[place].strip()[:40])}”.")
         call_id = self._call_id(row, values)
         if self.equal_rows_are_calls:
-            call_id = numbered(call_id, raw.occurrence)
+            call_id = numbered(call_id, occurrence)
         else:
             check_told_id(call_id)
         return self._reader.read(row, call_id)

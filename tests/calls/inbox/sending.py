@@ -129,10 +129,16 @@ def drain_all():
 
 
 def settled():
-    """What became of each event: (call ID, state, reason), the oldest first."""
-    return list(
-        InboxEvent.objects.order_by("id").values_list("call_id", "state", "field", "reason")
-    )
+    """What became of each event: (call ID, state, field, reason), the oldest first."""
+    events = InboxEvent.objects.select_related("open").order_by("id")
+    return [
+        (
+            event.call_id,
+            event.state,
+            *((event.open.field, event.open.reason) if hasattr(event, "open") else ("", "")),
+        )
+        for event in events
+    ]
 
 
 def outcome(account):

@@ -19,7 +19,7 @@ from calls import reports
 from calls.closing import close_account, sources_of
 from calls.inbox import draining, sources, withdrawn
 from calls.inbox.draining import drain, drain_batch
-from calls.models import Call, CallSource, EventState, InboxEvent
+from calls.models import Call, CallSource, InboxEvent, OpenEvent
 from calls.ordering import change_order
 from calls.withdrawing import withdraw_calls
 from tests.audit import breaches
@@ -117,7 +117,7 @@ def test_messages_that_arrive_while_workers_work_are_charged_once(professional):
     for worker in workers:
         worker.join()
     drain(clock=timezone.now)
-    assert not InboxEvent.objects.exclude(state=EventState.RECORDED).exists()
+    assert not OpenEvent.objects.exists()
     credits = Call.objects.order_by("call_id").values_list("credits", flat=True)
     assert list(credits) == [2] * 20 + [3] * 40
     assert breaches() == []
@@ -295,7 +295,7 @@ def test_a_worker_killed_in_the_middle_leaves_nothing_half_done(professional, ba
             process.kill()
             process.communicate()
         wait_for_sessions()
-        recorded = InboxEvent.objects.filter(state=EventState.RECORDED).count()
+        recorded = InboxEvent.objects.filter(open=None).count()
         assert recorded == Call.objects.count() == LedgerEntry.objects.exclude(call_id="").count()
     while drain(clock=timezone.now):
         pass
@@ -331,4 +331,4 @@ def test_two_workers_share_the_sources_of_many_accounts(professional, base):
     together(*[lambda: drain(clock=timezone.now, batch_size=5)] * 3)
     drain_all()
     assert Call.objects.count() == 60
-    assert not InboxEvent.objects.exclude(state=EventState.RECORDED).exists()
+    assert not OpenEvent.objects.exists()

@@ -12,7 +12,7 @@ import pytest
 from calls.inbox import sources
 from calls.inbox.draining import drain
 from calls.inbox.pulling import pull
-from calls.models import Call, EventState, InboxEvent
+from calls.models import Call, EventState, InboxEvent, OpenEvent
 from calls.platforms.signatures import hmac_of
 from tests.calls.inbox.fake_platforms import KEY, LISTED, serving
 from tests.calls.inbox.sending import (
@@ -62,7 +62,7 @@ def test_calls_are_charged_by_what_the_agent_used(client, professional, kind):
         ("completed", 3),
     ]
     assert {call.usage_type for call in calls if call.credits} == {"outbound"}
-    assert not InboxEvent.objects.filter(state=EventState.FAILED).exists()
+    assert not OpenEvent.objects.filter(state=EventState.FAILED).exists()
     kept = json.dumps(list(InboxEvent.objects.values_list("fields", flat=True)))
     assert "Hello" not in kept
     assert "AAAA" not in kept

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from calls.inbox.pulling import EVERY, pull
-from calls.models import Call, EventState, InboxEvent, PullState
+from calls.models import Call, EventState, InboxEvent, OpenEvent, PullState
 from calls.sources import elevenlabs, retell, telnyx, vapi
 from tests.calls.inbox.fake_platforms import (
     KEY,
@@ -196,4 +196,4 @@ def test_what_is_malformed_in_a_list_does_not_keep_the_rest_from_being_found(
     drain_all()
     recorded = Call.objects.filter(call_id__startswith="good")
     assert [call.credits for call in recorded] == [3, 3]
-    assert not InboxEvent.objects.filter(state=EventState.WAITING).exists()
+    assert not OpenEvent.objects.filter(state=EventState.WAITING).exists()

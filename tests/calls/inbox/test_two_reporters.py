@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from calls.models import Call, EventState, InboxEvent
+from calls.models import Call, OpenEvent
 from tests.calls.inbox.sending import (
     AT,
     callbacks,
@@ -45,4 +45,4 @@ def test_the_platform_counts_in_whatever_order_both_arrive(client, professional,
     assert (used, balance) == (-3, 1_497)
     assert sum(row[3] for row in usage) == 1
     assert Call.objects.filter(account=professional, credits__gt=0).count() == 1
-    assert not InboxEvent.objects.exclude(state=EventState.RECORDED).exists()
+    assert not OpenEvent.objects.exists()

@@ -9,7 +9,7 @@ from calls.inbox import sources
 from calls.inbox.draining import retry_failed
 from calls.inbox.pulling import pull
 from calls.inbox.withdrawn import withdrawn_calls
-from calls.models import Call, EventState, InboxEvent
+from calls.models import Call, EventState, InboxEvent, OpenEvent
 from calls.withdrawing import withdraw_calls, withdraw_import
 from tests.audit import breaches
 from tests.calls.calling import balance, record
@@ -106,7 +106,8 @@ def test_what_waited_when_it_was_withdrawn_does_not_charge_it(client, profession
 def test_a_retry_by_itself_does_not_charge_it(client, withdrawn, vapi):
     send_report(client, vapi, told(seconds=125, sent=LATER))
     drain_all()
-    InboxEvent.objects.update(received_at=NOW, settled_at=NOW)
+    InboxEvent.objects.update(received_at=NOW)
+    OpenEvent.objects.update(settled_at=NOW)
     assert retry_failed(now=NOW + HOURS) == 1
     drain_all()
     assert counting(withdrawn) == []
@@ -183,7 +184,7 @@ def test_a_report_of_a_call_that_turned_out_to_be_another_is_not_lost(client, pr
     corrected = {**callbacks(CARRIER, seconds=96)[-1], "SequenceNumber": "9"}
     send_callback(client, twilio, corrected)
     drain_all()
-    assert not InboxEvent.objects.filter(state=EventState.FAILED).exists()
+    assert not OpenEvent.objects.filter(state=EventState.FAILED).exists()
     assert len(counting(professional)) == 1
 
 

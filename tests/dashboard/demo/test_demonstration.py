@@ -25,7 +25,7 @@ from billing.plans.rating import UsageType
 from billing.plans.tariffs import agreement_at
 from calls.inbox.pulling import due
 from calls.inbox.selectors import heard_at, sources_of
-from calls.models import Call, CallSource, EventState, InboxEvent, Status
+from calls.models import Call, CallSource, EventState, OpenEvent, Status
 from calls.reporters import of_source
 from dashboard.demo.story import PASSWORD, seed, sign_ins
 from dashboard.sources.page import Standing
@@ -234,9 +234,9 @@ def test_a_platform_and_a_carrier_report_calls_of_the_first_company(demo: int) -
 
 
 def test_one_message_of_a_platform_failed_and_says_why(demo: int) -> None:
-    (failed,) = InboxEvent.objects.exclude(state=EventState.RECORDED)
+    (failed,) = OpenEvent.objects.all()
     assert (failed.state, failed.field) == (EventState.FAILED, "message.endedAt")
-    assert NOW - failed.received_at < timedelta(days=3)
+    assert NOW - failed.event.received_at < timedelta(days=3)
 
 
 def test_nobody_is_asked_over_a_network(demo: int) -> None:

@@ -62,3 +62,29 @@ def test_events_are_found_by_the_id_of_their_call(
     assert "Our Vapi" in staff.get(found).text
     found = reverse("admin:calls_inboxevent_changelist", query={"q": "v2"})
     assert "Our Vapi" not in staff.get(found).text
+
+
+def test_events_are_told_apart_by_how_they_stand(
+    staff: Client, customer: Account, client: Client
+) -> None:
+    source = connected(customer, client)
+    send_report(client, source, report("v2"))
+    event = InboxEvent.objects.get(call_id="v1")
+    for state, shown in (("recorded", "v1"), ("waiting", "v2"), ("failed", None)):
+        page = reverse("admin:calls_inboxevent_changelist", query={"state": state})
+        text = staff.get(page).text
+        assert [call_id for call_id in ("v1", "v2") if f">{call_id}<" in text] == (
+            [shown] if shown else []
+        ), state
+    text = staff.get(reverse("admin:calls_inboxevent_change", args=[event.pk])).text
+    assert "Recorded as" in text
+
+
+def test_an_event_tells_why_it_failed_and_how_often(
+    staff: Client, account: Account, client: Client
+) -> None:
+    connected(account, client)  # which has no plan
+    event = InboxEvent.objects.get()
+    text = staff.get(reverse("admin:calls_inboxevent_change", args=[event.pk])).text
+    assert "Failed" in text
+    assert "Put it on a plan, then try again." in text
