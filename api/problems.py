@@ -153,7 +153,7 @@ def problem_of(error: Exception, request_id: str) -> Problem:
         case exceptions.ParseError():
             return at_pointer("", str(error.detail), code="bad-request")
         case DisallowedHost():
-            detail = f"The API is not at this host. Send requests to {settings.SITE_URL}."
+            detail = f"Nothing is at this host. Send requests to {settings.SITE_URL}."
             return Problem("bad-request", detail, errors=[{"header": "Host", "detail": detail}])
         case TooManyFieldsSent():
             return Problem("bad-request", "The address has too many parameters.")

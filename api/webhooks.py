@@ -1,10 +1,15 @@
 """What webhooks are answered: a status that tells whether to send again, and a word in JSON."""
 
+from uuid import uuid4
+
 from allauth.account.adapter import get_adapter
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.csrf import csrf_exempt
 
+from api.problems import STATUSES, problem_of
 from billing.security_log import write_refusal
 
+ADDRESSES = "/webhooks/"
 TOO_LARGE = "the body is too large"
 
 
@@ -23,3 +28,25 @@ def refused(request: HttpRequest, sender: str, status: int, reason: str) -> Http
         why=reason[:200],
     )
     return JsonResponse({"error": reason}, status=status)
+
+
+def is_of_webhooks(request: HttpRequest) -> bool:
+    """Whether a message was sent to an address of webhooks, whatever else is wrong with it."""
+    return request.path_info.startswith(ADDRESSES)
+
+
+@csrf_exempt
+def no_such_webhook(request: HttpRequest) -> HttpResponse:
+    """Answer 404 in JSON, and not with a page."""
+    return JsonResponse({"error": "there is no such address"}, status=404)
+
+
+def answer_outside_views(error: Exception) -> HttpResponse:
+    """Answer a message that failed before it was taken, or by a fault of ours."""
+    request_id = uuid4().hex
+    problem = problem_of(error, request_id)
+    return JsonResponse(
+        {"error": problem.detail, "request_id": request_id},
+        status=STATUSES[problem.code],
+        headers=problem.headers,
+    )

@@ -9,6 +9,7 @@ from django.views.generic import RedirectView
 from api.calls import calls_webhook
 from api.payments import webhook
 from api.v1.document import no_such_address
+from api.webhooks import no_such_webhook
 from dashboard.operations.front.page import first_steps_page
 from dashboard.sign_in.views import (
     ResetPasswordView,
@@ -34,10 +35,13 @@ urlpatterns = [
     path("accounts/sessions/", SessionsView.as_view(), name="usersessions_list"),
     path("accounts/2fa/totp/activate/", SetUpSecondStepView.as_view(), name="mfa_activate_totp"),
     path("accounts/2fa/", include("allauth.mfa.urls")),
-    path("webhooks/<slug:gateway>/", webhook, name="webhook"),
     path("api/v1/", include("api.v1.urls")),
     re_path(r"^api(?:/(?:.|\n)*)?$", no_such_address),
+    path("webhooks/<slug:gateway>/", webhook, name="webhook"),
     path("webhooks/calls/<slug:kind>/<uuid:public_id>/", calls_webhook, name="calls_webhook"),
+    # As it is often copied. A redirect would lose the message.
+    path("webhooks/calls/<slug:kind>/<uuid:public_id>", calls_webhook),
+    re_path(r"^webhooks(?:/(?:.|\n)*)?$", no_such_webhook),
     *([path("sandbox/", include("dashboard.sandbox.urls"))] if settings.HAS_SANDBOX else []),
     path("", include("dashboard.urls")),
 ]

@@ -3,7 +3,7 @@
 import base64
 import json
 from datetime import timedelta
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import pytest
 from django.urls import reverse
@@ -140,6 +140,28 @@ def test_the_query_is_part_of_what_twilio_signs(client, twilio):
 def test_callbacks_of_another_account_of_twilio_are_refused(client, twilio):
     form = callbacks(AccountSid=ACCOUNT_SID[:-1] + "b")[0]
     assert send_callback(client, twilio, form).status_code == 401
+
+
+def test_an_address_that_lost_its_slash_takes_what_is_signed_for_it(client, vapi, twilio, settings):
+    told = client.post(
+        address(vapi).rstrip("/"),
+        data=json.dumps(report()),
+        content_type="application/json",
+        headers={"Authorization": f"Bearer {sources.secret_of(vapi)}"},
+    )
+    form = callbacks()[0]
+    cut = address(twilio).rstrip("/")
+    signature = signed(
+        f"{settings.SITE_URL}{cut}", {name: [value] for name, value in form.items()}, TOKEN
+    )
+    called_back = client.post(
+        cut,
+        data=urlencode(form),
+        content_type="application/x-www-form-urlencoded",
+        headers={"X-Twilio-Signature": base64.b64encode(signature).decode()},
+    )
+    assert (told.status_code, called_back.status_code) == (200, 200)
+    assert InboxEvent.objects.count() == 2
 
 
 # ── Refused ───────────────────────────────────────────────────────────────────────────────────

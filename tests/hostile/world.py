@@ -86,6 +86,7 @@ def build() -> World:
         "[url]": "nothing-here",
         "[^.*$]": "nothing-here/",
         r"[^api(?:/(?:.|\n)*)?$]": "api/v0/calls/",
+        r"[^webhooks(?:/(?:.|\n)*)?$]": "webhooks/calls/",
     }
     return World(people, examples)
 

@@ -1,6 +1,7 @@
 """What fails before a view of the API has it, or has no view, is answered in its own notation."""
 
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.core.exceptions import SuspiciousOperation
@@ -22,7 +23,11 @@ def suspicious(request: HttpRequest) -> HttpResponse:
     raise SuspiciousOperation("/srv/secret")
 
 
-urlpatterns = [path("api/offline/", offline), path("api/suspicious/", suspicious)]
+urlpatterns = [
+    path(f"{of}/{view.__name__}/", view)
+    for of in ("api", "webhooks")
+    for view in (offline, suspicious)
+]
 handler400 = "config.errors.bad_request"
 handler500 = "config.errors.server_error"
 
@@ -48,7 +53,7 @@ def test_a_host_that_is_not_ours_is_told_where_the_api_is(
 ) -> None:
     response = stranger.get(address, headers={"host": host})
     said = problem(response, 400)["detail"]
-    assert said == f"The API is not at this host. Send requests to {SITE}."
+    assert said == f"Nothing is at this host. Send requests to {SITE}."
     assert pointers(response) == ["Host"]
 
 
@@ -80,3 +85,32 @@ def test_what_fails_elsewhere_is_told_without_its_words(stranger: Client) -> Non
     assert "password" not in away.text
     assert problem(away, 503)["type"].endswith("#unavailable")
     assert away["Retry-After"] == "10"
+
+
+# ── Webhooks ──────────────────────────────────────────────────────────────────────────────────
+@override_settings(ALLOWED_HOSTS=["credits.example"], SITE_URL=SITE)
+@pytest.mark.parametrize("address", ["/webhooks/stripe/", f"/webhooks/calls/vapi/{uuid4()}/"])
+def test_a_platform_that_sends_to_another_host_is_told_where_to(
+    stranger: Client, address: str
+) -> None:
+    response = stranger.post(address, {}, "application/json", headers={"host": "elsewhere.example"})
+    assert response.status_code == 400
+    assert response.json()["error"] == f"Nothing is at this host. Send requests to {SITE}."
+
+
+@override_settings(ROOT_URLCONF=__name__)
+def test_webhooks_are_told_of_an_outage_in_json(stranger: Client) -> None:
+    away = stranger.get("/webhooks/offline/")
+    assert (away.status_code, away["Retry-After"]) == (503, "10")
+    assert "again" in away.json()["error"]
+    assert "password" not in away.text
+    assert stranger.get("/webhooks/suspicious/").json()["error"].endswith("is malformed.")
+
+
+@pytest.mark.parametrize("address", ["/webhooks", "/webhooks/", "/webhooks/calls/vapi/1/"])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_addresses_beside_the_webhooks_are_none(
+    stranger: Client, address: str, method: str
+) -> None:
+    response = stranger.generic(method, address, "a=b", "application/x-www-form-urlencoded")
+    assert (response.status_code, response.json()) == (404, {"error": "there is no such address"})
