@@ -9,12 +9,12 @@ from uuid import UUID
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
-from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
 from api.bodies import is_larger, reads_bodies
 from api.webhooks import TOO_LARGE, received, refused
+from billing import clock
 from calls.inbox.receiving import BODY_BYTES_MAX, Received, find, receive
 from calls.inbox.refused import note_refused
 from calls.platforms import Delivery, ForgedError
@@ -39,9 +39,9 @@ def calls_webhook(request: HttpRequest, kind: str, public_id: UUID) -> HttpRespo
         content_type=request.content_type or "",
     )
     try:
-        taken = receive(source=source, delivery=delivery, now=timezone.now())
+        taken = receive(source=source, delivery=delivery, now=clock.now())
     except ForgedError as error:
-        note_refused(source_id=source.pk, reason=str(error), now=timezone.now())
+        note_refused(source_id=source.pk, reason=str(error), now=clock.now())
         return refused(request, kind, 401, str(error))
     if taken is Received.STORED:
         queue_drain()

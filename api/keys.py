@@ -7,12 +7,12 @@ with a cookie.
 from typing import Any, NamedTuple
 
 from allauth.account.adapter import get_adapter
-from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
 from api import limits
 from api.problems import Problem
+from billing import clock
 from billing.accounts.api_keys import find_key, note_use
 from billing.accounts.attempts import visitor_of
 from billing.acting import Actor
@@ -36,7 +36,7 @@ class KeyAuthentication(BaseAuthentication):
     def authenticate(self, request: Request) -> tuple[Client, ApiKey]:
         """Return the key with its account. Raises Problem: 401, or 429 for too many such."""
         scheme, _, secret = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
-        now = timezone.now()
+        now = clock.now()
         key = None
         if scheme.lower() == SCHEME:
             key = find_key(secret=secret.strip(), at=now)

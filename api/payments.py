@@ -6,12 +6,12 @@ have it", 4xx "do not believe we ever will", 5xx "try later".
 
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
-from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
 from api.bodies import is_larger, reads_bodies
 from api.webhooks import TOO_LARGE, received, refused
+from billing import clock
 from billing.payments import events
 from billing.payments.gateways import UnavailableGatewayError, WebhookError
 from billing.payments.tasks import process_payment_event
@@ -34,7 +34,7 @@ def webhook(request: HttpRequest, gateway: str) -> HttpResponse:
     try:
         with transaction.atomic():
             event = events.receive(
-                gateway=gateway, body=request.read(), headers=request.headers, now=timezone.now()
+                gateway=gateway, body=request.read(), headers=request.headers, now=clock.now()
             )
             if event is not None:
                 enqueue(process_payment_event, event.pk)

@@ -14,8 +14,8 @@ import redis
 from django.conf import settings
 from django.db import Error, connection
 from django.http import HttpRequest, HttpResponseBase, JsonResponse
-from django.utils import timezone
 
+from billing import clock
 from billing.payments.events import oldest_unprocessed
 from calls.inbox.draining import oldest_waiting
 from config import no_page
@@ -61,7 +61,7 @@ def oldest_work_seconds() -> int | None:
         waiting = [at for at in (oldest_unprocessed(), oldest_waiting()) if at is not None]
     except Error:
         return None
-    now = timezone.now()
+    now = clock.now()
     return max(0, int((now - min(waiting, default=now)).total_seconds()))
 
 

@@ -17,10 +17,10 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render, resolve_url
 from django.urls import reverse
-from django.utils import timezone
 from django_htmx.http import HttpResponseClientRedirect
 from django_htmx.middleware import HtmxDetails
 
+from billing import clock
 from billing.ledger.balances import balance_read_with
 from billing.models import Account, Balance, Membership, Role, User
 from billing.plans.closed import AccountClosedError
@@ -178,7 +178,7 @@ def last_seen(request: HttpRequest, memberships: Sequence[Membership]) -> Member
 def enter_last_seen(request: HttpRequest) -> bool:
     """Put a page that needs no account into the frame of the one seen last; False without one."""
     if request.user.is_authenticated:
-        now = timezone.now()
+        now = clock.now()
         with snapshot():
             memberships = _framed_accounts_of(request.user, now)
             membership = last_seen(request, memberships)
@@ -194,7 +194,7 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     What does not exist and what is not theirs get the same answer.
     """
     if request.user.is_authenticated and not hasattr(request, "frame"):
-        now = timezone.now()
+        now = clock.now()
         with snapshot():
             memberships = _framed_accounts_of(request.user, now)
             named = [
@@ -224,7 +224,7 @@ def _enter(
 ) -> AccountRequest:
     """Attach the account named ``slug`` to the request. Raises Http404 where there is none."""
     user = cast(User, request.user)
-    now = timezone.now()
+    now = clock.now()
     memberships = _framed_accounts_of(user, now) if framed else accounts_of(user)
     membership = next((own for own in memberships if own.account.slug == slug), None)
     if membership is None and with_operators and user.is_staff:
@@ -246,7 +246,7 @@ def _lacks_second_step(user: User, slug: str) -> bool:
     """
     if not user.is_staff or Membership.objects.filter(user=user, account__slug=slug).exists():
         return False
-    return not may_operate(user, now=timezone.now())
+    return not may_operate(user, now=clock.now())
 
 
 def _as_operator(user: User, slug: str) -> Membership | None:

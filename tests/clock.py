@@ -6,10 +6,6 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from celery import current_app
-from django.utils import timezone
-
-from billing.plans import tasks as plan_tasks
-from dashboard.mail import tasks as mail_tasks
 
 
 def local(parts, zone):
@@ -22,7 +18,7 @@ StopClock = Callable[[datetime], None]
 
 
 class Clock:
-    """The time as the tasks see it. They alone read a clock; the domain is told the time."""
+    """The time as tasks and pages see it. The domain is told the time."""
 
     def __init__(self):
         self.at = datetime(2026, 3, 10, 12, tzinfo=UTC)
@@ -32,21 +28,19 @@ class Clock:
 
 
 @pytest.fixture
-def clock(monkeypatch):
+def clock(settings):
     """Set ``clock.at``, then call a task: it believes that it is that time."""
     clock = Clock()
-    for tasks in (plan_tasks, mail_tasks):
-        monkeypatch.setattr(tasks, "timezone", clock)
-    assert timezone.now() != clock.now()
+    settings.CLOCK = clock.now
     return clock
 
 
 @pytest.fixture
-def stop_clock(monkeypatch) -> StopClock:
+def stop_clock(settings) -> StopClock:
     """Stop the clock that pages read: ``stop_clock(at)``, and again to set it to another time."""
 
     def stop_clock(at: datetime) -> None:
-        monkeypatch.setattr(timezone, "now", lambda: at)
+        settings.CLOCK = lambda: at
 
     return stop_clock
 

@@ -98,3 +98,11 @@ def test_what_documentation_refers_to_exists(package):
         for dotted in NAMED_IN_DOCUMENTATION.findall(path.read_text())
     }
     assert [f"{path}: {dotted}" for path, dotted in sorted(named) if not exists(dotted)] == []
+
+
+OTHER_CLOCKS = re.compile(r"timezone\.now\(|datetime\.(?:now|utcnow|today)\(|date\.today\(")
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_there_is_one_clock(package):
+    assert lines_with(OTHER_CLOCKS, package) == []

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -13,6 +12,7 @@ from api.v1.base import ApiView
 from api.v1.paging import paged, position_in
 from api.v1.queries import BalanceQuery, LedgerQuery, asked_for_days, instant_in, period_in
 from api.v1.shapes import credits as shapes
+from billing import clock
 from billing.ledger.balances import BalanceThen, GrantLeft, balance_at, balance_of, grants_left
 from billing.models import CreditGrant, Scope
 from billing.snapshot import snapshot
@@ -67,7 +67,7 @@ class BalanceView(ApiView):
     def get(self, request: Request) -> Response:
         """Available credits, debt, and each grant with its end."""
         at = instant_in(BalanceQuery.of(request), "at")
-        now = timezone.now()
+        now = clock.now()
         with snapshot():
             if at is None:
                 balance = balance_of(self.account)

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -12,6 +11,7 @@ from api.v1.base import ApiView
 from api.v1.credits import grant
 from api.v1.queries import NoQuery
 from api.v1.shapes import plans as shapes
+from billing import clock
 from billing.models import Scope, Terms
 from billing.plans.granting import cycle_of, next_credits
 from billing.plans.offers import PlanOffer, plan_offers
@@ -34,7 +34,7 @@ class PlansView(ApiView):
     def get(self, request: Request) -> Response:
         """What Pricing Plans shows: the account's own plan with the terms agreed with it."""
         NoQuery.of(request)
-        now, account = timezone.now(), self.account
+        now, account = clock.now(), self.account
         with snapshot():
             book = TariffBook([account.pk])
             offers = plan_offers(
@@ -59,7 +59,7 @@ class SubscriptionView(ApiView):
     def get(self, request: Request) -> Response:
         """What Subscription shows: the plan, its cycle, what comes next, and what is left."""
         NoQuery.of(request)
-        now, account = timezone.now(), self.account
+        now, account = clock.now(), self.account
         with snapshot():
             book = TariffBook([account.pk])
             agreement = book.find(account.pk, now)

@@ -8,12 +8,12 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from django.utils import timezone
 from rest_framework import serializers
 from rest_framework.request import Request
 
 from api.problems import Problem, at_parameter
 from api.v1.paging import CURSOR_LENGTH_MAX
+from billing import clock
 from billing.models import Account, Kind
 from billing.models.ledger import AGENT_LENGTH_MAX, CALL_ID_LENGTH_MAX
 from billing.plans.granting import current_cycle
@@ -166,7 +166,7 @@ class BalanceQuery(Query):
 # ── What the parameters mean ──────────────────────────────────────────────────────────────────
 def period_in(query: dict[str, Any], account: Account) -> Period:
     """The days that were asked for, the last seven where none were. Raises Problem."""
-    now = timezone.now()
+    now = clock.now()
     zone: ZoneInfo = account.zone
     cycle = None
     if query.get("period") == Preset.THIS_CYCLE:
@@ -210,6 +210,6 @@ def instant_in(query: dict[str, Any], name: str) -> datetime | None:
         return None
     if at < FIRST_INSTANT:
         raise at_parameter(name, f"This is before {FIRST_INSTANT.year}.")
-    if at > timezone.now():
+    if at > clock.now():
         raise at_parameter(name, "This is in the future.")
     return at

@@ -6,7 +6,6 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db.models import Q
-from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
@@ -18,6 +17,7 @@ from api.v1.base import ApiView
 from api.v1.paging import paged, position_in
 from api.v1.queries import NoQuery, PagedQuery
 from api.v1.shapes import top_ups as shapes
+from billing import clock
 from billing.models import Scope, TopUp, TopUpState
 from billing.payments.gateways import GatewayError, RefusedError
 from billing.payments.pricing import TopUpError
@@ -92,7 +92,7 @@ class TopUpsView(ApiView):
                 return_url=f"{settings.SITE_URL}{settings.TOP_UP_PAGE}".replace(
                     "{slug}", self.account.slug
                 ),
-                now=timezone.now(),
+                now=clock.now(),
             )
         except KeyReusedError as error:
             raise Problem(

@@ -3,8 +3,8 @@
 import logging
 
 from celery import shared_task
-from django.utils import timezone
 
+from billing import clock
 from billing.payments import asking, events, settling
 from billing.payments.gateways import GatewayError, UnavailableGatewayError
 from billing.queue import RETRYING
@@ -17,14 +17,14 @@ ASKING = {**RETRYING, "autoretry_for": (*RETRYING["autoretry_for"], GatewayError
 @shared_task(**ASKING)
 def process_payment_event(event_id: int) -> None:
     """Process one stored event."""
-    events.process(event_id=event_id, now=timezone.now())
+    events.process(event_id=event_id, now=clock.now())
 
 
 @shared_task(**ASKING)
 def reconcile_payment(payment_pk: int) -> None:
     """Ask the provider about one payment; one that is not in use is not asked again at once."""
     try:
-        settling.reconcile(payment_pk=payment_pk, now=timezone.now())
+        settling.reconcile(payment_pk=payment_pk, now=clock.now())
     except UnavailableGatewayError as error:
         logger.warning("Payment %s was not asked about: %s", payment_pk, error)
 
@@ -32,7 +32,7 @@ def reconcile_payment(payment_pk: int) -> None:
 @shared_task
 def sweep_payments() -> None:
     """Process the events that lost their way, and ask about the payments that are due."""
-    now = timezone.now()
+    now = clock.now()
     for event_id in events.unprocessed(now=now):
         process_payment_event.delay(event_id)
     for payment_pk in asking.payments_to_ask_about(now=now):

@@ -1,9 +1,8 @@
 """Celery's shells around billing cycles and expiry."""
 
 from celery import shared_task
-from django.utils import timezone
 
-from billing import ledger
+from billing import clock, ledger
 from billing.plans import subscriptions
 from billing.queue import for_each_account
 
@@ -12,8 +11,8 @@ from billing.queue import for_each_account
 def renew_subscriptions() -> None:
     """Begin the billing cycles that are due."""
     for_each_account(
-        subscriptions.due_for_renewal(now=timezone.now()),
-        lambda account: subscriptions.renew(account=account, now=timezone.now()),
+        subscriptions.due_for_renewal(now=clock.now()),
+        lambda account: subscriptions.renew(account=account, now=clock.now()),
     )
 
 
@@ -21,6 +20,6 @@ def renew_subscriptions() -> None:
 def expire_credits() -> None:
     """Expire the credits that are due, together with the beginning of a cycle that may be due."""
     for_each_account(
-        ledger.grants_due(at=timezone.now()),
-        lambda account: subscriptions.renew(account=account, now=timezone.now()),
+        ledger.grants_due(at=clock.now()),
+        lambda account: subscriptions.renew(account=account, now=clock.now()),
     )

@@ -10,8 +10,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
 
 from django.db import Error, transaction
-from django.utils import timezone
 
+from billing import clock
 from billing.models import Account
 from billing.texts import storable
 from calls.imports import machine
@@ -36,7 +36,7 @@ class CommandImport:
     def keep(self, summary: Summary) -> None:
         """Store what is done so far; in the transaction that does it."""
         FileImport.objects.filter(pk=self.pk).update(
-            summary=summary.as_json(), moved_at=timezone.now(), cursor=summary.lines_done
+            summary=summary.as_json(), moved_at=clock.now(), cursor=summary.lines_done
         )
 
     def done(self) -> None:
@@ -55,7 +55,7 @@ class CommandImport:
         with transaction.atomic():
             row = FileImport.objects.select_for_update().filter(pk=self.pk).first()
             if row is not None and row.state == ImportState.IMPORTING:
-                machine.move(row, to, now=timezone.now(), said=said)
+                machine.move(row, to, now=clock.now(), said=said)
 
 
 @contextmanager
@@ -80,7 +80,7 @@ def kept(
                 waits()
                 has_said = True
             time.sleep(WAITING_SECONDS)
-        now = timezone.now()
+        now = clock.now()
         with transaction.atomic():
             row = FileImport.objects.create(
                 account=account,

@@ -14,8 +14,8 @@ from datetime import datetime
 from typing import Any, BinaryIO, NamedTuple
 
 from django.db import transaction
-from django.utils import timezone
 
+from billing import clock
 from billing.models import Account
 from billing.notices.quiet import import_under_way
 from billing.plans.tariffs import TariffBook
@@ -47,7 +47,7 @@ def import_calls(
     now: datetime,
     batch_size: int = BATCH_SIZE,
     revise: bool = False,
-    clock: Callable[[], datetime] = timezone.now,
+    clock: Callable[[], datetime] = clock.now,
     import_id: int | None = None,
     keep: Callable[[Summary], None] | None = None,
 ) -> Iterator[Progress]:

@@ -5,8 +5,8 @@ from typing import Any
 from uuid import UUID
 
 from django.core.management.base import CommandError
-from django.utils import timezone
 
+from billing import clock
 from billing.models import Account
 from billing.refusals import Refusal
 from billing.texts import grouped, in_credits
@@ -28,13 +28,13 @@ def take_back(*, named: str, account: Account, out: Any) -> None:
     """
     found = _import(named, account)
     try:
-        found = steps.withdraw(file_import=found, by=None, now=timezone.now())
+        found = steps.withdraw(file_import=found, by=None, now=clock.now())
     except Refusal as refusal:
         raise CommandError(f"Import {named}: {refusal.message}", returncode=REFUSED) from None
     bar = ProgressBar()
     try:
         while found.state == ImportState.WITHDRAWING:
-            if not slices.work(import_id=found.pk, clock=timezone.now):
+            if not slices.work(import_id=found.pk, clock=clock.now):
                 found.refresh_from_db()
                 if found.state == ImportState.WITHDRAWING:  # another one is at work, or before it
                     if waits_for(found) is not None:

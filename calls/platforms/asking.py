@@ -5,12 +5,13 @@ could not be asked.
 """
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 import requests
 
+from billing import clock
 from calls.notations.json_text import DECODER
 
 CONNECT_SECONDS_MAX: Final = 5
@@ -121,5 +122,5 @@ def _seconds(retry_after: str) -> int:
         return WAIT_SECONDS
     if at.tzinfo is None:
         at = at.replace(tzinfo=UTC)
-    seconds = (at - datetime.now(UTC)).total_seconds()
+    seconds = (at - clock.now()).total_seconds()
     return min(max(int(seconds) + 1, 1), WAIT_SECONDS_MAX)

@@ -9,8 +9,8 @@ from uuid import UUID, uuid4
 from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
-from django.utils import timezone
 
+from billing import clock
 from billing.accounts.api_keys import (
     MadeKey,
     create_key,
@@ -49,7 +49,7 @@ def _create(request: AccountRequest) -> HttpResponse:
                 name=form.cleaned_data["name"],
                 scopes=form.cleaned_data["scopes"],
                 expires_at=form.expires_at,
-                now=timezone.now(),
+                now=clock.now(),
             )
         except Refusal as refusal:
             add_refusal(form, refusal, inputs={"expires_at": "last_day"})
@@ -78,7 +78,7 @@ def _form(request: AccountRequest, data: Any, **options: Any) -> KeyForm:
 def _change(request: AccountRequest, public_id: UUID) -> HttpResponse:
     """Replace the key by a new one, or revoke it."""
     key = _key(request, public_id)
-    now = timezone.now()
+    now = clock.now()
     sent = request.POST.get("form", "")
     if sent == "revoke":
         before = revoke_key(membership=request.membership, key=key, now=now)
@@ -114,7 +114,7 @@ def api_key(request: AccountRequest, public_id: UUID) -> HttpResponse:
 def _page(
     request: AccountRequest, key: ApiKey, *, problem: str = "", status: int = 200
 ) -> HttpResponse:
-    now = timezone.now()
+    now = clock.now()
     context = {
         "row": key_row(key, now=now),
         "problem": problem,
@@ -132,10 +132,10 @@ def _show(
     """Show a new key: the only answer that has it."""
     note(event, request=request, user=cast(User, request.user), key=made.key.shown)
     context = {
-        "row": key_row(made.key, now=timezone.now()),
+        "row": key_row(made.key, now=clock.now()),
         "secret": made.secret,
         "replaced": replaced,
-        "examples": first_requests(key=made.secret, now=timezone.now()),
+        "examples": first_requests(key=made.secret, now=clock.now()),
     }
     return render(request, "dashboard/api_keys/made.html", context)
 

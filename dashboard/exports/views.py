@@ -12,9 +12,9 @@ from django.core.paginator import Paginator
 from django.http import Http404, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.cache import patch_vary_headers
 
+from billing import clock
 from billing.ledger.balances import balance_read_with
 from billing.models import User
 from billing.refusals import Refusal
@@ -71,7 +71,7 @@ def _ask(request: AccountRequest) -> HttpResponseBase:
             period=form.chosen_period,
             filters=form.usage_filters,
             last_seq=_last_seq(request),
-            now=timezone.now(),
+            now=clock.now(),
         )
     except Refusal as refusal:
         return _new(request, form, problem=refusal.message, status=409)
@@ -119,7 +119,7 @@ def _last_seq(request: AccountRequest) -> int | None:
 def _act(request: AccountRequest, public_id: UUID) -> HttpResponse:
     """Do what the pressed button says, and show the export as it is then."""
     export = _find(request, public_id)
-    now = timezone.now()
+    now = clock.now()
     here = redirect("dashboard:export_page", request.account.slug, public_id)
     match request.POST.get("do", ""):
         case "cancel":

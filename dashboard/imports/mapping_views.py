@@ -9,9 +9,9 @@ from django.db import transaction
 from django.forms import BoundField
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
-from django.utils import timezone
 from django.utils.http import content_disposition_header
 
+from billing import clock
 from billing.models import User
 from billing.refusals import Refusal
 from billing.zones import place_names
@@ -77,7 +77,7 @@ def _mapped(request: AccountRequest, file_import: FileImport, do: str) -> HttpRe
         return _show(request, file_import, reading, form, status=status)
     name = request.POST.get("profile-name", "").strip()
     try:
-        now = timezone.now()
+        now = clock.now()
         mapped = adjusting.map_columns(file_import=file_import, profile=form.profile, now=now)
         if name:
             require_answers(mapped)  # or a guess would be kept as if somebody had said it
@@ -88,7 +88,7 @@ def _mapped(request: AccountRequest, file_import: FileImport, do: str) -> HttpRe
                 columns=reading.layout.columns or form.columns.names,
                 zone=reading.zone,
                 by=cast(User, request.user),
-                now=timezone.now(),
+                now=clock.now(),
             )
     except Refusal as refusal:
         return _show(request, file_import, reading, form, problem=refusal.message, status=409)
@@ -167,7 +167,7 @@ def _with_uploaded(request: AccountRequest, file_import: FileImport) -> HttpResp
                 account=request.account,
                 content=file.read(),
                 by=cast(User, request.user),
-                now=timezone.now(),
+                now=clock.now(),
             )
             _use(file_import, found)
     except Refusal as refusal:
@@ -196,7 +196,7 @@ def _use(file_import: FileImport, found: MappingProfile) -> None:
         profile=Profile.from_json(found.profile),
         zone=found.zone or None,
         is_of_other_file=True,
-        now=timezone.now(),
+        now=clock.now(),
     )
 
 
@@ -277,7 +277,7 @@ def _effect(file_import: FileImport, reading: Reading, form: MappingForm) -> Sam
             file_import=file_import,
             reading=replace(reading, profile=profile),
             rows=ROWS_SHOWN,
-            now=timezone.now(),
+            now=clock.now(),
         )
     except Refusal as refusal:
         return Sample(problem=refusal.message)

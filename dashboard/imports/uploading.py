@@ -13,9 +13,9 @@ from django.core.files.uploadhandler import MemoryFileUploadHandler
 from django.http import Http404, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 
+from billing import clock
 from billing.models import User
 from billing.refusals import Refusal
 from calls.imports import selectors, steps, uploads
@@ -70,7 +70,7 @@ def _take_whole(request: AccountRequest) -> HttpResponse:
             by=cast(User, request.user),
             file_name=str(file.name),
             chunks=file.chunks(),
-            now=timezone.now(),
+            now=clock.now(),
         )
     except Refusal as refusal:
         return _choose(request, file_problem=refusal.message, status=422)
@@ -123,7 +123,7 @@ def import_begin(request: AccountRequest) -> JsonResponse:
             by=cast(User, request.user),
             file_name=request.POST.get("name", ""),
             size=_whole(request.POST.get("size", "")),
-            now=timezone.now(),
+            now=clock.now(),
         )
     except Refusal as refusal:
         return _problem(refusal.message)
@@ -154,7 +154,7 @@ def import_part(request: AccountRequest, public_id: UUID, number: int) -> HttpRe
             number=number,
             content=content,
             sha256=sha256,
-            now=timezone.now(),
+            now=clock.now(),
         )
     except Refusal as refusal:
         return _problem(refusal.message)
@@ -174,7 +174,7 @@ def import_finish(request: AccountRequest, public_id: UUID) -> HttpResponse:
             parts=_whole(request.POST.get("parts", "")),
             size=_whole(request.POST.get("size", "")),
             sha256=sha256,
-            now=timezone.now(),
+            now=clock.now(),
         )
     except Refusal as refusal:
         return _problem(refusal.message)
@@ -185,7 +185,7 @@ def import_finish(request: AccountRequest, public_id: UUID) -> HttpResponse:
 def import_stop_upload(request: AccountRequest, public_id: UUID) -> HttpResponse:
     """Forget an upload that somebody stopped."""
     try:
-        uploads.delete_file(file_import=find(request, public_id), now=timezone.now())
+        uploads.delete_file(file_import=find(request, public_id), now=clock.now())
     except Refusal as refusal:
         return _problem(refusal.message)
     return HttpResponse(status=204)

@@ -10,9 +10,9 @@ from uuid import UUID
 from django.core.paginator import Paginator
 from django.http import HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
-from django.utils import timezone
 from django.utils.http import content_disposition_header
 
+from billing import clock
 from billing.models import User
 from billing.refusals import Refusal
 from calls.imports import adjusting, selectors, steps, uploads
@@ -66,7 +66,7 @@ def imports(request: AccountRequest) -> HttpResponse:
 def _act(request: AccountRequest, public_id: UUID) -> HttpResponse:
     """Do what the pressed button says, and show the import as it is then."""
     file_import = find(request, public_id)
-    now, by = timezone.now(), cast(User, request.user)
+    now, by = clock.now(), cast(User, request.user)
     do = request.POST.get("do", "")
     try:
         if do == "layout":
@@ -94,7 +94,7 @@ def _change(request: AccountRequest, file_import: FileImport) -> HttpResponse:
     form = layout_form_of(file_import, account=request.account, data=request.POST)
     if form is None:
         return _page(request, file_import)
-    is_valid, now = form.is_valid(), timezone.now()
+    is_valid, now = form.is_valid(), clock.now()
     if not is_valid and not form.sheet:
         return _page(request, file_import, form=form, status=422)
     try:
@@ -167,7 +167,7 @@ def _take_back(request: AccountRequest, public_id: UUID) -> HttpResponse:
     """Take back all that the import recorded."""
     file_import = find(request, public_id)
     try:
-        steps.withdraw(file_import=file_import, by=cast(User, request.user), now=timezone.now())
+        steps.withdraw(file_import=file_import, by=cast(User, request.user), now=clock.now())
     except Refusal as refusal:
         return _page(request, find(request, public_id), problem=refusal.message, status=409)
     return redirect("dashboard:import_page", request.account.slug, public_id)

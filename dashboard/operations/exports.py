@@ -9,9 +9,9 @@ from django.contrib import admin, messages
 from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.template.defaultfilters import filesizeformat
-from django.utils import timezone
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
 
+from billing import clock
 from billing.texts import grouped
 from calls.exports import asking, telling
 from calls.exports.standing import OPEN
@@ -25,7 +25,7 @@ LIST = "admin:calls_export_changelist"
 
 
 def _page_of(export: Export) -> ExportPage:
-    (page,) = pages_of([export], account=export.account, now=timezone.now())
+    (page,) = pages_of([export], account=export.account, now=clock.now())
     return page
 
 

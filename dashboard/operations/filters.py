@@ -6,11 +6,11 @@ from datetime import date, datetime, time, timedelta
 from django.contrib import messages
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
-from django.utils import timezone
 from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import DropdownFilter, RangeDateFilter
 from unfold.utils import parse_date_str
 
+from billing import clock
 from billing.models import Account
 from dashboard.operations.months import Month
 
@@ -72,7 +72,7 @@ class ChosenFilter(DropdownFilter):
         """Keep the rows of the choice."""
         if self.value() not in self.chosen:
             return queryset
-        return queryset.filter(pk__in=self.rows(str(self.value()), timezone.now()).values("pk"))
+        return queryset.filter(pk__in=self.rows(str(self.value()), clock.now()).values("pk"))
 
     @classmethod
     def rows(cls, name: str, now: datetime) -> QuerySet:
@@ -85,7 +85,7 @@ class MonthFilter(DropdownFilter):
     """Rows of one month; `in_month` says which those are."""
 
     def lookups(self, request: HttpRequest, model_admin: ModelAdmin) -> list[tuple[str, str]]:
-        latest = Month.of(timezone.now())
+        latest = Month.of(clock.now())
         return [(each.name, each.words) for each in latest.and_before(MONTHS_OFFERED)]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:

@@ -7,11 +7,11 @@ operators in.
 from django.contrib import admin
 from django.template.defaultfilters import filesizeformat
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
 
+from billing import clock
 from billing.texts import grouped
 from calls.imports.selectors import failed_imports
 from calls.models import FileImport
@@ -59,18 +59,18 @@ class FileImportAdmin(RecordAdmin):
     @admin.display(description="By")
     def by(self, file_import: FileImport) -> str:
         """Who uploaded it."""
-        return list_row(file_import, account=file_import.account, now=timezone.now()).by
+        return list_row(file_import, account=file_import.account, now=clock.now()).by
 
     @admin.display(description="Outcome")
     def outcome(self, file_import: FileImport) -> str:
         """How it stands, in the words of the account's own list."""
-        row = list_row(file_import, account=file_import.account, now=timezone.now())
+        row = list_row(file_import, account=file_import.account, now=clock.now())
         return f"{row.state}. {row.words}" if row.words else row.state
 
     @admin.display(description="Credits")
     def credits(self, file_import: FileImport) -> str:
         """What its calls were charged."""
-        row = list_row(file_import, account=file_import.account, now=timezone.now())
+        row = list_row(file_import, account=file_import.account, now=clock.now())
         return "–" if row.credits is None else grouped(row.credits)
 
     @admin.display(description="Size")

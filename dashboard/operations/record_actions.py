@@ -21,12 +21,12 @@ from django.db.models import Model
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
-from django.utils import timezone
 from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
 from unfold.decorators import action
 from unfold.widgets import UnfoldAdminTextInputWidget
 
+from billing import clock
 from billing.models.ledger import REMARKS_LENGTH_MAX
 from billing.payments.gateways import GatewayError
 from billing.refusals import Refusal
@@ -162,7 +162,7 @@ class RecordAction(ABC, Generic[AnyRecord]):
                 model_admin=model_admin,
                 request=request,
                 record=record,
-                now=timezone.now(),
+                now=clock.now(),
                 **captured,
             )
             return answer_or_explain(request, lambda _: asked.answer())

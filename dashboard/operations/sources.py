@@ -11,7 +11,6 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.template.defaultfilters import pluralize
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
@@ -21,6 +20,7 @@ from unfold.contrib.filters.admin import (
     DropdownFilter,
 )
 
+from billing import clock
 from billing.texts import grouped
 from calls.inbox import selectors, silence, sources
 from calls.models import CallSource, EventState, InboxEvent, OpenEvent
@@ -148,7 +148,7 @@ class CallSourceAdmin(RecordAdmin):
         if source.deleted_at is not None:
             return "Deleted"
         heard_at = selectors.heard_at(source)
-        return Standing(source, heard_at=heard_at, failures=0, now=timezone.now()).word
+        return Standing(source, heard_at=heard_at, failures=0, now=clock.now()).word
 
     @admin.display(description="Failed")
     def failed(self, source: CallSource) -> str:

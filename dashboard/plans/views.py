@@ -6,8 +6,8 @@ from typing import Any, cast
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
-from django.utils import timezone
 
+from billing import clock
 from billing.models import Plan, PlanRequest, PlanRequestState, User
 from billing.plans import requests
 from billing.plans.offers import PlanOffer, plan_offers
@@ -27,7 +27,7 @@ NO_SUCH_REQUEST = "There is no such request."
 
 def _ask_or_withdraw(request: AccountRequest) -> HttpResponse:
     """Ask for the plan that the person has looked at, or withdraw what was asked for."""
-    account, now = request.account, timezone.now()
+    account, now = request.account, clock.now()
     try:
         if request.POST.get("do") == "withdraw":
             asked = requests.withdraw(request=_request_named(request), now=now)

@@ -14,8 +14,8 @@ from typing import Any, TypeVar
 from django.conf import settings
 from django.db import transaction
 from django.urls import reverse
-from django.utils import timezone
 
+from billing import clock
 from billing.payments.gateways.base import (
     Checkout,
     CheckoutFacts,
@@ -67,7 +67,7 @@ class SandboxGateway:
                 "currency": order.currency,
                 "return_url": order.return_url,
                 "cancel_url": order.cancel_url,
-                "created_at": timezone.now(),
+                "created_at": clock.now(),
                 "expires_at": order.expires_at,
             },
         )
@@ -82,7 +82,7 @@ class SandboxGateway:
 
     def fetch_checkout(self, checkout_id: str) -> CheckoutFacts:
         """How the checkout stands. Raises UnknownCheckoutError where there is none."""
-        checkout = checkout_now(checkout_id=checkout_id, now=timezone.now())
+        checkout = checkout_now(checkout_id=checkout_id, now=clock.now())
         return _checkout_facts(checkout_payload(checkout))
 
     def fetch_refunds(self, payment_id: str) -> list[RefundFacts]:

@@ -3,8 +3,8 @@
 import requests
 from celery import shared_task
 from django.conf import settings
-from django.utils import timezone
 
+from billing import clock
 from billing.payments.gateways.signatures import sign
 from billing.queue import RETRYING
 from dashboard.sandbox import gateway
@@ -20,7 +20,7 @@ def deliver_sandbox_event(checkout_id: str, event_id: str, as_status: str = "") 
 
     ``as_status`` reports how it stood before, for events that arrive in the wrong order.
     """
-    checkout = gateway.checkout_now(checkout_id=checkout_id, now=timezone.now())
+    checkout = gateway.checkout_now(checkout_id=checkout_id, now=clock.now())
     checkout.status = as_status or checkout.status
     _post(gateway.event_body(about=checkout, event_id=event_id))
 
@@ -34,7 +34,7 @@ def deliver_sandbox_reversal(kind: str, pk: int, event_id: str) -> None:
 
 
 def _post(body: bytes) -> None:
-    signature = sign(body=body, secret=settings.SANDBOX_WEBHOOK_SECRET, at=timezone.now())
+    signature = sign(body=body, secret=settings.SANDBOX_WEBHOOK_SECRET, at=clock.now())
     requests.post(
         settings.SITE_URL + WEBHOOK_PATH,
         data=body,

@@ -9,9 +9,9 @@ from django import forms
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
+from billing import clock
 from billing.money import format_money
 from billing.payments.gateways import GatewayError, PaymentStatus
 from dashboard.sandbox.gateway import (
@@ -75,7 +75,7 @@ def checkout(request: HttpRequest, checkout_id: str) -> HttpResponse:
     """Show one checkout, and do with it what the visitor decides."""
     if not settings.SANDBOX_PAYMENTS_ALLOWED:
         raise Http404
-    now = timezone.now()
+    now = clock.now()
     try:
         found = checkout_now(checkout_id=checkout_id, now=now)
     except GatewayError as error:
@@ -144,7 +144,7 @@ def _changed(
         except GatewayError:
             return None
     if action == "dispute":
-        return dispute_payment(checkout=found, now=timezone.now(), amount_minor=amount_minor)
+        return dispute_payment(checkout=found, now=clock.now(), amount_minor=amount_minor)
     if action == "fail_refund":
         if refund is not None:
             refund.status = "failed"

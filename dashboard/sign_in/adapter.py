@@ -14,8 +14,8 @@ from django.core.exceptions import ImproperlyConfigured, PermissionDenied, Valid
 from django.db import transaction
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils import timezone
 
+from billing import clock
 from billing.accounts.attempts import (
     TooManyAttempts,
     begin_attempt,
@@ -86,7 +86,7 @@ class ClosedSignUpAdapter(DefaultAccountAdapter):
         address = str(credentials.get("email") or credentials.get("username") or "")
         counters = password_counters(visitor=self.get_client_ip(request), address=address)
         try:
-            begin_attempt(counters=counters, what="wrong passwords", now=timezone.now())
+            begin_attempt(counters=counters, what="wrong passwords", now=clock.now())
         except TooManyAttempts as refusal:
             note("refused: too many wrong passwords", request=request, user=known(address))
             raise ValidationError(refusal.message, code="too_many_attempts") from refusal

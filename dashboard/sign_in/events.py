@@ -11,8 +11,8 @@ from django.contrib.auth import signals as auth
 from django.db import transaction
 from django.db.models.signals import post_delete, post_save
 from django.http import HttpRequest
-from django.utils import timezone
 
+from billing import clock
 from billing.activity import note_about_person
 from billing.models import Activity, ActivityKind, User
 from billing.security_log import write
@@ -47,7 +47,7 @@ def connect() -> None:
 
 
 def _began(request: HttpRequest, **_: Any) -> None:
-    begin(request, timezone.now())
+    begin(request, clock.now())
 
 
 def _signed_in(request: HttpRequest, user: User, **_: Any) -> None:

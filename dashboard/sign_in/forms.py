@@ -10,8 +10,8 @@ from allauth.mfa.base.forms import AuthenticateForm, ReauthenticateForm
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.forms import ActivateTOTPForm
 from django.core.exceptions import ValidationError
-from django.utils import timezone
 
+from billing import clock
 from billing.accounts.attempts import (
     Counter,
     TooManyAttempts,
@@ -75,7 +75,7 @@ class SetUpForm(ActivateTOTPForm):
 def _use(code: str, user: User) -> None:
     """Use a right code of an app; raise ValidationError where it was used before."""
     digits = "".join(filter(str.isdecimal, code))  # it may be typed as "123 456"
-    if not use_code(user=user, code=digits, now=timezone.now()):
+    if not use_code(user=user, code=digits, now=clock.now()):
         raise get_second_step_adapter().validation_error("incorrect_code")
 
 
@@ -85,7 +85,7 @@ def _visitor() -> str:
 
 def _begin(counters: list[Counter], what: str) -> None:
     try:
-        begin_attempt(counters=counters, what=what, now=timezone.now())
+        begin_attempt(counters=counters, what=what, now=clock.now())
     except TooManyAttempts as refusal:
         note(f"refused: too many {what}", request=context.request)
         raise ValidationError(refusal.message, code="too_many_attempts") from refusal

@@ -16,8 +16,8 @@ from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import redirect
-from django.utils import timezone
 
+from billing import clock
 from billing.accounts import encryption
 from billing.models import User
 from dashboard.demo import OPERATOR
@@ -48,7 +48,7 @@ class SecondStepMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Answer the operators' pages to who has the second step, or still has time."""
         user = cast(User, request.user)
-        if _is_for_operators(request) and not may_operate(user, now=timezone.now()):
+        if _is_for_operators(request) and not may_operate(user, now=clock.now()):
             return lead_to_second_step(request)
         return self.get_response(request)
 

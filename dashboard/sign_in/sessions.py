@@ -16,9 +16,9 @@ from django.contrib import messages
 from django.contrib.auth import logout
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
-from django.utils import timezone
 from django_htmx.http import HttpResponseClientRedirect
 
+from billing import clock
 from billing.activity import ActivityKind, gone, note_about_person
 from billing.models import User
 from billing.texts import storable
@@ -44,7 +44,7 @@ class IdleMiddleware:
         request.META["HTTP_USER_AGENT"] = storable(agent)  # it is kept with the session
         has_cookie = settings.SESSION_COOKIE_NAME in request.COOKIES
         if has_cookie and request.user.is_authenticated:
-            _look(request, timezone.now())
+            _look(request, clock.now())
         response = self.get_response(request)
         if _leads_to_sign_in(request, response):
             if has_cookie and request.session.is_empty():

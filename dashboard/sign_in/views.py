@@ -17,9 +17,9 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.decorators import method_decorator
 
+from billing import clock
 from billing.accounts.attempts import TooManyAttempts, begin_attempt, link_counters
 from billing.models import User
 from dashboard.sign_in.log import known, note
@@ -38,7 +38,7 @@ class ResetPasswordView(PasswordResetView):
         address = form.cleaned_data["email"]
         counters = link_counters(visitor=get_adapter().get_client_ip(self.request), address=address)
         try:
-            begin_attempt(counters=counters, what="links were asked for", now=timezone.now())
+            begin_attempt(counters=counters, what="links were asked for", now=clock.now())
         except TooManyAttempts as refusal:
             note("refused: too many links", request=self.request, user=known(address))
             form.add_error(None, refusal.message)

@@ -11,8 +11,8 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.template.defaultfilters import pluralize
 from django.urls import reverse
-from django.utils import timezone
 
+from billing import clock
 from billing.queue import enqueue
 from billing.refusals import Refusal
 from billing.texts import grouped, in_credits
@@ -36,7 +36,7 @@ def _change(request: AccountRequest) -> HttpResponse:
     shown = _ids(request.POST.get("order", ""))
     try:
         change = ordering.change_order(
-            account_id=request.account.pk, source_ids=shown, now=timezone.now()
+            account_id=request.account.pk, source_ids=shown, now=clock.now()
         )
     except Refusal as refusal:
         return _page(request, _sources(request), problem=refusal.message, status=409)

@@ -11,8 +11,8 @@ from uuid import UUID
 from django import forms
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
-from django.utils import timezone
 
+from billing import clock
 from billing.models import User
 from billing.queue import enqueue
 from billing.refusals import Refusal
@@ -58,7 +58,7 @@ def _connect(request: AccountRequest, kind: str) -> HttpResponse:
                 kind=kind,
                 name=told["name"],
                 by=cast(User, request.user),
-                now=timezone.now(),
+                now=clock.now(),
                 secret=told.get("secret", ""),
                 api_key=told.get("api_key", ""),
                 options=form.options,
@@ -105,7 +105,7 @@ Act = Callable[[CallSource, Mapping[str, Any]], object]
 
 
 def _test(source: CallSource, _: Mapping[str, Any]) -> None:
-    testing.send_test(source=source, url=address_of(source), now=timezone.now())
+    testing.send_test(source=source, url=address_of(source), now=clock.now())
     queue_drain()
 
 
@@ -117,7 +117,7 @@ def _retry(source: CallSource, told: Mapping[str, Any]) -> None:
 
 
 def _resume(source: CallSource, _: Mapping[str, Any]) -> None:
-    sources.resume(source=source, now=timezone.now())
+    sources.resume(source=source, now=clock.now())
     queue_drain()
 
 
@@ -132,14 +132,10 @@ ACTS: Mapping[str, Act] = {
     "retry": _retry,
     "resume": _resume,
     "ask": _ask,
-    "pause": lambda source, _: sources.pause(source=source, now=timezone.now()),
-    "rotate": lambda source, _: sources.rotate_secret(source=source, now=timezone.now()),
-    "end-previous": lambda source, _: sources.end_previous_secret(
-        source=source, now=timezone.now()
-    ),
-    "forget-key": lambda source, _: sources.set_api_key(
-        source=source, api_key="", now=timezone.now()
-    ),
+    "pause": lambda source, _: sources.pause(source=source, now=clock.now()),
+    "rotate": lambda source, _: sources.rotate_secret(source=source, now=clock.now()),
+    "end-previous": lambda source, _: sources.end_previous_secret(source=source, now=clock.now()),
+    "forget-key": lambda source, _: sources.set_api_key(source=source, api_key="", now=clock.now()),
 }
 
 
@@ -159,7 +155,7 @@ def _act(request: AccountRequest, public_id: UUID) -> HttpResponse:
 
 def _change(request: AccountRequest, source: CallSource, do: str) -> HttpResponse:
     """Change what a form of the page says; what can't be is said beside its fields."""
-    now = timezone.now()
+    now = clock.now()
     form = _form(do, source, request.POST)
     if form.is_valid():
         told = form.cleaned_data
@@ -234,7 +230,7 @@ def _page(
 def _delete(request: AccountRequest, public_id: UUID) -> HttpResponse:
     found = find(request, public_id)
     with suppress(Refusal):  # deleted meanwhile, which is what was asked for
-        sources.delete(source=found, now=timezone.now())
+        sources.delete(source=found, now=clock.now())
     return redirect("dashboard:sources", request.account.slug)
 
 

@@ -10,8 +10,8 @@ from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
-from django.utils import timezone
 
+from billing import clock
 from billing.accounts.team import (
     change_role,
     invite,
@@ -58,7 +58,7 @@ def _invite(request: AccountRequest) -> HttpResponse:
                 by=request.membership,
                 email=form.cleaned_data["email"],
                 role=form.cleaned_data["role"],
-                now=timezone.now(),
+                now=clock.now(),
             )
         except Refusal as refusal:
             add_refusal(form, refusal)
@@ -109,7 +109,7 @@ def _change_role(request: AccountRequest, member: Membership) -> HttpResponse:
 
 
 def _invite_again(request: AccountRequest, member: Membership) -> HttpResponse:
-    _send_mail(request, invite_again(by=request.membership, member=member, now=timezone.now()))
+    _send_mail(request, invite_again(by=request.membership, member=member, now=clock.now()))
     return redirect("dashboard:team", request.account.slug)
 
 
@@ -155,7 +155,7 @@ def _page(
     problem: str = "",
     status: int = 200,
 ) -> HttpResponse:
-    (row,) = member_rows([member], reader=request.membership, now=timezone.now())
+    (row,) = member_rows([member], reader=request.membership, now=clock.now())
     offered = roles_to_give(request.membership)
     context: dict[str, Any] = {
         "row": row,

@@ -14,8 +14,8 @@ from django.core.paginator import Paginator
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils import timezone
 
+from billing import clock
 from billing.models import Kind, LedgerEntry, Payment, Refund, TopUp, TopUpState, User
 from billing.payments import buying
 from billing.payments.credits import valid_until
@@ -74,7 +74,7 @@ PAID_ALREADY = "This top-up can’t be cancelled: it has been paid."
 # ── Choose, review, pay ───────────────────────────────────────────────────────────────────────
 def _buy(request: AccountRequest) -> HttpResponse:
     """Begin the top-up and go to the provider's page, or to what became of it already."""
-    now = timezone.now()
+    now = clock.now()
     account, user = request.account, cast(User, request.user)
     form = PaymentForm(request.POST, account=account, sale=on_sale(account))
     if not form.is_valid():
@@ -185,7 +185,7 @@ def _cancel(request: AccountRequest, public_id: UUID) -> HttpResponse:
         return _status(request, found, problem=BEING_CHECKED, status=409)
     if found.state in (TopUpState.PENDING, TopUpState.UNOPENED) and found.payment is not None:
         try:
-            buying.cancel(payment=found.payment, now=timezone.now())
+            buying.cancel(payment=found.payment, now=clock.now())
         except GatewayError as error:
             logger.warning("%s could not be cancelled: %s", found.top_up.receipt_number, error)
             return _status(request, found, problem=UNREACHABLE_TO_CANCEL, status=503)

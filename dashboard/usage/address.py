@@ -2,8 +2,7 @@
 
 from datetime import datetime
 
-from django.utils import timezone
-
+from billing import clock
 from billing.plans.cycles import Cycle
 from billing.plans.granting import current_cycle
 from calls.models import FileImport
@@ -29,7 +28,7 @@ def form_without_page(request: AccountRequest, *, now: datetime | None = None) -
 
     The billing cycle is read only if the address asks for it.
     """
-    now = now or timezone.now()
+    now = now or clock.now()
     cycle = None
     if request.GET.get("period") == Preset.THIS_CYCLE:
         cycle = current_cycle(account=request.account, at=now)

@@ -6,8 +6,8 @@ from dataclasses import replace
 from django.conf import settings
 from django.http import Http404, HttpResponse, HttpResponseBase, JsonResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
-from django.utils import timezone
 
+from billing import clock
 from calls.usage.call import call_id_of, call_page
 from calls.usage.counts import new_rows, rows_in
 from calls.usage.export import Selection, TooManyFoundError, export_csv
@@ -97,7 +97,7 @@ def export(request: AccountRequest) -> HttpResponseBase:
     waiting.
     """
     asked = request.GET.get("as_of", "")
-    as_of = read_as_of(asked, balance=request.balance, now=timezone.now()) if asked else None
+    as_of = read_as_of(asked, balance=request.balance, now=clock.now()) if asked else None
     form = form_without_page(request, now=as_of.at if as_of else None)
     account, period = request.account, form.chosen_period
     filters = _with_state(form.usage_filters, as_of)

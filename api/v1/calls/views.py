@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -22,6 +21,7 @@ from api.v1.queries import (
     period_in,
 )
 from api.v1.shapes import calls as shapes
+from billing import clock
 from billing.models import Scope
 from billing.snapshot import snapshot
 from calls.usage.call import call_page, other_id_of
@@ -46,7 +46,7 @@ class CallsView(ApiView):
         rejected. A call is charged once: send a request again whole if its answer did not arrive.
         """
         NoQuery.of(request)
-        return Response(record_body(self.body(), account_id=self.account.pk, now=timezone.now()))
+        return Response(record_body(self.body(), account_id=self.account.pk, now=clock.now()))
 
     @extend_schema(
         operation_id="list_calls",
@@ -139,7 +139,7 @@ class WithdrawView(ApiView):
         visible as withdrawn, and the same ID may come again. Doing it twice changes nothing.
         """
         NoQuery.of(request)
-        call = withdraw(account=self.account, call_id=call_id, body=self.body(), now=timezone.now())
+        call = withdraw(account=self.account, call_id=call_id, body=self.body(), now=clock.now())
         return Response(shown.call(call))
 
     @extend_schema(exclude=True)

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import CommandError
-from django.utils import timezone
 
+from billing import clock
 from billing.acting import ActingCommand
 from billing.models import Account
 from billing.plans.tariffs import NoTariffError, agreement_at
@@ -111,7 +111,7 @@ class Command(ActingCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Do what the arguments say, and say what happened."""
-        now = timezone.now()
+        now = clock.now()
         account = _account(options["account"])
         files = options["files"]
         if options["withdraw"]:

@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from billing import clock
 from calls.legs import joined
 from calls.models import Status
 from calls.platforms import (
@@ -208,7 +209,7 @@ class Telnyx(EventPlatform):
         was not full.
         """
         # A day more than our clock says: the days are those of Telnyx’ clock.
-        days = (datetime.now(UTC).date() - since.astimezone(UTC).date()).days + 2
+        days = (clock.now().date() - since.astimezone(UTC).date()).days + 2
         before = None
         for number in range(1, PAGES_MAX + 1):
             answer = asker.get(

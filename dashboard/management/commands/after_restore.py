@@ -7,8 +7,8 @@ from typing import Any
 from django.core.management import call_command
 from django.db import transaction
 from django.template.defaultfilters import pluralize
-from django.utils import timezone
 
+from billing import clock
 from billing.accounts.encryption import unreadable
 from billing.acting import ActingCommand
 from billing.activity import ActivityKind, note
@@ -33,7 +33,7 @@ class Command(ActingCommand):
         """Do it, and say what came of it."""
         with transaction.atomic():
             note(ActivityKind.RESTORED, account=None, subject=options["backup"])
-            lost = give_up_lost_files(now=timezone.now())
+            lost = give_up_lost_files(now=clock.now())
         if lost:
             self.stdout.write(
                 f"{lost:,} import{pluralize(lost)} lost the file, which no backup holds: import "

@@ -10,9 +10,9 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.management.base import CommandError
 from django.db import transaction
-from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 
+from billing import clock
 from billing.accounts.opening import credits_of_opening, granted_in_words, open_account
 from billing.accounts.people import add_person, email_taken
 from billing.acting import ActingCommand
@@ -66,7 +66,7 @@ class Command(ActingCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Open it, and say what came of it."""
-        now = timezone.now()
+        now = clock.now()
         account = Account(
             name=options["name"],
             slug=options["slug"],

@@ -5,8 +5,8 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import CommandError
-from django.utils import timezone
 
+from billing import clock
 from billing.acting import ActingCommand
 from billing.models import Account, User
 from dashboard.demo.story import PASSWORD, seed, sign_ins
@@ -51,7 +51,7 @@ class Command(ActingCommand):
                 "The demonstration's top-ups are paid in the sandbox. Set PAYMENT_GATEWAY=sandbox, "
                 "or SEED_DEMO=false for `make run` without the demonstration."
             )
-        calls = seed(now=timezone.now())
+        calls = seed(now=clock.now())
         self.stdout.write(self.style.SUCCESS(f"Stored 3 companies with {calls:,} calls."))
         self._print_sign_ins()
 

@@ -7,9 +7,9 @@ from typing import Any
 from django import forms
 from django.contrib import messages
 from django.template.defaultfilters import pluralize
-from django.utils import timezone
 from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminTextInputWidget
 
+from billing import clock
 from billing.models import Account
 from billing.plans.movements import adjust
 from dashboard.operations.accounts.action import AccountAction
@@ -49,7 +49,7 @@ class AdjustmentForm(forms.Form):
     def clean_expires_on(self) -> Any:
         """Refuse years that are typing errors."""
         day = self.cleaned_data["expires_on"]
-        if day and day.year > timezone.now().year + EXPIRY_YEARS_MAX:
+        if day and day.year > clock.now().year + EXPIRY_YEARS_MAX:
             raise forms.ValidationError(
                 f"More than {EXPIRY_YEARS_MAX} years ahead: leave it empty."
             )

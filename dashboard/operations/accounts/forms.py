@@ -4,13 +4,13 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from django import forms
-from django.utils import timezone
 from unfold.widgets import (
     UnfoldAdminEmailInputWidget,
     UnfoldAdminSelectWidget,
     UnfoldAdminTextareaWidget,
 )
 
+from billing import clock
 from billing.accounts.opening import (
     ACCOUNT_FACTS,
     COMPANY_FACTS,
@@ -89,7 +89,7 @@ class OpenAccountForm(OptionalTermsFields, AccountForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.preview_beside(None)
-        self.now = timezone.now()
+        self.now = clock.now()
         zone = str(self.data.get("time_zone", ""))
         if zone in place_names():
             start = self.fields["starts_at"]

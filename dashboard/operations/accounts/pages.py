@@ -10,11 +10,11 @@ from django.db import transaction
 from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.utils import timezone
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import DropdownFilter
 from unfold.views import ChangeList
 
+from billing import clock
 from billing.accounts.opening import (
     ACCOUNT_FACTS,
     COMPANY_FACTS,
@@ -60,7 +60,7 @@ class AccountList(ChangeList):
         """Read the page, then all of its standings at once."""
         super().get_results(request)
         accounts: list[Any] = list(self.result_list)
-        found = standings(accounts, at=timezone.now())
+        found = standings(accounts, at=clock.now())
         for account in accounts:
             account.standing = found[account.pk]
         self.result_list = accounts
@@ -87,7 +87,7 @@ class PlanFilter(DropdownFilter):
         if not value.isdecimal():
             return queryset
         latest = Subscription.objects.filter(
-            account=OuterRef("pk"), effective_from__lte=timezone.now()
+            account=OuterRef("pk"), effective_from__lte=clock.now()
         ).order_by("-effective_from")
         now_on = queryset.annotate(on_plan=Subquery(latest.values("plan")[:1]))
         kept: QuerySet = now_on.filter(on_plan=value)
@@ -209,7 +209,7 @@ class AccountAdmin(EditableAdmin):
 
     def around_form(self, record: Account) -> dict[str, Any]:
         """What the account has and had."""
-        return account_panels(record, now=timezone.now())
+        return account_panels(record, now=clock.now())
 
     @admin.display(description="Plan")
     def plan_now(self, account: Account) -> str:

@@ -7,9 +7,9 @@ from typing import Any
 from django import forms
 from django.contrib.admin.utils import flatten
 from django.http import HttpResponse
-from django.utils import timezone
 from unfold.widgets import UnfoldAdminSelectWidget
 
+from billing import clock
 from billing.models import Account, CustomTerms, Plan, Subscription
 from billing.plans.granting import credits_with_change, granted_within_a_month
 from billing.plans.subscriptions import NOT_PLANNED, cancel_planned_change, subscribe
@@ -41,7 +41,7 @@ class PlanField(forms.ModelChoiceField):
 
     def label_from_instance(self, plan: Plan) -> str:
         """Its name, tariff and credits."""
-        terms = plan_terms_at(plan, timezone.now())
+        terms = plan_terms_at(plan, clock.now())
         if terms is None:
             return f"{plan}: no terms yet"
         credits = terms.credits_per_cycle

@@ -6,9 +6,9 @@ from django.contrib import admin, messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
-from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
+from billing import clock
 from billing.models import User
 from billing.snapshot import snapshot
 from dashboard.operations.first_steps import (
@@ -31,7 +31,7 @@ PUT_AWAY = (
 
 def front_page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """Give the admin's index what the front page shows, read in one snapshot."""
-    now = timezone.now()
+    now = clock.now()
     with snapshot():
         steps = first_steps(operator=_operator(request), now=now) if are_shown() else []
         return {
@@ -49,7 +49,7 @@ def first_steps_page(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         return _do(request)
     with snapshot():
-        steps = first_steps(operator=_operator(request), now=timezone.now())
+        steps = first_steps(operator=_operator(request), now=clock.now())
         context = {
             **admin.site.each_context(request),
             "title": "First steps",

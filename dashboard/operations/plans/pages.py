@@ -13,8 +13,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
-from django.utils import timezone
 
+from billing import clock
 from billing.activity import ActivityKind, Facts, facts_of
 from billing.models import Plan, PlanTerms
 from billing.money import format_prices
@@ -43,7 +43,7 @@ class PlanForm(TermsFields, forms.ModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.now = timezone.now()
+        self.now = clock.now()
         terms = plan_terms_at(self.instance, self.now)
         self.show(terms, in_force=terms)
 
@@ -110,7 +110,7 @@ class PlanAdmin(EditableAdmin):
 
     def around_form(self, record: Plan) -> dict[str, Any]:
         """All terms of the plan."""
-        return {"terms_table": terms_table(list(record.terms.all()), now=timezone.now())}
+        return {"terms_table": terms_table(list(record.terms.all()), now=clock.now())}
 
     def save_model(self, request: HttpRequest, obj: Plan, form: PlanForm, change: bool) -> None:
         """Store the plan, and give it the terms entered where they are new."""
@@ -184,9 +184,9 @@ class PlanAdmin(EditableAdmin):
     @admin.display(description="Next change")
     def next_change(self, plan: Plan) -> str:
         """When the next planned terms take over."""
-        now = timezone.now()
+        now = clock.now()
         planned = [one.effective_from for one in plan.terms.all() if one.effective_from > now]
         return local(min(planned), UTC) if planned else "–"
 
     def _terms(self, plan: Plan) -> PlanTerms | None:
-        return plan_terms_at(plan, timezone.now())
+        return plan_terms_at(plan, clock.now())

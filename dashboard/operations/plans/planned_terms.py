@@ -7,8 +7,8 @@ from django.contrib import admin
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.utils import timezone
 
+from billing import clock
 from billing.models import CustomTerms, PlanTerms, Terms
 from billing.money import format_prices
 from billing.plans.tariffs import in_force
@@ -26,7 +26,7 @@ class PlannedTermsForm(TermsFields, forms.ModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.now = timezone.now()
+        self.now = clock.now()
         others = others_of(self.instance).order_by("effective_from")
         self.show(self.instance, in_force=in_force(list(others), self.now))
         self.initial["effective_from"] = self.instance.effective_from
@@ -59,7 +59,7 @@ class PlannedTermsAdmin(EditableAdmin):
 
     def permits(self, request: HttpRequest, record: Terms) -> bool:
         """Those still to come; calls were charged by the others."""
-        return record.effective_from > timezone.now()
+        return record.effective_from > clock.now()
 
     @admin.display(description="Prices per cycle")
     def agreed_prices(self, terms: Terms) -> str:
@@ -79,7 +79,7 @@ class PlannedTermsAdmin(EditableAdmin):
         amend_terms(terms=obj, effective_from=form.cleaned_data["effective_from"], now=form.now)
 
     def delete_model(self, request: HttpRequest, obj: Terms) -> None:
-        withdraw_terms(terms=obj, now=timezone.now())
+        withdraw_terms(terms=obj, now=clock.now())
 
 
 @admin.register(PlanTerms)
