@@ -14,7 +14,7 @@ from calls.inbox.receiving import BODY_BYTES_MAX
 from calls.models import EventState, InboxEvent
 from calls.platforms.signatures import hmac_of
 from calls.sources.freeswitch.reports import USER
-from calls.sources.twilio import signed
+from calls.sources.twilio.signing import signed
 from tests.calls.inbox.sending import (
     ACCOUNT_SID,
     TOKEN,

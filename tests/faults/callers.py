@@ -17,7 +17,7 @@ from billing.accounts.api_keys import create_key
 from billing.models import Account, Plan, Role, Scope
 from billing.plans.subscriptions import subscribe
 from calls.inbox import sources
-from calls.sources.twilio import signed
+from calls.sources.twilio.signing import signed
 from tests.calls.inbox.fake_platforms import KEY
 from tests.calls.inbox.sending import ACCOUNT_SID, TOKEN, address
 from tests.factories import AccountFactory, MembershipFactory

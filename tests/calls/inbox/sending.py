@@ -16,7 +16,7 @@ from calls.inbox import sources
 from calls.inbox.draining import drain
 from calls.models import Call, InboxEvent
 from calls.platforms.signatures import hmac_of
-from calls.sources.twilio import signed
+from calls.sources.twilio.signing import signed
 
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
 AT = datetime(2026, 3, 10, 9, 30, tzinfo=UTC)

@@ -15,7 +15,7 @@ from django.utils.datastructures import CaseInsensitiveMapping
 from calls.platforms import Delivery, ForgedError
 from calls.platforms.signatures import hmac_of
 from calls.sources.registry import platforms
-from calls.sources.twilio import is_signed
+from calls.sources.twilio.signing import is_signed
 
 NOW = datetime.fromtimestamp(1_700_000_000, UTC)
 MS = 1_700_000_000_000
