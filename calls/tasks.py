@@ -11,6 +11,7 @@ from calls.exports import keeping, making
 from calls.imports import command_imports, machine, slices, uploads
 from calls.inbox import draining, forgetting, pulling
 from calls.inbox import sources as call_sources
+from calls.inbox.again import retry_failed
 
 
 @shared_task(soft_time_limit=280)
@@ -116,7 +117,7 @@ def pull_due_sources() -> None:
 @shared_task
 def sweep_inbox() -> None:
     """Have recorded what waits although no worker was told, or failed some time ago."""
-    draining.retry_failed(now=clock.now())
+    retry_failed(now=clock.now())
     if draining.oldest_waiting() is not None:
         queue_drain()
 

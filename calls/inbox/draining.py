@@ -13,12 +13,11 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final, NamedTuple, TypeAlias
 
 from django.db import DatabaseError, connection, transaction
 
-from billing.backoff import due_again
 from billing.bulk import as_array, as_arrays
 from billing.garbage import no_collection
 from billing.prepared import Prepared
@@ -33,10 +32,6 @@ from calls.records import CallRecord, Rejected
 
 BATCH_SIZE: Final = 1_000
 SLICE_SECONDS: Final = 20
-
-# Some failures end by themselves: an account gets a plan, a clock is set right.
-RETRIED_AFTER: Final = timedelta(minutes=10)
-RETRIED_FOR: Final = timedelta(days=7)
 
 # What a record of its call settles, besides the events whose turn it is.
 SETTLED_TOO: Final = (EventState.FAILED, EventState.IRRELEVANT, EventState.WAITING)
@@ -127,23 +122,6 @@ def drain_batch(*, now: datetime, size: int = BATCH_SIZE) -> int:
         settled = _settled(events, sources, now)
         _settle(settled, _latest_sent(events), now)
     return sum(len(ids) for _, ids in settled)
-
-
-def retry_failed(*, now: datetime) -> int:
-    """Have events that failed lately tried again, ever less often; return how many."""
-    failed = OpenEvent.objects.filter(
-        state=EventState.FAILED,
-        event__received_at__gt=now - RETRIED_FOR,
-        source__deleted_at=None,
-        source__paused_at=None,
-    )
-    due = due_again(
-        failed, now=now, began="event__received_at", tried="settled_at", after=RETRIED_AFTER
-    )
-    ids = list(due.values_list("pk", flat=True)[:BATCH_SIZE])
-    return OpenEvent.objects.filter(pk__in=ids, state=EventState.FAILED).update(
-        state=EventState.WAITING
-    )
 
 
 def oldest_waiting() -> datetime | None:

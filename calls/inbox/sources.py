@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Max
 
 from billing.accounts import encryption
@@ -15,7 +15,7 @@ from billing.plans.closed import hold_open
 from billing.refusals import Refusal
 from billing.texts import in_a_sentence
 from calls.inbox.forgetting import delete_events
-from calls.models import CallSource, EventState, InboxEvent, OpenEvent, PullState, Via
+from calls.models import CallSource, EventState, OpenEvent, PullState
 from calls.models.call_source import NAME_LENGTH_MAX
 from calls.platforms import Platform, Setting
 from calls.sources.registry import platforms
@@ -254,43 +254,6 @@ def delete(*, source: CallSource, now: datetime) -> CallSource:
     return found
 
 
-def retry(*, source: CallSource, event_id: int | None = None) -> int:
-    """Have failed events tried again, one or all of ``source``; return how many."""
-    failed = OpenEvent.objects.filter(source=source, state=EventState.FAILED)
-    if event_id is not None:
-        failed = failed.filter(pk=event_id)
-    return failed.update(state=_state_of(source), is_asked_for=True)
-
-
-_REPLAY = f"""
-    INSERT INTO {OpenEvent._meta.db_table} AS known
-           (event_id, source_id, state, field, reason, attempts, is_asked_for)
-    SELECT id, source_id, %s, '', '', 0, true FROM {InboxEvent._meta.db_table}
-     WHERE source_id = %s AND id = coalesce(%s, id) AND via <> '{Via.TEST}' AND fields <> '{{}}'
-        ON CONFLICT (event_id) DO UPDATE SET state = excluded.state, is_asked_for = true
-     WHERE known.state NOT IN ('{EventState.WAITING}', '{EventState.HELD}')
-"""
-
-
-def replay(*, source: CallSource, event_id: int | None = None) -> int:
-    """Have what ``source`` sent about calls recorded again, all of it or one event.
-
-    Returns how many events that are. Tests, and what was about no call, are left out.
-    """
-    with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute(_REPLAY, [_state_of(source).value, source.pk, event_id])
-            count: int = cursor.rowcount
-        if count:
-            note(
-                ActivityKind.EVENTS_REPLAYED,
-                account=source.account_id,
-                subject=source.name,
-                changes=new(events=count),
-            )
-    return count
-
-
 def _told(options: Mapping[str, str]) -> list[str]:
     return [f"{name}: {value}" for name, value in options.items()]
 
@@ -306,10 +269,6 @@ def _note(source: CallSource, **changes: tuple[Any, Any]) -> None:
 
 def _turn(source: CallSource, before: EventState, after: EventState) -> None:
     OpenEvent.objects.filter(source=source, state=before).update(state=after)
-
-
-def _state_of(source: CallSource) -> EventState:
-    return EventState.HELD if source.paused_at else EventState.WAITING
 
 
 def _ask_anew(source: CallSource, now: datetime) -> None:

@@ -22,7 +22,8 @@ from unfold.contrib.filters.admin import (
 
 from billing import clock
 from billing.texts import grouped
-from calls.inbox import selectors, silence, sources
+from calls.inbox import selectors, silence
+from calls.inbox.again import replay
 from calls.models import CallSource, EventState, InboxEvent, OpenEvent
 from calls.tasks import queue_drain
 from calls.usage.call import call_id_of
@@ -57,7 +58,7 @@ class ReplayEvents(RecordAction[CallSource]):
         )
 
     def do(self, form: Any) -> Outcome:
-        count = sources.replay(source=self.record)
+        count = replay(source=self.record)
         queue_drain()
         told = f"{grouped(count)} event{pluralize(count)} are on the way to be recorded again."
         return Outcome(told=told, recorded=f"Replayed {grouped(count)} event{pluralize(count)}.")
@@ -83,7 +84,7 @@ class TryEventAgain(RecordAction[InboxEvent]):
         )
 
     def do(self, form: Any) -> Outcome:
-        if not sources.replay(source=self.record.source, event_id=self.record.pk):
+        if not replay(source=self.record.source, event_id=self.record.pk):
             return Outcome(
                 told="It is about no call: there is nothing to try.", level=messages.WARNING
             )

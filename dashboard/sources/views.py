@@ -17,6 +17,7 @@ from billing.models import User
 from billing.queue import enqueue
 from billing.refusals import Refusal
 from calls.inbox import sources, testing
+from calls.inbox.again import retry
 from calls.models import CallSource
 from calls.sources.registry import platforms
 from calls.tasks import pull_source, queue_drain
@@ -112,7 +113,7 @@ def _test(source: CallSource, _: Mapping[str, Any]) -> None:
 def _retry(source: CallSource, told: Mapping[str, Any]) -> None:
     event = str(told.get("event", ""))
     is_one = event.isascii() and event.isdigit() and len(event) < 19
-    sources.retry(source=source, event_id=int(event) if is_one else None)
+    retry(source=source, event_id=int(event) if is_one else None)
     queue_drain()
 
 

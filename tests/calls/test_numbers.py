@@ -12,7 +12,8 @@ from billing.plans.movements import bring_up_to_date
 from calls import numbers, reporters
 from calls.charging import record_calls, try_calls
 from calls.imports import uploads
-from calls.inbox import forgetting, sources
+from calls.inbox import forgetting
+from calls.inbox.again import replay
 from calls.models import (
     Call,
     CallReport,
@@ -308,4 +309,4 @@ def test_messages_of_sources_are_kept_no_longer(
     send_report(client, source, report(at=AT))  # once more, long after
     drain_all()
     assert Call.objects.get().corrections == 0
-    assert sources.replay(source=source) == 1
+    assert replay(source=source) == 1

@@ -10,7 +10,8 @@ import pytest
 from billing.models import LedgerEntry, Plan
 from billing.plans.subscriptions import subscribe
 from calls.inbox import sources
-from calls.inbox.draining import drain, retry_failed
+from calls.inbox.again import retry, retry_failed
+from calls.inbox.draining import drain
 from calls.inbox.forgetting import KEPT_FOR, forget_old
 from calls.models import Call, EventState, InboxEvent, OpenEvent
 from calls.models.call_source import REASON_LENGTH_MAX
@@ -336,7 +337,7 @@ def test_somebody_can_have_a_failed_event_tried_again(client, account):
     source = connect(account)
     send_report(client, source, report())
     drain_all()
-    assert sources.retry(source=source) == 1
+    assert retry(source=source) == 1
     drain_all()
     assert OpenEvent.objects.get().attempts == 2
 

@@ -5,8 +5,7 @@ from datetime import timedelta
 import pytest
 
 from calls.charging import record_calls
-from calls.inbox import sources
-from calls.inbox.draining import retry_failed
+from calls.inbox.again import replay, retry, retry_failed
 from calls.inbox.pulling import pull
 from calls.inbox.withdrawn import withdrawn_calls
 from calls.models import Call, EventState, InboxEvent, OpenEvent
@@ -122,7 +121,7 @@ def test_another_source_of_the_same_call_does_not_charge_it(client, withdrawn):
 
 
 # ── When somebody wants it ────────────────────────────────────────────────────────────────────
-@pytest.mark.parametrize("again", [sources.retry, sources.replay], ids=["retry", "replay"])
+@pytest.mark.parametrize("again", [retry, replay])
 def test_somebody_can_have_it_recorded_again(client, withdrawn, vapi, again):
     send_report(client, vapi, told(seconds=125, sent=LATER))
     drain_all()
@@ -134,7 +133,7 @@ def test_somebody_can_have_it_recorded_again(client, withdrawn, vapi, again):
 
 
 def test_once_it_came_again_its_source_corrects_it(client, withdrawn, vapi):
-    sources.replay(source=vapi)
+    replay(source=vapi)
     drain_all()
     send_report(client, vapi, told(seconds=125, sent=LATER))
     drain_all()
