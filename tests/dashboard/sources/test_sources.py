@@ -197,6 +197,16 @@ def test_a_refused_key_is_seen_in_the_list_and_on_the_page(manager, vapi):
     assert "Was it revoked?" in page
 
 
+def test_a_key_is_exchanged_before_any_list_was_read(manager, vapi):
+    sources.set_api_key(source=vapi, api_key="key", now=now())
+    in_vain = {"pull_state": PullState.FAILING, "pull_said": "It answered 500."}
+    CallSource.objects.update(last_pull_at=now(), **in_vain)
+    sources.set_api_key(source=vapi, api_key="another", now=now())
+    page = manager.get(page_of(vapi)).text
+    assert "Last asked" in page
+    assert "is known" not in page
+
+
 # ── Changes ───────────────────────────────────────────────────────────────────────────────────
 @pytest.mark.parametrize(("hours", "is_told"), [(0, False), (20, True)])
 def test_a_call_under_way_does_not_look_as_if_newer_ones_were_not_found(
