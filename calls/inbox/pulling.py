@@ -85,10 +85,14 @@ def pull(*, source_id: int, now: datetime, asker: Asker | None = None) -> int:
 
 
 def _begin(source_id: int, now: datetime) -> CallSource | None:
-    """Take the turn of a source, so that nobody else does; None where there is nothing to ask."""
+    """Take the turn of a source, so that nobody else does; None where there is nothing to ask.
+
+    A worker that records what the source sent holds its row for a moment. That is waited for: who
+    pressed "Ask now" would be told nothing.
+    """
     with transaction.atomic():
         source = (
-            CallSource.objects.select_for_update(no_key=True, skip_locked=True, of=("self",))
+            CallSource.objects.select_for_update(no_key=True, of=("self",))
             .select_related("account")
             .filter(pk=source_id, deleted_at=None, paused_at=None)
             .first()

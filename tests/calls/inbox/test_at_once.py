@@ -17,7 +17,7 @@ from billing.accounts import closing
 from billing.models import LedgerEntry
 from calls import reports
 from calls.closing import close_account, sources_of
-from calls.inbox import draining, sources, withdrawn
+from calls.inbox import draining, pulling, sources, withdrawn
 from calls.inbox.draining import drain, drain_batch
 from calls.models import Call, CallSource, InboxEvent, OpenEvent
 from calls.ordering import change_order
@@ -158,6 +158,25 @@ def test_a_record_of_fewer_events_never_overtakes_one_of_more(professional, monk
     worker.join()
     drain(clock=timezone.now)
     assert Call.objects.get().credits == (2 if is_locked else 3)
+
+
+def test_a_list_is_asked_although_a_worker_works_on_what_its_source_sent(professional, monkeypatch):
+    source = connect(professional, api_key="key")
+    monkeypatch.setattr(pulling, "_ask", lambda *_, **__: (1, None))
+    is_locked, found = threading.Event(), []
+
+    def work():
+        with transaction.atomic():
+            CallSource.objects.select_for_update(no_key=True).get(pk=source.pk)
+            is_locked.set()
+            time.sleep(0.3)
+
+    def ask():
+        is_locked.wait(20)
+        found.append(pulling.pull(source_id=source.pk, now=timezone.now()))
+
+    together(work, ask)
+    assert found[0] > 0
 
 
 @pytest.mark.parametrize("is_locked", [True, False])
