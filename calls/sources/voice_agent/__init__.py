@@ -27,7 +27,7 @@ from calls.platforms import (
 )
 from calls.platforms.payloads import json_document, text_at
 from calls.platforms.signatures import hmac_of, is_base64_of, is_hex_of
-from calls.platforms.times import as_iso, iso_time
+from calls.platforms.times import EPOCH, as_iso, iso_or_none, iso_time
 from calls.records import CALL_LENGTH_MAX, CallRecord, Rejected, validate
 
 # What is kept of an event, and where it stands unless the source says otherwise.
@@ -142,8 +142,9 @@ class VoiceAgent(Platform):
         return Event(fields.get("call_id", ""), fields)
 
     def order(self, fields: Fields) -> Any:
-        """The time of sending."""
-        return fields.get("created_at", "")
+        """The time of sending, however it is written: in UTC or not, with decimals or without."""
+        sent = fields.get("created_at", "")
+        return iso_or_none(sent) or EPOCH, sent
 
     def record(
         self,

@@ -198,3 +198,27 @@ def test_what_the_envelope_did_not_connect(client, professional, event, reason, 
     send_any(client, source, last)
     drain_all()
     assert (Call.objects.get().status, Call.objects.get().credits) == (status, 0)
+
+
+@pytest.mark.parametrize(
+    ("first", "later"),
+    [
+        ("2026-03-10T09:40:00Z", "2026-03-10T09:40:00.500Z"),
+        ("2026-03-10T15:40:00+05:30", "2026-03-10T11:40:00+00:00"),
+    ],
+)
+@pytest.mark.parametrize("comes_first", ["first", "later"])
+def test_what_the_envelope_sent_later_counts_however_it_writes_times(
+    client, professional, first, later, comes_first
+):
+    source = connect_any(professional, "voice-agent")
+    sent = []
+    for created_at, seconds in ((first, 30), (later, 65)):
+        [*_, last] = EVENTS["voice-agent"][0]("e1", at=AT, seconds=0)
+        last["created_at"] = created_at
+        last["data"] |= {"ended_at": AT.isoformat(), "duration_seconds": seconds}
+        sent.append(last)
+    for document in sent if comes_first == "first" else reversed(sent):
+        send_any(client, source, document)
+        drain_all()
+    assert Call.objects.get().credits == 3
