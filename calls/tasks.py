@@ -116,8 +116,9 @@ def pull_due_sources() -> None:
 
 @shared_task
 def sweep_inbox() -> None:
-    """Have recorded what waits although no worker was told, or failed some time ago."""
+    """Have recorded what waits although no worker was told, failed, or is held back no more."""
     retry_failed(now=clock.now())
+    call_sources.let_go_on()
     if draining.oldest_waiting() is not None:
         queue_drain()
 

@@ -28,6 +28,7 @@ IRRELEVANT_KEPT_BY: Final = "%Y-%m-%dT%H"
 
 EVENTS: Final = InboxEvent._meta.db_table
 OPEN: Final = OpenEvent._meta.db_table
+SOURCES: Final = CallSource._meta.db_table
 
 
 class Received(StrEnum):
@@ -64,11 +65,9 @@ def receive(
 def store(*, source: CallSource, event: Event, digest: bytes, now: datetime, via: Via) -> bool:
     """Store an event of ``source`` unless one with this ``digest`` is there; return whether it was.
 
-    One statement, which is durable when it returns.
+    One statement, which is durable when it returns. It looks itself whether the source is paused:
+    since ``source`` was read somebody may have paused it, or let it go on.
     """
-    state = EventState.HELD if source.paused_at else EventState.WAITING
-    if event.irrelevant:
-        state = EventState.IRRELEVANT
     # An ID that is too long stays in the fields, where it is rejected with that reason.
     call_id = event.call_id if len(event.call_id) <= CALL_ID_LENGTH_MAX else ""
     with connection.cursor() as cursor:
@@ -81,7 +80,9 @@ def store(*, source: CallSource, event: Event, digest: bytes, now: datetime, via
                  RETURNING id, source_id)
             INSERT INTO {OPEN} (event_id, source_id, state, field, reason, attempts, settled_at,
                                 is_asked_for)
-            SELECT id, source_id, %s, '', %s, 0, %s, false FROM event
+            SELECT event.id, source.id, coalesce(%s, CASE WHEN source.paused_at IS NULL
+                   THEN '{EventState.WAITING}' ELSE '{EventState.HELD}' END), '', %s, 0, %s, false
+              FROM event JOIN {SOURCES} source ON source.id = event.source_id
             """,
             [
                 source.pk,
@@ -90,7 +91,7 @@ def store(*, source: CallSource, event: Event, digest: bytes, now: datetime, via
                 call_id,
                 json.dumps(event.fields),
                 now,
-                state,
+                EventState.IRRELEVANT if event.irrelevant else None,
                 event.irrelevant[:REASON_LENGTH_MAX],
                 now if event.irrelevant else None,
             ],

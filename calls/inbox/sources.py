@@ -239,6 +239,17 @@ def resume(*, source: CallSource, now: datetime) -> CallSource:
     return found
 
 
+def let_go_on() -> int:
+    """Have what is held back of sources that are not paused recorded; return how many events.
+
+    `resume` does not see what is being stored at that very moment.
+    """
+    held = OpenEvent.objects.filter(
+        state=EventState.HELD, source__paused_at=None, source__deleted_at=None
+    )
+    return held.update(state=EventState.WAITING)
+
+
 def delete(*, source: CallSource, now: datetime) -> CallSource:
     """End it for good: its address is gone, its secrets are erased. Its calls stay."""
     with transaction.atomic():

@@ -366,6 +366,34 @@ def test_what_a_paused_source_sends_is_recorded_when_it_goes_on(client, professi
     assert only_call(professional).credits == 3
 
 
+@pytest.mark.parametrize("is_paused", [True, False])
+def test_what_is_on_its_way_when_a_source_is_paused_or_let_go_on_follows_it(
+    client, professional, monkeypatch, is_paused
+):
+    source = connect(professional)
+    if not is_paused:
+        source = sources.pause(source=source, now=NOW)
+    monkeypatch.setattr("api.calls.find", lambda **_: source)  # as it was when it was looked up
+    change = sources.pause if is_paused else sources.resume
+    change(source=source, now=NOW)
+    send_report(client, source, report())
+    [(_, state, *_)] = settled()
+    assert state == (EventState.HELD if is_paused else EventState.WAITING)
+
+
+def test_what_was_held_back_too_late_goes_on_with_its_source(client, professional):
+    source = connect(professional)
+    for call_id in ("v1", "v2"):
+        send_report(client, source, report(call_id))
+    OpenEvent.objects.filter(event__call_id="v1").update(state=EventState.HELD)
+    assert sources.let_go_on() == 1
+    sources.pause(source=source, now=NOW)
+    assert sources.let_go_on() == 0
+    sources.resume(source=source, now=NOW)
+    drain_all()
+    assert {state for _, state, *_ in settled()} == {EventState.RECORDED}
+
+
 def test_a_call_id_that_is_too_long_is_rejected_with_that_reason(client, professional):
     send_report(client, connect(professional), report("v" * 300))
     drain_all()
