@@ -36,6 +36,10 @@ AGAIN = (
     "It changes nothing that is right already: a call is charged once, however often it is "
     "reported. A call that was withdrawn is recorded anew."
 )
+NOT_TRIED = {
+    EventState.WAITING: "It is on the way to be recorded already.",
+    EventState.HELD: "It is held back: it is recorded when its source goes on.",
+}
 
 
 class ReplayEvents(RecordAction[CallSource]):
@@ -85,9 +89,8 @@ class TryEventAgain(RecordAction[InboxEvent]):
 
     def do(self, form: Any) -> Outcome:
         if not replay(source=self.record.source, event_id=self.record.pk):
-            return Outcome(
-                told="It is about no call: there is nothing to try.", level=messages.WARNING
-            )
+            told = NOT_TRIED.get(self.record.state, "It tells no call: there is nothing to try.")
+            return Outcome(told=told, level=messages.WARNING)
         queue_drain()
         return Outcome(told="It is on the way to be recorded again.", recorded="Tried again.")
 

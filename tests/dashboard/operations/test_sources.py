@@ -54,6 +54,18 @@ def test_operators_replay_a_source_and_an_event(
         drain(clock=timezone.now)
 
 
+def test_what_waits_or_is_held_back_is_not_said_to_be_about_no_call(
+    staff: Client, customer: Account, client: Client
+) -> None:
+    source = connected(customer, client)
+    send_report(client, source, report("v2"))
+    event = InboxEvent.objects.get(call_id="v2")
+    again = reverse("admin:calls_inboxevent_again", args=[event.pk])
+    assert "on the way to be recorded already" in staff.post(again, follow=True).text
+    sources.pause(source=source, now=timezone.now())
+    assert "is held back" in staff.post(again, follow=True).text
+
+
 def test_events_are_found_by_the_id_of_their_call(
     staff: Client, customer: Account, client: Client
 ) -> None:
