@@ -10,10 +10,9 @@ from uuid import UUID
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
-from django.views.decorators.http import require_POST
 
 from api.bodies import is_larger, reads_bodies
-from api.webhooks import TOO_LARGE, received, refused
+from api.webhooks import TOO_LARGE, only_posts, received, refused
 from billing import clock
 from calls.inbox.receiving import BODY_BYTES_MAX, Received, find, receive
 from calls.inbox.refused import note_refused
@@ -23,7 +22,7 @@ from calls.tasks import queue_drain
 
 @reads_bodies
 @csrf_exempt
-@require_POST
+@only_posts
 def calls_webhook(request: HttpRequest, kind: str, public_id: UUID) -> HttpResponse:
     """Take one message of the source with ``public_id``."""
     if is_larger(request, BODY_BYTES_MAX):

@@ -7,10 +7,9 @@ have it", 4xx "do not believe we ever will", 5xx "try later".
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
-from django.views.decorators.http import require_POST
 
 from api.bodies import is_larger, reads_bodies
-from api.webhooks import TOO_LARGE, received, refused
+from api.webhooks import TOO_LARGE, only_posts, received, refused
 from billing import clock
 from billing.payments import events
 from billing.payments.gateways import UnavailableGatewayError, WebhookError
@@ -22,7 +21,7 @@ BODY_BYTES_MAX = 256 * 1024
 
 @reads_bodies
 @csrf_exempt
-@require_POST
+@only_posts
 def webhook(request: HttpRequest, gateway: str) -> HttpResponse:
     """Take one event of ``gateway``.
 

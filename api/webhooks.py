@@ -1,5 +1,8 @@
 """What webhooks are answered: a status that tells whether to send again, and a word in JSON."""
 
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
 from uuid import uuid4
 
 from allauth.account.adapter import get_adapter
@@ -28,6 +31,20 @@ def refused(request: HttpRequest, sender: str, status: int, reason: str) -> Http
         why=reason[:200],
     )
     return JsonResponse({"error": reason}, status=status)
+
+
+def only_posts(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """Answer 405 in JSON to whatever else than a POST asks for ``view``."""
+
+    @wraps(view)
+    def take(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if request.method == "POST":
+            return view(request, *args, **kwargs)
+        return JsonResponse(
+            {"error": "messages are sent by POST"}, status=405, headers={"Allow": "POST"}
+        )
+
+    return take
 
 
 def is_of_webhooks(request: HttpRequest) -> bool:

@@ -284,7 +284,9 @@ def test_a_source_without_a_secret_believes_nobody(client, account):
 
 
 def test_only_posts_are_taken(client, vapi):
-    assert client.get(address(vapi)).status_code == 405
+    answer = client.get(address(vapi))
+    assert (answer.status_code, answer.headers["Allow"]) == (405, "POST")
+    assert answer.json() == {"error": "messages are sent by POST"}
 
 
 def test_what_can_not_be_stored_in_a_text_is_replaced(client, vapi):

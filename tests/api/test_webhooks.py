@@ -234,7 +234,8 @@ def test_the_sandbox_is_404_where_it_is_not_allowed(client, payment, settings):
 
 @pytest.mark.parametrize("method", ["get", "put", "delete", "head"])
 def test_only_post_is_answered(client, payment, method):
-    assert getattr(client, method)(ADDRESS).status_code == 405
+    answer = getattr(client, method)(ADDRESS)
+    assert (answer.status_code, answer.headers["Content-Type"]) == (405, "application/json")
 
 
 def test_no_cookie_and_no_csrf_token_is_needed(payment):
