@@ -16,7 +16,8 @@ TO_OPEN = """
 FROM_OPEN = """
     UPDATE calls_inboxevent SET state = 'recorded', attempts = 1, settled_at = received_at;
     UPDATE calls_inboxevent event
-       SET state = open.state, field = open.field, reason = open.reason, attempts = open.attempts,
+       SET state = open.state, field = open.field, reason = open.reason,
+           attempts = greatest(open.attempts, CASE WHEN open.is_asked_for THEN 1 ELSE 0 END),
            settled_at = CASE WHEN open.is_asked_for THEN NULL ELSE open.settled_at END
       FROM calls_openevent open WHERE open.event_id = event.id;
     SET CONSTRAINTS ALL IMMEDIATE;

@@ -49,4 +49,16 @@ def test_events_stand_as_they_stood(transactional_db, account):
     assert not hasattr(InboxEvent.objects.get(call_id="recorded"), "open")
 
 
+def test_what_somebody_asked_for_again_stays_asked_for(transactional_db, account):
+    event = InboxEvent.objects.create(
+        source=connect(account), sha256=b"1", call_id="v1", fields={}, received_at=NOW
+    )
+    OpenEvent.objects.create(event=event, source=event.source, is_asked_for=True)
+    try:
+        migrate(BEFORE)
+    finally:
+        migrate(None)
+    assert OpenEvent.objects.get().is_asked_for
+
+
 pytestmark = pytest.mark.django_db(transaction=True)
