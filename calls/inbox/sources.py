@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import F, Max, QuerySet
 
 from billing.accounts import encryption
 from billing.activity import ActivityKind, new, note
@@ -46,6 +46,9 @@ def connect(
 ) -> CallSource:
     """Add a source to ``account``, the last in its order. Raises Refusal.
 
+    One that is connected anew takes the place of its kind that was deleted, so that it can correct
+    what that one told. No call changes by it: it has told none yet.
+
     Where the platform makes the secret, it may be entered later: it often is to be had only for an
     address that exists.
     """
@@ -63,7 +66,7 @@ def connect(
             account=account,
             kind=kind,
             name=_name(account, name, besides=None),
-            position=(own.aggregate(last=Max("position"))["last"] or 0) + 1,
+            position=_place_of_new(own, kind),
             created_by=by,
             created_at=now,
             options=checked,
@@ -80,6 +83,16 @@ def connect(
             changes=new(kind=platform.label, settings=_told(checked)),
         )
     return source
+
+
+def _place_of_new(own: QuerySet[CallSource], kind: str) -> int:
+    """Make room for a source of ``kind`` among the account's ``own``, and return its position."""
+    alike = own.filter(kind=kind)
+    gone = alike.exclude(deleted_at=None).order_by("position").first()
+    if gone is None or alike.filter(deleted_at=None).exists():
+        return (own.aggregate(last=Max("position"))["last"] or 0) + 1
+    own.filter(position__gte=gone.position).update(position=F("position") + 1)
+    return gone.position
 
 
 def made_secret() -> str:

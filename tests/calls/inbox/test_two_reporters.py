@@ -3,7 +3,9 @@
 import itertools
 
 import pytest
+from django.utils import timezone
 
+from calls.inbox import sources
 from calls.models import Call, OpenEvent
 from tests.calls.inbox.sending import (
     AT,
@@ -46,3 +48,19 @@ def test_the_platform_counts_in_whatever_order_both_arrive(client, professional,
     assert sum(row[3] for row in usage) == 1
     assert Call.objects.filter(account=professional, credits__gt=0).count() == 1
     assert not OpenEvent.objects.exists()
+
+
+def test_a_source_that_is_connected_anew_corrects_what_the_deleted_one_told(client, professional):
+    before, carrier = connect(professional), connect(professional, "twilio")
+    send_report(client, before, report("v1", seconds=65, at=AT))
+    drain_all()
+    sources.delete(source=before, now=timezone.now())
+    anew = connect(professional)
+    send_report(client, anew, report("v1", seconds=125, at=AT))
+    drain_all()
+    call = Call.objects.get()
+    assert (call.credits, call.corrections) == (5, 1)
+    carrier.refresh_from_db()
+    assert anew.position < carrier.position
+    # Beside one that reports, another of its kind comes last.
+    assert connect(professional, name="Another").position > carrier.position
