@@ -28,7 +28,7 @@ def read_time(field: str, text: str) -> Instant:
             pass
         else:
             # Seven decimals and more reach so far; so do offsets.
-            return Instant(at, _finer(text) if text[26:27].isdigit() else "")
+            return Instant(at, finer_of(text) if text[26:27].isdigit() else "")
     begins = DATE_AND_TIME.match(text)
     if begins is not None:
         try:
@@ -36,14 +36,15 @@ def read_time(field: str, text: str) -> Instant:
         except ValueError:
             pass
         else:
-            return Instant(at, _finer(text))
+            return Instant(at, finer_of(text))
         if WELL_WRITTEN.fullmatch(text):
             raise Rejected(field, f"is “{text[:40]}”: there is no such day, time or offset.")
     said = storable(text[:40])
     raise Rejected(field, f"is “{said}”; write it like 2026-11-23T14:05:09.")
 
 
-def _finer(text: str) -> str:
+def finer_of(text: str) -> str:
+    """The decimals after those of the microsecond, as `calls.records.Instant` has them."""
     begins = DATE_AND_TIME.match(text)
     return begins[1].rstrip("0") if begins is not None and begins[1] else ""
 

@@ -134,7 +134,8 @@ class SourcePage(Standing):
     @property
     def looks_again(self) -> bool:
         """Whether something is awaited."""
-        return self.state == "waiting" or self.is_testing or self.is_asking
+        is_testing = self.is_testing and self.source.paused_at is None
+        return self.state == "waiting" or is_testing or self.is_asking
 
     @property
     def look_again_url(self) -> str:
@@ -149,8 +150,8 @@ class SourcePage(Standing):
     # ── State ─────────────────────────────────────────────────────────────────────────────────
     @property
     def is_testing(self) -> bool:
-        """Whether a test is under way."""
-        return self.test is not None and self.test.state == EventState.WAITING
+        """Whether a test is under way, or held back until the source goes on."""
+        return self.test is not None and self.test.state in (EventState.WAITING, EventState.HELD)
 
     @property
     def is_asking(self) -> bool:

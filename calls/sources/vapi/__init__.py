@@ -23,7 +23,7 @@ from calls.platforms.asking import Asker, AskingError, NoEndError
 from calls.platforms.events import EventPlatform
 from calls.platforms.payloads import text_of
 from calls.platforms.signatures import hmac_of, is_base64_of, is_hex_of, is_one_of
-from calls.platforms.times import as_iso, is_recent, iso_or_none, whole_number
+from calls.platforms.times import EPOCH, as_iso, is_recent, iso_or_none, whole_number
 
 REPORT: Final = "end-of-call-report"
 PAGE: Final = 100
@@ -141,9 +141,9 @@ class Vapi(EventPlatform):
 
     def order(self, fields: Fields) -> Any:
         """Reports have the time of sending, calls of the list that of their last change."""
-        return fields.get("message.call.updatedAt", ""), fields.get("message.timestamp", "").zfill(
-            16
-        )
+        changed = fields.get("message.call.updatedAt", "")
+        sent = fields.get("message.timestamp", "")
+        return iso_or_none(changed) or EPOCH, changed, sent.zfill(16)
 
     def pulled(
         self,

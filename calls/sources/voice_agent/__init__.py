@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
+from math import ceil
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -27,8 +28,8 @@ from calls.platforms import (
 )
 from calls.platforms.payloads import json_document, text_at
 from calls.platforms.signatures import hmac_of, is_base64_of, is_hex_of
-from calls.platforms.times import EPOCH, as_iso, iso_or_none, iso_time
-from calls.records import CALL_LENGTH_MAX, CallRecord, Rejected, validate
+from calls.platforms.times import EPOCH, as_iso, iso_instant, iso_or_none
+from calls.records import CALL_LENGTH_MAX, CallRecord, Instant, Rejected, validate
 
 # What is kept of an event, and where it stands unless the source says otherwise.
 PATHS: Final = {
@@ -163,9 +164,9 @@ class VoiceAgent(Platform):
         last = max(ended, key=lambda event: (self.order(event.fields), event.digest)).fields
         told = self.combined(events)
 
-        def when(kind: str) -> datetime | None:
+        def when(kind: str) -> Instant | None:
             times = [
-                iso_time("created_at", event.fields.get("created_at", ""))
+                iso_instant("created_at", event.fields.get("created_at", ""))
                 for event in events
                 if event.fields.get("event_type") == kind
             ]
@@ -174,19 +175,19 @@ class VoiceAgent(Platform):
         status = ENDED[last["event_type"]]
         if status is Status.FAILED:
             status = _failure(last.get("reason", ""))
-        ended_at = iso_time("ended_at", told.get("ended_at", "")) or iso_time(
+        ended_at = iso_instant("ended_at", told.get("ended_at", "")) or iso_instant(
             "created_at", last.get("created_at", "")
         )
         connected_at = None
         if status is Status.COMPLETED:
-            connected_at = iso_time("connected_at", told.get("connected_at", "")) or when(
+            connected_at = iso_instant("connected_at", told.get("connected_at", "")) or when(
                 "call.answered"
             )
             talk = _seconds(told.get("duration", ""))
             if connected_at is None and ended_at is not None and talk is not None:
-                connected_at = ended_at - talk
+                connected_at = _before(ended_at, talk)
         started_at = (
-            iso_time("started_at", told.get("started_at", ""))
+            iso_instant("started_at", told.get("started_at", ""))
             or when("call.initiated")
             or connected_at
             or ended_at
@@ -249,4 +250,11 @@ def _seconds(text: str) -> timedelta | None:
         seconds = Decimal("NaN")
     if not seconds.is_finite() or not 0 <= seconds <= CALL_LENGTH_MAX.total_seconds():
         raise Rejected("duration", f"is “{text[:40]}”, not a number of seconds.")
-    return timedelta(microseconds=int(seconds * 1_000_000))
+    return timedelta(microseconds=ceil(seconds * 1_000_000))
+
+
+def _before(instant: Instant, talk: timedelta) -> Instant:
+    try:
+        return Instant(instant.at - talk, instant.finer)
+    except OverflowError:
+        raise Rejected("duration", "is longer than there are dates before its end.") from None

@@ -222,3 +222,18 @@ def test_what_the_envelope_sent_later_counts_however_it_writes_times(
         send_any(client, source, document)
         drain_all()
     assert Call.objects.get().credits == 3
+
+
+def test_the_envelope_gives_no_part_of_a_microsecond_away(client, professional):
+    source = connect_any(professional, "voice-agent")
+    [*_, last] = EVENTS["voice-agent"][0]("e1", at=AT, seconds=0)
+    last["data"] |= {
+        "connected_at": "2026-03-10T09:40:00.0000001Z",
+        "ended_at": "2026-03-10T09:40:30.0000002Z",
+    }
+    send_any(client, source, last)
+    [*_, last] = EVENTS["voice-agent"][0]("e2", at=AT, seconds=0)
+    last["data"] |= {"ended_at": AT.isoformat(), "duration_seconds": 30.0000001}
+    send_any(client, source, last)
+    drain_all()
+    assert [call.credits for call in Call.objects.order_by("call_id")] == [2, 2]
