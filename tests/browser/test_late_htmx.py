@@ -41,9 +41,9 @@ def test_what_is_clicked_before_htmx_is_there_waits_for_it(
     page = usage(open_page, company, owner)
     held: list[Route] = []
     page.route(HTMX, lambda route: held.append(route))
-    page.evaluate(CLICK_NEXT)
+    with page.expect_request(HTMX):
+        page.evaluate(CLICK_NEXT)
     page.get_by_label("Usage type").select_option("outbound")
-    page.wait_for_timeout(300)
     assert page.url.endswith("/usage/")
     held[0].continue_()
     expect(page).to_have_url(re.compile("usage_type=outbound"))

@@ -99,7 +99,7 @@ def test_nothing_moves_while_the_page_loads(
     )
     page.goto(reverse("dashboard:usage", args=[company.slug]))
     page.wait_for_load_state("networkidle")
-    page.wait_for_timeout(400)
+    page.wait_for_timeout(400)  # in which nothing may move
     assert page.evaluate("() => window.shift") <= SHIFT_MAX
 
 

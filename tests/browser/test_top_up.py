@@ -178,7 +178,6 @@ def test_a_report_that_is_lost_is_made_up_for_by_asking(
     page = open_page(user=owner)
     home(page, customer)
     begin(page, customer)
-    page.wait_for_timeout(2_500)  # nobody pays within two seconds; who does is reported only
     page.get_by_text("How the payment behaves").click()
     page.get_by_label("Do not report at all").check()
     page.get_by_role("button", name="Pay INR 5,999").click()

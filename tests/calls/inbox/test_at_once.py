@@ -23,6 +23,7 @@ from calls.models import Call, CallSource, InboxEvent, OpenEvent
 from calls.ordering import change_order
 from calls.withdrawing import withdraw_calls
 from tests.audit import breaches
+from tests.billing.waiting import WAIT_SECONDS, until_somebody_waits_for_a_lock
 from tests.calls.inbox.sending import (
     callbacks,
     connect,
@@ -191,13 +192,16 @@ def test_a_call_that_is_withdrawn_while_a_worker_records_it_stays_withdrawn(
     document["message"]["endedReason"] = "customer-busy"
     document["message"]["timestamp"] += 1
     send_report(Client(), source, document)
-    has_looked = threading.Event()
+    has_looked, is_withdrawn = threading.Event(), threading.Event()
     look = withdrawn.withdrawn_calls
 
     def slow_look(records):
         found = look(records)
         has_looked.set()
-        time.sleep(1.5)
+        if is_locked:
+            until_somebody_waits_for_a_lock()
+        else:
+            assert is_withdrawn.wait(WAIT_SECONDS)
         return found
 
     monkeypatch.setattr(draining, "withdrawn_calls", slow_look)
@@ -209,6 +213,7 @@ def test_a_call_that_is_withdrawn_while_a_worker_records_it_stays_withdrawn(
         withdraw_calls(
             account_id=professional.pk, call_ids=["v1"], reason="A test", now=timezone.now()
         )
+        is_withdrawn.set()
 
     together(lambda: drain(clock=timezone.now), withdraw)
     assert Call.objects.filter(withdrawn_at=None).exists() is not is_locked
@@ -224,7 +229,7 @@ def test_sources_are_put_in_order_while_a_worker_records_what_they_sent(professi
         with transaction.atomic():
             list(CallSource.objects.select_for_update(no_key=True).order_by("pk"))
             is_begun.set()
-            time.sleep(1)
+            until_somebody_waits_for_a_lock()
             reports.lock_accounts([professional.pk])
 
     def put_in_order():
@@ -262,7 +267,7 @@ def test_an_account_is_closed_while_a_worker_records_what_its_source_sent(
         found = read_waiting(sources, size)
         if not has_read.is_set():
             has_read.set()
-            time.sleep(1)  # closing gets as far as it can meanwhile
+            until_somebody_waits_for_a_lock()  # closing has got as far as it can
         return found
 
     monkeypatch.setattr(draining, "_waiting", slow_waiting)
