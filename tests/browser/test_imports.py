@@ -16,7 +16,7 @@ from playwright.sync_api import Locator, Page, Route, expect
 from billing.models import Account, Balance, User
 from calls.imports import machine, slices, steps, uploads
 from calls.models import Call, FileImport, ImportState
-from tests.accessibility import faults_of
+from tests.accessibility import bring_axe, faults_of
 from tests.browser.conftest import Open
 from tests.conftest import PATIENCE_MS
 from tests.dashboard.imports.conftest import imported, tried, uploaded, worked
@@ -438,6 +438,7 @@ def test_every_state_is_readable_and_fits(
     by_hand: Callable[[FileImport], FileImport],
 ) -> None:
     page = open_page(user=owner, color_scheme=theme, viewport={"width": width, "height": 900})
+    bring_axe(page)
     faults = {}
     for name, path in every_state(company, owner, by_hand):
         page.goto(path)

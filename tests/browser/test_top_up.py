@@ -21,7 +21,7 @@ from billing.models import (
 from billing.payments import buying, pricing, settling
 from billing.payments.gateways import PaymentStatus
 from billing.payments.states import state_of
-from tests.accessibility import faults_of
+from tests.accessibility import bring_axe, faults_of
 from tests.billing.payments.purchases import checkout_facts, refund_facts
 from tests.browser.conftest import Open
 
@@ -288,6 +288,7 @@ def test_every_state_is_readable_and_fits(
     open_page: Open, customer: Account, owner: User, theme: str, width: int
 ):
     page = open_page(user=owner, color_scheme=theme, viewport={"width": width, "height": 900})
+    bring_axe(page)
     faults = {}
     for name, address in every_state(customer, owner).items():
         page.goto(address)
