@@ -26,7 +26,7 @@ from django.apps import apps
 from django.conf import settings
 from django.core.cache import caches
 from django.core.servers.basehttp import WSGIRequestHandler
-from django.db import connections, transaction
+from django.db import connection, connections, transaction
 from django.db.models import Sum
 from django.template.base import Template
 from django.template.context import Context
@@ -50,6 +50,7 @@ from tests import emptying
 from tests.accessibility import faults_of
 from tests.audit import LEDGER, WHOLE, breaches
 from tests.child import child_environment
+from tests.migrated import migrated_database
 
 pytest_plugins = ["tests.clock", "tests.personas"]
 
@@ -132,6 +133,24 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     terminal = session.config.pluginmanager.get_plugin("terminalreporter")
     if terminal and _browser_tests_left_out(terminal) and os.environ.get("CI") == "true":
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+# ── The database ──────────────────────────────────────────────────────────────────────────────
+@pytest.fixture(scope="session")
+def template_database(
+    testrun_uid: str, django_test_environment: None, django_db_blocker: DjangoDbBlocker
+) -> str:
+    """The name of a migrated database, to make others from: `CREATE DATABASE … TEMPLATE …`."""
+    with django_db_blocker.unblock():
+        return migrated_database(testrun_uid)
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(
+    django_db_modify_db_settings_parallel_suffix: None, template_database: str
+) -> None:
+    """Make the database of the tests from the one that is migrated."""
+    connection.settings_dict["TEST"]["TEMPLATE"] = template_database
 
 
 # ── What a new installation comes with ────────────────────────────────────────────────────────

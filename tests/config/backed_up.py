@@ -1,4 +1,4 @@
-"""A company with a past, and what its pages show: run on one database, then on its copy.
+"""A company with a past, and what its pages show: run on a migrated database, then on its copy.
 
 python -m tests.config.backed_up fill     stores it
 python -m tests.config.backed_up pages    prints a digest of each page, as JSON
@@ -49,7 +49,6 @@ PASSING = re.compile(
 
 def fill(folder: Path) -> None:
     """Store an account with calls, an adjustment, a file on its way in, and a second step."""
-    call_command("migrate", verbosity=0)
     now = timezone.now()
     owner = add_person(email=OWNER)
     add_person(email=OPERATOR, is_operator=True)

@@ -29,10 +29,10 @@ class Databases:
         self.server = os.environ["DATABASE_URL"]
         self.names: list[str] = []
 
-    def new(self) -> str:
-        """The address of a new, empty one."""
+    def new(self, *, template: str = "template1") -> str:
+        """The address of a new one: empty, or a copy of ``template``."""
         name = f"backup_{uuid4().hex[:8]}"
-        self._do(f"CREATE DATABASE {name}")
+        self._do(f"CREATE DATABASE {name} TEMPLATE {template}")
         self.names.append(name)
         return urlunsplit(urlsplit(self.server)._replace(path=f"/{name}"))
 
@@ -84,9 +84,11 @@ def shown(url: str) -> Any:
 
 
 @pytest.fixture(scope="module")
-def source(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> str:
+def source(
+    databases: Databases, template_database: str, tmp_path_factory: pytest.TempPathFactory
+) -> str:
     """The database of a company with a past."""
-    url = databases.new()
+    url = databases.new(template=template_database)
     filled = run(url, "tests.config.backed_up", "fill", str(tmp_path_factory.mktemp("files")))
     assert filled.returncode == 0, filled.stderr
     return url

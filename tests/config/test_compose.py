@@ -38,6 +38,7 @@ SETTINGS = {
     "STRIPE_WEBHOOK_SECRET": "whsec_1",
 }
 OURS = ("migrate", "web", "worker", "beat")
+ON_ONE_DATABASE = pytest.mark.xdist_group("compose")
 VARIABLE = re.compile(r"\$\{(?P<name>[A-Z_]+)(?P<kind>:\?|:-)(?P<rest>[^}]*)\}")
 
 
@@ -68,9 +69,9 @@ def container(values: dict[str, str]) -> dict[str, str]:
     }
 
 
-@pytest.fixture
-def environment(db: None, tmp_path: Path) -> Iterator[dict[str, str]]:
-    """Yield the environment of the services, with this test's servers in place of db and redis."""
+@pytest.fixture(scope="module")
+def database(django_db_setup: None) -> Iterator[str]:
+    """Yield the address of a new database, which the first `migrate` of these tests fills."""
     server, _, _ = os.environ["DATABASE_URL"].rpartition("/")
     parameters = connection.get_connection_params() | {"dbname": "postgres"}
     name = f"{DATABASE}_{os.environ.get('PYTEST_XDIST_WORKER', 'alone')}"
@@ -84,13 +85,20 @@ def environment(db: None, tmp_path: Path) -> Iterator[dict[str, str]]:
 
     execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
     execute(f"CREATE DATABASE {name}")
+    yield f"{server}/{name}"
+    execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def environment(database: str, tmp_path: Path) -> dict[str, str]:
+    """The environment of the services, with the tests' servers in place of db and redis."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    yield {
+    return {
         **container(SETTINGS),
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        "DATABASE_URL": f"{server}/{name}",
+        "DATABASE_URL": database,
         "REDIS_URL": os.environ["REDIS_URL"],
         "REDIS_KEY_PREFIX": f"{os.environ['REDIS_KEY_PREFIX']}-compose",
         "PORT": str(port),
@@ -99,7 +107,6 @@ def environment(db: None, tmp_path: Path) -> Iterator[dict[str, str]]:
         # No state: else a `make run` beside the tests would lend its environment.
         "STATE_DIR": os.devnull,
     }
-    execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def run(command: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
@@ -131,6 +138,7 @@ def service(name: str, environment: dict[str, str], log: Path) -> Iterator[None]
     assert status == 0, log.read_text()
 
 
+@ON_ONE_DATABASE
 def test_the_very_commands_come_up_healthy_and_stop_cleanly(
     environment: dict[str, str], tmp_path: Path
 ) -> None:
@@ -174,6 +182,7 @@ def test_every_setting_of_the_readme_reaches_the_containers_or_is_said_not_to() 
     assert {*own, *PASSWORDS} == set(re.findall("`([A-Z_]+)`", deploying))
 
 
+@ON_ONE_DATABASE
 def test_the_first_service_names_what_is_missing(environment: dict[str, str]) -> None:
     del environment["STRIPE_SECRET_KEY"]
     done = run(compose()["services"]["migrate"]["command"], environment)
@@ -181,6 +190,7 @@ def test_the_first_service_names_what_is_missing(environment: dict[str, str]) ->
     assert "STRIPE_SECRET_KEY" in done.stderr
 
 
+@ON_ONE_DATABASE
 def test_the_sandbox_needs_no_secret_of_stripe(environment: dict[str, str]) -> None:
     settings = {name: value for name, value in environment.items() if "STRIPE" not in name}
     settings |= {"PAYMENT_GATEWAY": "sandbox", "SANDBOX_PAYMENTS_ALLOWED": "true"}
