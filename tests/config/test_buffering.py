@@ -84,14 +84,18 @@ def test_thirty_two_bodies_that_never_end_keep_nobody_waiting(port: int) -> None
 
 def test_thirty_two_clients_that_read_nothing_keep_nobody_waiting(port: int) -> None:
     download = f"GET {LARGE_FILE} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+    clients: list[socket.socket] = []
     with ExitStack() as open_sockets:
         for _ in range(32):
             client = socket.socket()
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             open_sockets.enter_context(client)
+            client.settimeout(10)
             client.connect(("127.0.0.1", port))
             client.sendall(download)
-        time.sleep(0.5)
+            clients.append(client)
+        for client in clients:
+            assert client.recv(1, socket.MSG_PEEK)  # the server has begun to answer each of them
         assert is_alive(port)
 
 
@@ -100,7 +104,7 @@ def test_a_slow_reader_gets_all_of_its_answer(port: int) -> None:
         connection.request("GET", LARGE_FILE)
         answer = connection.getresponse()
         length = int(answer.headers["Content-Length"])
-        time.sleep(0.5)
+        time.sleep(0.5)  # it is slow: the server has to keep what is not read meanwhile
         assert length > 500_000
         assert len(answer.read()) == length
 

@@ -56,7 +56,7 @@ PARTS: dict[str, Callable[[Job], object]] = {
 def find_unlocked(payment_pk: int) -> Payment:
     """Instead of `settling.locked`: no lock, and as slow as a busy machine may be."""
     found = Payment.objects.select_related("top_up__account").get(pk=payment_pk)
-    time.sleep(0.03)
+    time.sleep(0.03)  # the others are processes that wait for nothing which could be observed
     return found
 
 
