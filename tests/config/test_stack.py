@@ -190,8 +190,11 @@ def stack(idle_state: Path, tmp_path: Path) -> Stack:
     return Stack(idle_state, tmp_path / "run.log")
 
 
-def test_the_demonstration_is_refused_with_stripe_and_both_ways_out_are_said(stack: Stack) -> None:
-    done = stack.once("run", **STRIPE, SEED_DEMO="true")
+def test_the_demonstration_is_refused_with_stripe_and_both_ways_out_are_said(
+    only_stack: Stack,
+) -> None:
+    """The first of all: the database that it leaves is what the others start on."""
+    done = only_stack.once("run", **STRIPE, SEED_DEMO="true")
     assert done.returncode == 1
     assert "Set PAYMENT_GATEWAY=sandbox, or SEED_DEMO=false for `make run`" in done.stdout
 
