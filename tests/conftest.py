@@ -98,6 +98,28 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason=WITHOUT_BROWSER))
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection(session: pytest.Session) -> None:
+    """Have each process load another part of the tests first.
+
+    pytest compiles those that are new, which takes longer than to load them, and keeps the result.
+    In a new checkout each process compiled all of them, at the same time and in the same order.
+    """
+    worker = getattr(session.config, "workerinput", None)
+    if worker is None:
+        return
+    gc.disable()  # nothing of what is loaded is garbage
+    asked = [Path(argument.partition("::")[0]).resolve() for argument in session.config.args]
+    modules = [
+        path
+        for path in sorted(ROOT.glob("tests/**/test_*.py"))
+        if any(path.is_relative_to(one) for one in asked)
+    ]
+    for path in modules[int(worker["workerid"].removeprefix("gw")) :: worker["workercount"]]:
+        with contextlib.suppress(Exception):  # pytest says which, when it gets there
+            import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_finish() -> None:
     """Take all that is there for all tests out of the search for garbage, and search less often.
@@ -106,6 +128,7 @@ def pytest_collection_finish() -> None:
     """
     gc.collect()
     gc.freeze()
+    gc.enable()
     gc.set_threshold(GARBAGE_OBJECTS)
 
 
