@@ -29,7 +29,6 @@ from billing.payments.states import (
     standing_of,
     standings,
     state_of,
-    with_state,
 )
 from billing.payments.tasks import reconcile_payment
 from billing.plans.movements import top_up_valid_until
@@ -159,15 +158,17 @@ def _choices(request: AccountRequest, form: ChoiceForm, sale: OnSale) -> dict[st
     names = ("choice", "credits") if form.is_readable else ()
     chosen = {name: form.data.get(name, "") for name in names}
     own = TopUp.objects.filter(account=request.account, created_by=request.membership.user_id)
-    # The state is dear to compute: not of all that somebody ever began.
-    unpaid = own.filter(payments__status=Payment.Status.OPEN)
+    # Hardly ever more than one: another choice closes it.
+    unpaid = own.filter(payments__status=Payment.Status.OPEN).prefetch_related(*ROWS)
     custom_price = _custom_price(request, chosen.get("credits", ""), sale)
     return {
         "sale": sale,
         "chosen": chosen,
         "custom_price": custom_price,
         "basis": basis_in_words(custom_price) if custom_price is not None else "",
-        "unpaid": with_state(unpaid).filter(state=TopUpState.PENDING).first(),
+        "unpaid": next(
+            (each.top_up for each in standings(unpaid) if each.state is TopUpState.PENDING), None
+        ),
     }
 
 
