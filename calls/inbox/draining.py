@@ -120,7 +120,7 @@ def drain_batch(*, now: datetime, size: int = BATCH_SIZE) -> int:
         if not events:
             return 0
         settled = _settled(events, sources, now)
-        _settle(settled, _latest_sent(events), now)
+        _settle(settled, events, now)
     return sum(len(ids) for _, ids in settled)
 
 
@@ -285,7 +285,8 @@ _SETTLE = f"""
                 attempts = least(attempts + 1, 32767), settled_at = %s, is_asked_for = false
            FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[])
              AS fate (ids, state, field, reason)
-          WHERE event.event_id = ANY (fate.ids::bigint[]))
+          WHERE event.event_id = ANY (fate.ids::bigint[])
+            AND (NOT event.is_asked_for OR event.event_id = ANY (%s::bigint[])))
     UPDATE {CallSource._meta.db_table} source SET last_event_at = event.received_at
       FROM {EVENTS} event
      WHERE event.id = ANY (%s::bigint[]) AND source.id = event.source_id
@@ -293,15 +294,22 @@ _SETTLE = f"""
 """
 
 
-def _settle(settled: Settled, latest_sent: Iterable[int], now: datetime) -> None:
-    """Store what becomes of the events, and when each source was last heard of."""
+def _settle(settled: Settled, events: Iterable[_Event], now: datetime) -> None:
+    """Store what becomes of the events, and when each source was last heard of.
+
+    One that somebody has tried again since it was read is left to its turn.
+    """
     alike: dict[_Fate, list[int]] = defaultdict(list)
     for fate, ids in settled:
         alike[fate] += ids
     recorded = alike.pop(RECORDED, [])
     others = as_arrays((as_array(ids), *fate) for fate, ids in alike.items()) or ["{}"] * 4
     with connection.cursor() as cursor:
-        cursor.execute(_SETTLE, [as_array(recorded), now, *others, as_array(latest_sent)])
+        asked_for = as_array(event.id for event in events if event.is_asked_for)
+        cursor.execute(
+            _SETTLE,
+            [as_array(recorded), now, *others, asked_for, as_array(_latest_sent(events))],
+        )
 
 
 def _latest_sent(events: Iterable[_Event]) -> Iterable[int]:

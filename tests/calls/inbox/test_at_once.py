@@ -18,12 +18,14 @@ from billing.models import LedgerEntry
 from calls import reports
 from calls.closing import close_account, sources_of
 from calls.inbox import draining, pulling, sources, withdrawn
+from calls.inbox.again import retry
 from calls.inbox.draining import drain, drain_batch
-from calls.models import Call, CallSource, InboxEvent, OpenEvent
+from calls.models import Call, CallSource, InboxEvent, OpenEvent, PullState
 from calls.ordering import change_order
 from calls.withdrawing import withdraw_calls
 from tests.audit import breaches
 from tests.billing.waiting import WAIT_SECONDS, until_somebody_waits_for_a_lock
+from tests.calls.inbox.fake_platforms import KEY, serving
 from tests.calls.inbox.sending import (
     callbacks,
     connect,
@@ -161,23 +163,58 @@ def test_a_record_of_fewer_events_never_overtakes_one_of_more(professional, monk
     assert Call.objects.get().credits == (2 if is_locked else 3)
 
 
-def test_a_list_is_asked_although_a_worker_works_on_what_its_source_sent(professional, monkeypatch):
-    source = connect(professional, api_key="key")
-    monkeypatch.setattr(pulling, "_ask", lambda *_, **__: (1, None))
-    is_locked, found = threading.Event(), []
+def test_a_list_is_asked_although_a_worker_works_on_what_its_source_sent(professional, settings):
+    source = connect(professional, api_key=KEY)
+    is_locked = threading.Event()
 
     def work():
         with transaction.atomic():
             CallSource.objects.select_for_update(no_key=True).get(pk=source.pk)
             is_locked.set()
-            time.sleep(0.3)
+            until_somebody_waits_for_a_lock()
 
     def ask():
         is_locked.wait(20)
-        found.append(pulling.pull(source_id=source.pk, now=timezone.now()))
+        pulling.pull(source_id=source.pk, now=timezone.now())
 
-    together(work, ask)
-    assert found[0] > 0
+    with serving() as platform:
+        settings.PLATFORM_API_BASES = {"vapi": platform.base}
+        together(work, ask)
+    source.refresh_from_db()
+    assert source.pull_state == PullState.FINE
+
+
+def test_what_is_tried_again_while_a_worker_settles_it_is_tried_again(professional, monkeypatch):
+    """A report of a withdrawn call failed, and another one comes, which settles both."""
+    source = connect(professional)
+    document = recent(1)
+    send_report(Client(), source, document)
+    drain(clock=timezone.now)
+    withdraw_calls(account_id=professional.pk, call_ids=["v1"], reason="A test", now=timezone.now())
+    for change in (1, 2):
+        document["message"]["timestamp"] += change
+        send_report(Client(), source, document)
+        if change == 1:
+            drain(clock=timezone.now)
+    look = withdrawn.withdrawn_calls
+
+    def look_while_somebody_tries_again(records):
+        found = look(records)
+        elsewhere = threading.Thread(target=try_again)
+        elsewhere.start()
+        elsewhere.join()
+        return found
+
+    def try_again():
+        assert retry(source=source) == 1
+        connections.close_all()
+
+    with monkeypatch.context() as patched:
+        patched.setattr(draining, "withdrawn_calls", look_while_somebody_tries_again)
+        drain_batch(now=timezone.now())
+    drain(clock=timezone.now)
+    assert Call.objects.get().withdrawn_at is None
+    assert breaches() == []
 
 
 @pytest.mark.parametrize("is_locked", [True, False])
