@@ -129,7 +129,8 @@ class JsonText:
             except RecursionError:
                 raise NotJsonError(TOO_DEEP) from None
             except ValueError as failure:
-                error, at = failure, self._at
+                # With its traceback it and the text would wait for a search for garbage.
+                error, at = failure.with_traceback(None), self._at
             else:
                 # A number goes on where the buffer does.
                 if end < len(self._text) or not self._fill():
