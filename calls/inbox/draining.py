@@ -22,7 +22,7 @@ from billing.bulk import as_array, as_arrays
 from billing.garbage import no_collection
 from billing.prepared import Prepared
 from calls import reports
-from calls.charging import Outcome, Result, record_calls
+from calls.charging import Result, record_calls
 from calls.inbox.reading import SourceReader
 from calls.inbox.withdrawn import withdrawn_calls
 from calls.models import CallSource, EventState, InboxEvent, OpenEvent, Via
@@ -45,6 +45,8 @@ BROKEN: Final = "It could not be processed; we have been told. It can be tried a
 
 EVENTS: Final = InboxEvent._meta.db_table
 OPEN: Final = OpenEvent._meta.db_table
+
+PULLED: Final = Via.PULL.value
 
 Clock: TypeAlias = Callable[[], datetime]
 CallOfSource: TypeAlias = tuple[int, str]
@@ -70,7 +72,7 @@ class _Event(NamedTuple):
 
     @property
     def as_stored(self) -> StoredEvent:
-        return StoredEvent(self.fields, self.via == Via.PULL, bytes(self.sha256))
+        return StoredEvent(self.fields, self.via == PULLED, bytes(self.sha256))
 
 
 class _Fate(NamedTuple):
@@ -246,15 +248,15 @@ def _recorded(
         else:
             counting.append((record, own))
     outcomes = record_calls(records=[record for record, _ in counting], now=now)
+    recorded: list[int] = []
     for (_, own), outcome in zip(counting, outcomes, strict=True):
-        settled.append((_fate_by(outcome), [event.id for event in own]))
+        ids = [event.id for event in own]
+        if outcome.result is Result.REJECTED:
+            settled.append((_fate(EventState.FAILED, outcome.field, outcome.reason), ids))
+        else:
+            recorded += ids
+    settled.append((RECORDED, recorded))
     return settled
-
-
-def _fate_by(outcome: Outcome) -> _Fate:
-    if outcome.result is Result.REJECTED:
-        return _fate(EventState.FAILED, outcome.field, outcome.reason)
-    return RECORDED
 
 
 def _tried(events: Sequence[_Event], sources: Mapping[int, CallSource], now: datetime) -> Settled:
