@@ -296,7 +296,7 @@ LANGUAGE_CODE = "en"
 USE_I18N = True
 USE_TZ = True
 TIME_ZONE = "UTC"
-# What tells the time to all that asks for it (`billing.clock`). Tests name one of their own.
+# The clock that everything reads (`billing.clock`). Tests put one of their own here.
 CLOCK: Callable[[], datetime] = timezone.now
 
 # ── Static files ──────────────────────────────────────────────────────────────────────────────

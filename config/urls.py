@@ -39,7 +39,7 @@ urlpatterns = [
     re_path(r"^api(?:/(?:.|\n)*)?$", no_such_address),
     path("webhooks/<slug:gateway>/", webhook, name="webhook"),
     path("webhooks/calls/<slug:kind>/<uuid:public_id>/", calls_webhook, name="calls_webhook"),
-    # As it is often copied. A redirect would lose the message.
+    # It is often copied without its slash, and a redirect would lose the message.
     path("webhooks/calls/<slug:kind>/<uuid:public_id>", calls_webhook),
     re_path(r"^webhooks(?:/(?:.|\n)*)?$", no_such_webhook),
     *([path("sandbox/", include("dashboard.sandbox.urls"))] if settings.HAS_SANDBOX else []),

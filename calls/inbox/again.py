@@ -1,4 +1,4 @@
-"""Having what sources sent recorded again: what failed, or, where somebody asks, all of it."""
+"""Having what sources sent recorded again: what failed, or all of it where somebody asks."""
 
 from datetime import datetime, timedelta
 from typing import Final
@@ -27,7 +27,8 @@ _REPLAY = f"""
     INSERT INTO {OpenEvent._meta.db_table} AS known
            (event_id, source_id, state, field, reason, attempts, is_asked_for)
     SELECT id, source_id, %s, '', '', 0, true FROM {InboxEvent._meta.db_table}
-     WHERE source_id = %s AND id = coalesce(%s, id) AND via <> '{Via.TEST}' AND fields <> '{{}}'
+     WHERE source_id = %s AND (%s::bigint IS NULL OR id = %s)
+       AND via <> '{Via.TEST}' AND fields <> '{{}}'
         ON CONFLICT (event_id) DO UPDATE SET state = excluded.state, is_asked_for = true
      WHERE known.state NOT IN ('{EventState.WAITING}', '{EventState.HELD}')
 """
@@ -40,7 +41,7 @@ def replay(*, source: CallSource, event_id: int | None = None) -> int:
     """
     with transaction.atomic():
         with connection.cursor() as cursor:
-            cursor.execute(_REPLAY, [_state_of(source).value, source.pk, event_id])
+            cursor.execute(_REPLAY, [_state_of(source).value, source.pk, event_id, event_id])
             count: int = cursor.rowcount
         if count:
             note(

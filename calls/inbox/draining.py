@@ -240,13 +240,15 @@ def _recorded(
     # Nobody withdraws a call between this question and its answer's use.
     reports.lock_accounts({record.account_id for record, _ in told})
     withdrawn = withdrawn_calls([record for record, _ in told])
-    counting = [] if withdrawn else told
-    for record, own in told if withdrawn else ():
-        if record.key in withdrawn and not any(event.is_asked_for for event in own):
-            fate = _fate(EventState.FAILED, "call_id", WITHDRAWN)
-            settled.append((fate, [event.id for event in own]))
-        else:
-            counting.append((record, own))
+    counting = told
+    if withdrawn:
+        counting = []
+        for record, own in told:
+            if record.key in withdrawn and not any(event.is_asked_for for event in own):
+                fate = _fate(EventState.FAILED, "call_id", WITHDRAWN)
+                settled.append((fate, [event.id for event in own]))
+            else:
+                counting.append((record, own))
     outcomes = record_calls(records=[record for record, _ in counting], now=now)
     recorded: list[int] = []
     for (_, own), outcome in zip(counting, outcomes, strict=True):
@@ -299,7 +301,7 @@ _SETTLE = f"""
 def _settle(settled: Settled, events: Iterable[_Event], now: datetime) -> None:
     """Store what becomes of the events, and when each source was last heard of.
 
-    One that somebody has tried again since it was read is left to its turn.
+    An event that somebody has asked for since it was read is left alone until its turn comes.
     """
     alike: dict[_Fate, list[int]] = defaultdict(list)
     for fate, ids in settled:
@@ -315,7 +317,7 @@ def _settle(settled: Settled, events: Iterable[_Event], now: datetime) -> None:
 
 
 def _latest_sent(events: Iterable[_Event]) -> Iterable[int]:
-    """The last message that each source sent. Tests are no news of one, nor is what was asked."""
+    """The last message of each source. Tests are no sign of life, nor are calls from its list."""
     latest: dict[int, int] = {}
     for event in events:
         if event.is_chosen and event.via == Via.WEBHOOK:

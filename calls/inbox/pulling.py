@@ -87,8 +87,8 @@ def pull(*, source_id: int, now: datetime, asker: Asker | None = None) -> int:
 def _begin(source_id: int, now: datetime) -> CallSource | None:
     """Take the turn of a source, so that nobody else does; None where there is nothing to ask.
 
-    A worker that records what the source sent holds its row for a moment. That is waited for: who
-    pressed "Ask now" would be told nothing.
+    A worker that records what the source sent holds its row for a moment. We wait for it: otherwise
+    whoever pressed "Ask now" would get nothing, and not be told.
     """
     with transaction.atomic():
         source = (

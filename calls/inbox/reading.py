@@ -44,7 +44,7 @@ class SourceReader:
         if self._asks_for_carrier and not record.carrier_id:
             told = self._platform.carrier_id_of(call_id, events)
             record = with_carrier_id(record, told) if told else record
-        # A profile has it said already: for most records this would be the most costly step.
+        # What a profile reads names it already: a copy of each record would cost the most here.
         return record if record.reporter else record._replace(reporter=self._reporter)
 
     def _read(self, call_id: str, events: Sequence[StoredEvent]) -> CallRecord | Unfinished:

@@ -46,8 +46,8 @@ def connect(
 ) -> CallSource:
     """Add a source to ``account``, the last in its order. Raises Refusal.
 
-    One that is connected anew takes the place of its kind that was deleted, so that it can correct
-    what that one told. No call changes by it: it has told none yet.
+    A platform that is connected again takes the place of its source that was deleted, so that it
+    can correct what that one told. No call changes by this: the new source has told none yet.
 
     Where the platform makes the secret, it may be entered later: it often is to be had only for an
     address that exists.
@@ -253,7 +253,7 @@ def resume(*, source: CallSource, now: datetime) -> CallSource:
 
 
 def let_go_on() -> int:
-    """Have what is held back of sources that are not paused recorded; return how many events.
+    """Release what is still held back although its source is not paused; return how many events.
 
     `resume` does not see what is being stored at that very moment.
     """

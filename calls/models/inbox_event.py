@@ -1,4 +1,4 @@
-"""What sources have sent, and how that stands which is not recorded.
+"""What sources have sent, and the state of whatever is not recorded yet.
 
 Only `calls.inbox` writes them.
 """
@@ -72,13 +72,13 @@ class InboxEvent(models.Model):
 
 
 class OpenEvent(models.Model):
-    """How an event stands that is not recorded. One that has no such row is recorded.
+    """The state of an event that is not recorded. An event without such a row is.
 
     ``reason`` says why it is irrelevant or failed, ``field`` which field is at fault.
     ``is_asked_for``: it waits because somebody wants it recorded again.
 
-    A table of its own, because nearly every event is settled once, as recorded. A small row is
-    deleted then; the event would be written anew, in each of its indexes too.
+    It has a table of its own because nearly every event is settled once, as recorded: deleting a
+    small row is cheap, while changing the event would write it anew, in each of its indexes too.
     """
 
     event = models.OneToOneField(

@@ -129,7 +129,7 @@ class JsonText:
             except RecursionError:
                 raise NotJsonError(TOO_DEEP) from None
             except ValueError as failure:
-                # With its traceback it and the text would wait for a search for garbage.
+                # Its traceback would keep it, and the text, until garbage is collected.
                 error, at = failure.with_traceback(None), self._at
             else:
                 # A number goes on where the buffer does.
