@@ -305,7 +305,7 @@ class RecordAdmin(OperatorAdmin):
             text = rows.values_list(Left(pretty, JSON_LENGTH_MAX + 1), flat=True).first() or "–"
             if len(text) > JSON_LENGTH_MAX:
                 text = f"{text[:JSON_LENGTH_MAX]}\n… The rest is too long to be shown."
-            return format_html('<pre class="whitespace-pre-wrap">{}</pre>', text)
+            return format_html('<pre class="document">{}</pre>', text)
 
         return column
 

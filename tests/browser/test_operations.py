@@ -6,7 +6,11 @@ from django.urls import reverse
 from playwright.sync_api import Page, expect
 
 from billing.models import Account, User
+from calls.inbox.receiving import store
+from calls.models import InboxEvent, Via
+from calls.platforms import Event
 from tests.browser.conftest import Open
+from tests.calls.inbox.sending import NOW, connect
 
 pytestmark = pytest.mark.browser
 
@@ -56,6 +60,18 @@ def test_a_form_leads_back_to_its_own_page(operations: Page, company: Account) -
     expect(operations.locator("#account_form")).to_have_attribute(
         "action", reverse("admin:billing_account_change", args=[company.pk])
     )
+
+
+def test_what_a_source_sent_fits_on_a_phone(operations: Page, company: Account) -> None:
+    source = connect(company)
+    fields = {"message.startedAt": "2026-11-29T06:10:00.000Z", "message.call.id": "v" * 120}
+    store(source=source, event=Event("v1", fields), digest=b"1", now=NOW, via=Via.WEBHOOK)
+    operations.set_viewport_size({"width": 390, "height": 900})
+    operations.goto(
+        reverse("admin:calls_inboxevent_change", args=[InboxEvent.objects.get(source=source).pk])
+    )
+    expect(operations.get_by_text("vvvvvv")).to_be_visible()
+    assert not operations.evaluate("document.documentElement.scrollWidth > innerWidth")
 
 
 # Hands expressions to the theme's Alpine, and returns what each is, or why it was refused.
